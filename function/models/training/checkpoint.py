@@ -1,0 +1,70 @@
+"""What the training stages share: resumable checkpoints, the learning rate's course, a log line."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SAVE_EVERY_SECONDS = 120
+
+
+@dataclass
+class Checkpoint:
+    """Saves a stage's state at most every two minutes, and finds it again after a restart."""
+
+    folder: Path
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Checkpoint:
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder)
+
+    def restore(self, stage: str, *parts: Any) -> int:
+        """Load the parts' states; return the number of steps already done, 0 for a fresh start."""
+        path = self.folder / f"{stage}.pt"
+        if not path.exists():
+            return 0
+        state = torch.load(path, weights_only=True)
+        for part, part_state in zip(parts, state["parts"], strict=True):
+            part.load_state_dict(part_state)
+        return int(state["step"])
+
+    def save(self, stage: str, step: int, *parts: Any, final: bool) -> None:
+        if not final and time.monotonic() - self.saved_at < SAVE_EVERY_SECONDS:
+            return
+        path = self.folder / f"{stage}.pt"
+        partial = path.with_suffix(".partial")
+        torch.save({"step": step, "parts": [part.state_dict() for part in parts]}, partial)
+        partial.replace(path)
+        self.saved_at = time.monotonic()
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: int = 100) -> torch.optim.lr_scheduler.LambdaLR:
+    """Linear warm-up, then a cosine from the optimizer's rate to one hundredth of it."""
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / (steps - warmup))))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+_last_log: dict[str, float] = {}
+
+
+def log_every(every: int, step: int, steps: int, stage: str, **figures: float) -> None:
+    """Print the figures every `every` steps, with the time a step took since the last line."""
+    if step % every:
+        return
+    now = time.monotonic()
+    pace = (now - _last_log.get(stage, now)) / every
+    _last_log[stage] = now
+    values = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    print(f"{stage} {step}/{steps}  {values}  {pace:.2f} s/step", flush=True)

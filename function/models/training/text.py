@@ -1,0 +1,127 @@
+"""Stage 2: the vocabulary and the text encoder.
+
+The encoder first learns what a caption says (every attribute of the scene, in the order of the layout), which
+takes minutes, and is then frozen: the denoiser never has to learn the language from noisy pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import torch
+from checkpoint import Checkpoint, log_every, one_cycle
+from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from torch import nn
+from torch.nn import functional as F
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+WINDOW = 32
+"""Tokens of a prompt that the encoder reads, start and end marks included."""
+WIDTH = 128
+STEPS, BATCH, LEARNING_RATE = 1200, 128, 2e-3
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def write_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Write a CLIP tokenizer whose merges join each word of the captions, and whose bytes spell everything else."""
+    words = {word for rng in [random.Random(0)] for _ in range(5000) for word in _some_caption(rng).split()}
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
+    bpe.train_from_iterator(sorted(words), trainers.BpeTrainer(vocab_size=2000, end_of_word_suffix="</w>"))
+    merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet), *("".join(pair) for pair in merges), START, END]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary_file, merges_file = folder / "vocab.json", folder / "merges.txt"
+    vocabulary_file.write_text(json.dumps(vocabulary, ensure_ascii=False))
+    merges_file.write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
+    tokenizer = CLIPTokenizer(
+        vocab=vocabulary, merges=merges, bos_token=START, eos_token=END, unk_token=END, pad_token=END,
+        model_max_length=WINDOW,
+    )  # fmt: skip
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _some_caption(rng: random.Random) -> str:
+    return random_scene(rng, two=True, held_out=False).paraphrase(rng).rstrip(".")
+
+
+def build(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=3 * WIDTH, projection_dim=WIDTH,
+            num_hidden_layers=4, num_attention_heads=4, max_position_embeddings=WINDOW,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+
+
+def tokens(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:
+    """Token ids of shape (prompts, WINDOW)."""
+    encoded = tokenizer(prompts, padding="max_length", max_length=WINDOW, truncation=True, return_tensors="pt")
+    return encoded.input_ids
+
+
+class SceneReader(nn.Module):
+    """Answers eight questions about a scene by one attention each over the encoder's output.
+
+    Background; size, colour and shape of the upper or left object, then of the other; the direction of the pair.
+    """
+
+    ANSWERS = (len(COLOURS), *(len(SIZES) + 1, len(COLOURS) + 1, len(SHAPES) + 1) * 2, 3)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.questions = nn.Parameter(torch.randn(len(self.ANSWERS), WIDTH))
+        self.attention = nn.MultiheadAttention(WIDTH, 4, batch_first=True)
+        self.heads = nn.ModuleList(nn.Linear(WIDTH, count) for count in self.ANSWERS)
+
+    def forward(self, states: torch.Tensor) -> list[torch.Tensor]:
+        queries = self.questions.expand(len(states), -1, -1)
+        read, _ = self.attention(queries, states, states, need_weights=False)
+        return [head(read[:, index]) for index, head in enumerate(self.heads)]
+
+    @staticmethod
+    def truth(scene: Scene) -> list[int]:
+        """The right answers; the last value of an object's question means there is no such object."""
+        things = [scene.first, scene.second]
+        if scene.relation in ("below", "right of"):
+            things.reverse()
+        answers = [list(COLOURS).index(scene.background)]
+        for thing in things:
+            if thing is None:
+                answers += [len(SIZES), len(COLOURS), len(SHAPES)]
+            else:
+                answers += [SIZES.index(thing.size), list(COLOURS).index(thing.colour), SHAPES.index(thing.shape)]
+        return [*answers, 0 if scene.relation is None else 1 + RELATIONS.index(scene.relation) // 2]
+
+
+def train(checkpoint: Checkpoint, tokenizer: CLIPTokenizer, seed: int) -> CLIPTextModel:
+    torch.manual_seed(seed)
+    encoder, reader = build(tokenizer), SceneReader()
+    optimizer = torch.optim.AdamW([*encoder.parameters(), *reader.parameters()], lr=LEARNING_RATE, weight_decay=1e-2)
+    scheduler = one_cycle(optimizer, STEPS)
+    step = checkpoint.restore("text", encoder, reader, optimizer, scheduler)
+    while step < STEPS:
+        rng = random.Random(f"{seed}-text-{step}")
+        scenes = [random_scene(rng, two=rng.random() < 0.75, held_out=False) for _ in range(BATCH)]
+        captions = [scene.paraphrase(rng) for scene in scenes]
+        truth = torch.tensor([SceneReader.truth(scene) for scene in scenes])
+        answers = reader(encoder(tokens(tokenizer, captions)).last_hidden_state)
+        loss = sum(F.cross_entropy(answer, truth[:, index]) for index, answer in enumerate(answers))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        step += 1
+        right = torch.stack([answer.argmax(1) == truth[:, index] for index, answer in enumerate(answers)]).all(0)
+        log_every(50, step, STEPS, "text", loss=loss.item(), all_right=right.float().mean().item())
+        checkpoint.save("text", step, encoder, reader, optimizer, scheduler, final=step == STEPS)
+    return encoder.eval().requires_grad_(False)

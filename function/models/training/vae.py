@@ -1,0 +1,79 @@
+"""Stage 1: the autoencoder, AutoencoderKL with 16 x 16 x 4 latents of 128 x 128 pictures."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import torch
+from checkpoint import Checkpoint, log_every, one_cycle
+from diffusers import AutoencoderKL
+from scenes import Scene, draw, random_scene
+from torch.nn import functional as F
+
+STEPS, BATCH, LEARNING_RATE = 3000, 16, 2e-3
+LATENT_NOISE = 0.15
+"""Standard deviation of the noise added to latents of unit scale while the decoder learns, so that it
+redraws crisp shapes from latents that the denoiser got only nearly right."""
+KL_WEIGHT = 1e-3
+
+
+def build() -> AutoencoderKL:
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(16, 32, 64, 64),
+        layers_per_block=1,
+        norm_num_groups=8,
+        latent_channels=4,
+        sample_size=128,
+    )
+
+
+def draw_scenes(scenes: list[Scene], rng: random.Random) -> torch.Tensor:
+    """Draw a picture of each scene: float32 of shape (scenes, 3, 128, 128) in [-1, 1]."""
+    drawn = np.stack([np.asarray(draw(scene, rng)) for scene in scenes])
+    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def pictures(rng: random.Random, count: int) -> torch.Tensor:
+    """Draw `count` training pictures, one or two objects each."""
+    return draw_scenes([random_scene(rng, two=rng.random() < 0.6, held_out=False) for _ in range(count)], rng)
+
+
+def train(checkpoint: Checkpoint, seed: int) -> AutoencoderKL:
+    torch.manual_seed(seed)
+    vae = build()
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    scheduler = one_cycle(optimizer, STEPS)
+    step = checkpoint.restore("vae", vae, optimizer, scheduler)
+    while step < STEPS:
+        rng = random.Random(f"{seed}-vae-{step}")
+        images = pictures(rng, BATCH)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            posterior = vae.encode(images).latent_dist
+            latents = posterior.mean + LATENT_NOISE * torch.randn_like(posterior.mean)
+            decoded = vae.decode(latents).sample.float()
+        # The posterior's width is tied to the noise the decoder knows, so that encoding for image to image fits.
+        width = (posterior.logvar.float() - 2 * math.log(LATENT_NOISE)).square().mean()
+        error = decoded - images
+        loss = error.abs().mean() + 5 * error.square().mean()
+        loss = loss + KL_WEIGHT * (posterior.mean.float().square().mean() + width)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        step += 1
+        mse = F.mse_loss(decoded.detach().clamp(-1, 1), images).item() / 4
+        log_every(50, step, STEPS, "vae", psnr=-10 * math.log10(mse), scale=latents.detach().float().std().item())
+        checkpoint.save("vae", step, vae, optimizer, scheduler, final=step == STEPS)
+    return vae
+
+
+def scaling_factor(vae: AutoencoderKL, seed: int) -> float:
+    """One over the standard deviation of the latents of 512 pictures."""
+    with torch.no_grad():
+        latents = vae.encode(pictures(random.Random(f"{seed}-scale"), 512)).latent_dist.mean
+    return 1 / latents.std().item()
