@@ -6,13 +6,14 @@ import random
 from dataclasses import dataclass
 
 import torch
-from checkpoint import Checkpoint, log_every, one_cycle
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from scenes import Scene, random_scene
-from text import WIDTH, tokens
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextModel, CLIPTokenizer
+
+from checkpoint import Checkpoint, log_every, one_cycle
+from scenes import Scene, random_scene
+from text import WIDTH, tokens
 from vae import draw_scenes
 
 BATCH, LEARNING_RATE, EMA_DECAY = 32, 1e-3, 0.999

@@ -11,12 +11,13 @@ import random
 from pathlib import Path
 
 import torch
-from checkpoint import Checkpoint, log_every, one_cycle
-from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from checkpoint import Checkpoint, log_every, one_cycle
+from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
 
 WINDOW = 32
 """Tokens of a prompt that the encoder reads, start and end marks included."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
+from diffusers import StableDiffusionPipeline
+
 import denoiser
 import text
-import torch
 import vae as autoencoder
 from checkpoint import Checkpoint
-from diffusers import StableDiffusionPipeline
 
 HERE = Path(__file__).resolve().parent
 

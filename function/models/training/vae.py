@@ -7,10 +7,11 @@ import random
 
 import numpy as np
 import torch
-from checkpoint import Checkpoint, log_every, one_cycle
 from diffusers import AutoencoderKL
-from scenes import Scene, draw, random_scene
 from torch.nn import functional as F
+
+from checkpoint import Checkpoint, log_every, one_cycle
+from scenes import Scene, draw, random_scene
 
 STEPS, BATCH, LEARNING_RATE = 3000, 16, 2e-3
 LATENT_NOISE = 0.15

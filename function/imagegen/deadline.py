@@ -1,0 +1,64 @@
+"""How long a request may still take, and whether the work left fits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imagegen.errors import GenerationTimeout
+from imagegen.request import Generation
+
+FINISHING_SECONDS = 1.0
+"""Kept for decoding, storing and answering until a generation of the same size has been measured."""
+
+
+class Deadline:
+    """A moment by which the answer must be out."""
+
+    def __init__(self, left: Callable[[], float]):
+        self.left = left
+        """Seconds left; zero or less once it is over."""
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        end = time.monotonic() + seconds
+        return cls(lambda: end - time.monotonic())
+
+    def earlier(self, other: Deadline) -> Deadline:
+        return Deadline(lambda: min(self.left(), other.left()))
+
+    def require(self, seconds: float) -> None:
+        """Raise GenerationTimeout unless more than `seconds` are left."""
+        left = self.left()
+        if left <= seconds:
+            raise GenerationTimeout(f"{max(left, 0):.1f} s are left; the work needs about {seconds:.1f} s more.")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one denoising step, and of decoding and storing one image."""
+
+    step_s: float
+    finish_s: float
+
+
+class Pace:
+    """What generations of a model and size took here.
+
+    Not covered: an environment that has measured nothing yet. There the first generation of a size is stopped at
+    its deadline rather than refused before it starts.
+    """
+
+    def __init__(self) -> None:
+        self._measured: dict[tuple[object, ...], Measured] = {}
+
+    def of(self, generation: Generation) -> Measured:
+        return self._measured.get(self._key(generation), Measured(0.0, FINISHING_SECONDS))
+
+    def record(self, generation: Generation, measured: Measured) -> None:
+        self._measured[self._key(generation)] = measured
+
+    @staticmethod
+    def _key(generation: Generation) -> tuple[object, ...]:
+        return generation.model_id, generation.width, generation.height, generation.guidance_scale > 1

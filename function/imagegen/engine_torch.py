@@ -1,0 +1,151 @@
+"""The only door to torch, diffusers and transformers. Importing it takes seconds: only wiring does, when asked to load.
+
+Covered: Stable Diffusion 1.x, 2.x and Turbo checkpoints as diffusers folders with safetensors weights. Weights stored
+in the computing type are mapped from the file, not copied (accelerate assigns the mapped tensors to an empty model).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import diffusers
+import torch
+import transformers
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
+from PIL.Image import Image
+from safetensors import SafetensorError
+
+from imagegen import manifest
+from imagegen.errors import ModelUnavailable
+from imagegen.ports import Backend, Generated, OnStep
+from imagegen.registry import SCHEDULERS
+from imagegen.request import Generation
+
+# Both libraries quote the prompt's cut-off words in a warning.
+diffusers.utils.logging.set_verbosity_error()
+diffusers.utils.logging.disable_progress_bar()
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+
+
+class TorchEngine:
+    """One diffusers pipeline in memory. The shared pipeline is read-only: each request gets its own scheduler."""
+
+    def __init__(self, pipeline: StableDiffusionPipeline, device: str):
+        self._pipeline = pipeline
+        self._device = device
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, folder: Path, backend: Backend) -> TorchEngine:
+        """Load a diffusers folder from disk: no network, no pickles, no remote code.
+
+        Raises ModelUnavailable where a file is missing, damaged or not a Stable Diffusion pipeline.
+        """
+        manifest.verify(folder)
+        try:
+            pipeline = DiffusionPipeline.from_pretrained(
+                folder,
+                dtype=getattr(torch, backend.precision),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                safety_checker=None,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise ModelUnavailable.because(folder, f"cannot be loaded: {type(error).__name__}: {error}") from error
+        if not isinstance(pipeline, StableDiffusionPipeline):
+            raise ModelUnavailable.because(folder, f"holds a {type(pipeline).__name__}, not a StableDiffusionPipeline")
+        return cls(pipeline.to(backend.device), backend.device)
+
+    @torch.inference_mode()
+    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+        """Draw the images one after the other, so that each equals the single image of its own seed."""
+        with self._lock:
+            pipeline = self._pipeline_for(generation)
+            started = time.perf_counter()
+            embeddings = self._encode_text(pipeline, generation)
+            encoded = time.perf_counter()
+            latents = [
+                self._denoise(pipeline, generation, index, embeddings, on_step)
+                for index in range(generation.num_images_per_prompt)
+            ]
+            denoised = time.perf_counter()
+            images = [self._decode(pipeline, latent) for latent in latents]
+            return Generated(
+                images,
+                text_encode_s=encoded - started,
+                denoise_s=denoised - encoded,
+                decode_s=time.perf_counter() - denoised,
+                warnings=self._warnings(generation.prompt),
+            )
+
+    def _pipeline_for(self, generation: Generation) -> StableDiffusionPipeline:
+        """The same modules around a scheduler of the request's own."""
+        scheduler_class = getattr(diffusers, SCHEDULERS[generation.scheduler])
+        components = {
+            **self._pipeline.components,
+            "scheduler": scheduler_class.from_config(self._pipeline.scheduler.config),
+        }
+        pipeline = type(self._pipeline)(**components, requires_safety_checker=False)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def _encode_text(
+        self, pipeline: StableDiffusionPipeline, generation: Generation
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Embeddings of prompt and negative prompt, each of shape (1, tokens, width)."""
+        positive, negative = pipeline.encode_prompt(
+            generation.prompt,
+            device=self._device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=generation.guidance_scale > 1,
+            negative_prompt=generation.negative_prompt,
+        )
+        return positive, negative
+
+    def _denoise(
+        self,
+        pipeline: StableDiffusionPipeline,
+        generation: Generation,
+        index: int,
+        embeddings: tuple[torch.Tensor, torch.Tensor | None],
+        on_step: OnStep,
+    ) -> torch.Tensor:
+        """Latents of shape (1, channels, height / factor, width / factor)."""
+
+        def after_step(
+            running: DiffusionPipeline, step: int, _timestep: object, _tensors: dict[str, object]
+        ) -> dict[str, object]:
+            # Some schedulers make more calls than num_inference_steps (PNDM five for four): the pipeline knows.
+            steps = running.num_timesteps
+            on_step(index * steps + step + 1, generation.num_images_per_prompt * steps)
+            return {}
+
+        # The generator lives on the CPU whatever the device, so that a seed means the same everywhere.
+        latents: torch.Tensor = pipeline(
+            prompt_embeds=embeddings[0],
+            negative_prompt_embeds=embeddings[1],
+            width=generation.width,
+            height=generation.height,
+            num_inference_steps=generation.num_inference_steps,
+            guidance_scale=generation.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(generation.seed_of(index)),
+            output_type="latent",
+            callback_on_step_end=after_step,
+        ).images
+        return latents
+
+    def _decode(self, pipeline: StableDiffusionPipeline, latents: torch.Tensor) -> Image:
+        decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+        image: Image = pipeline.image_processor.postprocess(decoded, output_type="pil")[0]
+        return image
+
+    def _warnings(self, prompt: str) -> list[str]:
+        tokenizer = self._pipeline.tokenizer
+        count, window = len(tokenizer(prompt).input_ids), tokenizer.model_max_length
+        if count <= window:
+            return []
+        return [f"prompt_truncated: the model reads {window} tokens, the prompt has {count}"]

@@ -1,0 +1,53 @@
+"""The zip function: health, models, documentation and CORS preflight. Never loads an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from imagegen import http, telemetry
+from imagegen.engines import choose_backend
+from imagegen.entrypoints import generator
+from imagegen.registry import offered
+from imagegen.result import Health, ModelInfo, ModelList
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+TITLE, VERSION = "Stable Diffusion on Lambda", "1"
+
+settings = generator.settings
+models = offered(settings.model_ids)
+router = http.build_router({path: ["GET"] for path in ("/health", "/models", "/openapi.json", "/docs")})
+
+
+@router.get("/health", summary="Liveness", responses=http.answers(Health))
+def health():  # type: ignore[no-untyped-def]
+    return Response(200, http.JSON, Health().model_dump_json())
+
+
+@router.get("/models", summary="The models this deployment offers", responses=http.answers(ModelList))
+def list_models():  # type: ignore[no-untyped-def]
+    engine = choose_backend(settings.device).engine
+    infos = [ModelInfo.of(model, engine) for model in models.values()]
+    return Response(200, http.JSON, ModelList(default=settings.default_model_id, models=infos).model_dump_json())
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi():  # type: ignore[no-untyped-def]
+    return Response(200, http.JSON, app.get_openapi_json_schema(title=TITLE, version=VERSION))
+
+
+# The generator's routes are included for the documentation and the preflight's list of methods: the gateway sends
+# POST /generate to the generator itself.
+app = http.build_app(settings.allowed_origins)
+app.include_router(router)
+app.include_router(generator.router)
+app.enable_swagger(path="/docs", title=TITLE, version=VERSION)
+
+
+@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return http.resolve(app, event, context)

@@ -1,0 +1,86 @@
+"""The container function: POST /generate, warm-up pings and direct invocations."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from imagegen import http, telemetry, tenant
+from imagegen.deadline import Deadline
+from imagegen.errors import InternalError, ServiceError
+from imagegen.request import GenerateRequest, WarmUpRequest
+from imagegen.result import Result
+from imagegen.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from imagegen.service import ImageService
+
+settings = Settings()  # the environment fills it; a bad value fails the deployment here
+router = http.build_router({"/generate": ["POST"]})
+
+
+@cache
+def service() -> ImageService:
+    from imagegen.wiring import build_service  # Pillow and boto3: not in the zip function that documents this route
+
+    return build_service(settings)
+
+
+@router.post("/generate", summary="Generate images now", responses=http.answers(Result))
+def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
+    event, context = router.current_event, router.lambda_context
+    http.check_accept(event)
+    waited = time.time() - event.request_context.request_time_epoch / 1000
+    gateway = Deadline.after(settings.gateway_timeout_seconds - waited)
+    result = service().generate(
+        body,
+        tenant=tenant.of_api_key(event.request_context.identity.api_key or ""),
+        deadline=gateway.earlier(_function_deadline(context)),
+    )
+    telemetry.generated(result)
+    return Response(200, http.JSON, result.model_dump_json())
+
+
+app = http.build_app(settings.allowed_origins)
+app.include_router(router)
+
+
+@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer an API event (told by its request context), a warm-up ping (by its `warmup`) or a direct invocation."""
+    if "requestContext" in event:
+        return http.resolve(app, event, context)
+    try:
+        return _answer_directly(event, context)
+    except ServiceError as error:
+        return _refusal(error, context)
+    except Exception as error:
+        telemetry.crashed(error)
+        return _refusal(InternalError(), context)
+
+
+def _answer_directly(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    if "warmup" in event:
+        warm = service().warm(WarmUpRequest.parse(event).model)
+        telemetry.warmed(warm)
+        return warm.model_dump(mode="json")
+    request = GenerateRequest.parse(event)
+    result = service().generate(request, tenant=tenant.LOCAL, deadline=_function_deadline(context))
+    telemetry.generated(result)
+    return result.model_dump(mode="json")
+
+
+def _function_deadline(context: LambdaContext) -> Deadline:
+    return Deadline(lambda: context.get_remaining_time_in_millis() / 1000)
+
+
+def _refusal(error: ServiceError, context: LambdaContext) -> dict[str, Any]:
+    telemetry.failed(error)
+    return error.problem(instance="", request_id=context.aws_request_id)

@@ -1,0 +1,175 @@
+"""What every HTTP entrypoint shares: strict bodies, error documents, CORS and the request's id."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from email.message import Message
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import BaseModel, Field
+
+from imagegen import telemetry
+from imagegen.errors import (
+    InternalError,
+    MalformedJson,
+    MethodNotAllowed,
+    NotAcceptable,
+    PayloadTooLarge,
+    RouteNotFound,
+    ServiceError,
+    UnsupportedMediaType,
+)
+from imagegen.request import invalid_request
+from imagegen.strict_json import parse_object
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""No text-to-image request comes near; API Gateway itself stops at 10 MB."""
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+
+
+class FieldProblem(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details, with the contract's code, the request's id and one entry per wrong field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+def build_app(allowed_origins: Sequence[str]) -> APIGatewayRestResolver:
+    """A resolver that reads bodies strictly and answers every error as a problem document."""
+    cors = CORSConfig(
+        allow_origin=allowed_origins[0],
+        extra_origins=list(allowed_origins[1:]),
+        allow_headers=["Content-Type", "X-Api-Key"],
+        expose_headers=["X-Request-Id", "Retry-After"],
+        max_age=3600,
+    )
+
+    def strict_body(_: str) -> dict[str, Any]:
+        return json_object(app.current_event)
+
+    app = APIGatewayRestResolver(cors=cors, enable_validation=True, json_body_deserializer=strict_body)
+
+    @app.exception_handler(ServiceError)
+    def service_error(error: ServiceError) -> Response[str]:
+        return _problem(app, error)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(error: RequestValidationError) -> Response[str]:
+        return _problem(app, _translate(error))
+
+    @app.exception_handler(RequestUnsupportedContentType)
+    def unsupported(_: RequestUnsupportedContentType) -> Response[str]:
+        return _problem(app, UnsupportedMediaType(f"Content-Type must be {JSON}."))
+
+    @app.exception_handler(UnicodeDecodeError)
+    def not_utf8(error: UnicodeDecodeError) -> Response[str]:
+        return _problem(app, MalformedJson(f"The body is not UTF-8 (byte {error.start})."))
+
+    @app.not_found
+    def not_found(_: NotFoundError) -> Response[str]:
+        return _problem(app, RouteNotFound("There is no such route."))
+
+    @app.exception_handler(Exception)
+    def crash(error: Exception) -> Response[str]:
+        telemetry.crashed(error)
+        return _problem(app, InternalError())
+
+    return app
+
+
+def resolve(app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Route the event; every answer carries the request's id, whatever made it."""
+    request_id = event["requestContext"].get("requestId", "")
+    telemetry.requested(request_id)
+    answer: dict[str, Any] = app.resolve(event, context)
+    answer["multiValueHeaders"]["x-request-id"] = [request_id]
+    return answer
+
+
+def answers(model: type[BaseModel]) -> dict[int, Any]:
+    """The `responses` of a route's documentation: 200 with the model, anything else a problem document."""
+    documented: dict[int, Any] = {200: {"description": "done", "content": {JSON: {"model": model}}}}
+    for status in (400, 404, 406, 413, 415, 422, 503, 504):
+        documented[status] = {"description": "refused or failed", "content": {PROBLEM: {"model": Problem}}}
+    return documented
+
+
+def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
+    """A router that answers 405 with Allow for every other method of its paths: the gateway sends it `ANY`."""
+    router = APIGatewayRouter()  # type: ignore[no-untyped-call]
+    for path, allowed in routes.items():
+        others = [method for method in METHODS if method not in allowed]
+        router.route(path, method=others, include_in_schema=False)(_refusal([*allowed, "OPTIONS"]))
+    return router
+
+
+def _refusal(allowed: Sequence[str]) -> Callable[[], None]:
+    def refuse() -> None:
+        raise MethodNotAllowed(allowed)
+
+    return refuse
+
+
+def check_accept(event: APIGatewayProxyEvent) -> None:
+    """Raise NotAcceptable unless the caller takes JSON (RFC 9110, 12.5.1; quality 0 means no)."""
+    accept = event.headers.get("Accept") or "*/*"
+    for choice in accept.lower().split(","):
+        media, _, quality = choice.partition(";")
+        if media.strip() in (JSON, PROBLEM, "application/*", "*/*") and quality.strip() not in ("q=0", "q=0.0"):
+            return
+    raise NotAcceptable(f"This route answers {JSON}.")
+
+
+def json_object(event: APIGatewayProxyEvent) -> dict[str, Any]:
+    """The body as one JSON object. Raises UnsupportedMediaType, PayloadTooLarge or one of the syntax errors."""
+    if event.headers.get("Content-Encoding"):
+        raise UnsupportedMediaType("Content-Encoding is not supported; send the body as it is.")
+    media = Message()
+    media["Content-Type"] = event.headers.get("Content-Type") or ""
+    if media.get_content_type() != JSON:
+        raise UnsupportedMediaType(f"Content-Type must be {JSON}.")
+    if str(media.get_param("charset", "utf-8")).lower() != "utf-8":
+        raise UnsupportedMediaType("The charset must be utf-8.")
+    body = event.body or ""
+    raw = base64.b64decode(body) if event.is_base64_encoded else body.encode()
+    if len(raw) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"The body must have at most {MAX_BODY_BYTES} bytes.")
+    return parse_object(raw)
+
+
+def _translate(error: RequestValidationError) -> ServiceError:
+    errors = error.errors()
+    if errors[0]["loc"] == ("body",):
+        return MalformedJson("The body is empty.")
+    return invalid_request(errors)
+
+
+def _problem(app: APIGatewayRestResolver, error: ServiceError) -> Response[str]:
+    telemetry.failed(error)
+    event = app.current_event
+    document = error.problem(instance=event.path, request_id=event.request_context.request_id or "")
+    return Response(error.status, PROBLEM, json.dumps(document), headers=dict(error.headers))

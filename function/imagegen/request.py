@@ -1,0 +1,244 @@
+"""What a caller may ask, what it means for a model, and what names its result. Pure.
+
+`GenerateRequest` holds the contract's fields and their bounds; `resolve` fills every gap from the model's defaults;
+the resulting `Generation` holds exactly what changes the picture, and its `cache_key` names the stored object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from imagegen.errors import FieldError, InvalidRequest
+from imagegen.registry import Model
+
+MAX_PROMPT = 2000
+MAX_SEED: Final = 2**32 - 1
+CACHE_KEY_VERSION: Final = 1
+"""Raised when the same request would give other bytes (another encoder setting, say)."""
+
+T = TypeVar("T")
+OutputFormat = Literal["png", "jpeg", "webp"]
+
+_BIDI_CONTROLS = frozenset(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
+_ALLOWED_CONTROLS = frozenset("\n\r\t")
+
+
+def _legal(text: str) -> str:
+    """Refuse characters that hide or reorder text, and surrogates, which no encoding can carry."""
+    for character in text:
+        category = unicodedata.category(character)
+        control = category == "Cc" and character not in _ALLOWED_CONTROLS
+        if control or category == "Cs" or character in _BIDI_CONTROLS:
+            raise PydanticCustomError(
+                "invalid_text",
+                "holds the character U+{code_point}; control characters other than line breaks and tabs, "
+                "bidirectional controls and lone surrogates are not allowed",
+                {"code_point": f"{ord(character):04X}"},
+            )
+    return text
+
+
+def _trimmed(text: str) -> str:
+    """Trim white space and Unicode format characters, then check the length."""
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while end > start and _is_blank(text[end - 1]):
+        end -= 1
+    if end - start > MAX_PROMPT:
+        raise PydanticCustomError("prompt_too_long", f"must have at most {MAX_PROMPT} characters")
+    return text[start:end]
+
+
+def _is_blank(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) == "Cf"
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise PydanticCustomError("prompt_empty", "must hold something to draw")
+    return text
+
+
+def _absent(description: str) -> Any:
+    """A field that may be left out. None stands for that; a JSON null is refused, so the schema does not name it."""
+
+    def without_null(schema: dict[str, Any]) -> None:
+        del schema["default"]
+        schema.update(schema.pop("anyOf")[0])
+
+    return Field(None, description=description, json_schema_extra=without_null)
+
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
+Text = Annotated[str, AfterValidator(_legal)]
+Prompt = Annotated[Text, AfterValidator(_trimmed)]
+MetadataText = Annotated[Text, Field(max_length=512)]
+
+
+class _Request(BaseModel):
+    """Strict about types, names and null; says what is wrong in the contract's codes."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise PydanticCustomError("wrong_type", "must not be null; leave the field out for its default")
+        return value
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Validate a parsed JSON object. Raises InvalidRequest with one entry per wrong field."""
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            raise invalid_request(cast(Sequence[Mapping[str, Any]], error.errors(include_input=False))) from None
+
+
+class WarmUpRequest(_Request):
+    """The event of the warm-up schedule."""
+
+    warmup: Literal[True]
+    model: Text | None = _absent("id of the model to load; default: the deployment's first")
+
+
+class GenerateRequest(_Request):
+    """The body of POST /generate. Parameter names are those of diffusers."""
+
+    prompt: Annotated[Prompt, AfterValidator(_not_empty)] = Field(
+        description=f"what to draw, 1 to {MAX_PROMPT} characters", examples=["a small red circle on a white background"]
+    )
+    negative_prompt: Prompt = Field("", description="what to keep out of the picture")
+    model: Text | None = _absent("id from GET /models; default: the deployment's first")
+    width: Size | None = _absent("pixels, a multiple of 8 within the model's limits; default: the model's")
+    height: Size | None = _absent("pixels, a multiple of 8 within the model's limits; default: the model's")
+    num_inference_steps: Annotated[int, Field(ge=1, le=150)] | None = _absent(
+        "denoising steps within the model's limits; default: the model's"
+    )
+    guidance_scale: Annotated[float, Field(ge=0, le=30)] | None = _absent(
+        "classifier-free guidance, off at 1 and below; default: the model's"
+    )
+    num_images_per_prompt: Annotated[int, Field(ge=1, le=8)] = Field(1, description="image i uses seed + i")
+    seed: Seed | None = _absent("the same request with the same seed gives the same bytes; default: drawn")
+    scheduler: Text | None = _absent("id from the model's list; default: the model's")
+    output_format: OutputFormat = "png"
+    cache: Literal["use", "refresh", "off"] = Field("use", description="only a request with a seed can hit the cache")
+    metadata: dict[MetadataText, MetadataText] = Field(
+        default_factory=dict, max_length=16, description="given back untouched"
+    )
+
+
+_CODES: Final = {
+    "missing": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "string_unicode": "invalid_text",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "literal_error": "out_of_range",
+    "too_long": "out_of_range",
+    "string_too_long": "out_of_range",
+    "finite_number": "out_of_range",
+    "multiple_of": "size_invalid",
+    "prompt_empty": "prompt_empty",
+    "prompt_too_long": "prompt_too_long",
+    "invalid_text": "invalid_text",
+}
+"""Pydantic's error types and the contract's codes; every other type says that the JSON type is wrong."""
+
+
+def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
+    """Turn pydantic's errors into ours. Their texts hold bounds and types, never the caller's value."""
+    return InvalidRequest([_field_error(error) for error in errors])
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    path = [str(part) for part in error["loc"] if part not in ("body", "[key]")]
+    code = _CODES.get(error["type"], "wrong_type")
+    if path and path[-1] in ("width", "height") and code == "out_of_range":
+        code = "size_invalid"
+    if code == "unknown_field":
+        return FieldError(".".join(path)[:64], code, "is not a field of this request")
+    return FieldError(".".join(path)[:64], code, str(error["msg"]))
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A request with every gap filled: all that changes the picture's bytes, and nothing else."""
+
+    model_id: str
+    revision: str
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    num_images_per_prompt: int
+    seed: int
+    scheduler: str
+    output_format: OutputFormat
+
+    def seed_of(self, index: int) -> int:
+        return (self.seed + index) % (MAX_SEED + 1)
+
+    def cache_key(self, **surroundings: str | bool) -> str:
+        """SHA-256, in hex, of the canonical JSON of the generation and of what else decides its bytes
+        (engine, precision, whether the prompt is embedded)."""
+        document = {"version": CACHE_KEY_VERSION, **asdict(self), **surroundings}
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _default(value: T | None, default: T) -> T:
+    return default if value is None else value
+
+
+def resolve(request: GenerateRequest, model: Model, seed: int) -> Generation:
+    """Fill the request's gaps from the model's defaults and check the model's limits.
+
+    Raises InvalidRequest with one entry per field beyond a limit.
+    """
+    defaults, limits = model.defaults, model.limits
+    guidance = _default(request.guidance_scale, defaults.guidance_scale)
+    generation = Generation(
+        model_id=model.id,
+        revision=model.revision,
+        prompt=request.prompt,
+        negative_prompt=request.negative_prompt if guidance > 1 else "",
+        width=_default(request.width, defaults.width),
+        height=_default(request.height, defaults.height),
+        num_inference_steps=_default(request.num_inference_steps, defaults.num_inference_steps),
+        guidance_scale=float(guidance),
+        num_images_per_prompt=request.num_images_per_prompt,
+        seed=seed,
+        scheduler=_default(request.scheduler, defaults.scheduler),
+        output_format=request.output_format,
+    )
+    errors = [
+        FieldError(side, "size_invalid", f"must be from {limits.min_size} to {limits.max_size} for this model")
+        for side in ("width", "height")
+        if not limits.min_size <= getattr(generation, side) <= limits.max_size
+    ]
+    if generation.num_inference_steps > limits.max_steps:
+        message = f"must be from 1 to {limits.max_steps} for this model"
+        errors.append(FieldError("num_inference_steps", "out_of_range", message))
+    if generation.num_images_per_prompt > limits.max_images:
+        message = f"must be from 1 to {limits.max_images} for this model"
+        errors.append(FieldError("num_images_per_prompt", "out_of_range", message))
+    if generation.scheduler not in model.schedulers:
+        message = f"must be one of {', '.join(model.schedulers)}"
+        errors.append(FieldError("scheduler", "unknown_scheduler", message))
+    if errors:
+        raise InvalidRequest(errors)
+    return generation

@@ -1,0 +1,125 @@
+"""What a caller gets back: the contract's Result, its timings and its receipt. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imagegen.registry import Model
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ImageResult(_Answer):
+    """One stored image; `url` is presigned and lives until `expires_at`."""
+
+    url: str
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    bytes: int
+    sha256: str = Field(description="of the file, in hex")
+    expires_at: datetime
+
+
+class Timings(_Answer):
+    """Where the time went, in milliseconds; all but store and total are 0 for an answer from the cache."""
+
+    queue_ms: int = 0
+    load_ms: int = 0
+    text_encode_ms: int = 0
+    denoise_ms: int = 0
+    decode_ms: int = 0
+    store_ms: int = 0
+    total_ms: int = 0
+
+
+class Cost(_Answer):
+    """What the request cost in Lambda's compute; requests, storage and transfer come on top."""
+
+    billed_ms: int
+    memory_mb: int
+    usd: float
+
+    @classmethod
+    def of(cls, seconds: float, memory_mb: int, usd_per_gb_second: float) -> Cost:
+        """Lambda bills memory x duration, the duration rounded up to a millisecond (AWS Lambda pricing page)."""
+        billed_ms = math.ceil(seconds * 1000)
+        return cls(
+            billed_ms=billed_ms,
+            memory_mb=memory_mb,
+            usd=round(billed_ms / 1000 * memory_mb / 1024 * usd_per_gb_second, 8),
+        )
+
+
+class Result(_Answer):
+    """The answer of POST /generate."""
+
+    id: str
+    status: Literal["succeeded"] = "succeeded"
+    model: str
+    image_url: str = Field(description="the first image's url")
+    images: list[ImageResult]
+    cached: bool
+    cold_start: bool = Field(description="whether this request waited for the model to load")
+    timings: Timings
+    cost: Cost
+    warnings: list[str]
+    metadata: dict[str, str]
+
+
+class WarmUp(_Answer):
+    """The answer to a warm-up ping."""
+
+    status: Literal["warm"] = "warm"
+    model: str
+    engine: str
+    device: str
+    precision: str
+    reason: str = Field(description="why this device and precision")
+    cold_start: bool
+    load_ms: int
+
+
+class Health(_Answer):
+    """The answer of GET /health."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ModelInfo(_Answer):
+    """A model as GET /models shows it; sizes in pixels."""
+
+    id: str
+    family: str
+    revision: str
+    engine: str
+    defaults: dict[str, int | float | str]
+    limits: dict[str, int]
+    schedulers: list[str]
+
+    @classmethod
+    def of(cls, model: Model, engine: str) -> ModelInfo:
+        return cls(
+            id=model.id,
+            family=model.family,
+            revision=model.revision,
+            engine=engine,
+            defaults=asdict(model.defaults),
+            limits=asdict(model.limits),
+            schedulers=list(model.schedulers),
+        )
+
+
+class ModelList(_Answer):
+    """The answer of GET /models."""
+
+    default: str
+    models: list[ModelInfo]

@@ -1,0 +1,62 @@
+"""Logs and metrics through Powertools. Neither ever holds a prompt or a key.
+
+Traces are Lambda's own active tracing (template.yaml): the X-Ray SDK behind Powertools' Tracer is in maintenance.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from imagegen.errors import ServiceError
+from imagegen.result import Result, WarmUp
+
+logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False)
+metrics: Final = Metrics(namespace="ImageGen", service="imagegen")
+
+
+def requested(request_id: str) -> None:
+    """Name the gateway's request in every later line: it is the id the caller sees."""
+    logger.append_keys(request_id=request_id)
+    metrics.add_metric("Requests", MetricUnit.Count, 1)
+
+
+def generated(result: Result) -> None:
+    """One line and a few metrics for an answered request."""
+    logger.info(
+        "generated",
+        extra={
+            "job_id": result.id,
+            "model": result.model,
+            "images": len(result.images),
+            "cached": result.cached,
+            "timings": result.timings.model_dump(),
+            "usd": result.cost.usd,
+        },
+    )
+    metrics.add_metric("Images", MetricUnit.Count, len(result.images))
+    metrics.add_metric("CacheHits", MetricUnit.Count, int(result.cached))
+    metrics.add_metric("ColdStarts", MetricUnit.Count, int(result.cold_start))
+    metrics.add_metric("Duration", MetricUnit.Milliseconds, result.timings.total_ms)
+
+
+def warmed(answer: WarmUp) -> None:
+    logger.info("warmed", extra={"model": answer.model, "load_ms": answer.load_ms, "reason": answer.reason})
+    metrics.add_metric("WarmUps", MetricUnit.Count, 1)
+
+
+def failed(error: ServiceError) -> None:
+    """One line for a refused or failed request: by its code, and by what only the log may say."""
+    level = logger.error if error.status >= 500 else logger.info
+    level("failed", extra={"code": error.public_code, "status": error.status, "cause": error.private})
+    metrics.add_metric("Errors" if error.status >= 500 else "Refusals", MetricUnit.Count, 1)
+
+
+def crashed(error: BaseException) -> None:
+    """A fault of ours: where it happened, without the message, which might quote the request."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
+    metrics.add_metric("Errors", MetricUnit.Count, 1)
