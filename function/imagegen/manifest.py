@@ -25,7 +25,7 @@ def verify(folder: Path) -> None:
         entries = json.loads(path.read_text())["files"]
     except FileNotFoundError:
         raise ModelUnavailable.because(path, "is missing") from None
-    except (json.JSONDecodeError, KeyError):
+    except (json.JSONDecodeError, KeyError, TypeError):
         raise ModelUnavailable.because(path, "is not a manifest") from None
     for name, expected in entries.items():
         file = folder / name
@@ -40,3 +40,8 @@ def verify(folder: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(folder: Path) -> str:
+    """Twelve hex digits that name the folder's content: the revision of a model that ships with the repository."""
+    return _digest(folder / NAME)[:12]

@@ -58,6 +58,12 @@ def _trimmed(text: str) -> str:
     return text[start:end]
 
 
+def _true(value: bool) -> bool:
+    if not value:
+        raise PydanticCustomError("out_of_range", "must be true")
+    return value
+
+
 def _is_blank(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) == "Cf"
 
@@ -109,7 +115,7 @@ class _Request(BaseModel):
 class WarmUpRequest(_Request):
     """The event of the warm-up schedule."""
 
-    warmup: Literal[True]
+    warmup: Annotated[bool, AfterValidator(_true)]
     model: Text | None = _absent("id of the model to load; default: the deployment's first")
 
 
@@ -149,6 +155,7 @@ _CODES: Final = {
     "too_long": "out_of_range",
     "string_too_long": "out_of_range",
     "finite_number": "out_of_range",
+    "out_of_range": "out_of_range",
     "multiple_of": "size_invalid",
     "prompt_empty": "prompt_empty",
     "prompt_too_long": "prompt_too_long",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imagegen.service import ImageService
 
 settings = Settings()  # the environment fills it; a bad value fails the deployment here
+LAMBDA_MAX_SECONDS = 900
 router = http.build_router({"/generate": ["POST"]})
 
 
@@ -36,8 +37,7 @@ def service() -> ImageService:
 def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
     event, context = router.current_event, router.lambda_context
     http.check_accept(event)
-    waited = time.time() - event.request_context.request_time_epoch / 1000
-    gateway = Deadline.after(settings.gateway_timeout_seconds - waited)
+    gateway = Deadline.after(settings.gateway_timeout_seconds - _waited(event.request_context.get("requestTimeEpoch")))
     result = service().generate(
         body,
         tenant=tenant.of_api_key(event.request_context.identity.api_key or ""),
@@ -75,6 +75,17 @@ def _answer_directly(event: dict[str, Any], context: LambdaContext) -> dict[str,
     result = service().generate(request, tenant=tenant.LOCAL, deadline=_function_deadline(context))
     telemetry.generated(result)
     return result.model_dump(mode="json")
+
+
+def _waited(request_time_epoch: int | None) -> float:
+    """Seconds since the gateway took the request, a cold start included.
+
+    0 where that cannot be: sample events carry no time, `sam local` counts in seconds, clocks differ.
+    """
+    if request_time_epoch is None:
+        return 0.0
+    waited = time.time() - request_time_epoch / 1000
+    return waited if 0 <= waited <= LAMBDA_MAX_SECONDS else 0.0
 
 
 def _function_deadline(context: LambdaContext) -> Deadline:

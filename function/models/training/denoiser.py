@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -17,7 +18,7 @@ from text import WIDTH, tokens
 from vae import draw_scenes
 
 BATCH, LEARNING_RATE, EMA_DECAY = 32, 1e-3, 0.999
-BANK, BANK_CHUNK = 60_000, 64
+BANK, BANK_CHUNK = 32_000, 64
 EMPTY_CAPTIONS = 0.1
 """Share of captions left empty, for callers who raise guidance_scale above 1."""
 SNR_CAP = 20.0
@@ -62,18 +63,24 @@ class Bank:
     latents: torch.Tensor
 
     @classmethod
-    def encode(cls, vae: AutoencoderKL, scaling_factor: float, seed: int, count: int = BANK) -> Bank:
+    def encode(cls, vae: AutoencoderKL, scaling_factor: float, seed: int, file: Path) -> Bank:
+        """Draw and encode the pictures, or take their latents from the file that an earlier run left."""
+        kept = torch.load(file, weights_only=True) if file.exists() else None
         scenes: list[Scene] = []
         latents = []
-        for chunk in range(count // BANK_CHUNK):
+        for chunk in range(BANK // BANK_CHUNK):
             rng = random.Random(f"{seed}-bank-{chunk}")
             some = [random_scene(rng, two=rng.random() < 0.65, held_out=False) for _ in range(BANK_CHUNK)]
-            with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-                mean = vae.encode(draw_scenes(some, rng)).latent_dist.mean
-            latents.append(mean.float() * scaling_factor)
             scenes += some
-            log_every(100, chunk, count // BANK_CHUNK, "bank")
-        return cls(scenes, torch.cat(latents))
+            if kept is None:
+                with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+                    mean = vae.encode(draw_scenes(some, rng)).latent_dist.mean
+                latents.append(mean.float() * scaling_factor)
+                log_every(100, chunk + 1, BANK // BANK_CHUNK, "bank")
+        if kept is None:
+            kept = torch.cat(latents)
+            torch.save(kept, file)
+        return cls(scenes, kept)
 
 
 def train(

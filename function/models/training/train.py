@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "demo", help="folder of the finished model")
     parser.add_argument("--work", type=Path, default=Path(".local/demo-training"), help="folder of the checkpoints")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=11_000, help="steps of the denoiser")
+    parser.add_argument("--steps", type=int, default=10_000, help="steps of the denoiser")
     arguments = parser.parse_args()
     torch.use_deterministic_algorithms(True)
     checkpoint = Checkpoint.in_folder(arguments.work)
@@ -33,7 +33,7 @@ def main() -> None:
     vae = autoencoder.train(checkpoint, arguments.seed).eval().requires_grad_(False)
     vae.register_to_config(scaling_factor=autoencoder.scaling_factor(vae, arguments.seed))
     encoder = text.train(checkpoint, tokenizer, arguments.seed)
-    bank = denoiser.Bank.encode(vae, vae.config.scaling_factor, arguments.seed)
+    bank = denoiser.Bank.encode(vae, vae.config.scaling_factor, arguments.seed, arguments.work / "bank.pt")
     unet = denoiser.train(checkpoint, bank, tokenizer, encoder, arguments.seed, arguments.steps)
     save(arguments.out, vae, tokenizer, encoder, unet)
 

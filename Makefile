@@ -1,0 +1,116 @@
+# Stable Diffusion on Lambda. `make help` lists the targets; `make run` and `make test` need nothing but CPython 3.11+.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAM_VENV := .local/sam
+SAM := $(SAM_VENV)/bin/sam
+TORCH_INDEX ?=
+export PYTHONPATH := function
+export ARCHITECTURE ?= x86_64
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+# -- environments ------------------------------------------------------------------------------------------------------
+
+# torch first and by itself: its CPU build may come from an index of its own (TORCH_INDEX).
+$(VENV)/.ready: function/requirements.txt function/requirements-torch.txt tests/requirements.txt
+	@echo "Setting up $(VENV): about 1 GB of packages, two to five minutes the first time." >&2
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or newer is needed: make PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "  1/3 torch" >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r function/requirements-torch.txt
+	@echo "  2/3 diffusers, transformers and the rest of the image" >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r function/requirements.txt
+	@echo "  3/3 the local stack and the tests" >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/requirements.txt
+	$(BIN)/python -c 'import torch'
+	touch $@
+
+# aws-sam-cli pins an older boto3, so it lives apart.
+$(SAM_VENV)/.ready: tests/requirements-sam.txt
+	@echo "Setting up $(SAM_VENV): the SAM command line, a minute the first time." >&2
+	$(PYTHON) -m venv $(SAM_VENV)
+	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-sam.txt
+	touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready ## install what running and testing needs into .venv
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(VENV)/.ready ## generate an image through the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
+	@$(BIN)/python -m tests.stack.run $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
+export PROMPT
+
+.PHONY: serve
+serve: $(VENV)/.ready ## deploy template.yaml on this machine and keep it running: make serve PORT=4599
+	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)")
+
+# -- check and test ----------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(VENV)/.ready ## format, lint, types, import rules; seconds
+	$(BIN)/ruff format --check function tests
+	$(BIN)/ruff check function tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: test
+test: $(VENV)/.ready $(SAM_VENV)/.ready ## everything that needs no container engine
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/container
+
+.PHONY: test-container
+test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke with every event, sam local start-api
+	$(BIN)/python -m pytest tests/container
+
+.PHONY: demo-accuracy
+demo-accuracy: $(VENV)/.ready ## judge the demo model on 300 + 300 prompts that it was not trained on
+	$(BIN)/python -m tests.model.accuracy
+
+.PHONY: format
+format: $(VENV)/.ready ## format the code and fix what can be fixed
+	$(BIN)/ruff format function tests
+	$(BIN)/ruff check --fix function tests
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo-model
+demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
+	$(BIN)/python function/models/training/train.py
+
+# -- dependencies ------------------------------------------------------------------------------------------------------
+
+COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links
+
+.PHONY: lock
+lock: $(VENV)/.ready ## compile every requirements.in anew
+	cd function && $(COMPILE) --allow-unsafe --unsafe-package torch -c requirements-torch.txt requirements.in
+	cd tests && $(COMPILE) --allow-unsafe requirements.in
+	cd layers/core && ../$(COMPILE) requirements.in
+
+# -- deploy ------------------------------------------------------------------------------------------------------------
+
+ENV ?= dev
+
+.PHONY: build
+build: $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
+	$(SAM) build --config-env $(ENV)
+
+.PHONY: deploy
+deploy: build ## deploy to AWS: make deploy ENV=dev
+	$(SAM) deploy --config-env $(ENV)
+
+.PHONY: destroy
+destroy: $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
+	$(BIN)/python -m tests.stack.destroy --help >/dev/null
+
+.PHONY: clean
+clean: ## remove everything that make has made, the environments included
+	rm -rf $(VENV) .local .aws-sam

@@ -1,0 +1,170 @@
+"""The generator's handler around a real store and a fake engine: what reaches callers, logs and metrics."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imagegen import telemetry
+from imagegen.aws import S3ImageStore
+from imagegen.entrypoints import generator
+from imagegen.registry import REGISTRY
+from imagegen.service import ImageService, Receipts
+
+from tests.expectations import outcome
+from tests.fakes import FakeEngine, FakeEngines
+from tests.lambda_event import Context, api_event
+
+
+@dataclass
+class Function:
+    """The handler with a service of ours behind it."""
+
+    engine: FakeEngine
+    bucket: str
+
+    def __call__(self, event: dict[str, Any], seconds: float = 900) -> dict[str, Any]:
+        return generator.handler(event, Context(seconds))
+
+    def generate(self, seconds: float = 900, **body: Any) -> dict[str, Any]:
+        return self(api_event({"prompt": "a red circle", **body}), seconds)
+
+
+@pytest.fixture
+def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
+    engine = FakeEngine()
+    service = ImageService(
+        models=REGISTRY,
+        default_model_id="demo",
+        engines=FakeEngines(engine),
+        store=S3ImageStore(bucket, 3600),
+        receipts=Receipts(10240, 0.0000166667),
+        embed_prompt=True,
+    )
+    monkeypatch.setattr(generator, "service", lambda: service)
+    return Function(engine, bucket)
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Everything that was printed: the logger keeps the stream it was made with, whatever pytest captures."""
+    log = io.StringIO()
+    handler = telemetry.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(log)
+    yield lambda: log.getvalue() + "".join(capsys.readouterr())
+    handler.setStream(before)
+
+
+def body(answer: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(answer["body"])
+    return document
+
+
+def test_an_answer_has_every_member_of_the_contract(function: Function) -> None:
+    answer = function.generate(seed=7, metadata={"order": "A-17"})
+    assert answer["statusCode"] == 200
+    result = body(answer)
+    assert set(result) == {
+        "id", "status", "model", "image_url", "images", "cached", "cold_start", "timings", "cost", "warnings", "metadata",
+    }  # fmt: skip
+    assert set(result["images"][0]) == {
+        "url", "seed", "width", "height", "content_type", "bytes", "sha256", "expires_at",
+    }  # fmt: skip
+    assert result["image_url"] == result["images"][0]["url"]
+    assert answer["multiValueHeaders"]["x-request-id"] == ["c6af9ac6-7b61-11e6-9a41-93e800000000"]
+
+
+def test_a_repeated_request_is_answered_from_s3(function: Function) -> None:
+    first, second = body(function.generate(seed=7)), body(function.generate(seed=7))
+    assert (first["cached"], second["cached"]) == (False, True)
+    assert first["images"][0]["sha256"] == second["images"][0]["sha256"]
+    assert function.engine.generations == 1
+
+
+def test_keys_and_direct_invocations_do_not_share_images(function: Function) -> None:
+    function.generate(seed=7)
+    other = api_event({"prompt": "a red circle", "seed": 7})
+    other["requestContext"]["identity"]["apiKey"] = "key-of-bob"
+    assert not body(function(other))["cached"]
+    assert not function({"prompt": "a red circle", "seed": 7})["cached"]
+    assert function({"prompt": "a red circle", "seed": 7})["cached"]
+
+
+@pytest.mark.parametrize(("seconds", "waited"), [(0, 0), (0.5, 0), (900, 40)])
+def test_too_little_time_is_refused_before_any_work(function: Function, seconds: float, waited: float) -> None:
+    event = api_event({"prompt": "a red circle"})
+    event["requestContext"]["requestTimeEpoch"] -= int(waited * 1000)
+    assert outcome(function(event, seconds)) == (504, "generation_timeout")
+    assert function.engine.generations == 0
+
+
+@pytest.mark.parametrize("epoch", [None, 0, 1_795_000_000, 99_999_999_999_999])
+def test_a_time_that_cannot_be_is_ignored(function: Function, epoch: int | None) -> None:
+    event = api_event({"prompt": "a red circle"})
+    event["requestContext"]["requestTimeEpoch"] = epoch
+    assert function(event)["statusCode"] == 200
+
+
+def test_a_lost_bucket_is_503_and_can_be_retried(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator.service()._store, "_bucket", "another-bucket")
+    answer = function.generate(seed=7)
+    assert outcome(answer) == (503, "storage_unavailable")
+    assert answer["multiValueHeaders"]["Retry-After"] == ["5"]
+
+
+def test_a_crash_is_a_500_without_its_message(function: Function, printed: Callable[[], str]) -> None:
+    def crash(_: int) -> None:
+        raise ZeroDivisionError("canary-secret")
+
+    function.engine.during = crash
+    for answer in (function.generate(), function({"prompt": "x"})):
+        assert outcome(answer) == (500, "internal_error")
+        assert "canary" not in json.dumps(answer)
+    text = printed()
+    assert "ZeroDivisionError" in text
+    assert "canary" not in text
+
+
+def test_prompts_and_keys_reach_no_log_and_no_metric(function: Function, printed: Callable[[], str]) -> None:
+    canary = "canary-4711"
+    bodies = [
+        {"prompt": canary, "seed": 1}, {"prompt": canary, "seed": 1}, {"prompt": canary * 200}, {"prompt": [canary]},
+        {"prompt": canary, "model": canary}, {"prompt": canary, "scheduler": canary}, {"prompt": canary, "seed": canary},
+        {"prompt": canary, "negative_prompt": canary, "metadata": {canary: canary}},
+    ]  # fmt: skip
+    for each in bodies:
+        event = api_event(each)
+        event["requestContext"]["identity"]["apiKey"] = canary
+        function(event)
+        function(dict(each))
+    function(api_event(f'{{"prompt": "{canary}",'.encode()))
+    text = printed()
+    assert text.count("\n") > 2 * len(bodies)
+    assert canary not in text
+
+
+def test_a_missing_model_is_a_clear_503(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
+) -> None:
+    elsewhere = generator.settings.model_copy(update={"models_dir": tmp_path, "bucket_name": bucket})
+    monkeypatch.setattr(generator, "settings", elsewhere)
+    generator.service.cache_clear()
+    try:
+        answers = [
+            generator.handler(api_event({"prompt": "a red circle"}), Context()),
+            generator.handler({"warmup": True}, Context()),
+        ]
+    finally:
+        generator.service.cache_clear()
+    assert [outcome(answer) for answer in answers] == [(503, "model_unavailable")] * 2
+    assert "Retry-After" not in answers[0]["multiValueHeaders"]
+    assert str(tmp_path) not in json.dumps(answers)
+    lines = [json.loads(line) for line in printed().splitlines() if '"failed"' in line]
+    assert lines[0]["cause"] == f"{tmp_path}/demo/manifest.json is missing"

@@ -1,0 +1,49 @@
+"""What Lambda hands to a handler: events of a REST API and a context."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Context:
+    """The members of Lambda's context object that the handlers read."""
+
+    seconds: float = 900.0
+    function_name: str = "Generator"
+    memory_limit_in_mb: int = 10240
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:Generator:live"
+    aws_request_id: str = "3f0b8c55-0000-4000-8000-000000000000"
+    _started: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(1000 * (self.seconds - (time.monotonic() - self._started)))
+
+
+def api_event(body: object, *, method: str = "POST", path: str = "/generate", **changes: Any) -> dict[str, Any]:
+    """A proxy event as the gateway sends it: JSON bodies base64-encoded, since it takes them for binary."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", **changes.pop("headers", {})}
+    event = {
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "requestContext": {
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e800000000",
+            "requestTimeEpoch": int(time.time() * 1000),
+            "stage": "v1",
+            "path": f"/v1{path}",
+            "identity": {"apiKey": "key-of-alice"},
+        },
+        "body": base64.b64encode(raw).decode(),
+        "isBase64Encoded": True,
+    }
+    return event | changes

@@ -1,0 +1,50 @@
+"""The judge itself: right about drawn pictures, and not fooled by pictures of other scenes."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+import pytest
+from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, Thing, draw, random_scene
+
+from tests.model.checker import judge
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_every_drawn_scene_is_judged_right(two: bool) -> None:
+    rng = random.Random(1)
+    scenes = [random_scene(rng, two=two, held_out=True) for _ in range(60)]
+    wrong = [scene.caption() for scene in scenes if not judge(draw(scene, rng), scene).right]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_each_shape_is_told_from_every_other(shape: str, size: str) -> None:
+    rng = random.Random(2)
+    picture = draw(Scene(Thing(size, "red", shape), "white"), rng)
+    fitting = [other for other in SHAPES if judge(picture, Scene(Thing(size, "red", other), "white")).right]
+    assert fitting == [shape]
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_each_colour_is_told_from_every_other(colour: str) -> None:
+    background = "white" if colour != "white" else "black"
+    picture = draw(Scene(Thing("plain", colour, "circle"), background), random.Random(3))
+    fitting = [other for other in COLOURS if judge(picture, Scene(Thing("plain", other, "circle"), background)).right]
+    assert fitting == [colour]
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_each_relation_is_told_from_every_other(relation: str) -> None:
+    scene = Scene(Thing("small", "red", "circle"), "white", Thing("large", "blue", "star"), relation)
+    picture = draw(scene, random.Random(4))
+    fitting = [other for other in RELATIONS if judge(picture, dataclasses.replace(scene, relation=other)).right]
+    assert fitting == [relation]
+
+
+def test_a_missing_object_is_noticed() -> None:
+    scene = Scene(Thing("plain", "red", "circle"), "white", Thing("plain", "blue", "star"), "above")
+    picture = draw(Scene(Thing("plain", "red", "circle"), "white"), random.Random(5))
+    assert not judge(picture, scene).objects

@@ -1,0 +1,41 @@
+"""Every sample event through the real handlers, with the demo model and S3 as moto plays it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from imagegen.entrypoints import api, generator
+from moto import mock_aws
+
+from tests.expectations import EVENTS, EXPECTATIONS, load, outcome
+from tests.lambda_event import Context
+
+HANDLERS = {"Generator": generator.handler, "Api": api.handler}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def aws() -> Iterator[None]:
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket=generator.settings.bucket_name)
+        generator.service.cache_clear()
+        yield
+        generator.service.cache_clear()
+
+
+def test_every_event_has_an_expectation_and_the_reverse() -> None:
+    assert {file.name for file in EVENTS.glob("*.json")} == set(EXPECTATIONS)
+
+
+@pytest.mark.parametrize("name", EXPECTATIONS)
+def test_each_event_gets_its_answer(name: str) -> None:
+    expected = EXPECTATIONS[name]
+    answer = HANDLERS[expected.function](load(name), Context())
+    assert outcome(answer) == (expected.status, expected.code)
+    assert json.dumps(answer)
+
+
+def test_the_service_answers_after_all_of_them() -> None:
+    assert outcome(generator.handler({"warmup": True}, Context()))[0] == 200

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from imagegen import errors
+from imagegen.errors import FieldError, InvalidRequest, MethodNotAllowed, ModelUnavailable, ServiceError
+
+
+def tree(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from tree(child)
+
+
+LEAVES = [each for each in tree() if not each.__subclasses__()]
+
+
+@pytest.mark.parametrize("error", LEAVES)
+def test_every_error_has_a_code_of_its_own_and_a_status(error: type[ServiceError]) -> None:
+    assert error.status in {400, 404, 405, 406, 413, 415, 422, 500, 503, 504}
+    assert [other for other in LEAVES if other.code == error.code] == [error]
+
+
+def test_what_may_be_retried_later_says_when() -> None:
+    for error in LEAVES:
+        if error.status in (429, 503) and error.retryable:
+            assert "Retry-After" in error().headers
+    assert "Retry-After" not in ModelUnavailable("gone").headers
+
+
+def test_a_problem_document_has_every_member_of_the_contract() -> None:
+    error = InvalidRequest(
+        [FieldError("seed", "wrong_type", "must be an integer"), FieldError("x", "unknown_field", "?")]
+    )
+    assert error.problem(instance="/generate", request_id="r-1") == {
+        "type": "urn:imagegen:error:wrong_type",
+        "title": "Unprocessable Entity",
+        "status": 422,
+        "detail": "seed: must be an integer (1 more in errors)",
+        "instance": "/generate",
+        "code": "wrong_type",
+        "request_id": "r-1",
+        "errors": [
+            {"field": "seed", "code": "wrong_type", "message": "must be an integer"},
+            {"field": "x", "code": "unknown_field", "message": "?"},
+        ],
+    }
+
+
+def test_the_private_part_stays_out_of_the_document() -> None:
+    error = ModelUnavailable.because("/opt/models/demo/unet", "is missing")
+    assert "/opt/models" in error.private
+    assert "/opt/models" not in str(error.problem(instance="", request_id=""))
+
+
+def test_405_names_the_methods() -> None:
+    assert MethodNotAllowed(["POST", "OPTIONS"]).headers == {"Allow": "POST, OPTIONS"}
+
+
+def test_the_tree_is_the_module() -> None:
+    assert {each.__module__ for each in tree()} == {errors.__name__}

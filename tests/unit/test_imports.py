@@ -1,0 +1,37 @@
+"""What an entrypoint loads when Lambda starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUNCTION = Path(__file__).resolve().parents[2] / "function"
+ENGINES = {"torch", "diffusers", "transformers", "accelerate", "openvino"}
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules in a fresh interpreter once it has run the code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
+        env={**os.environ, "PYTHONPATH": str(FUNCTION), "BUCKET_NAME": "images-bucket"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "entrypoint", sorted(path.stem for path in (FUNCTION / "imagegen/entrypoints").glob("[!_]*.py"))
+)
+def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
+    assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
+
+
+def test_the_zip_function_needs_nothing_that_its_layer_lacks() -> None:
+    loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
+    assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
