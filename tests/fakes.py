@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from PIL import Image
+
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
 from imagegen.ports import Backend, Engines, Generated, OnStep, Resident, SignedUrl, StoredImage
 from imagegen.registry import REGISTRY, Model
 from imagegen.request import Generation
 from imagegen.service import ImageService, Receipts
-from PIL import Image
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
+BACKEND = Backend("fake", "cpu", "float32", "for tests")
 PLENTY = Deadline(lambda: 1000.0)
 
 
@@ -77,7 +79,7 @@ class FakeEngines:
     """Hands out one engine for every model; the first time takes a second on its own clock."""
 
     engine: FakeEngine
-    backend: Backend = Backend("fake", "cpu", "float32", "for tests")
+    backend: Backend = BACKEND
     loads: int = 0
     failing: ServiceError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)

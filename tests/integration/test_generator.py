@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from imagegen import telemetry
 from imagegen.aws import S3ImageStore
 from imagegen.entrypoints import generator
 from imagegen.registry import REGISTRY
 from imagegen.service import ImageService, Receipts
-
 from tests.expectations import outcome
 from tests.fakes import FakeEngine, FakeEngines
 from tests.lambda_event import Context, api_event
@@ -30,14 +30,15 @@ class Function:
     bucket: str
 
     def __call__(self, event: dict[str, Any], seconds: float = 900) -> dict[str, Any]:
-        return generator.handler(event, Context(seconds))
+        answer: dict[str, Any] = generator.handler(event, Context(seconds))
+        return answer
 
     def generate(self, seconds: float = 900, **body: Any) -> dict[str, Any]:
         return self(api_event({"prompt": "a red circle", **body}), seconds)
 
 
 @pytest.fixture
-def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
+def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
     engine = FakeEngine()
     service = ImageService(
         models=REGISTRY,
@@ -72,7 +73,8 @@ def test_an_answer_has_every_member_of_the_contract(function: Function) -> None:
     assert answer["statusCode"] == 200
     result = body(answer)
     assert set(result) == {
-        "id", "status", "model", "image_url", "images", "cached", "cold_start", "timings", "cost", "warnings", "metadata",
+        "id", "status", "model", "image_url", "images", "cached", "cold_start", "timings", "cost", "warnings",
+        "metadata",
     }  # fmt: skip
     assert set(result["images"][0]) == {
         "url", "seed", "width", "height", "content_type", "bytes", "sha256", "expires_at",
@@ -134,9 +136,10 @@ def test_a_crash_is_a_500_without_its_message(function: Function, printed: Calla
 
 def test_prompts_and_keys_reach_no_log_and_no_metric(function: Function, printed: Callable[[], str]) -> None:
     canary = "canary-4711"
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {"prompt": canary, "seed": 1}, {"prompt": canary, "seed": 1}, {"prompt": canary * 200}, {"prompt": [canary]},
-        {"prompt": canary, "model": canary}, {"prompt": canary, "scheduler": canary}, {"prompt": canary, "seed": canary},
+        {"prompt": canary, "model": canary}, {"prompt": canary, "scheduler": canary},
+        {"prompt": canary, "seed": canary},
         {"prompt": canary, "negative_prompt": canary, "metadata": {canary: canary}},
     ]  # fmt: skip
     for each in bodies:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+
 from imagegen.aws import S3ImageStore
 from imagegen.errors import StorageUnavailable
 from imagegen.ports import ImageStore
-
 from tests.fakes import MemoryStore
 
 KEY = "images/local/0123/0.png"

@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
 from scenes import COLOURS, SHAPES, Placed, Scene, Thing, shape_mask
 
 Mask = NDArray[np.bool_]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from imagegen.engine_torch import TorchEngine
 from imagegen.engines import choose_backend
-
 from tests.conftest import ROOT
 
 HERE = Path(__file__).parent

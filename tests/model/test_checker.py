@@ -6,8 +6,8 @@ import dataclasses
 import random
 
 import pytest
-from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, Thing, draw, random_scene
 
+from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, Thing, draw, random_scene
 from tests.model.checker import judge
 
 

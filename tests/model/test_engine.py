@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+
 from imagegen import manifest
 from imagegen.engine_torch import TorchEngine
 from imagegen.engines import choose_backend
 from imagegen.errors import ModelUnavailable
 from imagegen.registry import REGISTRY
 from imagegen.request import GenerateRequest, Generation, resolve
-from PIL import Image
-
 from tests.model.conftest import DEMO
 
 CPU = choose_backend("cpu")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from imagegen.entrypoints import api, generator
 from moto import mock_aws
 
+from imagegen.entrypoints import api, generator
 from tests.expectations import EVENTS, EXPECTATIONS, load, outcome
 from tests.lambda_event import Context
 

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from imagegen.engines import EnginePool, choose_backend
 from imagegen.errors import ModelUnavailable
 from imagegen.ports import Engine
 from imagegen.registry import REGISTRY, Model
-
 from tests.fakes import FakeEngine
 
 DEMO, TURBO = REGISTRY["demo"], REGISTRY["sd-turbo"]

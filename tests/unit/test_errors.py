@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from imagegen import errors
 from imagegen.errors import FieldError, InvalidRequest, MethodNotAllowed, ModelUnavailable, ServiceError
 

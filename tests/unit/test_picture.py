@@ -4,10 +4,11 @@ import io
 from dataclasses import replace
 
 import pytest
+from PIL import Image
+
 from imagegen.picture import CONTENT_TYPES, encode
 from imagegen.registry import REGISTRY
 from imagegen.request import GenerateRequest, Generation, OutputFormat, resolve
-from PIL import Image
 
 PROMPT = "ein roter Kreis 赤い円"
 

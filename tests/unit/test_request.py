@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from imagegen.errors import InvalidRequest
 from imagegen.registry import REGISTRY
 from imagegen.request import MAX_SEED, GenerateRequest, Generation, WarmUpRequest, resolve
 
 DEMO = REGISTRY["demo"]
+SURROUNDINGS: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
 
 
 def codes(body: dict[str, Any]) -> dict[str, str]:
@@ -97,7 +99,11 @@ def test_no_message_repeats_what_the_caller_sent() -> None:
     assert "canary" not in str(caught.value.problem(instance="/generate", request_id="r"))
 
 
-@given(st.dictionaries(st.sampled_from([*GenerateRequest.model_fields, "x"]), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())))  # fmt: skip
+fields = st.sampled_from([*GenerateRequest.model_fields, "x"])
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+
+
+@given(st.dictionaries(fields, values))
 def test_any_object_is_a_request_or_refused_with_fields(body: dict[str, Any]) -> None:
     try:
         GenerateRequest.parse(body)
@@ -143,8 +149,7 @@ def test_the_models_limits_are_checked_all_at_once(fields: dict[str, Any], wrong
 def test_the_cache_key_knows_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
     one = generation()
     other = dataclasses.replace(one, **change)
-    surroundings = {"engine": "torch", "precision": "float32", "embed_prompt": True}
-    assert one.cache_key(**surroundings) != other.cache_key(**surroundings)
+    assert one.cache_key(**SURROUNDINGS) != other.cache_key(**SURROUNDINGS)
 
 
 def test_the_cache_key_covers_every_field_and_its_surroundings() -> None:
@@ -161,11 +166,10 @@ def test_the_cache_key_covers_every_field_and_its_surroundings() -> None:
 
 
 def test_the_cache_key_ignores_what_changes_no_byte() -> None:
-    surroundings = {"engine": "torch", "precision": "float32", "embed_prompt": True}
-    plain = generation().cache_key(**surroundings)
-    assert generation(cache="refresh", metadata={"a": "b"}).cache_key(**surroundings) == plain
-    assert generation(width=128, scheduler="ddim", guidance_scale=1).cache_key(**surroundings) == plain
-    assert generation(negative_prompt="unused without guidance").cache_key(**surroundings) == plain
+    plain = generation().cache_key(**SURROUNDINGS)
+    assert generation(cache="refresh", metadata={"a": "b"}).cache_key(**SURROUNDINGS) == plain
+    assert generation(width=128, scheduler="ddim", guidance_scale=1).cache_key(**SURROUNDINGS) == plain
+    assert generation(negative_prompt="unused without guidance").cache_key(**SURROUNDINGS) == plain
 
 
 def test_seeds_of_further_images_wrap_around() -> None:

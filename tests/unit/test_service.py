@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelNotFound, ModelUnavailable, ServiceError, StorageUnavailable
 from imagegen.request import GenerateRequest
 from imagegen.result import Result
-
 from tests.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
+
 from imagegen.registry import REGISTRY, offered
 from imagegen.settings import Settings
-from pydantic import ValidationError
 
 
 @pytest.fixture(autouse=True)
