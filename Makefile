@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SAM_VENV := .local/sam
 SAM := $(SAM_VENV)/bin/sam
 TORCH_INDEX ?=
-export PYTHONPATH := function
+export PYTHONPATH := function:function/models/training
 export ARCHITECTURE ?= x86_64
 
 .PHONY: help
@@ -91,25 +91,40 @@ COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extr
 
 .PHONY: lock
 lock: $(VENV)/.ready ## compile every requirements.in anew
-	cd function && $(COMPILE) --allow-unsafe --unsafe-package torch -c requirements-torch.txt requirements.in
+	cd function && $(COMPILE) --unsafe-package torch -c requirements-torch.txt requirements.in
 	cd tests && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
 
 # -- deploy ------------------------------------------------------------------------------------------------------------
 
 ENV ?= dev
+MODEL ?=
+IMAGE_REPOSITORY ?=
+STACK = imagegen-$(ENV)
+
+# What the environment overrides in samconfig.toml, then what make was told. A new Release publishes a new version.
+OVERRIDES = $(shell $(PYTHON) -c 'import tomllib; \
+	print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["global"]["parameters"]["parameter_overrides"])') \
+	Architecture=$(ARCHITECTURE) $(if $(MODEL),Model=$(MODEL)) $(if $(TORCH_INDEX),TorchIndex=$(TORCH_INDEX))
 
 .PHONY: build
 build: $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
-	$(SAM) build --config-env $(ENV)
+	$(SAM) build --config-env $(ENV) --parameter-overrides $(OVERRIDES)
 
 .PHONY: deploy
-deploy: build ## deploy to AWS: make deploy ENV=dev
-	$(SAM) deploy --config-env $(ENV)
+deploy: build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo IMAGE_REPOSITORY=...
+	$(SAM) deploy --config-env $(ENV) --image-repository "$(IMAGE_REPOSITORY)" \
+		--parameter-overrides $(OVERRIDES) Release=$$(date -u +%y%m%d%H%M)
+
+.PHONY: invoke
+invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..."
+	$(SAM) remote invoke Generator --stack-name $(STACK) \
+		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
 
 .PHONY: destroy
-destroy: $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
-	$(BIN)/python -m tests.stack.destroy --help >/dev/null
+destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
+	$(BIN)/python -m tests.stack.empty $(STACK)
+	$(SAM) delete --stack-name $(STACK) --no-prompts
 
 .PHONY: clean
 clean: ## remove everything that make has made, the environments included

@@ -9,11 +9,13 @@ from pathlib import Path
 from imagegen.errors import ModelUnavailable
 
 NAME = "manifest.json"
+LISTED = {".json", ".txt", ".safetensors"}
+"""Suffixes of what a pipeline reads."""
 
 
 def write(folder: Path) -> None:
-    """List every file of the folder in its manifest."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    """List the pipeline's files in the folder's manifest."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in LISTED and path.name != NAME)
     entries = {str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in files}
     (folder / NAME).write_text(json.dumps({"files": entries}, indent=1) + "\n")
 

@@ -48,19 +48,27 @@ def test_one_environment_for_a_function_that_loads_a_model_and_few_for_any_other
     assert resources["Api"]["Properties"]["ReservedConcurrentExecutions"] == 4
 
 
-def test_models_come_from_a_folder_and_the_other_variables_stay() -> None:
+def test_the_environment_of_the_image_is_added_to_the_functions_own() -> None:
     resources = {
         "Generator": image_function(Environment={"Variables": {"MODELS_DIR": "/opt/models", "DEVICE": "cpu"}}),
         "Bare": image_function(),
         "Api": zip_function(),
     }
 
-    adapt.models_from_a_folder(resources, MODELS)
+    adapt.environment_of_the_image(resources, MODELS)
 
-    variables = {"MODELS_DIR": "/models", "DEVICE": "cpu"}
-    assert resources["Generator"]["Properties"]["Environment"]["Variables"] == variables
-    assert resources["Bare"]["Properties"]["Environment"]["Variables"] == {"MODELS_DIR": "/models"}
+    added = {"MODELS_DIR": "/models", **adapt.IMAGE_VARIABLES}
+    assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
+    assert resources["Bare"]["Properties"]["Environment"]["Variables"] == added
     assert "Environment" not in resources["Api"]["Properties"]
+
+
+def test_the_variables_of_the_image_are_those_of_the_dockerfile() -> None:
+    dockerfile = (ROOT / "function" / "Dockerfile").read_text().replace("\\\n", " ")
+    (line,) = [line for line in dockerfile.splitlines() if line.startswith("ENV ")]
+    variables = dict(pair.split("=", 1) for pair in line.split()[1:])
+
+    assert {name: value for name, value in variables.items() if "/" not in value} == adapt.IMAGE_VARIABLES
 
 
 def test_an_image_function_becomes_a_zip_with_its_command_as_handler() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.models import Server
 
 from imagegen import http, telemetry
 from imagegen.engines import choose_backend
@@ -36,7 +37,10 @@ def list_models():  # type: ignore[no-untyped-def]
 
 @router.get("/openapi.json", include_in_schema=False)
 def openapi():  # type: ignore[no-untyped-def]
-    return Response(200, http.JSON, app.get_openapi_json_schema(title=TITLE, version=VERSION))
+    # What stands before the route on the caller's side: the stage, or a custom domain's base path.
+    base = router.current_event.request_context.path.removesuffix("/openapi.json")
+    document = app.get_openapi_json_schema(title=TITLE, version=VERSION, servers=[Server(url=base or "/")])
+    return Response(200, http.JSON, document)
 
 
 # The generator's routes are included for the documentation and the preflight's list of methods: the gateway sends

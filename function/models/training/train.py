@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
+from imagegen import manifest
 
 import denoiser
 import text
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "demo", help="folder of the finished model")
     parser.add_argument("--work", type=Path, default=Path(".local/demo-training"), help="folder of the checkpoints")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=10_000, help="steps of the denoiser")
+    parser.add_argument("--steps", type=int, default=7_000, help="steps of the denoiser")
     arguments = parser.parse_args()
     torch.use_deterministic_algorithms(True)
     checkpoint = Checkpoint.in_folder(arguments.work)
@@ -51,6 +52,8 @@ def save(out: Path, vae, tokenizer, encoder, unet) -> None:  # type: ignore[no-u
     pipeline.unet.half()
     pipeline.vae.half()
     pipeline.save_pretrained(out, safe_serialization=True)
+    manifest.write(out)
+    print(f"{out}: revision {manifest.digest(out)}, for imagegen/registry.py")
 
 
 if __name__ == "__main__":

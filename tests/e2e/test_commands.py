@@ -1,0 +1,120 @@
+"""`make run` and `make serve` as a developer calls them; both start a stack of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.stack.local import ENDPOINT_FILE, LOCAL, announced
+from tests.stack.process import HOST, ROOT, free_port
+
+pytestmark = [
+    pytest.mark.skipif("BASE_URL" in os.environ, reason="these start a local stack"),
+    pytest.mark.skipif(announced() is not None, reason="`make serve` is running; its stack is left alone"),
+]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.stack.run", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def processes_of(port: int) -> list[str]:
+    """MiniStack's handlers run from a folder that is named by the port."""
+    listing = subprocess.run(["ps", "-Ao", "pid,command"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if f"stack-{port}/" in line]
+
+
+def test_run_saves_a_picture_and_says_where_from(tmp_path: Path) -> None:
+    out = tmp_path / "picture.png"
+
+    done = run("--prompt", "a blue star on a white background", "--seed", "7", "--out", str(out))
+
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(b"\x89PNG")
+    lines = done.stdout.splitlines()
+    assert lines[0] == str(out)
+    facts = dict(line.split(maxsplit=1) for line in lines[1:])
+    assert facts["url"].startswith(f"http://{HOST}:")
+    assert facts["seed"] == "7"
+    assert "cold start" in facts["timings"]
+    assert not listens(urlsplit(facts["url"]).port or 0)
+
+
+def test_run_says_what_the_api_refused(tmp_path: Path) -> None:
+    out = tmp_path / "picture.png"
+
+    done = run("--prompt", " ", "--out", str(out))
+
+    assert done.returncode == 1
+    assert "422 prompt_empty" in done.stderr
+    assert not out.exists()
+
+
+def test_run_refuses_another_format_before_it_starts(tmp_path: Path) -> None:
+    done = run("--out", str(tmp_path / "picture.jpg"))
+
+    assert done.returncode == 2
+    assert ".png" in done.stderr
+    assert "Starting" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_port()
+    with (tmp_path / "serve.log").open("w") as log:
+        command = [sys.executable, "-m", "tests.stack.serve", "--port", str(port)]
+        serve = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    wait_until(lambda: announced() is not None, seconds=60)
+    endpoint = json.loads(ENDPOINT_FILE.read_text())
+
+    serve.send_signal(number)
+    code = serve.wait(30)
+
+    assert set(endpoint) == {"base_url", "api_key"}
+    assert endpoint["base_url"].startswith(f"http://{HOST}:{port}/")
+    wait_until(lambda: not listens(port) and not processes_of(port), seconds=10)
+    assert announced() is None
+    if number is signal.SIGKILL:
+        ENDPOINT_FILE.unlink()  # nobody was left to do it
+        shutil.rmtree(LOCAL / f"stack-{port}")
+    else:
+        assert code == 0
+        assert not ENDPOINT_FILE.exists()
+        assert not (LOCAL / f"stack-{port}").exists()
+
+
+def test_serve_names_a_port_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        command = [sys.executable, "-m", "tests.stack.serve", "--port", str(port)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert f"Port {port} is in use" in done.stderr
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)

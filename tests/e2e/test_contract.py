@@ -1,0 +1,244 @@
+"""The HTTP contract as any caller meets it: through the gateway, the function, the bucket and a presigned URL.
+
+The same tests run against a deployed stack: BASE_URL=... API_KEY=... pytest tests/e2e
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from tests.stack.client import ApiError, Client, check_png
+from tests.stack.endpoint import Endpoint
+
+PROBLEM = "application/problem+json"
+OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
+CLOSED_ROUTES = [("POST", "/generate"), ("GET", "/models")]
+
+
+def small_request() -> dict[str, Any]:
+    """Cheap, and not in the cache of a stack that has seen these tests before."""
+    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": secrets.randbelow(2**32)}
+
+
+class Caller:
+    """Requests without the key unless it is asked for."""
+
+    def __init__(self, stack: Endpoint):
+        self.stack = stack
+        self.key = {"x-api-key": stack.api_key}
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        return requests.request(method, self.stack.base_url + path, timeout=60, **options)
+
+
+@pytest.fixture
+def call(stack: Endpoint) -> Caller:
+    return Caller(stack)
+
+
+def check_problem(answer: requests.Response, status: int, code: str) -> None:
+    """Every error has one envelope, whoever made it: the gateway or a function."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].split(";")[0] == PROBLEM
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["code"] == code
+    assert problem["type"] == f"urn:imagegen:error:{code}"
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", OPEN_ROUTES)
+def test_open_routes_need_no_key(call: Caller, path: str) -> None:
+    answer = call("GET", path)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-request-id"]
+
+
+def test_openapi_document_names_every_route(call: Caller) -> None:
+    document = call("GET", "/openapi.json").json()
+
+    assert document["openapi"].startswith("3.1")
+    assert {"/generate", "/health", "/models"} <= set(document["paths"])
+
+
+def test_models_names_the_default_model(call: Caller) -> None:
+    answer = call("GET", "/models", headers=call.key)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-request-id"]
+    assert "demo" in answer.text
+
+
+def test_an_image_is_generated_stored_and_downloadable(client: Client) -> None:
+    request = small_request()
+
+    result = client.generate(request)
+
+    (image,) = result["images"]
+    assert result["status"] == "succeeded"
+    assert result["image_url"] == image["url"]
+    assert image["seed"] == request["seed"]
+    assert image["content_type"] == "image/png"
+    assert result["timings"]["total_ms"] > 0
+    check_png(requests.get(image["url"], timeout=60).content, image)
+
+
+def test_the_same_request_is_answered_from_the_cache(
+    client: Client, assert_same_image: Callable[[bytes, bytes], None]
+) -> None:
+    request = small_request()
+
+    first = client.generate(request)
+    again = client.generate(request)
+
+    assert not first["cached"]
+    assert again["cached"]
+    assert again["images"][0]["sha256"] == first["images"][0]["sha256"]
+    assert_same_image(client.download(first["images"][0]), client.download(again["images"][0]))
+
+
+def test_a_seed_repeats_without_the_cache(client: Client, assert_same_image: Callable[[bytes, bytes], None]) -> None:
+    request = small_request()
+    expected = client.download(client.generate(request)["images"][0])
+
+    result = client.generate(request | {"cache": "refresh"})
+
+    assert not result["cached"]
+    assert_same_image(expected, client.download(result["images"][0]))
+
+
+def test_a_seed_is_drawn_and_returned_where_none_is_sent(client: Client) -> None:
+    request = small_request()
+    del request["seed"]
+
+    seeds = {client.generate(request)["images"][0]["seed"] for _ in range(2)}
+
+    assert len(seeds) == 2
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+def test_callers_at_the_same_time_are_all_served(client: Client) -> None:
+    requests_ = [small_request() for _ in range(3)]
+
+    with ThreadPoolExecutor(len(requests_)) as callers:
+        results = list(callers.map(client.generate, requests_))
+
+    assert [result["images"][0]["seed"] for result in results] == [request["seed"] for request in requests_]
+
+
+def test_images_lie_under_the_name_of_the_keys_holder(client: Client, stack: Endpoint) -> None:
+    tenant = hashlib.sha256(stack.api_key.encode()).hexdigest()[:16]
+
+    assert f"/images/{tenant}/" in client.generate(small_request())["image_url"]
+
+
+def test_the_presigned_url_cannot_be_bent_to_another_image(client: Client) -> None:
+    url = client.generate(small_request())["image_url"]
+
+    answer = requests.get(url.replace("/0.png?", "/1.png?"), timeout=60)
+
+    assert url.count("/0.png?") == 1
+    assert answer.status_code in (403, 404)
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", "x" * 40])
+@pytest.mark.parametrize(("method", "path"), CLOSED_ROUTES)
+def test_a_missing_and_a_wrong_key_are_the_same(call: Caller, method: str, path: str, key: str | None) -> None:
+    answer = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
+
+    check_problem(answer, 401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs", "/v1", "/healthy"])
+@pytest.mark.parametrize("with_key", [True, False])
+def test_an_unknown_route_is_not_found(call: Caller, path: str, with_key: bool) -> None:
+    check_problem(call("GET", path, headers=call.key if with_key else {}), 404, "route_not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/generate", "POST"),
+        ("DELETE", "/generate", "POST"),
+        ("PUT", "/generate", "POST"),
+        ("PATCH", "/generate", "POST"),
+        ("POST", "/health", "GET"),
+        ("DELETE", "/models", "GET"),
+        ("POST", "/openapi.json", "GET"),
+        ("POST", "/docs", "GET"),
+    ],
+)
+def test_a_wrong_method_names_the_right_one(call: Caller, method: str, path: str, allowed: str) -> None:
+    answer = call(method, path, headers=call.key)
+
+    check_problem(answer, 405, "method_not_allowed")
+    assert allowed in answer.headers["allow"].replace(" ", "").split(",")
+
+
+@pytest.mark.parametrize("path", ["/generate", "/models", "/health"])
+def test_a_preflight_needs_no_key(call: Caller, path: str) -> None:
+    origin = {"origin": "https://example.com", "access-control-request-method": "POST"}
+
+    answer = call("OPTIONS", path, headers=origin)
+
+    assert answer.status_code in (200, 204)
+    assert answer.headers["access-control-allow-origin"] in ("*", "https://example.com")
+    assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "malformed_json"),
+        (b'{"prompt": "x"', 400, "malformed_json"),
+        (b'{"prompt": "x", "guidance_scale": NaN}', 400, "malformed_json"),
+        (b'{"prompt": "\xff\xfe"}', 400, "malformed_json"),
+        (b'["prompt"]', 400, "body_not_object"),
+        (b'{"prompt": "x", "prompt": "y"}', 400, "duplicate_key"),
+    ],
+)
+def test_syntax_is_400(call: Caller, body: bytes, status: int, code: str) -> None:
+    headers = call.key | {"content-type": "application/json"}
+
+    check_problem(call("POST", "/generate", data=body, headers=headers), status, code)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"colour": "red"}, "colour", "unknown_field"),
+        ({"prompt": " "}, "prompt", "prompt_empty"),
+        ({"num_inference_steps": True}, "num_inference_steps", "wrong_type"),
+        ({"width": 100}, "width", "size_invalid"),
+        ({"warmup": True}, "warmup", "unknown_field"),
+    ],
+)
+def test_meaning_is_422_and_names_the_field(call: Caller, change: dict[str, Any], field: str, code: str) -> None:
+    answer = call("POST", "/generate", json=small_request() | change, headers=call.key)
+
+    check_problem(answer, 422, code)
+    assert field in [error["field"] for error in answer.json()["errors"]]
+
+
+def test_the_client_shows_what_was_wrong(client: Client) -> None:
+    with pytest.raises(ApiError) as caught:
+        client.generate(small_request() | {"colour": "red"})
+
+    assert caught.value.status == 422
+    assert "colour" in caught.value.describe()
+
+
+def test_another_content_type_is_415(call: Caller) -> None:
+    headers = call.key | {"content-type": "text/plain"}
+
+    check_problem(call("POST", "/generate", data=b"{}", headers=headers), 415, "unsupported_media_type")

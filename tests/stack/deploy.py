@@ -1,0 +1,110 @@
+"""Deploys template.yaml on a running MiniStack through the CloudFormation API."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import WaiterError
+
+from tests.stack.adapt import FUNCTION, adapt
+from tests.stack.endpoint import Endpoint
+from tests.stack.process import ACCESS_KEY, HOST, REGION, StackError
+from tests.stack.template import S3Object, Template, translate
+
+STACK: Final = "imagegen-local"
+CODE: Final = S3Object("imagegen-local-code", "function.zip")
+PARAMETERS: Final = {
+    # MiniStack enforces them, and a test suite or a developer's loop is faster than a caller should be.
+    "KeyRateLimit": "10000",
+    "KeyBurstLimit": "5000",
+    "KeyMonthlyQuota": "1000000000",
+    "StageRateLimit": "10000",
+    "StageBurstLimit": "5000",
+}
+"""What the local deployment sets otherwise than the template's defaults."""
+_TEMPLATE_KEY: Final = "template.json"
+
+
+def deploy(endpoint: str, root: Path, models_dir: Path) -> Endpoint:
+    """Deploy the template under `root`. Raises StackError with CloudFormation's reasons."""
+    translated = translate(root / "template.yaml", CODE, REGION, PARAMETERS)
+    template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST)
+    s3 = _client("s3", endpoint)
+    s3.create_bucket(Bucket=CODE.bucket)
+    s3.put_object(Bucket=CODE.bucket, Key=CODE.key, Body=zip_of(root / "function" / "imagegen"))
+    s3.put_object(Bucket=CODE.bucket, Key=_TEMPLATE_KEY, Body=json.dumps(template).encode())
+    resources = _create(_client("cloudformation", endpoint), f"{endpoint}/{CODE.bucket}/{_TEMPLATE_KEY}")
+    _limit_concurrency(_client("lambda", endpoint), template, resources)
+    stage = _only(resources, "AWS::ApiGateway::Stage")
+    key = _client("apigateway", endpoint).get_api_key(
+        apiKey=_only(resources, "AWS::ApiGateway::ApiKey"), includeValue=True
+    )
+    return Endpoint(f"{endpoint}/{stage}", key["value"])
+
+
+def zip_of(package: Path) -> bytes:
+    """A Python package as a function's code; weights and caches are no part of it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(package.rglob("*.py")):
+            archive.write(path, path.relative_to(package.parent))
+    return buffer.getvalue()
+
+
+def _create(cloudformation: Any, template_url: str) -> list[dict[str, str]]:
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=template_url,
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=STACK, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600}
+        )
+    except WaiterError as error:
+        raise StackError(f"The template was not deployed:\n{_failures(cloudformation)}") from error
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    return [summary for page in pages for summary in page["StackResourceSummaries"]]
+
+
+def _failures(cloudformation: Any) -> str:
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+    return "\n".join(
+        f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason')}"
+        for event in failed
+    )
+
+
+def _limit_concurrency(client: Any, template: Template, resources: list[dict[str, str]]) -> None:
+    """MiniStack's CloudFormation leaves out ReservedConcurrentExecutions, its Lambda API does not."""
+    for resource in resources:
+        if resource["ResourceType"] == FUNCTION:
+            properties = template["Resources"][resource["LogicalResourceId"]]["Properties"]
+            client.put_function_concurrency(
+                FunctionName=resource["PhysicalResourceId"],
+                ReservedConcurrentExecutions=properties["ReservedConcurrentExecutions"],
+            )
+
+
+def _only(resources: list[dict[str, str]], kind: str) -> str:
+    (name,) = [resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == kind]
+    return name
+
+
+def _client(service: str, endpoint: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+        config=Config(proxies={}, s3={"addressing_style": "path"}),
+    )

@@ -1,0 +1,13 @@
+"""Where a deployment answers, whoever deployed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The API's base URL without a trailing slash, and a key it takes."""
+
+    base_url: str
+    api_key: str

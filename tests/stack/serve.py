@@ -1,0 +1,56 @@
+"""`make serve`: the local stack in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from typing import Final, NoReturn
+
+from tests.stack.local import announcement, local_stack
+from tests.stack.process import StackError, free_port
+
+DEFAULT_PORT: Final = 4599
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
+    port = parser.parse_args().port or free_port()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    started = time.monotonic()
+    print("Starting the local stack ...", flush=True)
+    try:
+        with local_stack(port) as stack, announcement(stack.endpoint):
+            print(_READY.format(seconds=time.monotonic() - started, **vars(stack.endpoint)), flush=True)
+            code = stack.process.wait()
+    except StackError as error:
+        print(f"The local stack did not start. {error}", file=sys.stderr)
+        return 1
+    print(f"MiniStack ended by itself with exit code {code}.", file=sys.stderr)
+    return 1
+
+
+def _leave(*_: object) -> NoReturn:
+    """Once is enough: the way out takes a moment and must not be cut short."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    print("\nStopping the local stack ...", flush=True)
+    sys.exit(0)
+
+
+_READY: Final = """\
+Ready after {seconds:.1f} s. The functions' logs follow; Ctrl-C stops everything.
+
+  API      {base_url}
+  API key  {api_key}
+  docs     {base_url}/docs
+
+  curl {base_url}/generate -H 'x-api-key: {api_key}' -H 'content-type: application/json' \\
+    -d '{{"prompt": "a small red circle above a large blue square on a white background", "seed": 7}}'
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())

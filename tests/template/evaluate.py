@@ -1,0 +1,80 @@
+"""What CloudFormation makes of a translated template once its parameters have values.
+
+Covered: conditions, Ref and Fn::Sub of parameters, Fn::If, AWS::NoValue. Not covered: what only AWS knows, such as a
+resource's ARN: a reference to a resource stays as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+Template = dict[str, Any]
+Resources = dict[str, Any]
+
+_NOTHING: Final = object()
+
+
+def evaluate(template: Template, **parameters: str) -> Resources:
+    """The resources that exist with these parameters, the others at their defaults."""
+    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
+    unknown = parameters.keys() - defaults.keys()
+    assert not unknown, f"not parameters of the template: {unknown}"
+    deployment = _Deployment(template.get("Conditions", {}), defaults | parameters)
+    return {
+        name: deployment.value(resource)
+        for name, resource in template["Resources"].items()
+        if "Condition" not in resource or deployment.holds({"Condition": resource["Condition"]})
+    }
+
+
+def broken_rules(template: Template, **parameters: str) -> list[str]:
+    """The descriptions of the assertions with which these parameters fail the deployment."""
+    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
+    deployment = _Deployment({}, defaults | parameters)
+    return [
+        assertion["AssertDescription"]
+        for rule in template["Rules"].values()
+        if deployment.holds(rule["RuleCondition"])
+        for assertion in rule["Assertions"]
+        if not deployment.holds(assertion["Assert"])
+    ]
+
+
+@dataclass(frozen=True)
+class _Deployment:
+    conditions: dict[str, Any]
+    parameters: dict[str, str]
+
+    def holds(self, condition: Any) -> bool:
+        ((function, argument),) = condition.items()
+        match function:
+            case "Condition":
+                return self.holds(self.conditions[argument])
+            case "Fn::Equals":
+                left, right = (self.value(each) for each in argument)
+                return bool(left == right)
+            case "Fn::Not":
+                return not self.holds(argument[0])
+            case "Fn::And":
+                return all(self.holds(each) for each in argument)
+        raise NotImplementedError(function)
+
+    def value(self, node: Any) -> Any:
+        match node:
+            case {"Ref": "AWS::NoValue"}:
+                return _NOTHING
+            case {"Ref": name} if name in self.parameters:
+                return self.parameters[name]
+            case {"Fn::If": [condition, yes, no]}:
+                return self.value(yes if self.holds({"Condition": condition}) else no)
+            case {"Fn::Sub": str(text)}:
+                filled = re.sub(r"\$\{(\w+)\}", lambda match: self.parameters.get(match[1], match[0]), text)
+                return {"Fn::Sub": filled} if "${" in filled else filled
+            case dict():
+                values = {key: self.value(each) for key, each in node.items()}
+                return {key: each for key, each in values.items() if each is not _NOTHING}
+            case list():
+                return [each for each in map(self.value, node) if each is not _NOTHING]
+        return node

@@ -1,0 +1,237 @@
+"""Routes, keys, limits and API Gateway's own errors: SAM puts them into an OpenAPI body, where linters do not look."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import boto3
+import pytest
+
+from imagegen.errors import ServiceError
+from tests.template.conftest import REGION, translated
+from tests.template.evaluate import Resources, Template, evaluate
+
+ANY = "x-amazon-apigateway-any-method"
+OPEN = {"/health", "/docs", "/openapi.json"}
+KEYED = {"/generate", "/models"}
+
+GATEWAY_ERRORS = {
+    "ACCESS_DENIED": (403, "forbidden_scope"),
+    "API_CONFIGURATION_ERROR": (500, "internal_error"),
+    "AUTHORIZER_CONFIGURATION_ERROR": (503, "auth_unavailable"),
+    "AUTHORIZER_FAILURE": (503, "auth_unavailable"),
+    "BAD_REQUEST_BODY": (400, "malformed_json"),
+    "BAD_REQUEST_PARAMETERS": (422, "missing_field"),
+    "DEFAULT_4XX": (400, "malformed_json"),
+    "DEFAULT_5XX": (500, "internal_error"),
+    "EXPIRED_TOKEN": (401, "invalid_token"),
+    "INTEGRATION_FAILURE": (503, "overloaded"),
+    "INTEGRATION_TIMEOUT": (504, "generation_timeout"),
+    "INVALID_API_KEY": (401, "invalid_api_key"),
+    "INVALID_SIGNATURE": (401, "invalid_token"),
+    "MISSING_AUTHENTICATION_TOKEN": (404, "route_not_found"),
+    "QUOTA_EXCEEDED": (429, "quota_exceeded"),
+    "REQUEST_TOO_LARGE": (413, "payload_too_large"),
+    "RESOURCE_NOT_FOUND": (404, "route_not_found"),
+    "THROTTLED": (429, "rate_limited"),
+    "UNAUTHORIZED": (401, "invalid_api_key"),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "unsupported_media_type"),
+    "WAF_FILTERED": (403, "forbidden_scope"),
+}
+
+
+@pytest.fixture(scope="module")
+def body(resources: Resources) -> Any:
+    return resources["Gateway"]["Properties"]["Body"]
+
+
+def needs_key(operation: Any) -> bool:
+    return {"api_key": []} in operation["security"]
+
+
+def operation(body: Any, path: str, method: str) -> Any:
+    """What API Gateway runs: ANY is every method that has no operation of its own."""
+    return body["paths"][path].get(method, body["paths"][path][ANY])
+
+
+def target(operation: Any) -> str:
+    return str(operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"])
+
+
+def test_routes(body: Any) -> None:
+    assert set(body["paths"]) == OPEN | KEYED
+
+
+@pytest.mark.parametrize("method", ["get", "head", "post", "put", "patch", "delete"])
+@pytest.mark.parametrize("path", sorted(OPEN | KEYED))
+def test_key_is_required_where_the_contract_says_so(body: Any, path: str, method: str) -> None:
+    assert needs_key(operation(body, path, method)) == (path in KEYED)
+
+
+def test_the_key_is_an_api_key(body: Any) -> None:
+    scheme = body["components"]["securitySchemes"]["api_key"]
+    assert scheme == {"type": "apiKey", "name": "x-api-key", "in": "header"}
+
+
+@pytest.mark.parametrize("path", sorted(OPEN | KEYED))
+def test_preflight_needs_no_key_and_no_generator(body: Any, path: str) -> None:
+    preflight = operation(body, path, "options")
+    assert not needs_key(preflight)
+    assert "${Api.Arn}" in target(preflight)
+
+
+def test_every_operation_is_a_proxy(body: Any) -> None:
+    operations = [each for path in body["paths"].values() for each in path.values()]
+    assert {each["x-amazon-apigateway-integration"]["type"] for each in operations} == {"aws_proxy"}
+
+
+def test_generate_runs_the_alias_and_the_rest_the_api_function(body: Any) -> None:
+    assert "${GeneratorAliaslive}" in target(operation(body, "/generate", "post"))
+    others = (OPEN | KEYED) - {"/generate"}
+    assert all("${Api.Arn}" in target(operation(body, path, "get")) for path in others)
+
+
+def test_every_operation_may_be_invoked(resources: Resources, body: Any) -> None:
+    granted = {
+        (
+            str(each["Properties"]["FunctionName"]),
+            each["Properties"]["SourceArn"]["Fn::Sub"][0].split("${__Stage__}/")[1],
+        )
+        for each in resources.values()
+        if each["Type"] == "AWS::Lambda::Permission"
+    }
+    for path, operations in body["paths"].items():
+        for method, each in operations.items():
+            function = "GeneratorAliaslive" if "GeneratorAliaslive" in target(each) else "Api"
+            verb = "*" if method == ANY else method.upper()
+            assert (str({"Ref": function}), f"{verb}{path}") in granted
+
+
+def test_gateway_waits_a_second_longer_than_the_function_thinks(template: Template) -> None:
+    def timeout(**parameters: str) -> Any:
+        body = evaluate(template, **parameters)["Gateway"]["Properties"]["Body"]
+        return operation(body, "/generate", "post")["x-amazon-apigateway-integration"]["timeoutInMillis"]
+
+    assert timeout() == 29000  # the highest that no raised quota is needed for
+    assert timeout(GatewayTimeoutSeconds="120") == "120999"
+
+
+def test_json_bodies_arrive_as_bytes(resources: Resources, body: Any) -> None:
+    assert resources["Gateway"]["Properties"]["BinaryMediaTypes"] == ["application~1json"]
+    assert body["x-amazon-apigateway-binary-media-types"] == ["application/json"]
+
+
+def test_api_is_regional(resources: Resources) -> None:
+    assert resources["Gateway"]["Properties"]["EndpointConfiguration"]["Types"] == ["REGIONAL"]
+
+
+def test_stage(template: Template) -> None:
+    resources = evaluate(template, StageName="beta", StageRateLimit="3", StageBurstLimit="4")
+    (stage,) = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::ApiGateway::Stage"]
+    assert stage["StageName"] == "beta"
+    assert stage["TracingEnabled"] is True
+    assert stage["MethodSettings"] == [
+        {
+            "ResourcePath": "/*",
+            "HttpMethod": "*",
+            "ThrottlingRateLimit": "3",
+            "ThrottlingBurstLimit": "4",
+            "LoggingLevel": "OFF",
+            "DataTraceEnabled": False,
+        }
+    ]
+
+
+def test_usage_plan_limits_each_key() -> None:
+    resources = evaluate(translated(KeyRateLimit="5", KeyBurstLimit="6", KeyMonthlyQuota="7"))
+    plan = resources["GatewayUsagePlan"]["Properties"]
+    assert plan["Throttle"] == {"RateLimit": "5", "BurstLimit": "6"}
+    assert plan["Quota"] == {"Limit": "7", "Period": "MONTH"}
+    assert plan["ApiStages"] == [{"ApiId": {"Ref": "Gateway"}, "Stage": {"Ref": "GatewayStage"}}]
+    attached = resources["GatewayUsagePlanKey"]["Properties"]
+    assert attached["UsagePlanId"] == {"Ref": "GatewayUsagePlan"}
+    assert attached["KeyId"] == {"Ref": "GatewayApiKey"}
+
+
+def test_access_log_is_json_without_what_callers_send(resources: Resources) -> None:
+    setting = resources["GatewayStage"]["Properties"]["AccessLogSetting"]
+    assert setting["DestinationArn"] == {"Fn::GetAtt": ["GatewayLogs", "Arn"]}
+    assert json.loads(setting["Format"])["request_id"] == "$context.requestId"
+    variables = set(re.findall(r"\$([\w.]+)", setting["Format"]))
+    assert variables <= {
+        "context.requestId",
+        "context.requestTime",
+        "context.httpMethod",
+        "context.resourcePath",  # the route, not the path that was asked for
+        "context.status",
+        "context.identity.sourceIp",
+        "context.identity.apiKeyId",  # the key's id, not the key
+        "context.responseLength",
+        "context.responseLatency",
+        "context.integrationLatency",
+        "context.error.responseType",
+        "context.xrayTraceId",
+    }
+
+
+def test_access_logs_wait_for_the_role_that_writes_them(template: Template) -> None:
+    managed = evaluate(template)
+    assert managed["GatewayAccount"]["Properties"]["CloudWatchRoleArn"] == {"Fn::GetAtt": ["GatewayAccountRole", "Arn"]}
+    assert {"Ref": "GatewayAccount"} in [tag["Value"] for tag in managed["GatewayLogs"]["Properties"]["Tags"]]
+    assert all(managed[name]["DeletionPolicy"] == "Retain" for name in ("GatewayAccount", "GatewayAccountRole"))
+    assert not {"GatewayAccount", "GatewayAccountRole"} & evaluate(template, ManageApiGatewayAccount="false").keys()
+
+
+def test_gateway_errors_are_all_there_are(body: Any) -> None:
+    known = boto3.client("apigateway", region_name=REGION).meta.service_model.shape_for("GatewayResponseType").enum
+    assert set(GATEWAY_ERRORS) == set(body["x-amazon-apigateway-gateway-responses"]) == set(known)
+
+
+@pytest.mark.parametrize("kind", GATEWAY_ERRORS)
+def test_gateway_error_is_a_problem_document(body: Any, kind: str) -> None:
+    response = body["x-amazon-apigateway-gateway-responses"][kind]
+    status, code = GATEWAY_ERRORS[kind]
+    (text,) = response["responseTemplates"].values()
+    document = json.loads(text.replace("$context.requestId", "c6af9ac6-7b61"))
+    assert "$" not in json.dumps(document), "the id is the one variable that is sure to need no escaping"
+    assert document == {
+        "type": f"urn:imagegen:error:{code}",
+        "title": document["title"],
+        "status": status,
+        "detail": document["detail"],
+        "instance": "urn:imagegen:request:c6af9ac6-7b61",
+        "code": code,
+        "request_id": "c6af9ac6-7b61",
+        "errors": [],
+    }
+    assert document["title"]
+    assert document["detail"]
+    assert document.keys() == ServiceError().problem(instance="", request_id="").keys()
+    assert response["statusCode"] == str(status)
+
+
+@pytest.mark.parametrize("kind", GATEWAY_ERRORS)
+def test_gateway_error_has_the_headers_of_every_answer(body: Any, kind: str) -> None:
+    parameters = body["x-amazon-apigateway-gateway-responses"][kind]["responseParameters"]
+    headers = {name.removeprefix("gatewayresponse.header.").lower(): value for name, value in parameters.items()}
+    assert headers["content-type"] == "'application/problem+json'"
+    assert headers["access-control-allow-origin"] == "'*'"
+    assert headers["x-request-id"] == "context.requestId"
+    retries = GATEWAY_ERRORS[kind][0] in (429, 503)
+    assert ("retry-after" in headers) == retries
+    if retries:
+        assert re.fullmatch(r"'[1-9]\d*'", headers["retry-after"])
+
+
+def test_gateway_errors_mean_what_the_same_code_means_in_the_package() -> None:
+    leaves = [error for error in subclasses(ServiceError) if "code" in vars(error)]
+    statuses = {error.code: error.status for error in leaves}
+    shared = [(status, code) for status, code in GATEWAY_ERRORS.values() if code in statuses]
+    assert shared
+    assert all(statuses[code] == status for status, code in shared)
+
+
+def subclasses(kind: type[ServiceError]) -> list[type[ServiceError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in subclasses(child))]

@@ -1,0 +1,64 @@
+"""The bucket is private, encrypted, reached over TLS only, and forgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.template.evaluate import Resources, Template, evaluate
+
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def bucket(resources: Resources) -> Any:
+    return resources["Bucket"]["Properties"]
+
+
+def encryption(resources: Resources) -> Any:
+    (rule,) = bucket(resources)["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    return rule
+
+
+def test_private(resources: Resources) -> None:
+    assert bucket(resources)["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert bucket(resources)["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+def test_encrypted_with_s3s_key(resources: Resources) -> None:
+    assert encryption(resources) == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+
+
+def test_encrypted_with_the_owners_key(template: Template) -> None:
+    assert encryption(evaluate(template, KmsKeyArn=KEY)) == {
+        "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+        "BucketKeyEnabled": True,
+    }
+
+
+def test_tls_only(resources: Resources) -> None:
+    policy = resources["BucketPolicy"]["Properties"]
+    assert policy["Bucket"] == {"Ref": "Bucket"}
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement == {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [{"Fn::GetAtt": ["Bucket", "Arn"]}, {"Fn::Sub": "${Bucket.Arn}/*"}],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def test_images_expire_and_broken_uploads_are_removed(template: Template) -> None:
+    expire, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
+    assert (expire["Status"], expire["Prefix"], expire["ExpirationInDays"]) == ("Enabled", "images/", "3")
+    assert (abort["Status"], abort["AbortIncompleteMultipartUpload"]) == ("Enabled", {"DaysAfterInitiation": 1})
+    assert "Prefix" not in abort
+
+
+def test_goes_with_the_stack_once_it_is_empty(resources: Resources) -> None:
+    assert resources["Bucket"]["DeletionPolicy"] == "Delete"

@@ -1,0 +1,193 @@
+"""Both functions: their settings, package, alias, concurrency, logs and warm-up."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import Any
+
+import pytest
+
+from imagegen.settings import Settings
+from tests.template.conftest import translated
+from tests.template.evaluate import Resources, Template, evaluate
+
+FUNCTIONS = ["Generator", "Api"]
+
+NOT_SET = {
+    "MODELS_DIR": "where the image holds its models",
+    "DEVICE": "Lambda's processor, which the engine finds by itself",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
+}
+READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
+
+
+def properties(resources: Resources, name: str) -> Any:
+    return resources[name]["Properties"]
+
+
+def environment(resources: Resources, function: str) -> dict[str, Any]:
+    variables: dict[str, Any] = properties(resources, function)["Environment"]["Variables"]
+    return variables
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_environment_is_the_settings(resources: Resources, function: str) -> None:
+    fields = {name.upper() for name in Settings.model_fields}
+    assert environment(resources, function).keys() == fields - NOT_SET.keys() | READ_BY_POWERTOOLS
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_environment_leaves_lambdas_own_names_alone(resources: Resources, function: str) -> None:
+    assert not [name for name in environment(resources, function) if name.startswith(("AWS_", "LAMBDA_", "_"))]
+
+
+def test_defaults_are_valid_settings(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(resources, "Generator").items():
+        monkeypatch.setenv(name, value if isinstance(value, str) else "bucket")
+    settings = Settings()
+    assert settings.model_ids == ("demo",)
+    assert settings.gateway_timeout_seconds == 28
+    assert settings.allowed_origins == ("*",)
+    assert settings.embed_prompt is True
+
+
+def test_generator_is_the_containers_command(resources: Resources) -> None:
+    generator = properties(resources, "Generator")
+    assert generator["PackageType"] == "Image"
+    assert not {"Runtime", "Handler", "Layers", "SnapStart"} & generator.keys()
+    assert_is_a_module(*generator["ImageConfig"]["Command"])
+
+
+def test_api_is_a_zip_on_the_layer(resources: Resources) -> None:
+    api = properties(resources, "Api")
+    assert api["Runtime"] == "python3.13"
+    assert_is_a_module(api["Handler"])
+    (layer,) = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::LayerVersion"]
+    assert api["Layers"] == [{"Ref": layer}]
+    assert properties(resources, layer)["CompatibleRuntimes"] == ["python3.13"]
+    assert resources[layer]["DeletionPolicy"] == "Delete"
+
+
+def assert_is_a_module(handler: str) -> None:
+    module, function = handler.rsplit(".", 1)
+    assert importlib.util.find_spec(module)
+    assert function == "handler"
+
+
+def test_sizes(resources: Resources) -> None:
+    generator, api = properties(resources, "Generator"), properties(resources, "Api")
+    assert (generator["MemorySize"], generator["Timeout"]) == ("10240", 900)
+    assert (api["MemorySize"], api["Timeout"]) == (512, 10)
+
+
+def test_one_architecture_for_all(template: Template) -> None:
+    resources = evaluate(template, Architecture="arm64")
+    assert [properties(resources, name)["Architectures"] for name in FUNCTIONS] == [["arm64"], ["arm64"]]
+    layers = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::LayerVersion"]
+    assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_tracing_is_active(resources: Resources, function: str) -> None:
+    assert properties(resources, function)["TracingConfig"] == {"Mode": "Active"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_logs_go_to_a_group_that_forgets(template: Template, function: str) -> None:
+    resources = evaluate(template, LogDays="14")
+    logging = properties(resources, function)["LoggingConfig"]
+    assert logging == {"LogGroup": {"Ref": f"{function}Logs"}, "LogFormat": "Text"}
+    assert properties(resources, f"{function}Logs")["RetentionInDays"] == "14"
+
+
+def test_every_log_group_forgets_and_goes_with_the_stack(resources: Resources) -> None:
+    groups = [each for each in resources.values() if each["Type"] == "AWS::Logs::LogGroup"]
+    assert len(groups) == 3
+    assert all(group["Properties"]["RetentionInDays"] == "30" for group in groups)
+    assert all(group["DeletionPolicy"] == "Delete" for group in groups)
+
+
+# -- version and alias -------------------------------------------------------------------------------------------------
+
+
+def version(template: Template) -> str:
+    (name,) = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Lambda::Version"]
+    alias = properties(template["Resources"], "GeneratorAliaslive")
+    assert alias["FunctionVersion"] == {"Fn::GetAtt": [name, "Version"]}
+    return str(name)
+
+
+def test_alias_follows_each_release() -> None:
+    releases = [version(translated(Release=release)) for release in ("2611210815", "2611210815", "2611210816")]
+    assert releases[0] == releases[1] != releases[2]
+
+
+def test_a_release_changes_the_function_so_that_lambda_publishes_it() -> None:
+    descriptions = {
+        translated(Release=release)["Resources"]["Generator"]["Properties"]["Description"] for release in "ab"
+    }
+    assert len(descriptions) == 2
+
+
+# -- concurrency -------------------------------------------------------------------------------------------------------
+
+
+def provisioned(resources: Resources) -> Any:
+    return properties(resources, "GeneratorAliaslive").get("ProvisionedConcurrencyConfig")
+
+
+def test_nothing_is_provisioned_or_reserved_by_default(resources: Resources) -> None:
+    assert provisioned(resources) is None
+    assert "ReservedConcurrentExecutions" not in properties(resources, "Generator")
+    assert "GeneratorScaling" not in resources
+
+
+def test_provisioned_at_all_times(template: Template) -> None:
+    resources = evaluate(template, ProvisionedConcurrency="2")
+    assert provisioned(resources) == {"ProvisionedConcurrentExecutions": "2"}
+    assert "GeneratorScaling" not in resources
+
+
+def test_provisioned_on_a_schedule(template: Template) -> None:
+    up, down = "cron(0 8 ? * MON-FRI *)", "cron(0 18 ? * MON-FRI *)"
+    resources = evaluate(
+        template,
+        ProvisionedConcurrency="3",
+        ScaleUpSchedule=up,
+        ScaleDownSchedule=down,
+        ScheduleTimezone="Europe/Berlin",
+    )
+    assert provisioned(resources) is None, "a deployment would undo what the schedule did"
+    scaling = properties(resources, "GeneratorScaling")
+    assert scaling["ResourceId"] == {"Fn::Sub": "function:${Generator}:live"}
+    assert resources["GeneratorScaling"]["DependsOn"] == "GeneratorAliaslive"
+    actions = {
+        action["Schedule"]: (action["Timezone"], action["ScalableTargetAction"])
+        for action in scaling["ScheduledActions"]
+    }
+    assert actions == {
+        up: ("Europe/Berlin", {"MinCapacity": "3", "MaxCapacity": "3"}),
+        down: ("Europe/Berlin", {"MinCapacity": 0, "MaxCapacity": 0}),
+    }
+
+
+def test_reserved_concurrency_is_a_ceiling(template: Template) -> None:
+    resources = evaluate(template, ReservedConcurrency="5")
+    assert properties(resources, "Generator")["ReservedConcurrentExecutions"] == "5"
+
+
+# -- warm-up -----------------------------------------------------------------------------------------------------------
+
+
+def test_warmup_pings_the_alias(template: Template) -> None:
+    schedule = properties(evaluate(template, WarmupState="ENABLED", WarmupRate="rate(9 minutes)"), "GeneratorWarmup")
+    assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(9 minutes)")
+    assert schedule["Target"]["Arn"] == {"Ref": "GeneratorAliaslive"}
+    assert json.loads(schedule["Target"]["Input"]) == {"warmup": True}
+
+
+def test_warmup_is_off_by_default_and_named_per_stack(resources: Resources) -> None:
+    schedule = properties(resources, "GeneratorWarmup")
+    assert schedule["State"] == "DISABLED"
+    assert "Name" not in schedule

@@ -1,0 +1,119 @@
+"""A bad value of a parameter fails the deployment, before anything is made; each environment's values are good ones."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.template.conftest import ROOT
+from tests.template.evaluate import Template, broken_rules
+
+ENVIRONMENTS = ["dev", "staging", "prod"]
+SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
+BOUNDS = {"AllowedValues", "AllowedPattern", "MinValue"}
+
+
+def accepts(parameter: dict[str, Any], value: str) -> bool:
+    """Whether CloudFormation takes the value."""
+    if "AllowedValues" in parameter:
+        return value in map(str, parameter["AllowedValues"])
+    if "AllowedPattern" in parameter:
+        return re.fullmatch(parameter["AllowedPattern"], value) is not None
+    if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+        return False
+    return bool(parameter["MinValue"] <= float(value) <= parameter.get("MaxValue", float("inf")))
+
+
+def test_each_is_described_and_bounded_and_has_a_good_default(template: Template) -> None:
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"], name
+        assert BOUNDS & parameter.keys(), name
+        assert accepts(parameter, str(parameter["Default"])), name
+
+
+def test_each_is_shown_in_a_group(template: Template) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template["Parameters"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Model", "../etc"),
+        ("Model", "demo,sd-turbo"),
+        ("TorchIndex", "http://plain.example.com"),
+        ("Architecture", "mips"),
+        ("Release", "v1.2"),
+        ("Release", "01234567890"),
+        ("StageName", "a/b"),
+        ("AllowedOrigins", "https://a.example, https://b.example"),
+        ("AllowedOrigins", "https://*.example"),
+        ("AllowedOrigins", ""),
+        ("KeyRateLimit", "0"),
+        ("GatewayTimeoutSeconds", "0"),
+        ("GatewayTimeoutSeconds", "28.5"),
+        ("GatewayTimeoutSeconds", "899"),
+        ("GeneratorMemory", "10241"),
+        ("ProvisionedConcurrency", "-1"),
+        ("ScaleUpSchedule", "every morning"),
+        ("ScheduleTimezone", "Europe/Berlin; DROP"),
+        ("WarmupState", "true"),
+        ("UrlExpiresSeconds", "86400"),
+        ("EmbedPrompt", "yes"),
+        ("KmsKeyArn", "alias/mine"),
+        ("LogDays", "2"),
+        ("LogLevel", "TRACE"),
+    ],
+)
+def test_bad_value_is_refused(template: Template, name: str, value: str) -> None:
+    assert not accepts(template["Parameters"][name], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TorchIndex", "https://example.com/whl/cpu"),
+        ("AllowedOrigins", "https://a.example,http://localhost:3000"),
+        ("GatewayTimeoutSeconds", "898"),
+        ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
+        ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
+    ],
+)
+def test_good_value_is_taken(template: Template, name: str, value: str) -> None:
+    assert accepts(template["Parameters"][name], value)
+
+
+def test_schedules_come_in_pairs_and_with_something_to_provide(template: Template) -> None:
+    up, down = {"ScaleUpSchedule": "cron(0 8 * * ? *)"}, {"ScaleDownSchedule": "cron(0 18 * * ? *)"}
+    some = {"ProvisionedConcurrency": "1"}
+    assert not broken_rules(template)
+    assert not broken_rules(template, **some)
+    assert not broken_rules(template, **some, **up, **down)
+    assert len(broken_rules(template, **some, **up)) == 1
+    assert len(broken_rules(template, **some, **down)) == 1
+    assert len(broken_rules(template, **up, **down)) == 1
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environment_sets_known_parameters_to_good_values(template: Template, environment: str) -> None:
+    for override in SAMCONFIG[environment]["global"]["parameters"]["parameter_overrides"]:
+        name, value = override.split("=", 1)
+        assert accepts(template["Parameters"][name], value), override
+
+
+def test_samconfig_knows_the_environments() -> None:
+    assert SAMCONFIG.keys() == {"version", "default", *ENVIRONMENTS}
+    for environment in ENVIRONMENTS:
+        everywhere, deploy = (SAMCONFIG[environment][command]["parameters"] for command in ("global", "deploy"))
+        assert everywhere["stack_name"] == f"imagegen-{environment}"  # the Makefile counts on it
+        assert deploy["capabilities"] == "CAPABILITY_IAM"
+        assert "resolve_image_repos" not in deploy
+
+
+def test_no_file_names_an_account_or_a_registry() -> None:
+    for path in (ROOT / "template.yaml", ROOT / "samconfig.toml"):
+        assert not re.search(r"\b\d{12}\b|dkr\.ecr|amazonaws\.com/", path.read_text()), path

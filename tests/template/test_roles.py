@@ -1,0 +1,103 @@
+"""Least privilege: each role may do what its function does, to the resources it does it to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.evaluate import Resources, Template, evaluate
+
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+"""AWS lets these be granted on * only."""
+
+
+@pytest.fixture(scope="module")
+def roles(template: Template) -> Resources:
+    """With every conditional statement in place."""
+    resources = evaluate(template, KmsKeyArn=KEY)
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::IAM::Role"}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(role: Any) -> Iterator[Any]:
+    for policy in role.get("Policies", []):
+        yield from listed(policy["PolicyDocument"]["Statement"])
+
+
+def grants(role: Any) -> dict[str, Any]:
+    return {action: each["Resource"] for each in statements(role) for action in listed(each["Action"])}
+
+
+def test_roles(roles: Resources) -> None:
+    assert set(roles) == {"GeneratorRole", "ApiRole", "GeneratorWarmupRole", "GatewayAccountRole"}
+
+
+def test_no_wildcards(roles: Resources) -> None:
+    for role in roles.values():
+        for action, resource in grants(role).items():
+            assert "*" not in action
+            assert (resource == "*") == (action in WITHOUT_RESOURCE)
+
+
+def test_no_managed_policies_but_the_one_api_gateway_asks_for(roles: Resources) -> None:
+    managed = {name: role["ManagedPolicyArns"] for name, role in roles.items() if role.get("ManagedPolicyArns")}
+    assert managed == {
+        "GatewayAccountRole": [
+            {"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+        ]
+    }
+
+
+def test_generator_stores_and_finds_images(roles: Resources) -> None:
+    assert grants(roles["GeneratorRole"]) == {
+        "logs:CreateLogStream": {"Fn::GetAtt": ["GeneratorLogs", "Arn"]},
+        "logs:PutLogEvents": {"Fn::GetAtt": ["GeneratorLogs", "Arn"]},
+        "xray:PutTraceSegments": "*",
+        "xray:PutTelemetryRecords": "*",
+        "s3:GetObject": {"Fn::Sub": "${Bucket.Arn}/images/*"},
+        "s3:PutObject": {"Fn::Sub": "${Bucket.Arn}/images/*"},
+        "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
+        "kms:GenerateDataKey": KEY,
+        "kms:Decrypt": KEY,
+    }
+
+
+def test_generator_uses_the_key_through_s3_only(roles: Resources) -> None:
+    (statement,) = [each for each in statements(roles["GeneratorRole"]) if "kms:Decrypt" in each["Action"]]
+    via = {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}
+    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": via}}
+
+
+def test_no_key_no_grant(resources: Resources) -> None:
+    assert not [action for action in grants(resources["GeneratorRole"]["Properties"]) if action.startswith("kms:")]
+
+
+def test_api_touches_no_image(roles: Resources) -> None:
+    assert set(grants(roles["ApiRole"])) == {"logs:CreateLogStream", "logs:PutLogEvents", *WITHOUT_RESOURCE}
+
+
+def test_timer_invokes_the_alias(roles: Resources) -> None:
+    assert grants(roles["GeneratorWarmupRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
+
+
+def test_each_role_is_for_one_service(roles: Resources) -> None:
+    trusted = {
+        name: [
+            service
+            for each in role["AssumeRolePolicyDocument"]["Statement"]
+            for service in listed(each["Principal"]["Service"])
+        ]
+        for name, role in roles.items()
+    }
+    assert trusted == {
+        "GeneratorRole": ["lambda.amazonaws.com"],
+        "ApiRole": ["lambda.amazonaws.com"],
+        "GeneratorWarmupRole": ["scheduler.amazonaws.com"],
+        "GatewayAccountRole": ["apigateway.amazonaws.com"],
+    }
