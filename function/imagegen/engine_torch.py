@@ -15,7 +15,6 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
 from PIL.Image import Image
-from safetensors import SafetensorError
 
 from imagegen import manifest
 from imagegen.errors import ModelUnavailable
@@ -54,7 +53,7 @@ class TorchEngine:
                 trust_remote_code=False,
                 safety_checker=None,
             )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        except Exception as error:  # three libraries read these files, each with errors of its own
             raise ModelUnavailable.because(folder, f"cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(pipeline, StableDiffusionPipeline):
             raise ModelUnavailable.because(folder, f"holds a {type(pipeline).__name__}, not a StableDiffusionPipeline")

@@ -13,7 +13,6 @@ from imagegen.ports import Engine
 from imagegen.registry import REGISTRY
 from imagegen.request import GenerateRequest, resolve
 from scenes import Scene, random_scene
-
 from tests.model.checker import Verdict, judge
 from tests.model.conftest import DEMO
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from imagegen.engine_torch import TorchEngine
 
+from imagegen.engine_torch import TorchEngine
 from tests.model.accuracy import measure
 
 SAMPLE = 40

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from imagegen.settings import Settings
-
 from tests.conftest import ROOT
 from tests.unit.test_errors import LEAVES
 

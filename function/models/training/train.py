@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline
-from imagegen import manifest
 
 import denoiser
 import text
 import vae as autoencoder
 from checkpoint import Checkpoint
+from imagegen import manifest
 
 HERE = Path(__file__).resolve().parent
 

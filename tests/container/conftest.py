@@ -1,0 +1,53 @@
+"""One build, one S3 and one `sam local` for the session; without a container engine, a skip that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from tests.container import sam as sam_cli
+from tests.container.s3 import S3, s3_server
+from tests.container.sam import Sam
+
+BUCKET = os.environ["BUCKET_NAME"]
+"""Set in tests/conftest.py. `sam local` prefers this process's variables to those of the template."""
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    if not sam_cli.COMMAND.exists():
+        pytest.skip(f"{sam_cli.COMMAND} is missing: `make test-container` installs it")
+    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    try:
+        client = docker.from_env(timeout=sam_cli.BUILD_SECONDS)
+        client.ping()
+    except DockerException as error:
+        pytest.skip(f"no container engine answers at {where}: start Docker or Podman, or set DOCKER_HOST ({error})")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def s3(engine: docker.DockerClient) -> Iterator[S3]:
+    with s3_server(engine, BUCKET) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sam(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Sam:
+    """The project's own template, built, and told where S3 is."""
+    folder = tmp_path_factory.mktemp("sam")
+    template = folder / "template.json"
+    variables = {
+        "AWS_ENDPOINT_URL": s3.inside,
+        "BUCKET_NAME": s3.bucket,
+        # `sam local start-api` stamps every request with the time at which it was itself started.
+        "GATEWAY_TIMEOUT_SECONDS": "900",
+    }
+    template.write_text(json.dumps(sam_cli.for_this_machine(sam_cli.build(folder / "build"), variables)))
+    return Sam(template)

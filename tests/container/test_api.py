@@ -1,0 +1,59 @@
+"""The template's API in front of the containers, over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.container.s3 import S3
+from tests.container.sam import ANSWER_SECONDS, Sam
+
+pytestmark = pytest.mark.container
+
+REQUEST: dict[str, str | int] = {"prompt": "a small red circle on a white background", "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def url(sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with sam.start_api(tmp_path_factory.mktemp("api") / "log") as base_url:
+        yield base_url
+
+
+def generate(url: str, **changes: str) -> requests.Response:
+    return requests.post(f"{url}/generate", json={**REQUEST, **changes}, timeout=ANSWER_SECONDS)
+
+
+def test_an_image_is_generated_and_stored_and_a_second_request_finds_it(url: str, s3: S3) -> None:
+    first = generate(url).json()
+    again = generate(url).json()
+
+    assert first["status"] == "succeeded"
+    assert first["cold_start"]
+    assert not first["cached"]
+    image = s3.get(first["image_url"])
+    assert image.startswith(b"\x89PNG")
+    assert hashlib.sha256(image).hexdigest() == first["images"][0]["sha256"]
+    assert again["cached"]
+    assert again["images"][0]["sha256"] == first["images"][0]["sha256"]
+
+
+def test_a_wrong_method_is_405_and_names_the_right_one(url: str) -> None:
+    answer = requests.get(f"{url}/generate", timeout=ANSWER_SECONDS)
+
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"].split(", ")
+
+
+def test_an_unknown_field_is_422(url: str) -> None:
+    answer = generate(url, colour="red")
+
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["field"] == "colour"
+
+
+def test_health_is_answered_by_the_other_function(url: str) -> None:
+    assert requests.get(f"{url}/health", timeout=ANSWER_SECONDS).status_code == 200
