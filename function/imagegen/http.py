@@ -105,7 +105,7 @@ def resolve(app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaC
     """Route the event; every answer carries the request's id, whatever made it."""
     request_id = event["requestContext"].get("requestId", "")
     telemetry.requested(request_id)
-    answer: dict[str, Any] = app.resolve(event, context)
+    answer: dict[str, Any] = app.resolve(_without_forms(event), context)
     answer["multiValueHeaders"]["x-request-id"] = [request_id]
     return answer
 
@@ -144,18 +144,35 @@ def check_accept(event: APIGatewayProxyEvent) -> None:
     raise NotAcceptable(f"This route answers {JSON}.")
 
 
+def _without_forms(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with a body that is not JSON under a type that Powertools refuses, and JSON's type in lower case.
+
+    Powertools would parse forms as well, answers a broken one with an exception, and compares types as they stand.
+    """
+    headers = dict(event.get("headers") or {})
+    for name, value in headers.items():
+        if name.lower() == "content-type":
+            headers[name] = value.lower() if _media_type(value).get_content_type() == JSON else "refused"
+    return event | {"headers": headers}
+
+
+def _media_type(content_type: str) -> Message:
+    message = Message()
+    message["Content-Type"] = content_type
+    return message
+
+
 def json_object(event: APIGatewayProxyEvent) -> dict[str, Any]:
     """The body as one JSON object. Raises UnsupportedMediaType, PayloadTooLarge or one of the syntax errors."""
     if event.headers.get("Content-Encoding"):
         raise UnsupportedMediaType("Content-Encoding is not supported; send the body as it is.")
-    media = Message()
-    media["Content-Type"] = event.headers.get("Content-Type") or ""
+    media = _media_type(event.headers.get("Content-Type") or "")
     if media.get_content_type() != JSON:
         raise UnsupportedMediaType(f"Content-Type must be {JSON}.")
     if str(media.get_param("charset", "utf-8")).lower() != "utf-8":
         raise UnsupportedMediaType("The charset must be utf-8.")
     body = event.body or ""
-    raw = base64.b64decode(body) if event.is_base64_encoded else body.encode()
+    raw = base64.b64decode(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"The body must have at most {MAX_BODY_BYTES} bytes.")
     return parse_object(raw)

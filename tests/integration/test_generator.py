@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imagegen import telemetry
+from imagegen import http, telemetry
 from imagegen.aws import S3ImageStore
 from imagegen.entrypoints import generator
 from imagegen.registry import REGISTRY
@@ -112,6 +112,41 @@ def test_a_time_that_cannot_be_is_ignored(function: Function, epoch: int | None)
     event = api_event({"prompt": "a red circle"})
     event["requestContext"]["requestTimeEpoch"] = epoch
     assert function(event)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None, "", "text/plain", "application/jsonp", "application/json; charset=utf-16", "multipart/form-data",
+        "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "application/json, text/plain", "*/*",
+        ";", "\u00ff",
+    ],
+)  # fmt: skip
+def test_only_json_is_read(function: Function, content_type: str | None) -> None:
+    for raw in (b'{"prompt": "a red circle"}', b"prompt=a+red+circle", b"--x\r\n\r\n"):
+        event = api_event(raw, headers={"Content-Type": content_type})
+        if content_type is None:
+            del event["headers"]["Content-Type"]
+        assert function(event)["statusCode"] == 415
+    assert function.engine.generations == 0
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"']
+)
+def test_json_may_say_its_charset(function: Function, content_type: str) -> None:
+    event = api_event({"prompt": "a red circle"}, headers={"content-type": content_type})
+    del event["headers"]["Content-Type"]
+    assert function(event)["statusCode"] == 200
+
+
+def test_a_body_that_is_no_text_is_malformed(function: Function) -> None:
+    plain = api_event(None) | {"isBase64Encoded": False, "body": '{"prompt": "\ud800"}'}
+    assert outcome(function(plain)) == (400, "malformed_json")
+
+
+def test_a_body_beyond_the_limit_is_413(function: Function) -> None:
+    assert outcome(function(api_event({"prompt": "x" * http.MAX_BODY_BYTES}))) == (413, "payload_too_large")
 
 
 def test_a_lost_bucket_is_503_and_can_be_retried(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:

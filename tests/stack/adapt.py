@@ -23,6 +23,7 @@ IMAGE_VARIABLES: Final = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
+    "TRANSFORMERS_VERBOSITY": "error",
 }
 """The ENV of function/Dockerfile, but for paths of the image."""
 

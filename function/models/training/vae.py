@@ -77,4 +77,4 @@ def scaling_factor(vae: AutoencoderKL, seed: int) -> float:
     """One over the standard deviation of the latents of 512 pictures."""
     with torch.no_grad():
         latents = vae.encode(pictures(random.Random(f"{seed}-scale"), 512)).latent_dist.mean
-    return 1 / latents.std().item()
+    return 1 / float(latents.std())
