@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 SAM_VENV := .local/sam
 SAM := $(SAM_VENV)/bin/sam
 TORCH_INDEX ?=
+export MODEL ?=
 export PYTHONPATH := function:function/models/training
 export ARCHITECTURE ?= x86_64
 
@@ -81,6 +82,10 @@ format: $(VENV)/.ready ## format the code and fix what can be fixed
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
+.PHONY: model
+model: $(VENV)/.ready ## fetch a model of the registry from the hub, for make run and make serve: make model MODEL=sd-turbo
+	$(BIN)/python function/models/fetch.py $(MODEL) function/models
+
 .PHONY: demo-model
 demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
 	$(BIN)/python function/models/training/train.py
@@ -98,7 +103,6 @@ lock: $(VENV)/.ready ## compile every requirements.in anew
 # -- deploy ------------------------------------------------------------------------------------------------------------
 
 ENV ?= dev
-MODEL ?=
 IMAGE_REPOSITORY ?=
 STACK = imagegen-$(ENV)
 

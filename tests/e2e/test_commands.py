@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stack.local import ENDPOINT_FILE, LOCAL, announced
+from tests.stack.client import ApiError, Client
+from tests.stack.local import ENDPOINT_FILE, LOCAL, announced, local_stack
 from tests.stack.process import HOST, ROOT, free_port
 
 pytestmark = [
@@ -118,3 +119,15 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.1)
+
+
+def test_a_model_without_its_files_stops_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL", "sd-turbo")
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path))
+    with local_stack(free_port(), tmp_path / "stack.log") as stack:
+        client = Client(stack.endpoint)
+        with pytest.raises(ApiError) as caught:
+            client.generate({"prompt": "a lighthouse"})
+        assert (caught.value.status, caught.value.problem["code"]) == (503, "model_unavailable")
+        assert client.healthy()
+    assert f"{tmp_path}/sd-turbo/manifest.json is missing" in (tmp_path / "stack.log").read_text()

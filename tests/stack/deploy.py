@@ -31,15 +31,17 @@ PARAMETERS: Final = {
 _TEMPLATE_KEY: Final = "template.json"
 
 
-def deploy(endpoint: str, root: Path, models_dir: Path) -> Endpoint:
-    """Deploy the template under `root`. Raises StackError with CloudFormation's reasons."""
-    translated = translate(root / "template.yaml", CODE, REGION, PARAMETERS)
+def deploy(endpoint: str, root: Path, models_dir: Path, model: str) -> Endpoint:
+    """Deploy the template under `root` to offer `model`. Raises StackError with CloudFormation's reasons."""
+    parameters = PARAMETERS | {"Model": model}
+    translated = translate(root / "template.yaml", CODE, REGION, parameters)
     template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST)
     s3 = _client("s3", endpoint)
     s3.create_bucket(Bucket=CODE.bucket)
     s3.put_object(Bucket=CODE.bucket, Key=CODE.key, Body=zip_of(root / "function" / "imagegen"))
     s3.put_object(Bucket=CODE.bucket, Key=_TEMPLATE_KEY, Body=json.dumps(template).encode())
-    resources = _create(_client("cloudformation", endpoint), f"{endpoint}/{CODE.bucket}/{_TEMPLATE_KEY}")
+    template_url = f"{endpoint}/{CODE.bucket}/{_TEMPLATE_KEY}"
+    resources = _create(_client("cloudformation", endpoint), template_url, parameters)
     _limit_concurrency(_client("lambda", endpoint), template, resources)
     stage = _only(resources, "AWS::ApiGateway::Stage")
     key = _client("apigateway", endpoint).get_api_key(
@@ -57,11 +59,11 @@ def zip_of(package: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _create(cloudformation: Any, template_url: str) -> list[dict[str, str]]:
+def _create(cloudformation: Any, template_url: str, parameters: dict[str, str]) -> list[dict[str, str]]:
     cloudformation.create_stack(
         StackName=STACK,
         TemplateURL=template_url,
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in PARAMETERS.items()],
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
     try:

@@ -38,7 +38,7 @@ def local_stack(port: int, log: Path | None = None) -> Iterator[Stack]:
     """
     LOCAL.mkdir(exist_ok=True)
     with ministack(port, LOCAL / f"stack-{port}", log) as running:
-        endpoint = deploy(running.url, ROOT, models_dir())
+        endpoint = deploy(running.url, ROOT, models_dir(), os.environ.get("MODEL") or "demo")
         _wait_until_healthy(Client(endpoint))
         yield Stack(endpoint, running.process)
 
