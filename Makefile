@@ -9,7 +9,9 @@ BIN := $(VENV)/bin
 SAM_VENV := .local/sam
 SAM := $(SAM_VENV)/bin/sam
 TORCH_INDEX ?=
-export MODEL ?=
+ifdef MODEL
+export MODEL
+endif
 export PYTHONPATH := function:function/models/training
 export ARCHITECTURE ?= x86_64
 
@@ -84,7 +86,7 @@ format: $(VENV)/.ready ## format the code and fix what can be fixed
 
 .PHONY: model
 model: $(VENV)/.ready ## fetch a model of the registry from the hub, for make run and make serve: make model MODEL=sd-turbo
-	$(BIN)/python function/models/fetch.py $(MODEL) function/models
+	$(BIN)/python function/models/fetch.py $(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo)) function/models
 
 .PHONY: demo-model
 demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
@@ -122,7 +124,7 @@ deploy: build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo IMAGE_REPOSIT
 
 .PHONY: invoke
 invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..."
-	$(SAM) remote invoke Generator --stack-name $(STACK) \
+	AWS_MAX_ATTEMPTS=1 $(SAM) remote invoke Generator --stack-name $(STACK) --parameter Qualifier=live \
 		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
 
 .PHONY: destroy

@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 
 _CONFIG = Config(
     signature_version="s3v4",
-    retries={"mode": "standard", "total_max_attempts": 4},
-    connect_timeout=2,
-    read_timeout=10,
+    # A request has 28 s in all: a store that hangs must be known before the gateway gives up.
+    retries={"mode": "standard", "total_max_attempts": 3},
+    connect_timeout=1,
+    read_timeout=4,
+    # The bucket's regional host. The global one, botocore's default for presigned URLs, redirects to other regions.
+    s3={"addressing_style": "virtual"},
 )
+_CONFLICTS = 3
+"""Attempts at a write that S3 answers with 409, as it does to one of two conditional writes at the same moment."""
 
 
 class S3ImageStore:
@@ -61,24 +66,27 @@ class S3ImageStore:
         digest = hashlib.sha256(body)
         condition: Any = {} if overwrite else {"IfNoneMatch": "*"}
         with _translated():
-            try:
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=body,
-                    ContentType=content_type,
-                    ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
-                    Metadata={"sha256": digest.hexdigest(), "warnings": json.dumps(list(warnings))},
-                    **condition,
-                )
-            except ClientError as error:
-                # Also the answer to our own write when its first acknowledgement was lost and botocore tried again.
-                if _status(error) != HTTPStatus.PRECONDITION_FAILED:
-                    raise
-                stored = self.find(key)
-                if stored is not None:
+            for attempt in range(1, _CONFLICTS + 1):
+                try:
+                    self._client.put_object(
+                        Bucket=self._bucket,
+                        Key=key,
+                        Body=body,
+                        ContentType=content_type,
+                        ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+                        Metadata={"sha256": digest.hexdigest(), "warnings": json.dumps(list(warnings))},
+                        **condition,
+                    )
+                except ClientError as error:
+                    if _status(error) == HTTPStatus.CONFLICT and attempt < _CONFLICTS:
+                        continue
+                    # Also the answer to our own write when its acknowledgement was lost and botocore tried again.
+                    stored = self.find(key) if _status(error) == HTTPStatus.PRECONDITION_FAILED else None
+                    if stored is None:
+                        raise
                     return stored
-                raise
+                else:
+                    break
         return StoredImage(key, len(body), digest.hexdigest(), tuple(warnings))
 
     def sign(self, key: str) -> SignedUrl:

@@ -12,6 +12,9 @@ from imagegen.request import Generation
 FINISHING_SECONDS = 1.0
 """Kept for decoding, storing and answering until a generation of the same size has been measured."""
 
+STORING_SECONDS = 0.3
+"""Kept for encoding, storing and signing one image, of which S3's own time is most."""
+
 
 class Deadline:
     """A moment by which the answer must be out."""
@@ -44,7 +47,7 @@ class Measured:
 
 
 class Pace:
-    """What generations of a model and size took here.
+    """The least that generations of a model and size have taken here, to refuse only what cannot fit.
 
     Not covered: an environment that has measured nothing yet. There the first generation of a size is stopped at
     its deadline rather than refused before it starts.
@@ -57,7 +60,14 @@ class Pace:
         return self._measured.get(self._key(generation), Measured(0.0, FINISHING_SECONDS))
 
     def record(self, generation: Generation, measured: Measured) -> None:
-        self._measured[self._key(generation)] = measured
+        known = self._measured.get(self._key(generation), measured)
+        least = Measured(min(known.step_s, measured.step_s), min(known.finish_s, measured.finish_s))
+        self._measured[self._key(generation)] = least
+
+    def doubt(self, generation: Generation) -> None:
+        """Halve what was measured. Every refusal does, or one slow minute would refuse for as long as we live."""
+        known = self.of(generation)
+        self._measured[self._key(generation)] = Measured(known.step_s / 2, known.finish_s / 2)
 
     @staticmethod
     def _key(generation: Generation) -> tuple[object, ...]:

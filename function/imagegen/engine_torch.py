@@ -78,7 +78,7 @@ class TorchEngine:
                 text_encode_s=encoded - started,
                 denoise_s=denoised - encoded,
                 decode_s=time.perf_counter() - denoised,
-                warnings=self._warnings(generation.prompt),
+                warnings=self._warnings(generation),
             )
 
     def _pipeline_for(self, generation: Generation) -> StableDiffusionPipeline:
@@ -142,9 +142,14 @@ class TorchEngine:
         image: Image = pipeline.image_processor.postprocess(decoded, output_type="pil")[0]
         return image
 
-    def _warnings(self, prompt: str) -> list[str]:
+    def _warnings(self, generation: Generation) -> list[str]:
         tokenizer = self._pipeline.tokenizer
-        count, window = len(tokenizer(prompt).input_ids), tokenizer.model_max_length
-        if count <= window:
-            return []
-        return [f"prompt_truncated: the model reads {window} tokens, the prompt has {count}"]
+        window = tokenizer.model_max_length
+        counts = {
+            field: len(tokenizer(getattr(generation, field)).input_ids) for field in ("prompt", "negative_prompt")
+        }
+        return [
+            f"{field}_truncated: the model reads {window} tokens, the {field} has {count}"
+            for field, count in counts.items()
+            if count > window
+        ]

@@ -144,10 +144,13 @@ class InvalidRequest(ServiceError):
     code = "invalid_request"
     status = 422
 
-    def __init__(self, errors: Sequence[FieldError]):
-        first, others = errors[0], len(errors) - 1
-        more = f" ({others} more in errors)" if others else ""
-        super().__init__(f"{first.field}: {first.message}{more}", errors=errors)
+    most: ClassVar[int] = 20
+    """Errors that are listed: a body of a megabyte can hold a hundred thousand, a Lambda answer only 6 MB."""
+
+    def __init__(self, errors: Sequence[FieldError], found: int | None = None):
+        first, others = errors[0], (found or len(errors)) - 1
+        more = f" ({others} more)" if others else ""
+        super().__init__(f"{first.field}: {first.message}{more}", errors=errors[: self.most])
 
     @property
     def public_code(self) -> str:

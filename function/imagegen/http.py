@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
@@ -69,7 +70,7 @@ def build_app(allowed_origins: Sequence[str]) -> APIGatewayRestResolver:
     )
 
     def strict_body(_: str) -> dict[str, Any]:
-        return json_object(app.current_event)
+        return _json_object(app.current_event)
 
     app = APIGatewayRestResolver(cors=cors, enable_validation=True, json_body_deserializer=strict_body)
 
@@ -83,7 +84,7 @@ def build_app(allowed_origins: Sequence[str]) -> APIGatewayRestResolver:
 
     @app.exception_handler(RequestUnsupportedContentType)
     def unsupported(_: RequestUnsupportedContentType) -> Response[str]:
-        return _problem(app, UnsupportedMediaType(f"Content-Type must be {JSON}."))
+        return _problem(app, UnsupportedMediaType(f"The body must be {JSON} in UTF-8, without Content-Encoding."))
 
     @app.exception_handler(UnicodeDecodeError)
     def not_utf8(error: UnicodeDecodeError) -> Response[str]:
@@ -105,16 +106,16 @@ def resolve(app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaC
     """Route the event; every answer carries the request's id, whatever made it."""
     request_id = event["requestContext"].get("requestId", "")
     telemetry.requested(request_id)
-    answer: dict[str, Any] = app.resolve(_without_forms(event), context)
+    answer: dict[str, Any] = app.resolve(_plain(event), context)
     answer["multiValueHeaders"]["x-request-id"] = [request_id]
     return answer
 
 
-def answers(model: type[BaseModel]) -> dict[int, Any]:
-    """The `responses` of a route's documentation: 200 with the model, anything else a problem document."""
+def answers(model: type[BaseModel], *refusals: int) -> dict[int, Any]:
+    """The `responses` of a route's documentation: 200 with the model, the others with a problem document."""
     documented: dict[int, Any] = {200: {"description": "done", "content": {JSON: {"model": model}}}}
-    for status in (400, 404, 406, 413, 415, 422, 503, 504):
-        documented[status] = {"description": "refused or failed", "content": {PROBLEM: {"model": Problem}}}
+    for status in refusals:
+        documented[status] = {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"model": Problem}}}
     return documented
 
 
@@ -135,42 +136,47 @@ def _refusal(allowed: Sequence[str]) -> Callable[[], None]:
 
 
 def check_accept(event: APIGatewayProxyEvent) -> None:
-    """Raise NotAcceptable unless the caller takes JSON (RFC 9110, 12.5.1; quality 0 means no)."""
-    accept = event.headers.get("Accept") or "*/*"
-    for choice in accept.lower().split(","):
-        media, _, quality = choice.partition(";")
-        if media.strip() in (JSON, PROBLEM, "application/*", "*/*") and quality.strip() not in ("q=0", "q=0.0"):
-            return
-    raise NotAcceptable(f"This route answers {JSON}.")
+    """Raise NotAcceptable unless the caller takes JSON: the most specific range decides (RFC 9110, 12.5.1)."""
+    specificity = {JSON: 2, PROBLEM: 2, "application/*": 1, "*/*": 0}
+    accepted = []
+    for choice in (event.headers.get("Accept") or "*/*").lower().split(","):
+        media, *parameters = (part.strip() for part in choice.split(";"))
+        if media in specificity:
+            accepted.append((specificity[media], _quality(parameters)))
+    if not accepted or max(accepted)[1] == 0:
+        raise NotAcceptable(f"This route answers {JSON}.")
 
 
-def _without_forms(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with a body that is not JSON under a type that Powertools refuses, and JSON's type in lower case.
+def _quality(parameters: Sequence[str]) -> float:
+    """The weight of a media range, 1 where none is given, 0 where it is no number."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
 
-    Powertools would parse forms as well, answers a broken one with an exception, and compares types as they stand.
+
+def _plain(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as Powertools reads it rightly.
+
+    A body that is not UTF-8 JSON as it stands gets a type that Powertools refuses: it would parse forms, too, and
+    decode before anybody looks at a charset. A custom domain's base path is cut off: routes do not have it.
     """
-    headers = dict(event.get("headers") or {})
-    for name, value in headers.items():
-        if name.lower() == "content-type":
-            headers[name] = value.lower() if _media_type(value).get_content_type() == JSON else "refused"
-    return event | {"headers": headers}
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media = Message()
+    media["Content-Type"] = headers.get("content-type") or ""
+    is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
+    headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "refused"
+    segments = event["resource"].count("/")
+    route = "/".join(["", *event["path"].split("/")[-segments:]])
+    return event | {"headers": headers, "path": route}
 
 
-def _media_type(content_type: str) -> Message:
-    message = Message()
-    message["Content-Type"] = content_type
-    return message
-
-
-def json_object(event: APIGatewayProxyEvent) -> dict[str, Any]:
-    """The body as one JSON object. Raises UnsupportedMediaType, PayloadTooLarge or one of the syntax errors."""
-    if event.headers.get("Content-Encoding"):
-        raise UnsupportedMediaType("Content-Encoding is not supported; send the body as it is.")
-    media = _media_type(event.headers.get("Content-Type") or "")
-    if media.get_content_type() != JSON:
-        raise UnsupportedMediaType(f"Content-Type must be {JSON}.")
-    if str(media.get_param("charset", "utf-8")).lower() != "utf-8":
-        raise UnsupportedMediaType("The charset must be utf-8.")
+def _json_object(event: APIGatewayProxyEvent) -> dict[str, Any]:
+    """The body as one JSON object. Raises PayloadTooLarge or one of the syntax errors."""
     body = event.body or ""
     raw = base64.b64decode(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BODY_BYTES:
@@ -182,7 +188,7 @@ def _translate(error: RequestValidationError) -> ServiceError:
     errors = error.errors()
     if errors[0]["loc"] == ("body",):
         return MalformedJson("The body is empty.")
-    return invalid_request(errors)
+    return invalid_request([each | {"loc": each["loc"][1:]} for each in errors])
 
 
 def _problem(app: APIGatewayRestResolver, error: ServiceError) -> Response[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,22 +28,20 @@ CACHE_KEY_VERSION: Final = 1
 T = TypeVar("T")
 OutputFormat = Literal["png", "jpeg", "webp"]
 
-_BIDI_CONTROLS = frozenset(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
-_ALLOWED_CONTROLS = frozenset("\n\r\t")
+# Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _legal(text: str) -> str:
     """Refuse characters that hide or reorder text, and surrogates, which no encoding can carry."""
-    for character in text:
-        category = unicodedata.category(character)
-        control = category == "Cc" and character not in _ALLOWED_CONTROLS
-        if control or category == "Cs" or character in _BIDI_CONTROLS:
-            raise PydanticCustomError(
-                "invalid_text",
-                "holds the character U+{code_point}; control characters other than line breaks and tabs, "
-                "bidirectional controls and lone surrogates are not allowed",
-                {"code_point": f"{ord(character):04X}"},
-            )
+    illegal = _ILLEGAL.search(text)
+    if illegal:
+        raise PydanticCustomError(
+            "invalid_text",
+            "holds the character U+{code_point}; control characters other than line breaks and tabs, "
+            "bidirectional controls and lone surrogates are not allowed",
+            {"code_point": f"{ord(illegal[0]):04X}"},
+        )
     return text
 
 
@@ -166,17 +165,20 @@ _CODES: Final = {
 
 def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
     """Turn pydantic's errors into ours. Their texts hold bounds and types, never the caller's value."""
-    return InvalidRequest([_field_error(error) for error in errors])
+    listed = [_field_error(error) for error in errors[: InvalidRequest.most]]
+    return InvalidRequest(listed, found=len(errors))
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
-    path = [str(part) for part in error["loc"] if part not in ("body", "[key]")]
+    path = [str(part) for part in error["loc"]]
+    if path[-1:] == ["[key]"]:
+        path.pop()
     code = _CODES.get(error["type"], "wrong_type")
     if path and path[-1] in ("width", "height") and code == "out_of_range":
         code = "size_invalid"
     if code == "unknown_field":
         return FieldError(".".join(path)[:64], code, "is not a field of this request")
-    return FieldError(".".join(path)[:64], code, str(error["msg"]))
+    return FieldError(".".join(path)[:64], code, str(error["msg"]).replace("a valid dictionary", "an object"))
 
 
 @dataclass(frozen=True)

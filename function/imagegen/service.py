@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from imagegen.deadline import Deadline, Measured, Pace
-from imagegen.errors import ModelNotFound
+from imagegen.deadline import FINISHING_SECONDS, STORING_SECONDS, Deadline, Measured, Pace
+from imagegen.errors import GenerationTimeout, ModelNotFound
 from imagegen.picture import CONTENT_TYPES, encode
 from imagegen.ports import Engines, Generated, ImageStore, OnStep, StoredImage
 from imagegen.registry import Model
@@ -137,7 +137,7 @@ class ImageService:
     def _make(
         self, generation: Generation, model: Model, keys: list[str], deadline: Deadline, *, overwrite: bool
     ) -> Made:
-        deadline.require(self._pace.of(generation).finish_s)
+        deadline.require(FINISHING_SECONDS)
         resident = self._engines.resident(model)
         generated = self._generate_in_time(generation, resident.engine.generate, deadline)
         storing = self._clock()
@@ -152,7 +152,7 @@ class ImageService:
             for index, (key, image) in enumerate(zip(keys, generated.images, strict=True))
         ]
         store_s = self._clock() - storing
-        self._record_pace(generation, generated, store_s)
+        self._record_pace(generation, generated)
         timings = Timings(
             load_ms=_ms(resident.load_s),
             text_encode_ms=_ms(generated.text_encode_s),
@@ -167,7 +167,11 @@ class ImageService:
     ) -> Generated:
         """Refuse what cannot fit, and stop between two steps what turns out not to."""
         pace, count = self._pace.of(generation), generation.num_images_per_prompt
-        deadline.require(count * (generation.num_inference_steps * pace.step_s + pace.finish_s))
+        try:
+            deadline.require(count * (generation.num_inference_steps * pace.step_s + pace.finish_s))
+        except GenerationTimeout:
+            self._pace.doubt(generation)
+            raise
         last = self._clock()
 
         def on_step(step: int, of: int) -> None:
@@ -178,13 +182,13 @@ class ImageService:
 
         return generate(generation, on_step)
 
-    def _record_pace(self, generation: Generation, generated: Generated, store_s: float) -> None:
+    def _record_pace(self, generation: Generation, generated: Generated) -> None:
         count = generation.num_images_per_prompt
         self._pace.record(
             generation,
             Measured(
                 step_s=generated.denoise_s / (count * generation.num_inference_steps),
-                finish_s=(generated.decode_s + store_s) / count,
+                finish_s=generated.decode_s / count + STORING_SECONDS,
             ),
         )
 

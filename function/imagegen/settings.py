@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     gateway_timeout_seconds: float = Field(28, gt=0, le=900, description="time API Gateway waits, less a second")
     allowed_origins: Strings = Field(("*",), description="origins whose pages may call the API (CORS)")
     usd_per_gb_second: float = Field(0.0000166667, ge=0, description="Lambda's price of a GB-second")
+    aws_lambda_initialization_type: str = Field("on-demand", description="set by Lambda itself")
     aws_lambda_function_memory_size: int = Field(10240, ge=1, description="MB, set by Lambda itself")
 
     @field_validator("model_ids", "allowed_origins", mode="before")

@@ -14,7 +14,8 @@ MAX_DEPTH: Final = 16
 MAX_DIGITS: Final = 20
 """Digits of an integer; no field needs more than 10. Beyond 4,300 CPython's parser itself raises."""
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# Strings, open ones included, and brackets. Possessive and without a way to fail, so that its time is linear.
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from imagegen import manifest
 from imagegen.registry import REGISTRY, Model
 
 INDEX = "model_index.json"
-SHIPPED = Path(__file__).parent
+SHIPPED = Path(__file__).resolve().parent
 SUFFIXES = ("safetensors", "json", "txt")
 NOT_LOADED = ("safety_checker", "feature_extractor")
 """The engine loads no safety checker: prompts and images are judged by the service."""
@@ -29,10 +29,12 @@ def fetch(model: Model, models_dir: Path) -> Path:
     """The model's folder, complete and with its manifest."""
     folder = models_dir / model.id
     if model.source == "folder":
-        shutil.copytree(SHIPPED / model.id, folder)
+        manifest.verify(SHIPPED / model.id)
+        if folder != SHIPPED / model.id:
+            shutil.copytree(SHIPPED / model.id, folder)
     else:
         _download(model.source.removeprefix("hub:"), model.revision, folder)
-    manifest.write(folder)
+        manifest.write(folder)
     _readable_by_everyone(folder)
     return folder
 
@@ -67,4 +69,4 @@ if __name__ == "__main__":
     parser.add_argument("model", choices=REGISTRY, help="a registry id")
     parser.add_argument("models_dir", type=Path, help="gets one folder, named after the id")
     arguments = parser.parse_args()
-    print(fetch(REGISTRY[arguments.model], arguments.models_dir))
+    print(fetch(REGISTRY[arguments.model], arguments.models_dir.resolve()))

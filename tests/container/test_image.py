@@ -1,16 +1,16 @@
-"""The image by itself: what Lambda will run, under the conditions it will run it."""
+"""What `sam build` has made: the image, under the conditions Lambda will run it, and the zip."""
 
 from __future__ import annotations
 
 import docker
 import pytest
 
-from tests.container.sam import IMAGE
+from tests.container.sam import IMAGE, Sam
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("sam")]
 
 MAX_BYTES = 2_000_000_000
-"""Twice what it takes. Beyond stands a torch with CUDA; Lambda itself takes 10 GB."""
+"""It takes 1.4 GB. Beyond this stands a torch with CUDA; Lambda itself takes 10 GB."""
 
 LOAD_THE_MODEL = """
 from pathlib import Path
@@ -42,3 +42,12 @@ def test_it_loads_the_model_as_any_user_without_network_or_a_writable_root(engin
     )
 
     assert output.split() == [b"loaded"]
+
+
+def test_the_zip_functions_and_their_layer_are_complete(sam: Sam) -> None:
+    """Built, not run: see for_this_machine."""
+    built = sam.template.parent / "build"
+
+    assert (built / "Api" / "imagegen" / "entrypoints" / "api.py").exists()
+    assert (built / "CoreLayer" / "python" / "pydantic" / "__init__.py").exists()
+    assert not (built / "CoreLayer" / "python" / "torch").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import logging
@@ -147,6 +148,75 @@ def test_a_body_that_is_no_text_is_malformed(function: Function) -> None:
 
 def test_a_body_beyond_the_limit_is_413(function: Function) -> None:
     assert outcome(function(api_event({"prompt": "x" * http.MAX_BODY_BYTES}))) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'\\"' * 500_000,
+        b'{"prompt": "' + b'\\"' * 500_000,
+        b'{"prompt": "' + b"x" * 1_000_000 + b'"}',
+        b'{"prompt": "' + b" " * 1_000_000 + b'"}',
+        b"{" + b",".join(b'"%d": 0' % key for key in range(90_000)) + b"}",
+        b'{"prompt": "x", "metadata": {' + b",".join(b'"%d": 0' % key for key in range(80_000)) + b"}}",
+        b"[" * 1_000_000,
+    ],
+    ids=["quotes", "open string", "long prompt", "blank prompt", "many fields", "much metadata", "brackets"],
+)
+def test_hostile_bodies_get_a_short_answer(function: Function, raw: bytes) -> None:
+    answer = function(api_event(raw))
+    assert answer["statusCode"] in (400, 422)
+    assert len(json.dumps(answer)) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("*/*", 200), ("application/*;q=0.1", 200), ("text/html, application/json;q=0.5", 200), ("", 200),
+        ("application/problem+json, application/json", 200), ("text/html", 406), ("application/json;q=0", 406),
+        ("application/json;q=0.000, */*", 406), ("*/*;q=0.00", 406), ("application/json;charset=utf-8;q=0", 406),
+        ("application/json;q=high", 406), (";;,", 406),
+    ],
+)  # fmt: skip
+def test_the_most_specific_range_decides(function: Function, accept: str, status: int) -> None:
+    assert function(api_event({"prompt": "a red circle"}, headers={"Accept": accept}))["statusCode"] == status
+
+
+@pytest.mark.parametrize(
+    "event", [None, 1, "text", [], {}, {"requestContext": None}, {"warmup": 1}, {"requestContext": {}}]
+)
+def test_an_odd_direct_event_gets_a_problem_document(function: Function, event: Any) -> None:
+    answer = function(event)
+    assert answer["status"] in (400, 422)
+    assert answer["code"] in ("body_not_object", "missing_field", "wrong_type")
+
+
+def test_a_custom_domains_base_path_is_no_part_of_the_route(function: Function) -> None:
+    event = api_event({"prompt": "a red circle"}) | {"path": "/images/generate"}
+    assert function(event)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("https://a.example", True), ("https://b.example", True), ("https://c.example", False)],
+)
+def test_only_the_deployments_origins_may_call(origin: str, allowed: bool) -> None:
+    app = http.build_app(("https://a.example", "https://b.example"))
+    event = api_event(None, method="OPTIONS", headers={"Origin": origin})
+    headers = app.resolve(event, Context())["multiValueHeaders"]  # type: ignore[arg-type]
+    assert (headers.get("Access-Control-Allow-Origin") == [origin]) is allowed
+
+
+def test_a_provisioned_environment_loads_before_it_takes_requests(
+    monkeypatch: pytest.MonkeyPatch, bucket: str, printed: Callable[[], str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path))
+    spec = importlib.util.find_spec("imagegen.entrypoints.generator")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert f"{tmp_path}/demo/manifest.json is missing" in printed()
 
 
 def test_a_lost_bucket_is_503_and_can_be_retried(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 
 from imagegen.aws import S3ImageStore
 from imagegen.errors import StorageUnavailable
@@ -55,6 +56,24 @@ def test_objects_have_their_type_and_body(bucket: str) -> None:
     put(S3ImageStore(bucket, 3600), b"first")
     stored = boto3.client("s3").get_object(Bucket=bucket, Key=KEY)
     assert (stored["ContentType"], stored["Body"].read()) == ("image/png", b"first")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-3"])
+def test_a_url_names_the_buckets_own_region(bucket: str, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    host = urllib.parse.urlsplit(S3ImageStore(bucket, 600).sign(KEY).url).hostname
+    assert host in (f"{bucket}.s3.{region}.amazonaws.com", f"{bucket}.s3.amazonaws.com")
+    assert (host == f"{bucket}.s3.amazonaws.com") <= (region == "us-east-1")
+
+
+def test_a_conflict_with_another_write_is_tried_again(bucket: str) -> None:
+    store = S3ImageStore(bucket, 600)
+    with Stubber(store._client) as stubber:
+        stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
+        stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        stubber.add_response("head_object", {"ContentLength": 3, "Metadata": {"sha256": "theirs", "warnings": "[]"}})
+        assert put(store, b"first") == "theirs"
+        stubber.assert_no_pending_responses()
 
 
 def test_a_url_lives_as_long_as_it_says(bucket: str) -> None:

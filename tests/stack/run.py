@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stack started here ends with it
     request = {"prompt": arguments.prompt} | ({} if arguments.seed is None else {"seed": arguments.seed})
+    if "MODEL" in os.environ:  # a stack that is running may offer another one, and then says so
+        request["model"] = os.environ["MODEL"]
     running = announced()
     try:
         with _client(running) as client:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +50,21 @@ def test_a_second_model_takes_the_place_of_the_first() -> None:
     for model in (DEMO, TURBO, TURBO, DEMO):
         pool.resident(model)
     assert loader.models == ["demo", "sd-turbo", "demo"]
+
+
+def test_the_first_model_is_gone_before_the_second_loads() -> None:
+    alive: list[weakref.ref[Engine]] = []
+
+    def load(model: Model) -> Engine:
+        assert [each for each in alive if each() is not None] == []
+        engine = FakeEngine()
+        alive.append(weakref.ref(engine))
+        return engine
+
+    pool = EnginePool(CPU, load)
+    for model in (DEMO, TURBO, DEMO):
+        pool.resident(model)
+    assert len(alive) == 3
 
 
 def test_a_failed_load_is_tried_again() -> None:

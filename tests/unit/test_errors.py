@@ -38,7 +38,7 @@ def test_a_problem_document_has_every_member_of_the_contract() -> None:
         "type": "urn:imagegen:error:wrong_type",
         "title": "Unprocessable Entity",
         "status": 422,
-        "detail": "seed: must be an integer (1 more in errors)",
+        "detail": "seed: must be an integer (1 more)",
         "instance": "/generate",
         "code": "wrong_type",
         "request_id": "r-1",

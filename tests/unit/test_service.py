@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from imagegen.deadline import Deadline
+from imagegen.deadline import Deadline, Measured, Pace
 from imagegen.errors import GenerationTimeout, ModelNotFound, ModelUnavailable, ServiceError, StorageUnavailable
-from imagegen.request import GenerateRequest
+from imagegen.registry import REGISTRY
+from imagegen.request import GenerateRequest, Generation, resolve
 from imagegen.result import Result
 from tests.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build
 
@@ -146,8 +147,30 @@ def test_a_known_pace_refuses_before_the_first_step() -> None:
     world.ask(seed=1)  # 0.02 s for four steps, as the engine says
     steps = world.engine.steps
     with pytest.raises(GenerationTimeout):
-        world.ask(Deadline(lambda: 0.4), num_inference_steps=100)
+        world.ask(Deadline(lambda: 1.1), num_inference_steps=100, num_images_per_prompt=8)
     assert world.engine.steps == steps
+
+
+def test_one_slow_minute_does_not_refuse_for_ever() -> None:
+    world = World()
+    world.ask(seed=1)
+    world.service._pace = Pace()
+    world.service._pace.record(resolve_demo(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
+    refused = 0
+    while refused < 20:
+        try:
+            world.ask(Deadline(lambda: 28.0))
+            break
+        except GenerationTimeout:
+            refused += 1
+    assert 0 < refused < 6
+
+
+def test_guidance_has_a_pace_of_its_own() -> None:
+    pace = Pace()
+    pace.record(resolve_demo(guidance_scale=2), Measured(step_s=100.0, finish_s=10.0))
+    assert pace.of(resolve_demo(guidance_scale=1)).step_s == 0
+    assert pace.of(resolve_demo(guidance_scale=3)).step_s == 100
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("gone"), StorageUnavailable("down")])
@@ -178,6 +201,10 @@ def test_warming_loads_once_and_says_so() -> None:
     assert (first.cold_start, first.load_ms, first.model) == (True, 1000, "demo")
     assert (second.cold_start, second.load_ms) == (False, 0)
     assert not world.ask(seed=7).cold_start
+
+
+def resolve_demo(**fields: Any) -> Generation:
+    return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), REGISTRY["demo"], seed=0)
 
 
 def _keys_after(world: World, **fields: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.models import Server
+from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Server
 
 from imagegen import http, telemetry
 from imagegen.engines import choose_backend
@@ -16,19 +16,26 @@ from imagegen.result import Health, ModelInfo, ModelList
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-TITLE, VERSION = "Stable Diffusion on Lambda", "1"
+DOCUMENT: dict[str, Any] = {
+    "title": "Stable Diffusion on Lambda",
+    "version": "1",
+    "security_schemes": {"ApiKey": APIKey(name="x-api-key", in_=APIKeyIn.header)},
+    "security": [{"ApiKey": []}],
+}
 
 settings = generator.settings
 models = offered(settings.model_ids)
 router = http.build_router({path: ["GET"] for path in ("/health", "/models", "/openapi.json", "/docs")})
 
 
-@router.get("/health", summary="Liveness", responses=http.answers(Health))
+@router.get("/health", summary="Liveness", security=[], responses=http.answers(Health, 405, 429, 500))
 def health():  # type: ignore[no-untyped-def]
     return Response(200, http.JSON, Health().model_dump_json())
 
 
-@router.get("/models", summary="The models this deployment offers", responses=http.answers(ModelList))
+@router.get(
+    "/models", summary="The models this deployment offers", responses=http.answers(ModelList, 401, 405, 429, 500)
+)
 def list_models():  # type: ignore[no-untyped-def]
     engine = choose_backend(settings.device).engine
     infos = [ModelInfo.of(model, engine) for model in models.values()]
@@ -39,7 +46,7 @@ def list_models():  # type: ignore[no-untyped-def]
 def openapi():  # type: ignore[no-untyped-def]
     # What stands before the route on the caller's side: the stage, or a custom domain's base path.
     base = router.current_event.request_context.path.removesuffix("/openapi.json")
-    document = app.get_openapi_json_schema(title=TITLE, version=VERSION, servers=[Server(url=base or "/")])
+    document = app.get_openapi_json_schema(**DOCUMENT, servers=[Server(url=base or "/")])
     return Response(200, http.JSON, document)
 
 
@@ -48,7 +55,7 @@ def openapi():  # type: ignore[no-untyped-def]
 app = http.build_app(settings.allowed_origins)
 app.include_router(router)
 app.include_router(generator.router)
-app.enable_swagger(path="/docs", title=TITLE, version=VERSION)
+app.enable_swagger(path="/docs", **DOCUMENT)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import http, telemetry, tenant
 from imagegen.deadline import Deadline
-from imagegen.errors import InternalError, ServiceError
+from imagegen.errors import BodyNotObject, InternalError, ServiceError
 from imagegen.request import GenerateRequest, WarmUpRequest
 from imagegen.result import Result
 from imagegen.settings import Settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 settings = Settings()  # the environment fills it; a bad value fails the deployment here
 LAMBDA_MAX_SECONDS = 900
+REFUSALS = (400, 401, 404, 405, 406, 413, 415, 422, 429, 500, 503, 504)
 router = http.build_router({"/generate": ["POST"]})
 
 
@@ -33,7 +34,7 @@ def service() -> ImageService:
     return build_service(settings)
 
 
-@router.post("/generate", summary="Generate images now", responses=http.answers(Result))
+@router.post("/generate", summary="Generate images now", responses=http.answers(Result, *REFUSALS))
 def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
     event, context = router.current_event, router.lambda_context
     http.check_accept(event)
@@ -55,7 +56,7 @@ app.include_router(router)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer an API event (told by its request context), a warm-up ping (by its `warmup`) or a direct invocation."""
-    if "requestContext" in event:
+    if _is_from_the_gateway(event):
         return http.resolve(app, event, context)
     try:
         return _answer_directly(event, context)
@@ -66,7 +67,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return _refusal(InternalError(), context)
 
 
-def _answer_directly(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def _is_from_the_gateway(event: object) -> bool:
+    return isinstance(event, dict) and isinstance(event.get("requestContext"), dict) and "httpMethod" in event
+
+
+def _answer_directly(event: object, context: LambdaContext) -> dict[str, Any]:
+    if not isinstance(event, dict):
+        raise BodyNotObject("The event must be a JSON object.")
     if "warmup" in event:
         warm = service().warm(WarmUpRequest.parse(event).model)
         telemetry.warmed(warm)
@@ -95,3 +102,18 @@ def _function_deadline(context: LambdaContext) -> Deadline:
 def _refusal(error: ServiceError, context: LambdaContext) -> dict[str, Any]:
     telemetry.failed(error)
     return error.problem(instance="", request_id=context.aws_request_id)
+
+
+def _prepare() -> None:
+    """Load the model while Lambda starts a provisioned environment, which has minutes for that and waits for no one.
+
+    On demand the init phase has ten seconds and then starts again: there the first request loads.
+    """
+    try:
+        telemetry.warmed(service().warm())
+    except ServiceError as error:
+        telemetry.failed(error)  # requests will say so, and cached answers need no model
+
+
+if settings.aws_lambda_initialization_type == "provisioned-concurrency":
+    _prepare()
