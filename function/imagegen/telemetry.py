@@ -9,13 +9,14 @@ import traceback
 from typing import Final
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from imagegen.errors import ServiceError
 from imagegen.result import Result, WarmUp
 
+NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False)
-metrics: Final = Metrics(namespace="ImageGen", service="imagegen")
+metrics: Final = Metrics(namespace=NAMESPACE, service="imagegen")
 
 
 def requested(request_id: str) -> None:
@@ -52,11 +53,17 @@ def failed(error: ServiceError) -> None:
     """One line for a refused or failed request: by its code, and by what only the log may say."""
     level = logger.error if error.status >= 500 else logger.info
     level("failed", extra={"code": error.public_code, "status": error.status, "cause": error.private})
-    metrics.add_metric("Errors" if error.status >= 500 else "Refusals", MetricUnit.Count, 1)
+    _count_failure("Errors" if error.status >= 500 else "Refusals", error.public_code)
 
 
 def crashed(error: BaseException) -> None:
     """A fault of ours: where it happened, without the message, which might quote the request."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
-    metrics.add_metric("Errors", MetricUnit.Count, 1)
+
+
+def _count_failure(name: str, code: str) -> None:
+    """Once for the alarm and once by code: a metric's dimensions are those of its whole document."""
+    metrics.add_metric(name, MetricUnit.Count, 1)
+    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as by_code:
+        by_code.add_dimension("code", code)

@@ -258,6 +258,13 @@ def test_prompts_and_keys_reach_no_log_and_no_metric(function: Function, printed
     assert canary not in text
 
 
+def test_failures_are_counted_by_their_code(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    function.generate(seed=-1)
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert [document["Refusals"] for document in documents] == [[1.0], [1.0]]
+    assert "out_of_range" in [document.get("code") for document in documents]
+
+
 def test_a_missing_model_is_a_clear_503(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
 ) -> None:
