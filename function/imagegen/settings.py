@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     allowed_origins: Strings = Field(("*",), description="origins whose pages may call the API (CORS)")
     usd_per_gb_second: float = Field(0.0000166667, ge=0, description="Lambda's price of a GB-second")
     aws_lambda_initialization_type: str = Field("on-demand", description="set by Lambda itself")
+    aws_sam_local: bool = Field(False, description="set by `sam local` itself")
     aws_lambda_function_memory_size: int = Field(10240, ge=1, description="MB, set by Lambda itself")
 
     @field_validator("model_ids", "allowed_origins", mode="before")

@@ -46,8 +46,6 @@ def sam(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Sam:
     variables = {
         "AWS_ENDPOINT_URL": s3.inside,
         "BUCKET_NAME": s3.bucket,
-        # `sam local start-api` stamps every request with the time at which it was itself started.
-        "GATEWAY_TIMEOUT_SECONDS": "900",
     }
     template.write_text(json.dumps(sam_cli.for_this_machine(sam_cli.build(folder / "build"), variables)))
     return Sam(template)

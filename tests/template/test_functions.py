@@ -18,6 +18,8 @@ NOT_SET = {
     "MODELS_DIR": "where the image holds its models",
     "DEVICE": "Lambda's processor, which the engine finds by itself",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
+    "AWS_LAMBDA_INITIALIZATION_TYPE": "set by Lambda",
+    "AWS_SAM_LOCAL": "set by `sam local`",
 }
 READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
 

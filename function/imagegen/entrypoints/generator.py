@@ -87,9 +87,10 @@ def _answer_directly(event: object, context: LambdaContext) -> dict[str, Any]:
 def _waited(request_time_epoch: int | None) -> float:
     """Seconds since the gateway took the request, a cold start included.
 
-    0 where that cannot be: sample events carry no time, `sam local` counts in seconds, clocks differ.
+    0 where that is not known: sample events carry no time, `sam local start-api` gives every request the time of its
+    own start, clocks differ.
     """
-    if request_time_epoch is None:
+    if request_time_epoch is None or settings.aws_sam_local:
         return 0.0
     waited = time.time() - request_time_epoch / 1000
     return waited if 0 <= waited <= LAMBDA_MAX_SECONDS else 0.0
