@@ -17,6 +17,8 @@ os.environ.update(
     BUCKET_NAME="images-bucket",
     MODELS_DIR=str(ROOT / "function" / "models"),
     DEVICE="cpu",
+    # Two workers and a stack share the cores, and OpenMP threads that wait for each other there take ten times as long.
+    OMP_NUM_THREADS="1",
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):
     os.environ.pop(name, None)
