@@ -20,11 +20,14 @@ from scenes import COLOURS, SHAPES, Placed, Scene, Thing, shape_mask
 Mask = NDArray[np.bool_]
 
 FOREGROUND_DISTANCE = 45.0
-"""RGB distance at which a pixel stands out from the background; the closest two colours are 76 apart."""
+"""RGB distance at which a pixel stands out from the background; the closest two colours, yellow and orange, are 71 apart."""
 SMALLEST_AREA = 0.006
 """Share of the picture under which a speck is no object; the smallest star covers 1.2 %."""
-SMALLEST_OVERLAP = 0.75
-"""Intersection over union with the drawn shape in the same box that a shape must reach to be recognised."""
+SMALLEST_OVERLAP = 0.65
+"""Intersection over union with the drawn shape, stretched to the same box, under which a shape is a blob.
+
+Which shape it is, the largest overlap decides. A star of 28 pixels, half of them edge, reaches 0.65 to 0.75 where a
+person sees a star."""
 TEMPLATE_SIZE = 128
 
 

@@ -113,7 +113,9 @@ def test_warnings_survive_the_cache() -> None:
 
 def test_a_negative_prompt_without_guidance_is_warned_about() -> None:
     world = World()
-    assert [warning.split(":")[0] for warning in world.ask(negative_prompt="x").warnings] == ["negative_prompt_ignored"]
+    assert [warning.split(":")[0] for warning in world.ask(negative_prompt="x", guidance_scale=1).warnings] == [
+        "negative_prompt_ignored"
+    ]
     assert world.ask(negative_prompt="x", guidance_scale=2).warnings == []
 
 

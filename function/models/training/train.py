@@ -1,7 +1,7 @@
 """Train the demo model from nothing and save it in diffusers' folder layout (`make demo-model`).
 
-Stages: autoencoder, text encoder, denoiser; each resumes from its checkpoint. About an hour and a half on two idle cores
-with bfloat16 instructions.
+Stages: autoencoder, text encoder, denoiser; each resumes from its checkpoint. About an hour and a half on two idle
+cores with bfloat16 instructions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def save(out: Path, vae, tokenizer, encoder, unet) -> None:  # type: ignore[no-untyped-def]
-    """Write the pipeline, 17 MB in all.
+    """Write the pipeline, 16 MB in all.
 
     The convolutions are stored in half precision, which diffusers widens to float32 by default; transformers keeps
     the stored type, so the text encoder stays float32 and a plain `from_pretrained` computes in one type.
