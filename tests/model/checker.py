@@ -20,7 +20,7 @@ from scenes import COLOURS, SHAPES, Placed, Scene, Thing, shape_mask
 Mask = NDArray[np.bool_]
 
 FOREGROUND_DISTANCE = 45.0
-"""RGB distance at which a pixel stands out from the background; the closest two colours, yellow and orange, are 71 apart."""
+"""RGB distance at which a pixel stands out from the background; yellow and orange, the closest two, are 71 apart."""
 SMALLEST_AREA = 0.006
 """Share of the picture under which a speck is no object; the smallest star covers 1.2 %."""
 SMALLEST_OVERLAP = 0.65

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -29,10 +31,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 def write_tokenizer(folder: Path) -> CLIPTokenizer:
     """Write a CLIP tokenizer whose merges join each word of the captions, and whose bytes spell everything else."""
     words = {word for rng in [random.Random(0)] for _ in range(5000) for word in _some_caption(rng).split()}
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
-    bpe.train_from_iterator(sorted(words), trainers.BpeTrainer(vocab_size=2000, end_of_word_suffix="</w>"))
-    merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
+    merges = _merges(sorted(words))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet), *("".join(pair) for pair in merges), START, END]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
@@ -46,6 +45,31 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
     return tokenizer
+
+
+def _merges(words: list[str]) -> list[tuple[str, str]]:
+    """Byte pair merges that join each word, the most frequent pair first and the first in the alphabet among equals.
+
+    The trainer of `tokenizers` breaks ties differently from run to run, and a resumed training must meet the token ids
+    that its text encoder learned.
+    """
+    spelled = [[*word[:-1], f"{word[-1]}</w>"] for word in words]
+    merges = []
+    while counts := Counter(pair for pieces in spelled for pair in pairwise(pieces)):
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(best)
+        spelled = [_joined(pieces, best) for pieces in spelled]
+    return merges
+
+
+def _joined(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    joined: list[str] = []
+    for piece in pieces:
+        if joined and (joined[-1], piece) == pair:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
 
 
 def _some_caption(rng: random.Random) -> str:

@@ -1,0 +1,24 @@
+"""The demo model's vocabulary, made anew."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from scenes import random_scene
+from text import write_tokenizer
+
+
+def test_every_word_is_one_token_and_every_run_gives_the_same_ids(tmp_path: Path) -> None:
+    first, second = write_tokenizer(tmp_path / "first"), write_tokenizer(tmp_path / "second")
+    rng = random.Random(1)
+    for _ in range(200):
+        caption = random_scene(rng, two=True, held_out=True).caption()
+        ids = first(caption).input_ids
+        assert ids == second(caption).input_ids
+        assert len(ids) == len(caption.split()) + 2
+
+
+def test_bytes_spell_everything_else(tmp_path: Path) -> None:
+    tokenizer = write_tokenizer(tmp_path)
+    assert tokenizer.decode(tokenizer("赤い円").input_ids, skip_special_tokens=True).replace(" ", "") == "赤い円"
