@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .local/sam
 SAM := $(SAM_VENV)/bin/sam
+MODELS := .local/models
+DEMO := $(MODELS)/demo/openvino/manifest.json $(MODELS)/demo/torch/manifest.json
 TORCH_INDEX ?=
 ifdef MODEL
 export MODEL
@@ -21,15 +23,17 @@ help: ## list the targets
 
 # -- environments ------------------------------------------------------------------------------------------------------
 
+PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt function/requirements-prepare.txt
+
 # torch first and by itself: its CPU build may come from an index of its own (TORCH_INDEX).
-$(VENV)/.ready: function/requirements.txt function/requirements-torch.txt tests/requirements.txt
-	@echo "Setting up $(VENV): about 1 GB of packages, two to five minutes the first time." >&2
+$(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tests/requirements.txt
+	@echo "Setting up $(VENV): 2 GB of packages, two to five minutes the first time." >&2
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "  1/3 torch" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r function/requirements-torch.txt
-	@echo "  2/3 diffusers, transformers and the rest of the image" >&2
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r function/requirements.txt
+	@echo "  2/3 both engines, and what prepares models for them" >&2
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(PACKAGES:%=-r %)
 	@echo "  3/3 the local stack and the tests" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/requirements.txt
 	$(BIN)/python -c 'import torch'
@@ -48,12 +52,12 @@ setup: $(VENV)/.ready ## install what running and testing needs into .venv
 # -- run ---------------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(VENV)/.ready ## generate an image through the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
+run: $(VENV)/.ready $(DEMO) ## generate an image through the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
 	@$(BIN)/python -m tests.stack.run $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
 export PROMPT
 
 .PHONY: serve
-serve: $(VENV)/.ready ## deploy template.yaml on this machine and keep it running: make serve PORT=4599
+serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599
 	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)")
 
 # -- check and test ----------------------------------------------------------------------------------------------------
@@ -66,7 +70,7 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(VENV)/.ready $(SAM_VENV)/.ready ## everything that needs no container engine
+test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## everything that needs no container engine
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/container
 
 .PHONY: test-container
@@ -74,8 +78,12 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: demo-accuracy
-demo-accuracy: $(VENV)/.ready ## judge the demo model on 300 + 300 prompts that it was not trained on
+demo-accuracy: $(VENV)/.ready $(DEMO) ## judge the demo model on 300 + 300 prompts that it was not trained on
 	$(BIN)/python -m tests.model.accuracy
+
+.PHONY: bench
+bench: $(VENV)/.ready $(DEMO) ## measure against the naive handler, writes docs/performance.md: make bench QUICK=1
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 .PHONY: format
 format: $(VENV)/.ready ## format the code and fix what can be fixed
@@ -84,9 +92,17 @@ format: $(VENV)/.ready ## format the code and fix what can be fixed
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
+# The demo model is made here rather than kept in the repository, which holds its weights in one form only. A rule with a
+# pattern, for then make knows that one call makes both files; touched, for what was up to date is left as it was.
+$(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/models/%/manifest.json \
+		$(wildcard function/models/*.py) function/imagegen/registry.py function/imagegen/manifest.py $(VENV)/.ready
+	@echo "Preparing the model $* for both engines, half a minute." >&2
+	$(BIN)/python function/models/prepare.py $* $(MODELS)
+	touch $(MODELS)/$*/openvino/manifest.json $(MODELS)/$*/torch/manifest.json
+
 .PHONY: model
-model: $(VENV)/.ready ## fetch a model of the registry from the hub, for make run and make serve: make model MODEL=sd-turbo
-	$(BIN)/python function/models/fetch.py $(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo)) function/models
+model: $(VENV)/.ready ## prepare a model for make run and make serve (a registry id, a folder, owner/name@revision): make model MODEL=sd-turbo
+	$(BIN)/python function/models/prepare.py "$(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo))" $(MODELS)
 
 .PHONY: demo-model
 demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
@@ -97,8 +113,11 @@ demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours 
 COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links
 
 .PHONY: lock
-lock: $(VENV)/.ready ## compile every requirements.in anew
-	cd function && $(COMPILE) --unsafe-package torch -c requirements-torch.txt requirements.in
+lock: $(VENV)/.ready ## compile every requirements.in anew, each within what those before it have settled
+	cd function && $(COMPILE) requirements.in
+	cd function && $(COMPILE) requirements-openvino.in
+	cd function && $(COMPILE) --unsafe-package torch requirements-diffusers.in
+	cd function && $(COMPILE) --unsafe-package torch requirements-prepare.in
 	cd tests && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
 
@@ -111,14 +130,15 @@ STACK = imagegen-$(ENV)
 # What the environment overrides in samconfig.toml, then what make was told. A new Release publishes a new version.
 OVERRIDES = $(shell $(PYTHON) -c 'import tomllib; \
 	print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["global"]["parameters"]["parameter_overrides"])') \
-	Architecture=$(ARCHITECTURE) $(if $(MODEL),Model=$(MODEL)) $(if $(TORCH_INDEX),TorchIndex=$(TORCH_INDEX))
+	Architecture=$(ARCHITECTURE) $(if $(MODEL),Model=$(MODEL)) $(if $(ENGINES),Engines=$(ENGINES)) \
+	$(if $(TORCH_INDEX),TorchIndex=$(TORCH_INDEX))
 
 .PHONY: build
 build: $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
 	$(SAM) build --config-env $(ENV) --parameter-overrides $(OVERRIDES)
 
 .PHONY: deploy
-deploy: build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo IMAGE_REPOSITORY=...
+deploy: build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENGINES=openvino IMAGE_REPOSITORY=...
 	$(SAM) deploy --config-env $(ENV) --image-repository "$(IMAGE_REPOSITORY)" \
 		--parameter-overrides $(OVERRIDES) Release=$$(date -u +%y%m%d%H%M)
 

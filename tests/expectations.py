@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 
@@ -27,12 +27,13 @@ def _api(status: int, code: str | None = None) -> Expectation:
     return Expectation("Api", status, code)
 
 
-EXPECTATIONS: dict[str, Expectation] = {
+EXPECTATIONS: Final[dict[str, Expectation]] = {
     "generate-minimal.json": _generator(200),
     "generate-seeded-base64.json": _generator(200),
     "generate-every-field.json": _generator(200),
     "generate-jpeg.json": _generator(200),
     "generate-unicode-prompt.json": _generator(200),
+    "generate-scheduler-of-torch.json": _generator(200),
     "bad-json.json": _generator(400, "malformed_json"),
     "bad-empty-body.json": _generator(400, "malformed_json"),
     "bad-nan.json": _generator(400, "malformed_json"),
@@ -71,6 +72,14 @@ EXPECTATIONS: dict[str, Expectation] = {
     "api-preflight.json": _api(204),
     "api-unknown-route.json": _api(404, "route_not_found"),
 }
+"""Of a deployment that has both engines."""
+
+_WITHOUT_TORCH: Final = {"generate-scheduler-of-torch.json": _generator(422, "unknown_scheduler")}
+
+
+def expectations(engines: str) -> dict[str, Expectation]:
+    """What a deployment with these engines, as in ENGINES, must answer."""
+    return EXPECTATIONS if "torch" in engines.split(",") else EXPECTATIONS | _WITHOUT_TORCH
 
 
 def load(name: str) -> dict[str, Any]:

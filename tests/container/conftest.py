@@ -15,7 +15,7 @@ from tests.container.s3 import S3, s3_server
 from tests.container.sam import Sam
 
 BUCKET = os.environ["BUCKET_NAME"]
-"""Set in tests/conftest.py. `sam local` prefers this process's variables to those of the template."""
+"""Set in tests/conftest.py, as is THREADS. `sam local` prefers this process's variables to those of the template."""
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +46,8 @@ def sam(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Sam:
     variables = {
         "AWS_ENDPOINT_URL": s3.inside,
         "BUCKET_NAME": s3.bucket,
+        "ENGINES": sam_cli.ENGINES,
+        "THREADS": os.environ["THREADS"],
     }
     template.write_text(json.dumps(sam_cli.for_this_machine(sam_cli.build(folder / "build"), variables)))
     return Sam(template)

@@ -21,6 +21,8 @@ from tests.stack.process import HOST, ROOT, free_port
 COMMAND = ROOT / ".local" / "sam" / "bin" / "sam"
 IMAGE = "generator:latest"
 """SAM names a function's image after the function."""
+ENGINES = os.environ.get("ENGINES", "openvino")
+"""Built into the image: `make test-container ENGINES=openvino,torch`."""
 
 BUILD_SECONDS = 1800
 ANSWER_SECONDS = 300
@@ -63,8 +65,8 @@ class Sam:
 def build(folder: Path) -> dict[str, Any]:
     """The built template. Raises AssertionError with SAM's output where the build fails."""
     index = os.environ.get("TORCH_INDEX")
-    overrides = ["--parameter-overrides", f"TorchIndex={index}"] if index else []
-    _sam("build", "--build-dir", str(folder), *overrides, seconds=BUILD_SECONDS)
+    overrides = [f"Engines={ENGINES}", *([f"TorchIndex={index}"] if index else [])]
+    _sam("build", "--build-dir", str(folder), "--parameter-overrides", *overrides, seconds=BUILD_SECONDS)
     template: dict[str, Any] = yaml_parse((folder / "template.yaml").read_text())
     return template
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.container.sam import Sam
-from tests.expectations import EVENTS, EXPECTATIONS, outcome
+from tests.container.sam import ENGINES, Sam
+from tests.expectations import EVENTS, EXPECTATIONS, expectations, outcome
 
 pytestmark = pytest.mark.container
 
 
 @pytest.mark.parametrize("name", EXPECTATIONS)
 def test_event(sam: Sam, name: str) -> None:
-    expected = EXPECTATIONS[name]
+    expected = expectations(ENGINES)[name]
 
     answer = sam.invoke(expected.function, EVENTS / name)
 

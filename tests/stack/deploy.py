@@ -20,6 +20,7 @@ from tests.stack.template import S3Object, Template, translate
 STACK: Final = "imagegen-local"
 CODE: Final = S3Object("imagegen-local-code", "function.zip")
 PARAMETERS: Final = {
+    "Engines": "openvino,torch",  # this machine has both installed
     # MiniStack enforces them, and a test suite or a developer's loop is faster than a caller should be.
     "KeyRateLimit": "10000",
     "KeyBurstLimit": "5000",

@@ -44,8 +44,8 @@ def local_stack(port: int, log: Path | None = None) -> Iterator[Stack]:
 
 
 def models_dir() -> Path:
-    """MODELS_DIR, as for the functions themselves, or the models of the checkout."""
-    return Path(os.environ.get("MODELS_DIR", ROOT / "function" / "models")).resolve()
+    """MODELS_DIR, as for the functions themselves, or where `make` prepares models."""
+    return Path(os.environ.get("MODELS_DIR", LOCAL / "models")).resolve()
 
 
 def announced() -> Endpoint | None:

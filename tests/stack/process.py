@@ -23,7 +23,11 @@ REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "test"
 """MiniStack's word for the account's owner."""
 
-_KEPT: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+_KEPT: Final = (
+    *("PATH", "HOME", "LANG", "LD_LIBRARY_PATH"),
+    *("DEVICE", "PRECISION", "THREADS", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
+)
+"""What the machine needs, and what its owner decides about computing on it: settings that the template leaves alone."""
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 5.0
 

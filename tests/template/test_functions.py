@@ -16,7 +16,10 @@ FUNCTIONS = ["Generator", "Api"]
 
 NOT_SET = {
     "MODELS_DIR": "where the image holds its models",
-    "DEVICE": "Lambda's processor, which the engine finds by itself",
+    "DEVICE": "found by itself, as are the next two",
+    "PRECISION": "the fastest type that the processor computes",
+    "THREADS": "one per vCPU, which the function's memory buys",
+    "ONEDNN_MAX_CPU_ISA": "an owner's experiment",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
     "AWS_LAMBDA_INITIALIZATION_TYPE": "set by Lambda",
     "AWS_SAM_LOCAL": "set by `sam local`",
@@ -49,9 +52,19 @@ def test_defaults_are_valid_settings(resources: Resources, monkeypatch: pytest.M
         monkeypatch.setenv(name, value if isinstance(value, str) else "bucket")
     settings = Settings()
     assert settings.model_ids == ("demo",)
+    assert settings.engines == ("openvino",)
     assert settings.gateway_timeout_seconds == 28
     assert settings.allowed_origins == ("*",)
     assert settings.embed_prompt is True
+
+
+@pytest.mark.parametrize("engines", ["openvino", "torch", "openvino,torch"])
+def test_the_image_holds_the_engines_that_the_functions_count_on(template: Template, engines: str) -> None:
+    resources = evaluate(template, Engines=engines)
+    build = resources["Generator"]["Metadata"]
+    assert build["DockerBuildArgs"]["ENGINES"] == engines
+    assert build["DockerBuildTarget"] == "cpu"
+    assert [environment(resources, function)["ENGINES"] for function in FUNCTIONS] == [engines, engines]
 
 
 def test_generator_is_the_containers_command(resources: Resources) -> None:

@@ -45,6 +45,9 @@ def test_each_is_shown_in_a_group(template: Template) -> None:
     [
         ("Model", "../etc"),
         ("Model", "demo,sd-turbo"),
+        ("Engines", ""),
+        ("Engines", "torch,openvino"),
+        ("Engines", "tensorflow"),
         ("TorchIndex", "http://plain.example.com"),
         ("Architecture", "mips"),
         ("Release", "v1.2"),
