@@ -8,6 +8,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / ".local" / "models"
+"""Prepared by `make`."""
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -15,9 +17,10 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
     BUCKET_NAME="images-bucket",
-    MODELS_DIR=str(ROOT / "function" / "models"),
+    MODELS_DIR=str(MODELS),
     DEVICE="cpu",
-    # Two workers and a stack share the cores, and OpenMP threads that wait for each other there take ten times as long.
+    # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.
+    THREADS="1",
     OMP_NUM_THREADS="1",
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):

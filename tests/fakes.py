@@ -18,7 +18,7 @@ from imagegen.request import Generation
 from imagegen.service import ImageService, Receipts
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
-BACKEND = Backend("fake", "cpu", "float32", "for tests")
+BACKEND = Backend("torch", "cpu", "float32", "for tests")
 PLENTY = Deadline(lambda: 1000.0)
 
 
@@ -56,6 +56,7 @@ class FakeEngine:
 
     warnings: list[str] = field(default_factory=list)
     during: Callable[[int], None] = lambda step: None
+    compile_s: float = 0.0
     generations: int = 0
     steps: int = 0
 
@@ -71,7 +72,7 @@ class FakeEngine:
             Image.new("RGB", size, (generation.seed_of(index) % 256, 0, 0))
             for index in range(generation.num_images_per_prompt)
         ]
-        return Generated(images, 0.01, 0.02, 0.03, self.warnings)
+        return Generated(images, 0.01, 0.02, 0.03, self.compile_s, self.warnings)
 
 
 @dataclass
@@ -84,7 +85,10 @@ class FakeEngines:
     failing: ServiceError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def resident(self, model: Model) -> Resident:
+    def backend_for(self, scheduler: str) -> Backend:
+        return self.backend
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
         with self._lock:
             if self.failing is not None:
                 raise self.failing

@@ -1,7 +1,8 @@
 """The only door to torch, diffusers and transformers. Importing it takes seconds: only wiring does, when asked to load.
 
-Covered: Stable Diffusion 1.x, 2.x and Turbo checkpoints as diffusers folders with safetensors weights. Weights stored
-in the computing type are mapped from the file, not copied (accelerate assigns the mapped tensors to an empty model).
+Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `models/prepare.py` writes them:
+diffusers folders with safetensors weights in the computing type, which are mapped from the file, not copied (accelerate
+assigns the mapped tensors to an empty model).
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import TypeAlias
 
 import diffusers
 import torch
 import transformers
-from diffusers import DiffusionPipeline, StableDiffusionPipeline
+from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL.Image import Image
 
 from imagegen import manifest
@@ -28,11 +30,13 @@ diffusers.utils.logging.disable_progress_bar()
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
+Pipeline: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
+
 
 class TorchEngine:
     """One diffusers pipeline in memory. The shared pipeline is read-only: each request gets its own scheduler."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline, device: str):
+    def __init__(self, pipeline: Pipeline, device: str):
         self._pipeline = pipeline
         self._device = device
         self._lock = threading.Lock()
@@ -44,6 +48,7 @@ class TorchEngine:
         Raises ModelUnavailable where a file is missing, damaged or not a Stable Diffusion pipeline.
         """
         manifest.verify(folder)
+        torch.set_num_threads(backend.threads)
         try:
             pipeline = DiffusionPipeline.from_pretrained(
                 folder,
@@ -51,12 +56,11 @@ class TorchEngine:
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
-                safety_checker=None,
             )
         except Exception as error:  # three libraries read these files, each with errors of its own
             raise ModelUnavailable.because(folder, f"cannot be loaded: {type(error).__name__}: {error}") from error
-        if not isinstance(pipeline, StableDiffusionPipeline):
-            raise ModelUnavailable.because(folder, f"holds a {type(pipeline).__name__}, not a StableDiffusionPipeline")
+        if not isinstance(pipeline, (StableDiffusionPipeline, StableDiffusionXLPipeline)):
+            raise ModelUnavailable.because(folder, f"holds a {type(pipeline).__name__}, which this engine does not run")
         return cls(pipeline.to(backend.device), backend.device)
 
     @torch.inference_mode()
@@ -78,39 +82,39 @@ class TorchEngine:
                 text_encode_s=encoded - started,
                 denoise_s=denoised - encoded,
                 decode_s=time.perf_counter() - denoised,
-                warnings=self._warnings(generation),
+                warnings=generation.truncation_warnings(self._count_tokens, self._pipeline.tokenizer.model_max_length),
             )
 
-    def _pipeline_for(self, generation: Generation) -> StableDiffusionPipeline:
+    def _pipeline_for(self, generation: Generation) -> Pipeline:
         """The same modules around a scheduler of the request's own."""
-        scheduler_class = getattr(diffusers, SCHEDULERS[generation.scheduler])
+        scheduler_class = getattr(diffusers, SCHEDULERS[generation.scheduler].torch)
         components = {
             **self._pipeline.components,
             "scheduler": scheduler_class.from_config(self._pipeline.scheduler.config),
         }
-        pipeline = type(self._pipeline)(**components, requires_safety_checker=False)
+        pipeline = type(self._pipeline)(**components)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def _encode_text(
-        self, pipeline: StableDiffusionPipeline, generation: Generation
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Embeddings of prompt and negative prompt, each of shape (1, tokens, width)."""
-        positive, negative = pipeline.encode_prompt(
+    def _encode_text(self, pipeline: Pipeline, generation: Generation) -> dict[str, torch.Tensor | None]:
+        """The pipeline's arguments for prompt and negative prompt: embeddings of shape (1, tokens, width), and for
+        SDXL pooled ones of shape (1, width). SDXL distinguishes no negative prompt from an empty one."""
+        encoded = pipeline.encode_prompt(
             generation.prompt,
             device=self._device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=generation.guidance_scale > 1,
-            negative_prompt=generation.negative_prompt,
+            negative_prompt=generation.negative_prompt or None,
         )
-        return positive, negative
+        names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+        return dict(zip(names, encoded, strict=False))
 
     def _denoise(
         self,
-        pipeline: StableDiffusionPipeline,
+        pipeline: Pipeline,
         generation: Generation,
         index: int,
-        embeddings: tuple[torch.Tensor, torch.Tensor | None],
+        embeddings: dict[str, torch.Tensor | None],
         on_step: OnStep,
     ) -> torch.Tensor:
         """Latents of shape (1, channels, height / factor, width / factor)."""
@@ -125,8 +129,7 @@ class TorchEngine:
 
         # The generator lives on the CPU whatever the device, so that a seed means the same everywhere.
         latents: torch.Tensor = pipeline(
-            prompt_embeds=embeddings[0],
-            negative_prompt_embeds=embeddings[1],
+            **embeddings,
             width=generation.width,
             height=generation.height,
             num_inference_steps=generation.num_inference_steps,
@@ -137,19 +140,10 @@ class TorchEngine:
         ).images
         return latents
 
-    def _decode(self, pipeline: StableDiffusionPipeline, latents: torch.Tensor) -> Image:
+    def _decode(self, pipeline: Pipeline, latents: torch.Tensor) -> Image:
         decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
         image: Image = pipeline.image_processor.postprocess(decoded, output_type="pil")[0]
         return image
 
-    def _warnings(self, generation: Generation) -> list[str]:
-        tokenizer = self._pipeline.tokenizer
-        window = tokenizer.model_max_length
-        counts = {
-            field: len(tokenizer(getattr(generation, field)).input_ids) for field in ("prompt", "negative_prompt")
-        }
-        return [
-            f"{field}_truncated: the model reads {window} tokens, the {field} has {count}"
-            for field, count in counts.items()
-            if count > window
-        ]
+    def _count_tokens(self, text: str) -> int:
+        return len(self._pipeline.tokenizer(text).input_ids)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from imagegen.registry import Model
+from imagegen.registry import SCHEDULERS, Model
 from imagegen.request import Generation
 
 if TYPE_CHECKING:
@@ -19,22 +19,30 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Backend:
-    """What computes, in which type, and why; engine and precision are part of the cache key."""
+    """What computes, in which type, on how many threads, and why; engine and precision are part of the cache key."""
 
-    engine: str
-    device: str
-    precision: str
+    engine: Literal["openvino", "torch"]
+    device: Literal["cpu", "cuda"]
+    precision: Literal["float32", "bfloat16", "float16"]
     reason: str
+    threads: int = 1
+
+    def knows(self, scheduler: str) -> bool:
+        return getattr(SCHEDULERS[scheduler], self.engine) is not None
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Pictures of the asked size, in the order of their seeds, and the seconds each phase took."""
+    """Pictures of the asked size, in the order of their seeds, and the seconds each phase took.
+
+    `compile_s` is what preparing for a size never asked before took; it counts as loading.
+    """
 
     images: list[Image]
     text_encode_s: float
     denoise_s: float
     decode_s: float
+    compile_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
 
@@ -55,9 +63,10 @@ class Resident:
 class Engines(Protocol):
     """Where engines come from."""
 
-    backend: Backend
+    def backend_for(self, scheduler: str) -> Backend:
+        """What computes with this scheduler here. Raises InvalidRequest where nothing does."""
 
-    def resident(self, model: Model) -> Resident:
+    def resident(self, model: Model, backend: Backend) -> Resident:
         """The model's engine, loaded once. Raises ModelUnavailable."""
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
@@ -201,6 +201,15 @@ class Generation:
     def seed_of(self, index: int) -> int:
         return (self.seed + index) % (MAX_SEED + 1)
 
+    def truncation_warnings(self, count_tokens: Callable[[str], int], window: int) -> list[str]:
+        """What to say of prompts longer than the `window` of tokens that a text encoder reads."""
+        counts = {field: count_tokens(getattr(self, field)) for field in ("prompt", "negative_prompt")}
+        return [
+            f"{field}_truncated: the model reads {window} tokens, the {field} has {count}"
+            for field, count in counts.items()
+            if count > window
+        ]
+
     def cache_key(self, **surroundings: str | bool) -> str:
         """SHA-256, in hex, of the canonical JSON of the generation and of what else decides its bytes
         (engine, precision, whether the prompt is embedded)."""
@@ -224,7 +233,7 @@ def resolve(request: GenerateRequest, model: Model, seed: int) -> Generation:
         model_id=model.id,
         revision=model.revision,
         prompt=request.prompt,
-        negative_prompt=request.negative_prompt if guidance > 1 else "",
+        negative_prompt=request.negative_prompt if guidance > 1 and model.takes_negative_prompts else "",
         width=_default(request.width, defaults.width),
         height=_default(request.height, defaults.height),
         num_inference_steps=_default(request.num_inference_steps, defaults.num_inference_steps),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
@@ -30,7 +31,10 @@ class ImageResult(_Answer):
 
 
 class Timings(_Answer):
-    """Where the time went, in milliseconds; all but store and total are 0 for an answer from the cache."""
+    """Where the time went, in milliseconds; all but total are 0 for an answer from the cache.
+
+    `load_ms` is loading the model and compiling it for a size that the environment had not drawn before.
+    """
 
     queue_ms: int = 0
     load_ms: int = 0
@@ -106,7 +110,7 @@ class ModelInfo(_Answer):
     schedulers: list[str]
 
     @classmethod
-    def of(cls, model: Model, engine: str) -> ModelInfo:
+    def of(cls, model: Model, engine: str, schedulers: Sequence[str]) -> ModelInfo:
         return cls(
             id=model.id,
             family=model.family,
@@ -114,7 +118,7 @@ class ModelInfo(_Answer):
             engine=engine,
             defaults=asdict(model.defaults),
             limits=asdict(model.limits),
-            schedulers=list(model.schedulers),
+            schedulers=list(schedulers),
         )
 
 

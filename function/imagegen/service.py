@@ -12,7 +12,7 @@ from ulid import ULID
 from imagegen.deadline import FINISHING_SECONDS, STORING_SECONDS, Deadline, Measured, Pace
 from imagegen.errors import GenerationTimeout, ModelNotFound
 from imagegen.picture import CONTENT_TYPES, encode
-from imagegen.ports import Engines, Generated, ImageStore, OnStep, StoredImage
+from imagegen.ports import Backend, Engines, Generated, ImageStore, OnStep, StoredImage
 from imagegen.registry import Model
 from imagegen.request import MAX_SEED, GenerateRequest, Generation, resolve
 from imagegen.result import Cost, ImageResult, Result, Timings, WarmUp
@@ -72,16 +72,17 @@ class ImageService:
         model = self._model(request.model)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         generation = resolve(request, model, seed)
-        keys = self._keys(generation, tenant)
+        backend = self._engines.backend_for(generation.scheduler)
+        keys = self._keys(generation, tenant, backend)
         made = None
         if request.cache == "use" and request.seed is not None:
             made = self._look_up(keys)
         if made is None:
-            made = self._make(generation, model, keys, deadline, overwrite=request.cache == "refresh")
+            made = self._make(generation, model, backend, keys, deadline, overwrite=request.cache == "refresh")
         images = [self._describe(stored, generation, index) for index, stored in enumerate(made.stored)]
         warnings = sorted({warning for stored in made.stored for warning in stored.warnings})
         if request.negative_prompt and not generation.negative_prompt:
-            warnings.append("negative_prompt_ignored: it needs a guidance_scale above 1")
+            warnings.append("negative_prompt_ignored: it needs a guidance_scale above 1 and a model that reads it")
         elapsed = self._clock() - started
         return Result(
             id=str(ULID()),
@@ -97,10 +98,19 @@ class ImageService:
         )
 
     def warm(self, model_id: str | None = None) -> WarmUp:
-        """Load the model so that the next request need not wait. Raises ModelNotFound or ModelUnavailable."""
+        """Load the model and draw one step of its default size, so that the next request need not wait.
+
+        Raises ModelNotFound or ModelUnavailable.
+        """
         model = self._model(model_id)
-        resident = self._engines.resident(model)
-        backend = self._engines.backend
+        backend = self._engines.backend_for(model.defaults.scheduler)
+        resident = self._engines.resident(model, backend)
+        load_s = resident.load_s
+        if load_s > 0:
+            generation = resolve(GenerateRequest(prompt="warm-up", num_inference_steps=1), model, seed=0)
+            started = self._clock()
+            resident.engine.generate(generation, _keep_going)
+            load_s += self._clock() - started
         return WarmUp(
             model=model.id,
             engine=backend.engine,
@@ -108,7 +118,7 @@ class ImageService:
             precision=backend.precision,
             reason=backend.reason,
             cold_start=resident.load_s > 0,
-            load_ms=_ms(resident.load_s),
+            load_ms=_ms(load_s),
         )
 
     def _model(self, model_id: str | None) -> Model:
@@ -117,8 +127,7 @@ class ImageService:
             raise ModelNotFound(f"model must be one of {', '.join(self._models)}.")
         return model
 
-    def _keys(self, generation: Generation, tenant: str) -> list[str]:
-        backend = self._engines.backend
+    def _keys(self, generation: Generation, tenant: str, backend: Backend) -> list[str]:
         cache_key = generation.cache_key(
             engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt
         )
@@ -135,10 +144,17 @@ class ImageService:
         return Made(stored, Timings(), cached=True)
 
     def _make(
-        self, generation: Generation, model: Model, keys: list[str], deadline: Deadline, *, overwrite: bool
+        self,
+        generation: Generation,
+        model: Model,
+        backend: Backend,
+        keys: list[str],
+        deadline: Deadline,
+        *,
+        overwrite: bool,
     ) -> Made:
         deadline.require(FINISHING_SECONDS)
-        resident = self._engines.resident(model)
+        resident = self._engines.resident(model, backend)
         generated = self._generate_in_time(generation, resident.engine.generate, deadline)
         storing = self._clock()
         stored = [
@@ -154,7 +170,7 @@ class ImageService:
         store_s = self._clock() - storing
         self._record_pace(generation, generated)
         timings = Timings(
-            load_ms=_ms(resident.load_s),
+            load_ms=_ms(resident.load_s + generated.compile_s),
             text_encode_ms=_ms(generated.text_encode_s),
             denoise_ms=_ms(generated.denoise_s),
             decode_ms=_ms(generated.decode_s),
@@ -204,6 +220,10 @@ class ImageService:
             sha256=stored.sha256,
             expires_at=signed.expires_at,
         )
+
+
+def _keep_going(_step: int, _of: int) -> None:
+    """The OnStep of a generation that nobody waits for."""
 
 
 def _ms(seconds: float) -> int:

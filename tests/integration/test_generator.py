@@ -216,7 +216,7 @@ def test_a_provisioned_environment_loads_before_it_takes_requests(
     assert spec is not None
     assert spec.loader is not None
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    assert f"{tmp_path}/demo/manifest.json is missing" in printed()
+    assert f"{tmp_path}/demo/openvino/manifest.json is missing" in printed()
 
 
 def test_a_lost_bucket_is_503_and_can_be_retried(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,4 +282,4 @@ def test_a_missing_model_is_a_clear_503(
     assert "Retry-After" not in answers[0]["multiValueHeaders"]
     assert str(tmp_path) not in json.dumps(answers)
     lines = [json.loads(line) for line in printed().splitlines() if '"failed"' in line]
-    assert lines[0]["cause"] == f"{tmp_path}/demo/manifest.json is missing"
+    assert lines[0]["cause"] == f"{tmp_path}/demo/openvino/manifest.json is missing"

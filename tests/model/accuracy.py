@@ -6,15 +6,17 @@ import argparse
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from imagegen.engine_openvino import OpenVINOEngine
 from imagegen.engine_torch import TorchEngine
-from imagegen.engines import choose_backend
-from imagegen.ports import Engine
+from imagegen.ports import Backend, Engine
+from imagegen.processor import fastest_precision, vcpus
 from imagegen.registry import REGISTRY
 from imagegen.request import GenerateRequest, resolve
 from scenes import Scene, random_scene
+from tests.conftest import MODELS
 from tests.model.checker import Verdict, judge
-from tests.model.conftest import DEMO
 
 FULL = 300
 SEED = 2026
@@ -59,17 +61,36 @@ def _scenes(*, two: bool, count: int) -> Iterator[Scene]:
         yield random_scene(rng, two=two, held_out=True)
 
 
+def backends() -> list[Backend]:
+    """The reference, and OpenVINO in every type that this processor computes fast."""
+    threads = vcpus(memory_mb=10240)
+    precisions = dict.fromkeys(["float32", fastest_precision().name])
+    return [
+        Backend("torch", "cpu", "float32", "reference", threads),
+        *(Backend("openvino", "cpu", precision, "default", threads) for precision in precisions),
+    ]
+
+
+def load(backend: Backend, models: Path) -> Engine:
+    folder = models / "demo" / backend.engine
+    if backend.engine == "torch":
+        return TorchEngine.load(folder, backend)
+    return OpenVINOEngine.load(folder, REGISTRY["demo"], backend)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=FULL, help="captions of each kind")
     parser.add_argument("--steps", type=int, default=REGISTRY["demo"].defaults.num_inference_steps)
+    parser.add_argument("--models", type=Path, default=MODELS, help="folder of the prepared models")
     arguments = parser.parse_args()
-    engine = TorchEngine.load(DEMO, choose_backend("cpu"))
-    print("| captions | count | all right | background | objects | relation |\n|---|---|---|---|---|---|")
-    for two, name in ((False, "one object"), (True, "two objects")):
-        tally = measure(engine, two=two, count=arguments.count, num_inference_steps=arguments.steps)
-        print(tally.row(name), flush=True)
-        print("".join(f"  wrong: {caption}\n" for caption in tally.wrong), end="")
+    print("| engine | captions | count | all right | background | objects | relation |\n|---|---|---|---|---|---|---|")
+    for backend in backends():
+        engine = load(backend, arguments.models)
+        for two, name in ((False, "one object"), (True, "two objects")):
+            tally = measure(engine, two=two, count=arguments.count, num_inference_steps=arguments.steps)
+            print(f"| {backend.engine} {backend.precision} {tally.row(name)}", flush=True)
+            print("".join(f"  wrong: {caption}\n" for caption in tally.wrong), end="")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The demo model in the torch engine, loaded once per process."""
+"""The demo model in both engines, each loaded once per process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from imagegen.engine_openvino import OpenVINOEngine
 from imagegen.engine_torch import TorchEngine
-from imagegen.engines import choose_backend
-from tests.conftest import ROOT
+from imagegen.ports import Backend, Engine
+from imagegen.registry import REGISTRY
+from tests.conftest import MODELS, ROOT
 
 HERE = Path(__file__).parent
-DEMO = ROOT / "function" / "models" / "demo"
+SHIPPED = ROOT / "function" / "models" / "demo"
+DEMO = REGISTRY["demo"]
+TORCH = Backend("torch", "cpu", "float32", "for tests", threads=1)
+OPENVINO = Backend("openvino", "cpu", "float32", "for tests", threads=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,4 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def torch_engine() -> TorchEngine:
-    return TorchEngine.load(DEMO, choose_backend("cpu"))
+    return TorchEngine.load(MODELS / "demo" / "torch", TORCH)
+
+
+@pytest.fixture(scope="session")
+def openvino_engine() -> OpenVINOEngine:
+    return OpenVINOEngine.load(MODELS / "demo" / "openvino", DEMO, OPENVINO)
+
+
+@pytest.fixture(params=["torch", "openvino"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Either engine: what stands in the port holds for both."""
+    found: Engine = request.getfixturevalue(f"{request.param}_engine")
+    return found

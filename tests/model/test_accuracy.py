@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.engine_torch import TorchEngine
+from imagegen.ports import Engine
 from tests.model.accuracy import measure
 
 SAMPLE = 40
 
 
 @pytest.mark.parametrize(("two", "least"), [(False, 0.95), (True, 0.80)], ids=["one object", "two objects"])
-def test_held_out_captions_are_drawn_right(torch_engine: TorchEngine, two: bool, least: float) -> None:
-    tally = measure(torch_engine, two=two, count=SAMPLE)
+def test_held_out_captions_are_drawn_right(engine: Engine, two: bool, least: float) -> None:
+    tally = measure(engine, two=two, count=SAMPLE)
     assert tally.right >= least, tally.wrong

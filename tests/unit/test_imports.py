@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 FUNCTION = Path(__file__).resolve().parents[2] / "function"
-ENGINES = {"torch", "diffusers", "transformers", "accelerate", "openvino"}
+DIFFUSERS = {"torch", "diffusers", "transformers", "accelerate"}
+OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers", "openvino_telemetry"}
+ENGINES = DIFFUSERS | OPENVINO
 
 
 def modules_after(code: str) -> set[str]:
@@ -30,6 +32,12 @@ def modules_after(code: str) -> set[str]:
 )
 def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
     assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
+
+
+def test_the_engine_on_openvino_does_without_torch() -> None:
+    loaded = modules_after("import imagegen.engine_openvino")
+    assert "openvino_genai" in loaded
+    assert not loaded & DIFFUSERS
 
 
 def test_the_zip_function_needs_nothing_that_its_layer_lacks() -> None:

@@ -37,6 +37,10 @@ def test_the_manifest_is_the_same_every_time(folder: Path) -> None:
         (manifest.NAME, b"{", "is not a manifest"),
         (manifest.NAME, b"{}", "is not a manifest"),
         (manifest.NAME, b"[]", "is not a manifest"),
+        (manifest.NAME, b'{"format": 1, "files": {"model_index.json": {}}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 2, "anything": []}', "written by a newer version"),
+        ("unet/weights.ckpt", b"", "may be a pickle"),
+        ("pytorch_model.bin", b"", "may be a pickle"),
     ],
 )
 def test_what_is_wrong_is_named(folder: Path, file: str, content: bytes | None, reason: str) -> None:
@@ -48,3 +52,29 @@ def test_what_is_wrong_is_named(folder: Path, file: str, content: bytes | None, 
         manifest.verify(folder)
     assert str(folder / file) in caught.value.private
     assert reason in caught.value.private
+
+
+def test_openvinos_weights_are_not_taken_for_a_pickle(folder: Path) -> None:
+    (folder / "unet" / "openvino_model.bin").write_bytes(b"0123")
+    manifest.write(folder)
+    manifest.verify(folder)
+
+
+def test_a_pickle_is_not_even_listed(folder: Path) -> None:
+    (folder / "weights.pt").touch()
+    with pytest.raises(ModelUnavailable):
+        manifest.write(folder)
+
+
+def test_large_files_are_left_for_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "LARGE_BYTES", 10)
+    (folder / "unet" / "weights.safetensors").write_bytes(b"0123456780")
+    large = manifest.verify_small(folder)
+    assert list(large) == ["unet/weights.safetensors"]
+    with pytest.raises(ModelUnavailable):
+        manifest.verify_large(folder, large)
+
+
+def test_the_tools_are_remembered(folder: Path) -> None:
+    manifest.write(folder, {"openvino": "2026.4.1"})
+    assert manifest.prepared_with(folder) == {"openvino": "2026.4.1"}

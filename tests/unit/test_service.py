@@ -197,12 +197,30 @@ def test_unknown_models_are_named_with_the_known_ones() -> None:
     assert "demo" in caught.value.detail
 
 
-def test_warming_loads_once_and_says_so() -> None:
+def test_warming_loads_once_draws_one_step_and_says_so() -> None:
     world = World()
     first, second = world.service.warm(), world.service.warm("demo")
-    assert (first.cold_start, first.load_ms, first.model) == (True, 1000, "demo")
-    assert (second.cold_start, second.load_ms) == (False, 0)
-    assert not world.ask(seed=7).cold_start
+    assert (first.cold_start, second.cold_start) == (True, False)
+    assert first.load_ms >= 1000
+    assert second.load_ms == 0
+    assert (world.engine.generations, world.engine.steps) == (1, 1)
+    assert first.reason == "for tests"
+
+
+def test_compiling_for_a_size_counts_as_loading() -> None:
+    world = World()
+    world.engine.compile_s = 2.0
+    assert world.ask(seed=7).timings.load_ms == 3000
+    assert world.ask(seed=8).timings.load_ms == 2000
+    assert world.ask(seed=8).timings.load_ms == 0
+
+
+@pytest.mark.parametrize("model", ["lcm-dreamshaper-7"])
+def test_a_latent_consistency_model_reads_no_negative_prompt(model: str) -> None:
+    generation = resolve(GenerateRequest(prompt="a", negative_prompt="b", guidance_scale=8.0), REGISTRY[model], seed=1)
+    assert generation.negative_prompt == ""
+    warnings = World().ask(model=model, negative_prompt="b").warnings
+    assert [warning.split(":")[0] for warning in warnings] == ["negative_prompt_ignored"]
 
 
 def resolve_demo(**fields: Any) -> Generation:

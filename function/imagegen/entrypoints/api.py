@@ -8,8 +8,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Server
 
 from imagegen import http, telemetry
-from imagegen.engines import choose_backend
+from imagegen.engines import choose_backends, known_schedulers
 from imagegen.entrypoints import generator
+from imagegen.processor import fastest_precision
 from imagegen.registry import offered
 from imagegen.result import Health, ModelInfo, ModelList
 
@@ -25,6 +26,8 @@ DOCUMENT: dict[str, Any] = {
 
 settings = generator.settings
 models = offered(settings.model_ids)
+# What the generator's processor computes in and on how many threads is not known here, nor asked.
+backends = choose_backends(settings.device, settings.engines, fastest_precision(), threads=1)
 router = http.build_router({path: ["GET"] for path in ("/health", "/models", "/openapi.json", "/docs")})
 
 
@@ -37,8 +40,7 @@ def health():  # type: ignore[no-untyped-def]
     "/models", summary="The models this deployment offers", responses=http.answers(ModelList, 401, 405, 429, 500)
 )
 def list_models():  # type: ignore[no-untyped-def]
-    engine = choose_backend(settings.device).engine
-    infos = [ModelInfo.of(model, engine) for model in models.values()]
+    infos = [ModelInfo.of(model, backends[0].engine, known_schedulers(model, backends)) for model in models.values()]
     return Response(200, http.JSON, ModelList(default=settings.default_model_id, models=infos).model_dump_json())
 
 

@@ -1,0 +1,243 @@
+"""The only door to OpenVINO GenAI: diffusion on a CPU without torch, diffusers or transformers in the process.
+
+Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `models/prepare.py` writes them.
+In float32 the denoiser is compiled for one shape at a time, the default one as soon as the folder is opened: that way
+the first image comes one to two seconds sooner (docs/decisions.md). A request of another shape compiles anew, and its
+receipt says so. In 16 bits one denoiser of dynamic shape serves all. Not covered: a generation that is stopped ends one
+step late, as GenAI calls back from a thread of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import openvino_genai as genai
+from PIL import Image
+
+from imagegen import manifest
+from imagegen.errors import ModelUnavailable
+from imagegen.ports import Backend, Generated, OnStep
+from imagegen.processor import processors
+from imagegen.registry import SCHEDULERS, Defaults, Model
+from imagegen.request import Generation
+
+T = TypeVar("T")
+
+_HINTS: Final = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+_PIPELINES: Final = {
+    "stable-diffusion": genai.Text2ImagePipeline.stable_diffusion,
+    "latent-consistency": genai.Text2ImagePipeline.latent_consistency_model,
+    "stable-diffusion-xl": genai.Text2ImagePipeline.stable_diffusion_xl,
+}
+_TEXT_ENCODERS: Final = {
+    "text_encoder": genai.CLIPTextModel,
+    "text_encoder_2": genai.CLIPTextModelWithProjection,
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a denoiser is compiled for, in pixels; `batch` is 2 where guidance asks for a second pass."""
+
+    batch: int
+    height: int
+    width: int
+
+
+@dataclass
+class Denoiser:
+    """A denoiser, compiled or being compiled, and the one shape that it takes; None takes all."""
+
+    shape: Shape | None
+    compiled: Future[Any]
+
+    def discard(self) -> None:
+        """Let go of its memory once nothing works on it any more."""
+        wait([self.compiled])
+        self.compiled = Future()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One image and the seconds that its phases took."""
+
+    image: Image.Image
+    text_encode_s: float
+    denoise_s: float
+    decode_s: float
+
+
+class OpenVINOEngine:
+    """A prepared folder in memory. Each request gets a pipeline of its own around the shared, compiled models."""
+
+    def __init__(self, folder: Path, model: Model, backend: Backend, large_files: dict[str, Any]):
+        self._folder = folder
+        self._model = model
+        self._properties = {
+            "INFERENCE_PRECISION_HINT": _HINTS[backend.precision],
+            "INFERENCE_NUM_THREADS": backend.threads,
+            "PERFORMANCE_HINT": "LATENCY",
+            # The number of threads is ours to choose; one that leaves processors to others must not sit on the first.
+            "ENABLE_HYPER_THREADING": True,
+            "ENABLE_CPU_PINNING": backend.threads >= processors(),
+            # Activations stay as they are: quantised beside int8 weights they draw another picture, and without AVX-512
+            # (ONEDNN_MAX_CPU_ISA=AVX2) OpenVINO 2026.4.1 finds no way to compute them.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        }
+        self._window = int(json.loads((folder / "text_encoder" / "config.json").read_text())["max_position_embeddings"])
+        self._fixes_shapes = backend.precision == "float32"
+        self._lock = threading.Lock()
+        self._background = ThreadPoolExecutor(thread_name_prefix="openvino")
+        self._verified: Future[None] = self._background.submit(manifest.verify_large, folder, large_files)
+        self._unet = self._compile_in_background(self._shape(model.defaults))
+        self._encoders = [
+            self._background.submit(self._compiled, kind, name)
+            for name, kind in _TEXT_ENCODERS.items()
+            if name == "text_encoder" or model.family == "stable-diffusion-xl"
+        ]
+        self._decoder = self._background.submit(self._compiled, genai.AutoencoderKL, "vae_decoder")
+        self._tokenizer = self._background.submit(self._read, genai.Tokenizer, "tokenizer")
+
+    @classmethod
+    def load(cls, folder: Path, model: Model, backend: Backend) -> OpenVINOEngine:
+        """Open a prepared folder; reading goes on in the background, and `generate` waits for what it needs.
+
+        Raises ModelUnavailable where a file is missing or from a newer OpenVINO, or a small one damaged. Damage in a
+        large file, which holds nothing but tensors, surfaces before a picture drawn with it leaves `generate`.
+        """
+        large_files = manifest.verify_small(folder)
+        _refuse_newer(folder)
+        return cls(folder, model, backend, large_files)
+
+    def finish_loading(self) -> None:
+        """Wait until all is loaded that does not depend on the size asked for. Raises ModelUnavailable."""
+        for part in (*self._encoders, self._decoder, self._tokenizer):
+            part.result()
+
+    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+        """Draw the images one after the other: GenAI takes one prompt and one generator per call."""
+        with self._lock:
+            compile_s = self._compile(self._shape(generation))
+            pipeline = self._pipeline(generation.scheduler)
+            drawn = [
+                self._draw(pipeline, generation, index, on_step) for index in range(generation.num_images_per_prompt)
+            ]
+            self._verified.result()
+            return Generated(
+                images=[each.image for each in drawn],
+                text_encode_s=sum(each.text_encode_s for each in drawn),
+                denoise_s=sum(each.denoise_s for each in drawn),
+                decode_s=sum(each.decode_s for each in drawn),
+                compile_s=compile_s,
+                warnings=generation.truncation_warnings(self._count_tokens, self._window),
+            )
+
+    def _shape(self, asked: Generation | Defaults) -> Shape | None:
+        """None is the dynamic shape."""
+        guided = asked.guidance_scale > 1 and self._model.takes_negative_prompts
+        return Shape(2 if guided else 1, asked.height, asked.width) if self._fixes_shapes else None
+
+    def _compile(self, shape: Shape | None) -> float:
+        """Have the denoiser compiled for the shape and everything else loaded; return the seconds that took."""
+        started = time.perf_counter()
+        if self._unet.shape != shape:
+            self._unet.discard()  # the other shape's memory goes first
+            self._unet = self._compile_in_background(shape)
+        self._unet.compiled.result()
+        self.finish_loading()
+        return time.perf_counter() - started
+
+    def _compile_in_background(self, shape: Shape | None) -> Denoiser:
+        return Denoiser(shape, self._background.submit(self._compiled_unet, shape))
+
+    def _compiled_unet(self, shape: Shape | None) -> Any:
+        unet = self._read(genai.UNet2DConditionModel, "unet")
+        if shape is not None:
+            unet.reshape(shape.batch, shape.height, shape.width, self._window)
+        self._guard("unet", lambda: unet.compile("CPU", **self._properties))
+        return unet
+
+    def _compiled(self, kind: Any, name: str) -> Any:
+        part = self._read(kind, name)
+        self._guard(name, lambda: part.compile("CPU", **self._properties))
+        return part
+
+    def _read(self, kind: Any, name: str) -> Any:
+        return self._guard(name, lambda: kind(str(self._folder / name)))
+
+    def _guard(self, name: str, make: Callable[[], T]) -> T:
+        try:
+            return make()
+        except RuntimeError as error:  # the one class of error that OpenVINO raises
+            raise ModelUnavailable.because(self._folder / name, f"cannot be loaded: {error}") from error
+
+    def _pipeline(self, scheduler: str) -> Any:
+        """Put together in a millisecond from what is compiled, so that no request sees another's scheduler."""
+        kind = getattr(genai.Scheduler.Type, str(SCHEDULERS[scheduler].openvino))
+        config = str(self._folder / "scheduler" / "scheduler_config.json")
+        return _PIPELINES[self._model.family](
+            self._guard("scheduler", lambda: genai.Scheduler.from_config(config, kind)),
+            *(encoder.result() for encoder in self._encoders),
+            self._unet.compiled.result(),
+            self._decoder.result(),
+        )
+
+    def _draw(self, pipeline: Any, generation: Generation, index: int, on_step: OnStep) -> Drawn:
+        failures: list[BaseException] = []
+
+        def after_step(step: int, steps: int, _latent: object) -> bool:
+            """GenAI ends the process when its callback raises; True makes it stop."""
+            try:
+                if not failures:
+                    on_step(index * steps + step + 1, generation.num_images_per_prompt * steps)
+            except BaseException as failure:
+                failures.append(failure)
+            return bool(failures)
+
+        # GenAI refuses a negative prompt where nothing reads it. SDXL distinguishes none from an empty one.
+        negative = {"negative_prompt": generation.negative_prompt} if generation.negative_prompt else {}
+        tensor = pipeline.generate(
+            generation.prompt,
+            **negative,
+            width=generation.width,
+            height=generation.height,
+            num_inference_steps=generation.num_inference_steps,
+            guidance_scale=generation.guidance_scale,
+            generator=genai.CppStdGenerator(generation.seed_of(index)),
+            callback=after_step,
+        )
+        if failures:
+            raise failures[0]
+        metrics = pipeline.get_performance_metrics()
+        text_encode = sum(metrics.get_text_encoder_infer_duration().values())
+        decode = metrics.get_vae_decoder_infer_duration()
+        return Drawn(
+            Image.fromarray(tensor.data[0].copy()),  # the next call writes into the same memory
+            text_encode_s=text_encode / 1000,
+            denoise_s=(metrics.get_generate_duration() - text_encode - decode) / 1000,
+            decode_s=decode / 1000,
+        )
+
+    def _count_tokens(self, text: str) -> int:
+        return int(self._tokenizer.result().encode(text).input_ids.shape[1])
+
+
+def _refuse_newer(folder: Path) -> None:
+    """OpenVINO reads what older versions wrote, not what newer ones did."""
+    written, installed = manifest.prepared_with(folder).get("openvino", ""), version("openvino")
+    if _numbers(written) > _numbers(installed):
+        reason = f"was prepared with OpenVINO {written}; {installed} is built in, and reads no newer one"
+        raise ModelUnavailable.because(folder / manifest.NAME, reason)
+
+
+def _numbers(release: str) -> list[int]:
+    """Year and release of a version such as 2026.4.1; nothing of what is none."""
+    return [int(part) for part in release.split(".")[:2] if part.isdigit()]

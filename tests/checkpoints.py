@@ -1,0 +1,99 @@
+"""Small checkpoints in diffusers layout, of every family that can be prepared: the demo model's text encoder,
+tokenizer and decoder around random networks. Right for shapes and numbers, silent on pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny, EulerDiscreteScheduler, LCMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+from tests.conftest import ROOT
+
+DEMO = ROOT / "function" / "models" / "demo"
+BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+WIDTH, TOKENS, VOCABULARY = 128, 32, 598
+"""Of the demo model's text encoder."""
+
+
+def demo(folder: Path) -> Path:
+    """A copy of the shipped model, as one that nobody has listed."""
+    return Path(shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("manifest.json", "README.md")))
+
+
+def latent_consistency(folder: Path) -> Path:
+    """Its denoiser takes the guidance scale as an input."""
+    demo(folder)
+    _unet(folder, time_cond_proj_dim=256)
+    LCMScheduler(**BETAS).save_pretrained(folder / "scheduler")
+    return _reindexed(folder, "LatentConsistencyModelPipeline", scheduler=["diffusers", "LCMScheduler"])
+
+
+def xl(folder: Path) -> Path:
+    """Two text encoders, float16 weights, and a denoiser that takes the pooled text and the picture's size."""
+    demo(folder)
+    shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
+    torch.manual_seed(2)
+    config = CLIPTextConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        max_position_embeddings=TOKENS,
+        projection_dim=48,
+        eos_token_id=VOCABULARY - 1,
+        bos_token_id=VOCABULARY - 2,
+        pad_token_id=VOCABULARY - 1,
+    )
+    CLIPTextModelWithProjection(config).half().save_pretrained(folder / "text_encoder_2")
+    _unet(
+        folder,
+        cross_attention_dim=WIDTH + 64,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=16,
+        projection_class_embeddings_input_dim=6 * 16 + 48,
+        use_linear_projection=True,
+    )
+    EulerDiscreteScheduler(**BETAS, timestep_spacing="trailing").save_pretrained(folder / "scheduler")
+    return _reindexed(
+        folder,
+        "StableDiffusionXLPipeline",
+        scheduler=["diffusers", "EulerDiscreteScheduler"],
+        text_encoder_2=["transformers", "CLIPTextModelWithProjection"],
+        tokenizer_2=["transformers", "CLIPTokenizer"],
+        force_zeros_for_empty_prompt=True,
+    )
+
+
+def tiny_decoder(folder: Path) -> Path:
+    """In the layout of the TAESD family."""
+    torch.manual_seed(3)
+    widths = (16, 16, 16, 16)
+    AutoencoderTiny(encoder_block_out_channels=widths, decoder_block_out_channels=widths).save_pretrained(folder)
+    return folder
+
+
+def _unet(folder: Path, **options: object) -> None:
+    torch.manual_seed(1)
+    defaults = {
+        "sample_size": 16,
+        "block_out_channels": (32, 64),
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+        "layers_per_block": 1,
+        "attention_head_dim": 8,
+        "cross_attention_dim": WIDTH,
+        "norm_num_groups": 8,
+    }
+    shutil.rmtree(folder / "unet")
+    UNet2DConditionModel(**(defaults | options)).half().save_pretrained(folder / "unet")
+
+
+def _reindexed(folder: Path, pipeline: str, **entries: object) -> Path:
+    file = folder / "model_index.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries | {"_class_name": pipeline}))
+    return folder

@@ -1,0 +1,129 @@
+"""The OpenVINO engine's own: what it refuses to load, bfloat16 where the processor has it, no torch in the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagegen import manifest
+from imagegen.engine_openvino import OpenVINOEngine
+from imagegen.errors import ModelUnavailable
+from imagegen.ports import Backend
+from imagegen.processor import fastest_precision
+from tests.conftest import MODELS, ROOT
+from tests.model.accuracy import measure
+from tests.model.conftest import DEMO, OPENVINO
+from tests.model.test_engine import generation
+
+PREPARED = MODELS / "demo" / "openvino"
+
+
+def use(folder: Path, backend: Backend = OPENVINO) -> None:
+    """Load the folder and draw with it: damage in large files surfaces at the latest then."""
+    OpenVINOEngine.load(folder, DEMO, backend).generate(generation(), lambda step, of: None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PREPARED, tmp_path / "openvino"))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("unet/openvino_model.bin", None),
+        ("unet/openvino_model.bin", b"too short"),
+        ("unet/openvino_model.xml", b"<not a model>"),
+        ("text_encoder/openvino_model.xml", b"<not a model>"),
+        ("vae_decoder/config.json", b"{"),
+        ("scheduler/scheduler_config.json", b"{"),
+        ("tokenizer/openvino_tokenizer.xml", b"<not a model>"),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False], ids=["manifest fits", "manifest differs"])
+def test_a_damaged_model_is_refused_by_name(folder: Path, file: str, content: bytes | None, listed: bool) -> None:
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(content)
+    if listed:
+        manifest.write(folder)
+    with pytest.raises(ModelUnavailable) as caught:
+        use(folder)
+    assert str(folder) in caught.value.private
+    if not listed:
+        assert file in caught.value.private
+
+
+def test_one_changed_byte_in_the_weights_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the file is so large that it is verified beside the rest of the work."""
+    weights = folder / "unet" / "openvino_model.bin"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    for large in (manifest.LARGE_BYTES, 1):
+        monkeypatch.setattr(manifest, "LARGE_BYTES", large)
+        with pytest.raises(ModelUnavailable) as caught:
+            use(folder)
+        assert caught.value.private == f"{weights} has not the SHA-256 of the manifest"
+
+
+def test_a_pickle_beside_the_model_is_refused(folder: Path) -> None:
+    (folder / "unet" / "weights.ckpt").write_bytes(b"")
+    with pytest.raises(ModelUnavailable) as caught:
+        use(folder)
+    assert "weights.ckpt may be a pickle" in caught.value.private
+
+
+@pytest.mark.parametrize("written", ["2027.1.0", "2026.9.0"])
+def test_a_folder_from_a_newer_openvino_is_refused(folder: Path, written: str) -> None:
+    manifest.write(folder, {"openvino": written})
+    with pytest.raises(ModelUnavailable) as caught:
+        use(folder)
+    assert f"was prepared with OpenVINO {written}" in caught.value.private
+
+
+def test_a_folder_of_a_newer_format_is_refused(folder: Path) -> None:
+    path = folder / manifest.NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": manifest.FORMAT + 1}))
+    with pytest.raises(ModelUnavailable) as caught:
+        use(folder)
+    assert "newer version" in caught.value.private
+
+
+def test_the_fast_type_of_this_processor_draws_the_same_things() -> None:
+    precision = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
+    if precision.name == "float32":
+        pytest.skip(precision.reason)
+    engine = OpenVINOEngine.load(PREPARED, DEMO, Backend("openvino", "cpu", precision.name, "for tests", threads=1))
+    tally = measure(engine, two=False, count=20)
+    assert tally.right >= 0.9, tally.wrong
+
+
+def test_generating_loads_no_torch() -> None:
+    code = """
+import sys
+from pathlib import Path
+from imagegen.engine_openvino import OpenVINOEngine
+from imagegen.ports import Backend
+from imagegen.registry import REGISTRY
+from imagegen.request import GenerateRequest, resolve
+engine = OpenVINOEngine.load(Path(sys.argv[1]), REGISTRY["demo"], Backend("openvino", "cpu", "float32", "", 1))
+request = GenerateRequest(prompt="a red circle", num_inference_steps=1)
+engine.generate(resolve(request, REGISTRY["demo"], seed=1), lambda step, of: None)
+print(*sorted(name for name in ("torch", "diffusers", "transformers", "openvino", "scipy") if name in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(PREPARED)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "function")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["openvino"]

@@ -1,0 +1,105 @@
+"""The torch engine's own: the shipped folder in plain diffusers, mapped weights, and what it refuses to load."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from imagegen import manifest
+from imagegen.engine_torch import TorchEngine
+from imagegen.errors import ModelUnavailable
+from scenes import random_scene
+from tests.conftest import MODELS
+from tests.model.conftest import DEMO, SHIPPED, TORCH
+from vae import draw_scenes
+
+PREPARED = MODELS / "demo" / "torch"
+
+
+def test_plain_diffusers_loads_the_folder() -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(SHIPPED)
+    assert pipeline.scheduler.config.clip_sample is False
+    assert pipeline.scheduler.config.rescale_betas_zero_snr is True
+    assert {parameter.dtype for parameter in pipeline.unet.parameters()} == {torch.float32}
+    image = pipeline("a red circle", width=128, height=128, num_inference_steps=1, guidance_scale=1.0).images[0]
+    assert image.size == (128, 128)
+
+
+def test_the_autoencoder_also_encodes(torch_engine: TorchEngine) -> None:
+    """Image to image starts from there."""
+    vae = torch_engine._pipeline.vae
+    rng = random.Random(7)
+    picture = draw_scenes([random_scene(rng, two=True, held_out=True)], rng)
+    with torch.inference_mode():
+        decoded = vae.decode(vae.encode(picture).latent_dist.mode()).sample
+    assert (decoded - picture).square().mean() < 4 * 10**-2.8, "less than 28 dB"
+
+
+def test_weights_in_the_computing_type_are_mapped_not_copied(torch_engine: TorchEngine) -> None:
+    spans = _mapped_spans(PREPARED / "unet" / "diffusion_pytorch_model.safetensors")
+    addresses = [parameter.data_ptr() for parameter in torch_engine._pipeline.unet.parameters()]
+    assert addresses
+    assert all(any(start <= address < end for start, end in spans) for address in addresses)
+
+
+def _mapped_spans(file: Path) -> list[tuple[int, int]]:
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(file))]
+    spans = [line.split()[0].split("-") for line in lines]
+    return [(int(start, 16), int(end, 16)) for start, end in spans]
+
+
+def test_the_model_is_small_enough_to_ship() -> None:
+    sizes = [file.stat().st_size for file in SHIPPED.rglob("*") if file.is_file()]
+    assert max(sizes) <= 12_000_000
+    assert sum(sizes) <= 25_000_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(PREPARED, tmp_path / "demo"))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("unet/diffusion_pytorch_model.safetensors", None),
+        ("unet/diffusion_pytorch_model.safetensors", b"not safetensors at all"),
+        ("vae/config.json", b"{"),
+        ("model_index.json", b"{}"),
+        ("tokenizer/tokenizer.json", b"{"),
+        ("text_encoder/config.json", b'{"model_type": "clip_text_model", "hidden_size": 1}'),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False], ids=["manifest fits", "manifest differs"])
+def test_a_damaged_model_is_refused_by_name(folder: Path, file: str, content: bytes | None, listed: bool) -> None:
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(content)
+    if listed:
+        manifest.write(folder)
+    with pytest.raises(ModelUnavailable) as caught:
+        TorchEngine.load(folder, TORCH)
+    assert str(folder) in caught.value.private
+    if not listed:
+        assert file in caught.value.private
+
+
+def test_pickled_weights_are_not_read(folder: Path) -> None:
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save({}, weights.with_suffix(".bin"))
+    weights.unlink()
+    with pytest.raises(ModelUnavailable):
+        manifest.write(folder)
+    with pytest.raises(ModelUnavailable) as caught:
+        TorchEngine.load(folder, TORCH)
+    assert "pickle" in caught.value.private
+
+
+def test_the_revision_in_the_cache_key_is_that_of_the_weights() -> None:
+    assert DEMO.revision == manifest.digest(SHIPPED)

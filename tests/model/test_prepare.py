@@ -1,0 +1,108 @@
+"""Prepared folders of every family: they load in both engines' libraries, which then draw the same picture."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import openvino_genai as genai
+import pytest
+import torch
+
+from imagegen import manifest
+from tests import checkpoints
+from tests.conftest import MODELS, ROOT
+from tests.prepare import prepare
+
+PROMPT = "a red circle left of a blue star"
+
+
+def with_openvino(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
+    """The picture, its noise from torch's generator, as diffusers'."""
+    pipeline = genai.Text2ImagePipeline(
+        folder, "CPU", INFERENCE_PRECISION_HINT="f32", DYNAMIC_QUANTIZATION_GROUP_SIZE=0
+    )
+    drawn = pipeline.generate(PROMPT, generator=genai.TorchGenerator(7), **options)
+    return np.array(drawn.data[0])
+
+
+def with_torch(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn = pipeline(PROMPT, generator=torch.Generator().manual_seed(7), **options)
+    return np.array(drawn.images[0])
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's small checkpoint, prepared for both engines once per session."""
+    base = tmp_path_factory.mktemp("prepared")
+
+    def folder(family: str) -> Path:
+        if family == "demo":
+            return MODELS / "demo"
+        found = base / "models" / family
+        if not found.exists():
+            make = {"lcm": checkpoints.latent_consistency, "xl": checkpoints.xl}[family]
+            done = prepare(str(make(base / family)), base / "models")
+            assert done.returncode == 0, done.stderr
+        return found
+
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "height", "steps", "guidance"),
+    [
+        ("demo", 128, 128, 4, 1.5),
+        ("demo", 136, 120, 4, 1.0),
+        ("lcm", 128, 128, 3, 8.0),
+        ("lcm", 120, 136, 1, 2.0),
+        ("xl", 128, 128, 3, 0.0),
+        ("xl", 136, 120, 2, 3.0),
+    ],
+)
+def test_both_engines_folders_draw_the_same(
+    prepared: Callable[[str], Path], family: str, width: int, height: int, steps: int, guidance: float
+) -> None:
+    """Uneven sizes among them, and each number of denoiser passes. What differs is rounding."""
+    options = {"width": width, "height": height, "num_inference_steps": steps, "guidance_scale": guidance}
+    folder = prepared(family)
+
+    drawn, expected = with_openvino(folder / "openvino", **options), with_torch(folder / "torch", **options)
+
+    assert drawn.shape == expected.shape == (height, width, 3)
+    assert expected.std() > 20
+    assert np.abs(drawn.astype(int) - expected.astype(int)).mean() < (3 if family == "xl" else 1)
+
+
+@pytest.mark.parametrize("family", ["demo", "lcm", "xl"])
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_a_prepared_folder_passes_its_manifest(prepared: Callable[[str], Path], family: str, engine: str) -> None:
+    manifest.verify(prepared(family) / engine)
+
+
+def test_torch_reads_weights_as_they_are_stored(prepared: Callable[[str], Path]) -> None:
+    for part in ("text_encoder", "unet", "vae"):
+        for file in (prepared("demo") / "torch" / part).glob("*.safetensors"):
+            assert b'"F16"' not in file.read_bytes()[:200_000]
+
+
+def test_preparing_reports_nothing_to_anyone(tmp_path: Path) -> None:
+    """OpenVINO's package sends an event each time it is imported, unless its sender is missing."""
+    code = "import sys; sys.modules['openvino_telemetry'] = None; import models.convert; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT / "function"), "HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert not list(tmp_path.rglob("*ga_cid*"))
+    assert "openvino_telemetry.main" not in done.stdout.split()

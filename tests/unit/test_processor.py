@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from imagegen.processor import fastest_precision, vcpus
+
+X86 = "processor\t: 0\nmodel name\t: some\nflags\t\t: fpu avx2 {}\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+ARM = "processor\t: 0\nFeatures\t: fp asimd {}\n"
+
+
+@pytest.fixture
+def cpuinfo(tmp_path: Path) -> Path:
+    return tmp_path / "cpuinfo"
+
+
+@pytest.mark.parametrize(
+    ("text", "max_isa", "expected"),
+    [
+        (X86.format("avx512f"), "", "float32"),
+        (X86.format("avx512_bf16"), "", "bfloat16"),
+        (X86.format("amx_bf16 avx512_bf16"), "", "bfloat16"),
+        (X86.format("avx512_bf16"), "AVX2", "float32"),
+        (X86.format("avx512_bf16"), "avx512_core", "float32"),
+        (X86.format("avx512_bf16"), "AVX512_CORE_BF16", "bfloat16"),
+        (X86.format("avx512_bf16"), "ALL", "bfloat16"),
+        (ARM.format("fphp asimdhp"), "", "float16"),
+        (ARM.format("crc32"), "", "float32"),
+        ("", "", "float32"),
+    ],
+)
+def test_16_bits_only_where_the_processor_has_them(cpuinfo: Path, text: str, max_isa: str, expected: str) -> None:
+    cpuinfo.write_text(text)
+    precision = fastest_precision(max_isa, cpuinfo)
+    assert precision.name == expected
+    assert precision.reason
+
+
+def test_a_system_without_the_file_computes_in_float32(cpuinfo: Path) -> None:
+    assert fastest_precision(cpuinfo=cpuinfo).name == "float32"
+
+
+def test_threads_are_those_that_run_at_once(tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.max"
+    granted = len(os.sched_getaffinity(0))
+    assert vcpus(10240, quota) == min(granted, 6)
+    assert vcpus(1769, quota) == 1
+    assert vcpus(128, quota) == 1
+    quota.write_text("max 100000\n")
+    assert vcpus(10240, quota) == min(granted, 6)
+    quota.write_text("150000 100000\n")
+    assert vcpus(10240, quota) == min(granted, 2)
+    quota.write_text("50000 100000\n")
+    assert vcpus(10240, quota) == 1
