@@ -85,6 +85,27 @@ def _convert_text_encoder(model: Model, source: Path, folder: Path) -> None:
     _write_json(folder / "config.json", config)
 
 
+class SpelledOutGroupNorm(nn.Module):
+    """Group normalisation (Wu and He, 2018) in elementary operations. In a network of fixed shape, OpenVINO 2026.4.1's
+    CPU plugin crashes where its own operation is followed by a computed scale."""
+
+    def __init__(self, norm: nn.GroupNorm):
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        grouped = hidden.reshape(hidden.shape[0], self.norm.num_groups, -1)
+        centered = grouped - grouped.mean(-1, keepdim=True)
+        scaled = centered * torch.rsqrt(centered.square().mean(-1, keepdim=True) + self.norm.eps)
+        return scaled.reshape(hidden.shape) * self.norm.weight[:, None, None] + self.norm.bias[:, None, None]
+
+
+def _spell_out_scaled_norms(unet: nn.Module) -> None:
+    for block in unet.modules():
+        if getattr(block, "time_embedding_norm", None) == "scale_shift":
+            block.norm2 = SpelledOutGroupNorm(block.norm2)
+
+
 class Denoiser(nn.Module):
     """One step, its inputs in the order of their names."""
 
@@ -112,6 +133,7 @@ class Denoiser(nn.Module):
 def _convert_unet(model: Model, checkpoint: Path, folder: Path) -> None:
     source = checkpoint / "unet"
     unet = networks.load("UNet2DConditionModel", source, networks.stored_type(source))
+    _spell_out_scaled_norms(unet)
     tokens = json.loads((checkpoint / "text_encoder" / "config.json").read_text())["max_position_embeddings"]
     inputs = {
         "sample": traced.Port((-1, unet.config.in_channels, -1, -1)),
