@@ -12,6 +12,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
+from safetensors import SafetensorError, safe_open
+
 from imagegen.registry import Family
 
 INDEX: Final = "model_index.json"
@@ -85,15 +87,27 @@ def family(index: dict[str, Any], unet: dict[str, Any]) -> Family:
 
 
 def check(folder: Path, files: Iterable[str]) -> None:
-    """Raise Refused unless each part with weights has them as safetensors. `files`: all that the source holds."""
+    """Raise Refused unless each part with weights has them as whole safetensors. `files`: all that the source holds."""
     for part in parts(read(folder)):
-        if part in WITH_WEIGHTS and not any(map(_is_weights, (folder / part).glob("*"))):
-            others = sorted(file for file in files if file.startswith(f"{part}/") and not file.endswith(".json"))
-            found = f"there is {', '.join(others)}" if others else "there is nothing else either"
-            raise Refused(
-                f"its {part} has no full weights as safetensors ({found}); pickles, which can run code, are never read"
-            )
+        if part in WITH_WEIGHTS:
+            _check_weights(folder, part, files)
 
 
-def _is_weights(file: Path) -> bool:
-    return file.suffix == ".safetensors" and not any(fnmatch(file.name, pattern) for pattern in OTHER_PRECISIONS)
+def _check_weights(folder: Path, part: str, files: Iterable[str]) -> None:
+    weights = [file for file in (folder / part).glob("*.safetensors") if not _is_other_precision(file)]
+    if not weights:
+        others = sorted(file for file in files if file.startswith(f"{part}/") and not file.endswith(".json"))
+        found = f"there is {', '.join(others)}" if others else "there is nothing else either"
+        raise Refused(
+            f"its {part} has no full weights as safetensors ({found}); pickles, which can run code, are never read"
+        )
+    for file in weights:
+        try:
+            with safe_open(file, "numpy"):
+                pass  # its header, against its length
+        except SafetensorError as error:
+            raise Refused(f"its {part}/{file.name} is damaged: {error}") from error
+
+
+def _is_other_precision(file: Path) -> bool:
+    return any(fnmatch(file.name, pattern) for pattern in OTHER_PRECISIONS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import struct
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,10 @@ import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from models.index import Refused
 
 diffusers.utils.logging.set_verbosity_error()
 diffusers.utils.logging.disable_progress_bar()
@@ -25,8 +29,19 @@ CLASSES: Final[dict[str, Any]] = {
 
 
 def load(name: str, folder: Path, dtype: torch.dtype) -> Any:
-    """The network in that type. Its tensors are mapped from the file where they are stored in it."""
-    return CLASSES[name].from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+    """The network in that type. Its tensors are mapped from the file where they are stored in it.
+
+    Raises Refused where the weights are not those of the network that its configuration describes.
+    """
+    try:
+        network, loaded = CLASSES[name].from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    except (RuntimeError, ValueError) as error:  # sizes that differ
+        raise Refused(f"its {folder.name} does not fit its configuration: {error}") from error
+    if loaded["missing_keys"]:  # which the libraries would fill with random numbers
+        raise Refused(f"its {folder.name} lacks weights: {', '.join(sorted(loaded['missing_keys'])[:3])}")
+    return network
 
 
 def autoencoder(folder: Path) -> str:
@@ -35,17 +50,10 @@ def autoencoder(folder: Path) -> str:
 
 
 def stored_type(folder: Path) -> torch.dtype:
-    """float16 where most of the folder's safetensors are stored so, else float32, which holds every other type."""
-    stored: dict[str, int] = {}
+    """float16 where most of the folder's weights are stored so, else float32, which holds every other type."""
+    stored: Counter[str] = Counter()
     for file in folder.glob("*.safetensors"):
-        for tensor in _header(file).values():
-            start, end = tensor["data_offsets"]
-            stored[tensor["dtype"]] = stored.get(tensor["dtype"], 0) + end - start
-    return torch.float16 if max(stored, key=lambda name: stored[name]) == "F16" else torch.float32
-
-
-def _header(file: Path) -> dict[str, Any]:
-    with file.open("rb") as opened:
-        (length,) = struct.unpack("<Q", opened.read(8))
-        header = json.loads(opened.read(length))
-    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        with safe_open(file, "pt") as opened:
+            for tensor in map(opened.get_slice, opened.keys()):
+                stored[tensor.get_dtype()] += math.prod(tensor.get_shape())
+    return torch.float16 if stored.most_common(1)[0][0] == "F16" else torch.float32

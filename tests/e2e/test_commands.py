@@ -130,4 +130,4 @@ def test_a_model_without_its_files_stops_nothing_else(tmp_path: Path, monkeypatc
             client.generate({"prompt": "a lighthouse"})
         assert (caught.value.status, caught.value.problem["code"]) == (503, "model_unavailable")
         assert client.healthy()
-    assert f"{tmp_path}/sd-turbo/manifest.json is missing" in (tmp_path / "stack.log").read_text()
+    assert f"{tmp_path}/sd-turbo/openvino/manifest.json is missing" in (tmp_path / "stack.log").read_text()

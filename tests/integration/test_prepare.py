@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from imagegen import manifest
 from imagegen.registry import REGISTRY
@@ -261,6 +262,18 @@ def _cut_short(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1000])
 
 
+def _one_tensor_less(folder: Path) -> None:
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    del tensors["conv_in.weight"]
+    save_file(tensors, weights)
+
+
+def _wider_unet(folder: Path) -> None:
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_text(json.dumps(config | {"cross_attention_dim": 64}))
+
+
 def _with_index(**entries: object) -> dict[str, object]:
     index: dict[str, object] = json.loads((checkpoints.DEMO / INDEX).read_text())
     return index | entries
@@ -292,12 +305,14 @@ def _fills_in(folder: Path) -> None:
     [
         (_only_pickles, "diffusion_pytorch_model.bin"),
         (_only_half_precision, "diffusion_pytorch_model.fp16.safetensors"),
-        (_cut_short, "unet"),
+        (_cut_short, "diffusion_pytorch_model.safetensors is damaged"),
         (_remote_code, "MyUNet"),
         (_another_family, "FluxPipeline"),
         (_another_encoder, "T5EncoderModel"),
         (_no_index, INDEX),
         (_fills_in, "9 channels"),
+        (_one_tensor_less, "its unet lacks weights: conv_in.weight"),
+        (_wider_unet, "its unet does not fit its configuration"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_read_leaves_nothing(
@@ -320,7 +335,7 @@ def test_a_failure_leaves_what_was_there(models: Path, tmp_path: Path) -> None:
     assert prepare(checkpoint, models, "--engines", "torch").returncode == 0
     before = contents(models)
     (models / "pictures" / ".torch-abandoned").mkdir()  # as a run leaves it that was killed
-    _cut_short(checkpoint)
+    _one_tensor_less(checkpoint)
 
     assert prepare(checkpoint, models, "--engines", "torch").returncode == 1
 
