@@ -28,6 +28,8 @@ class Case:
     isa: Literal["", "AVX2"] = ""
     images: int = 2
     """The first one cold, the others warm."""
+    rounds: int = 5
+    """How many rounds at most run it: fewer where a run takes a minute and little hangs on it."""
 
     def event(self) -> dict[str, Any]:
         """A direct invocation. Without a seed, so that no image comes from the cache."""

@@ -14,10 +14,11 @@ from tests.benchmarks.measured import Bound, Run
 
 ROUNDS: Final = 5
 QUICK_ROUNDS: Final = 3
+SLOW_IMAGES, QUICK_SLOW_IMAGES = 3, 1
+"""In so many rounds a warm image is drawn that takes longer than SLOW_SECONDS."""
+SLOW_SECONDS: Final = 10.0
 QUICK_SECONDS: Final = 13.5 * 60
 """In quick mode nothing is started that would end later, save what no run has measured yet."""
-LONG_SECONDS: Final = 10.0
-"""A warm image that takes longer is drawn in the first round of quick mode only."""
 
 
 class BenchError(RuntimeError):
@@ -71,7 +72,7 @@ class Budget:
 
 @dataclass
 class Plan:
-    """Interleaved: every round runs each case once, so that a slow minute of the machine hits all alike."""
+    """Interleaved: every round runs each case once at most, so that a slow minute of the machine hits all alike."""
 
     cases: Sequence[Case]
     precisions: list[str]
@@ -94,20 +95,19 @@ class Plan:
         return results
 
     def _is_due(self, case: Case, number: int) -> bool:
-        if self.quick and case.isa and number > 1:
-            return False
-        return self.budget.fits(case.id)
+        return number <= (1 if self.quick and case.isa else case.rounds) and self.budget.fits(case.id)
 
     def _run(self, bench: Runner, case: Case, results: Results) -> None:
         known = results.runs.setdefault(case.id, [])
         try:
             with self.budget.taking(case.id):
-                known.append(bench.run(_shortened(case, known) if self.quick else case))
+                known.append(bench.run(self._shortened(case, known)))
         except BenchError as error:
             results.failures[case.id] = str(error)
             self.say(str(error))
 
-
-def _shortened(case: Case, known: list[Run]) -> Case:
-    warm_s = known[0].warm_s if known else None
-    return replace(case, images=1) if warm_s is not None and warm_s > LONG_SECONDS else case
+    def _shortened(self, case: Case, known: list[Run]) -> Case:
+        warm_s = known[0].warm_s if known else None
+        is_slow = warm_s is not None and warm_s > SLOW_SECONDS
+        enough = QUICK_SLOW_IMAGES if self.quick else SLOW_IMAGES
+        return replace(case, images=1) if is_slow and len(known) >= enough else case

@@ -184,10 +184,13 @@ def plan(clock: Clock) -> Callable[[bool, float | None], Plan]:
 def test_rounds_are_interleaved(clock: Clock, plan: Callable[[bool, float | None], Plan]) -> None:
     runner = Runner(clock)
     results = plan(False, None).measure(runner)
-    one_round = len(cases.one_round(bfloat16=False, quick=False)) + 1
-    assert len(runner.order) == ROUNDS * one_round
-    assert runner.order[:one_round] == runner.order[one_round : 2 * one_round]
-    assert {len(runs) for runs in results.runs.values()} == {ROUNDS}
+    planned = cases.one_round(bfloat16=False, quick=False)
+    names = [name for name, _ in runner.order]
+    assert {case.id: names.count(case.id) for case in planned} == {case.id: case.rounds for case in planned}
+    assert names.count("bound") == ROUNDS
+    assert [name for name in names if name in (cases.NAIVE.id, cases.F32.id)] == [cases.NAIVE.id, cases.F32.id] * ROUNDS
+    assert len(results.runs[cases.NAIVE.id]) == ROUNDS
+    assert [images for name, images in runner.order if name == cases.NAIVE.id] == [2, 2, 2, 1, 1]  # 20 s a warm image
 
 
 def test_quick_repeats_what_fits(clock: Clock, plan: Callable[[bool, float | None], Plan]) -> None:
