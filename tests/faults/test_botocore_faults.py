@@ -44,7 +44,7 @@ class Aws:
 
 
 @pytest.fixture
-def aws() -> Iterator[Aws]:
+def endpoint() -> Iterator[Aws]:
     state = Aws()
 
     class Handler(BaseHTTPRequestHandler):
@@ -103,39 +103,39 @@ def transact(client: Any) -> Any:
 )
 @pytest.mark.parametrize("service", ["dynamodb", "s3", "sqs"])
 def test_a_fault_reaches_the_caller_and_only_carried_out_calls_reach_aws(
-    aws: Aws, tmp_path: Path, service: str, kind: Kind, raised: type[Exception], calls_seen: int
+    endpoint: Aws, tmp_path: Path, service: str, kind: Kind, raised: type[Exception], calls_seen: int
 ) -> None:
-    client = aws.client(service)
+    client = endpoint.client(service)
     calls: dict[str, Callable[[], Any]] = {
         "dynamodb": lambda: update(client),
         "s3": lambda: client.put_object(Bucket="b", Key="k", Body=b"x"),
-        "sqs": lambda: client.delete_message(QueueUrl=f"{aws.url}/0/q", ReceiptHandle="r"),
+        "sqs": lambda: client.delete_message(QueueUrl=f"{endpoint.url}/0/q", ReceiptHandle="r"),
     }
     with faults(only(kind), tmp_path).installed(), pytest.raises(raised):
         calls[service]()
-    assert len(aws.seen) == calls_seen
+    assert len(endpoint.seen) == calls_seen
     tally = Tally.of(tmp_path, only(kind))
     assert tally.happened == {kind: 1}
     assert tally.lost_acknowledgements == calls_seen
 
 
-def test_a_delayed_call_succeeds(aws: Aws, tmp_path: Path) -> None:
+def test_a_delayed_call_succeeds(endpoint: Aws, tmp_path: Path) -> None:
     with faults(only("delayed"), tmp_path).installed():
-        assert update(aws.client("dynamodb"))["Attributes"] == {"n": {"N": "1"}}
+        assert update(endpoint.client("dynamodb"))["Attributes"] == {"n": {"N": "1"}}
     assert Tally.of(tmp_path, only("delayed")).happened == {"delayed": 1}
 
 
 @pytest.mark.parametrize("kind", ["refused", "dropped", "truncated", "throttled", "failed"])
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
-def test_botocore_tries_again_what_is_transient(aws: Aws, tmp_path: Path, service: str, kind: Kind) -> None:
-    client = aws.client(service, attempts=2)
+def test_botocore_tries_again_what_is_transient(endpoint: Aws, tmp_path: Path, service: str, kind: Kind) -> None:
+    client = endpoint.client(service, attempts=2)
     with faults(only(kind), tmp_path).installed(), pytest.raises((BotoCoreError, ClientError)):
         update(client) if service == "dynamodb" else client.put_object(Bucket="b", Key="k", Body=b"x")
     assert Tally.of(tmp_path, only(kind)).happened == {kind: 2}
 
 
-def test_a_throttled_transaction_is_refused_in_each_of_dynamodbs_ways(aws: Aws, tmp_path: Path) -> None:
-    client, codes = aws.client("dynamodb"), set()
+def test_a_throttled_transaction_is_refused_in_each_of_dynamodbs_ways(endpoint: Aws, tmp_path: Path) -> None:
+    client, codes = endpoint.client("dynamodb"), set()
     with faults(only("throttled"), tmp_path).installed():
         for _ in range(40):
             with pytest.raises(ClientError) as caught:
@@ -149,11 +149,11 @@ def test_a_throttled_transaction_is_refused_in_each_of_dynamodbs_ways(aws: Aws, 
     }
 
 
-def test_the_seed_decides(aws: Aws, tmp_path: Path) -> None:
+def test_the_seed_decides(endpoint: Aws, tmp_path: Path) -> None:
     def kinds(folder: str, seed: int) -> list[str]:
         plan = FaultPlan(Mix.evenly(0.6), delay_s=0.0)
         with faults(plan, tmp_path / folder, seed).installed():
-            client = aws.client("dynamodb")
+            client = endpoint.client("dynamodb")
             for _ in range(30):
                 with suppress(BotoCoreError, ClientError):
                     update(client)
@@ -163,21 +163,21 @@ def test_the_seed_decides(aws: Aws, tmp_path: Path) -> None:
     assert kinds("a", 1) == kinds("b", 1) != kinds("c", 2)
 
 
-def test_rates_are_those_of_the_operation_then_of_the_service(aws: Aws, tmp_path: Path) -> None:
+def test_rates_are_those_of_the_operation_then_of_the_service(endpoint: Aws, tmp_path: Path) -> None:
     plan = FaultPlan(Mix(), {"dynamodb": Mix(dropped=1.0), "dynamodb.UpdateItem": Mix(refused=1.0)})
     with faults(plan, tmp_path).installed():
         with pytest.raises(EndpointConnectionError):
-            update(aws.client("dynamodb"))
+            update(endpoint.client("dynamodb"))
         with pytest.raises(ReadTimeoutError):
-            transact(aws.client("dynamodb"))
-        aws.client("s3").put_object(Bucket="b", Key="k", Body=b"x")
+            transact(endpoint.client("dynamodb"))
+        endpoint.client("s3").put_object(Bucket="b", Key="k", Body=b"x")
     assert Tally.of(tmp_path, plan).happened == {"refused": 1, "dropped": 1}
 
 
-def test_nothing_is_left_behind(aws: Aws, tmp_path: Path) -> None:
+def test_nothing_is_left_behind(endpoint: Aws, tmp_path: Path) -> None:
     with faults(only("refused"), tmp_path).installed():
         pass
-    update(aws.client("dynamodb"))
+    update(endpoint.client("dynamodb"))
 
 
 def logged(folder: Path, kind: Kind, faulted: int, calls: int) -> None:
