@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
+from botocore.retries.standard import ExponentialBackoff, RetryContext
 from urllib3 import HTTPResponse
 from urllib3.exceptions import ProtocolError
 
@@ -47,16 +48,21 @@ class Faults:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        real = URLLib3Session.send
+        real, pause = URLLib3Session.send, ExponentialBackoff.delay_amount
+
+        def delay_amount(backoff: ExponentialBackoff, context: RetryContext) -> float:
+            return self.plan.backoff * pause(backoff, context)
 
         def send(session: URLLib3Session, request: AWSRequest | AWSPreparedRequest) -> AWSResponse:
             return self.send(real, session, cast(AWSPreparedRequest, request))
 
         URLLib3Session.send = send  # type: ignore[method-assign, assignment]
+        ExponentialBackoff.delay_amount = delay_amount  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
             URLLib3Session.send = real  # type: ignore[method-assign]
+            ExponentialBackoff.delay_amount = pause  # type: ignore[method-assign]
 
     def send(self, real: Send, session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
         """Raises what botocore's session raises."""

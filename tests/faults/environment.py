@@ -81,15 +81,17 @@ class Environment:
         self._process: Any = None
         self._pipe: Connection | None = None
 
-    def invoke(self, event: Any, moment: Moment | None = None, kill_after_s: float = 0.0) -> Outcome:
+    def invoke(
+        self, event: Any, moment: Moment | None = None, kill_after_s: float = 0.0, timeout_s: float | None = None
+    ) -> Outcome:
         """The handler's answer. At `moment` the process is killed; `any` means `kill_after_s` from now."""
-        pipe = self._thaw()
-        pipe.send((event, moment))
+        pipe, allowed_s = self._thaw(), self._function.timeout_s if timeout_s is None else timeout_s
+        pipe.send((event, moment, allowed_s))
         timer = Timer(kill_after_s, self._process.kill)
         if moment == "any":
             timer.start()
         try:
-            if not pipe.poll(self._function.timeout_s):
+            if not pipe.poll(allowed_s):
                 self.end()
                 return Outcome("timeout")
             outcome: Outcome = pipe.recv()
@@ -141,17 +143,17 @@ def _serve(pipe: Connection, function: Function, name: str) -> None:
         handler = function.build(surroundings)
         while True:
             try:
-                event, moment = pipe.recv()
+                event, moment, allowed_s = pipe.recv()
             except EOFError:
                 return
             kills.arm(moment)
-            outcome = _invoke(handler, event, function.timeout_s)
+            outcome = _invoke(handler, event, allowed_s)
             kills.reached("before_answer")
             pipe.send(outcome)
 
 
-def _invoke(handler: Handler, event: Any, timeout_s: float) -> Outcome:
+def _invoke(handler: Handler, event: Any, allowed_s: float) -> Outcome:
     try:
-        return Outcome("returned", json.loads(json.dumps(handler(event, Context(timeout_s)))))
+        return Outcome("returned", json.loads(json.dumps(handler(event, Context(allowed_s)))))
     except Exception:
         return Outcome("error", traceback.format_exc())

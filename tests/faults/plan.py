@@ -52,6 +52,8 @@ class FaultPlan:
     mixes: Mapping[str, Mix] = field(default_factory=dict)
     delay_s: float = 0.05
     """The longest delay."""
+    backoff: float = 0.02
+    """Share of botocore's own pauses between attempts that is really waited; all of its attempts are made."""
 
     def of(self, operation: str) -> Mix:
         service = operation.partition(".")[0]

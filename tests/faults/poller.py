@@ -33,11 +33,14 @@ class EventSource:
     concurrency: int = 2
     kills: float = 0.0
     """Share of invocations whose process is to die by SIGKILL."""
+    most_kills: int | None = None
     moments: Sequence[Moment] = MOMENTS
     duplicates: float = 0.0
     """Share of messages that are delivered once more."""
     late_s: float = 1.0
     """How much later the copy comes, at most; it may overtake the first or run beside it."""
+    allowed_s: tuple[float, float] | None = None
+    """Least and most time that an invocation is allowed, drawn each time; none: the function's own limit."""
 
 
 @dataclass(order=True)
@@ -61,6 +64,7 @@ class Poller:
         self._busy = 0
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
+        self._condemned = 0
         self.copied = 0
 
     def __enter__(self) -> Poller:
@@ -147,9 +151,10 @@ class Poller:
                 heapq.heappush(self._copies, _Copy(due, self.copied, record))
 
     def _deliver(self, environment: Environment, records: list[Record]) -> None:
-        moment, after_s = self._fate()
+        moment, after_s, allowed_s = self._fate()
+        began = time.monotonic()
         event = {"Records": [{key: value for key, value in record.items() if key != "copy"} for record in records]}
-        outcome = environment.invoke(event, moment, after_s)
+        outcome = environment.invoke(event, moment, after_s, allowed_s)
         back = given_back(outcome, [record["messageId"] for record in records])
         self._delete([record for record in records if record["messageId"] not in back])
         self._ledger.add(
@@ -160,6 +165,8 @@ class Poller:
             ended=outcome.ended,
             moment=moment if outcome.ended == "killed" else None,
             back=sorted(back),
+            allowed_s=allowed_s,
+            took_s=time.monotonic() - began,
             error=outcome.value if outcome.ended in ("error", "crashed") else None,
         )
 
@@ -169,11 +176,16 @@ class Poller:
         for start in range(0, len(entries), 10):
             self._sqs.delete_message_batch(QueueUrl=self._source.queue_url, Entries=entries[start : start + 10])
 
-    def _fate(self) -> tuple[Moment | None, float]:
+    def _fate(self) -> tuple[Moment | None, float, float]:
+        """When the process is killed, if at all, and how long it may take."""
         with self._lock:
-            if self._random.random() >= self._source.kills:
-                return None, 0.0
-            return self._random.choice(self._source.moments), self._random.random() * 0.3
+            timeout_s = self._source.function.timeout_s
+            allowed_s = self._random.uniform(*(self._source.allowed_s or (timeout_s, timeout_s)))
+            spared = self._source.most_kills is not None and self._condemned >= self._source.most_kills
+            if spared or self._random.random() >= self._source.kills:
+                return None, 0.0, allowed_s
+            self._condemned += 1
+            return self._random.choice(self._source.moments), self._random.random() * 0.3, allowed_s
 
 
 def given_back(outcome: Outcome, ids: Sequence[str]) -> set[str]:

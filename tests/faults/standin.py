@@ -8,6 +8,7 @@ writes, moto's server had 5 without exactly one winner, MiniStack none.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,10 +26,9 @@ PLAYED: Final = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
 
 @dataclass(frozen=True)
 class StandIn:
-    """A running stand-in and the physical names of the template's resources by their logical ones."""
+    """A running stand-in."""
 
     url: str
-    names: dict[str, str]
 
     def client(self, service: str) -> Any:
         """A client that meets no faults where none are installed."""
@@ -58,18 +58,18 @@ def stand_in(folder: Path) -> Iterator[StandIn]:
     """Files and logs lie in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with ministack(free_port(), folder / "state", folder / "ministack.log") as running:
-        yield StandIn(running.url, {})
+        yield StandIn(running.url)
 
 
-def with_resources(aws: StandIn) -> StandIn:
-    """Tables, queues and buckets as template.yaml describes them."""
+def resources_of_the_template(aws: StandIn) -> dict[str, str]:
+    """New tables, queues and buckets as template.yaml describes them: physical names by logical ones."""
     translated = translate(ROOT / "template.yaml", S3Object("code", "code.zip"), REGION, {})
     kept = {name: each for name, each in translated["Resources"].items() if each["Type"] in PLAYED}
     template = {key: value for key, value in translated.items() if key != "Outputs"} | {"Resources": kept}
-    cloudformation = aws.client("cloudformation")
-    cloudformation.create_stack(StackName="faults", TemplateBody=json.dumps(template))
+    cloudformation, stack = aws.client("cloudformation"), f"faults-{uuid.uuid4().hex[:8]}"
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="faults", WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
+        StackName=stack, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
     )
-    resources = cloudformation.list_stack_resources(StackName="faults")["StackResourceSummaries"]
-    return StandIn(aws.url, {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources})
+    resources = cloudformation.list_stack_resources(StackName=stack)["StackResourceSummaries"]
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
