@@ -17,6 +17,9 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
     BUCKET_NAME="images-bucket",
+    TABLE_NAME="jobs-table",
+    JOBS_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
+    JOBS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     MODELS_DIR=str(MODELS),
     DEVICE="cpu",
     # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.
