@@ -8,10 +8,14 @@ import logging
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from tests.faults.arena import SWEEP_EVERY_S
 from tests.faults.environment import prepare
+from tests.faults.jobs import JOBS, SHORT
+from tests.faults.plan import FaultPlan, Mix
 from tests.faults.product import Product
 from tests.faults.sample import SAMPLE
 from tests.faults.scenarios import SCENARIOS, Ring
@@ -20,12 +24,14 @@ from tests.stack.process import ROOT
 
 REPORT: Final = ROOT / ".local" / "faults.json"
 PROMISES: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8")
-PRODUCTS: Final[dict[str, Product]] = {"sample": SAMPLE}
+PRODUCTS: Final[dict[str, Product]] = {"jobs": JOBS, "sample": SAMPLE}
 SCALED: Final = {
-    "botocore's pauses between attempts": 0.02,
-    "interval of the sweeper but in R6, s": 1.0,
-    "lease but in R6, s": 2.0,
+    "botocore_pauses": FaultPlan(Mix()).backoff,
+    "sweep_every_s": SWEEP_EVERY_S,
+    "limits": asdict(SHORT),
+    "real_in": ["R6"],
 }
+"""Times that are shorter than on AWS."""
 
 
 def main() -> int:
