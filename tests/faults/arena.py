@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,10 +46,20 @@ class Arena:
 
     @contextmanager
     def working(
-        self, *, worker_timeout_s: float = 30.0, sweep_every_s: float = SWEEP_EVERY_S, **source: Any
+        self,
+        *,
+        worker_timeout_s: float = 30.0,
+        sweep_every_s: float = SWEEP_EVERY_S,
+        most_kills: int | None = None,
+        visibility_s: int | None = None,
+        **source: Any,
     ) -> Iterator[Poller]:
         """Worker and sweeper run meanwhile; `source` is the rest of EventSource."""
-        described = EventSource(self.places.queue_url, self.function(self.product.worker, worker_timeout_s), **source)
+        if visibility_s is not None:
+            attributes = {"VisibilityTimeout": str(visibility_s)}
+            self.aws.client("sqs").set_queue_attributes(QueueUrl=self.places.queue_url, Attributes=attributes)
+        worker = replace(self.function(self.product.worker, worker_timeout_s), most_kills=most_kills)
+        described = EventSource(self.places.queue_url, worker, **source)
         with ExitStack() as running:
             running.enter_context(Schedule(self.function(self.product.sweeper), sweep_every_s, self.ledger))
             yield running.enter_context(Poller(described, self.aws.client("sqs"), self.ledger, self.seed))

@@ -55,6 +55,8 @@ class Function:
     seed: int
     timeout_s: float
     variables: dict[str, str] = field(default_factory=dict)
+    most_kills: int | None = None
+    """How many of its processes may be killed at a moment that was reached; `any` is not counted."""
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,12 @@ def _serve(pipe: Connection, function: Function, name: str) -> None:
     if sys.platform == "linux":  # a stopped process would outlive whoever started it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(function.variables)
+    log = os.open(function.folder / "functions.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     random = Random(f"{function.seed}/{name}")
     ledger = Ledger(function.folder)
-    kills = Kills(ledger)
+    kills = Kills(ledger, function.folder, function.most_kills)
     surroundings = Surroundings(function.folder, random, ledger, kills)
     with Faults(function.plan, random, CallLog(function.folder), kills.watch).installed():
         handler = function.build(surroundings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 from typing import Final, Literal
 
 from tests.faults.ledger import Ledger
@@ -24,8 +26,8 @@ class Kills:
     that AWS carried out, the end is the first transaction after the image was stored.
     """
 
-    def __init__(self, ledger: Ledger):
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, folder: Path, most: int | None = None):
+        self._ledger, self._folder, self._most = ledger, folder, most
         self._armed: Moment | None = None
         self._stored = False
 
@@ -46,6 +48,16 @@ class Kills:
             self.reached("after_store")
 
     def reached(self, moment: Moment) -> None:
-        if moment == self._armed:
+        if moment == self._armed and self._allowed():
             self._ledger.add("killed", moment=moment, pid=os.getpid())
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _allowed(self) -> bool:
+        """Whether the run has kills left; processes agree by who makes a file first."""
+        if self._most is None:
+            return True
+        for number in range(self._most):
+            with suppress(FileExistsError):
+                (self._folder / f"kill-{number}").touch(exist_ok=False)
+                return True
+        return False

@@ -33,7 +33,6 @@ class EventSource:
     concurrency: int = 2
     kills: float = 0.0
     """Share of invocations whose process is to die by SIGKILL."""
-    most_kills: int | None = None
     moments: Sequence[Moment] = MOMENTS
     duplicates: float = 0.0
     """Share of messages that are delivered once more."""
@@ -64,7 +63,6 @@ class Poller:
         self._busy = 0
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
-        self._condemned = 0
         self.copied = 0
 
     def __enter__(self) -> Poller:
@@ -181,10 +179,8 @@ class Poller:
         with self._lock:
             timeout_s = self._source.function.timeout_s
             allowed_s = self._random.uniform(*(self._source.allowed_s or (timeout_s, timeout_s)))
-            spared = self._source.most_kills is not None and self._condemned >= self._source.most_kills
-            if spared or self._random.random() >= self._source.kills:
+            if self._random.random() >= self._source.kills:
                 return None, 0.0, allowed_s
-            self._condemned += 1
             return self._random.choice(self._source.moments), self._random.random() * 0.3, allowed_s
 
 
