@@ -12,6 +12,6 @@ from tests.faults.standin import StandIn, stand_in
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    prepare(["tests.faults.environment", "tests.faults.sample"])
+    prepare(["tests.faults.environment", "tests.faults.sample", "tests.faults.jobs"])
     with stand_in(tmp_path_factory.mktemp("standin")) as running:
         yield running

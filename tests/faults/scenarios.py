@@ -105,10 +105,10 @@ def r5(ring: Ring) -> Figures:
     arena = ring.arena("R5", NO_FAULTS, STEP_S="0.2")
     calls = [_call(n) for n in range(ring.scaled(500))]
     call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-    with arena.working(concurrency=2 * _WORKERS, allowed_s=(0.1, 6.0)) as poller:
+    with arena.working(concurrency=2 * _WORKERS, allowed_s=(0.5, 12.0)) as poller:
         arena.rest(poller, _PATIENCE_S)
     findings, deliveries = arena.findings(), entries(arena.folder, "delivered")
-    overrun = sum(each["ended"] == "timeout" and each["allowed_s"] > 1.0 for each in deliveries)
+    overrun = sum(each["ended"] == "timeout" for each in deliveries)
     return {
         "holds": not (findings.lost or findings.stuck or findings.unanswered or overrun),
         "runs": len(deliveries),
