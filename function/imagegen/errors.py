@@ -228,3 +228,16 @@ class GenerationTimeout(ServiceError):
     code = "generation_timeout"
     status = 504
     retryable = True
+
+
+class JobFailed(ServiceError):
+    """The error that a job ended with, told to whoever asked for its result."""
+
+    def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
+        super().__init__(detail, headers=headers)
+        self._code = code
+        self.status = status  # type: ignore[misc]
+
+    @property
+    def public_code(self) -> str:
+        return self._code

@@ -12,7 +12,7 @@ from imagegen.settings import Settings
 from tests.template.conftest import translated
 from tests.template.evaluate import Resources, Template, evaluate
 
-FUNCTIONS = ["Generator", "Api"]
+FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters"]
 
 NOT_SET = {
     "MODELS_DIR": "where the image holds its models",
@@ -93,12 +93,12 @@ def assert_is_a_module(handler: str) -> None:
 def test_sizes(resources: Resources) -> None:
     generator, api = properties(resources, "Generator"), properties(resources, "Api")
     assert (generator["MemorySize"], generator["Timeout"]) == ("10240", 900)
-    assert (api["MemorySize"], api["Timeout"]) == (512, 10)
+    assert (api["MemorySize"], api["Timeout"]) == (512, 30)
 
 
 def test_one_architecture_for_all(template: Template) -> None:
     resources = evaluate(template, Architecture="arm64")
-    assert [properties(resources, name)["Architectures"] for name in FUNCTIONS] == [["arm64"], ["arm64"]]
+    assert all(properties(resources, name)["Architectures"] == ["arm64"] for name in FUNCTIONS)
     layers = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::LayerVersion"]
     assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]]
 
@@ -118,7 +118,7 @@ def test_logs_go_to_a_group_that_forgets(template: Template, function: str) -> N
 
 def test_every_log_group_forgets_and_goes_with_the_stack(resources: Resources) -> None:
     groups = [each for each in resources.values() if each["Type"] == "AWS::Logs::LogGroup"]
-    assert len(groups) == 3
+    assert len(groups) == len(FUNCTIONS) + 1
     assert all(group["Properties"]["RetentionInDays"] == "30" for group in groups)
     assert all(group["DeletionPolicy"] == "Delete" for group in groups)
 
