@@ -1,14 +1,12 @@
 """The product itself: its own handlers, with an engine of known cost and, but for R6, shorter times.
 
-Not the product's: POST /jobs is read here, without the gateway's envelope; the engine sleeps `STEP_S` a step, writes
-down what it draws (a job's number is its seed), and dies of the prompt `poison`.
+Not the product's: the engine, which sleeps `STEP_S` a step, writes down what it draws (a job's number is its seed), and
+dies of the prompt `poison`.
 """
 
 from __future__ import annotations
 
-import base64
 import importlib
-import json
 import os
 import signal
 import time
@@ -17,21 +15,17 @@ from typing import Any, Final
 
 from PIL import Image
 
-from imagegen.errors import ServiceError
-from imagegen.idempotency import KeyedBody
 from imagegen.job_service import JobService, Offer
 from imagegen.jobs import Limits
 from imagegen.leader import Leader
 from imagegen.ports import Backend, Generated, OnStep, Resident
 from imagegen.registry import REGISTRY, Model
-from imagegen.request import GenerateRequest, Generation
+from imagegen.request import Generation
 from imagegen.service import ImageService, Receipts
 from tests.faults.environment import Handler, Surroundings
 from tests.faults.product import Places, Product
 from tests.faults.standin import StandIn, resources_of_the_template
-from tests.lambda_event import Context
 
-TENANT: Final = "tenant"
 BACKEND: Final = Backend("torch", "cpu", "float32", "of known cost")
 SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=30)
 """A tenth of the real times."""
@@ -124,18 +118,11 @@ class _Parts:
 
 
 def api(surroundings: Surroundings) -> Handler:
-    jobs = _Parts(surroundings).jobs
-
-    def handle(event: Any, context: Context) -> Any:
-        body = json.loads(base64.b64decode(event["body"]))
-        keyed = KeyedBody.of(event["headers"]["Idempotency-Key"], "/jobs", body)
-        try:
-            submitted = jobs.submit(GenerateRequest.parse(body), tenant=TENANT, keyed=keyed)
-        except ServiceError as error:
-            return {"statusCode": error.status, "body": json.dumps({"code": error.public_code})}
-        return {"statusCode": 202, "body": json.dumps({"id": submitted.job.job_id})}
-
-    return handle
+    parts = _Parts(surroundings)
+    routes: Any = importlib.import_module("imagegen.entrypoints.job_routes")
+    routes.jobs = lambda: parts.jobs
+    handler: Handler = importlib.import_module("imagegen.entrypoints.api").handler
+    return handler
 
 
 def worker(surroundings: Surroundings) -> Handler:
