@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from imagegen import cursor, jobs
@@ -65,12 +67,13 @@ def test_every_transition_knows_its_own_trace() -> None:
 
 def test_nobody_else_ends_a_run() -> None:
     job = running()
-    for end in (
+    ends: list[Callable[[], object]] = [
         lambda: jobs.succeeded(job, "you", NOW, LIMITS, RESULT),
         lambda: jobs.handed_on(job, "you", NOW, LIMITS),
         lambda: jobs.failed(job, NOW, LIMITS, {}, owner="you"),
         lambda: renewed_at(jobs.revived(job, NOW + 20_000, LIMITS, {}), 21),
-    ):
+    ]
+    for end in ends:
         with pytest.raises(LeaseLost):
             end()
     with pytest.raises(Held):
@@ -80,11 +83,12 @@ def test_nobody_else_ends_a_run() -> None:
 def test_what_is_final_stays() -> None:
     done = jobs.succeeded(running(), "me", NOW, LIMITS, RESULT)
     assert (done.due_at, done.lease_until, done.phase) == (None, None, None)
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: jobs.claimed(done, "you", NOW, LIMITS),
         lambda: jobs.cancelled(done, NOW, LIMITS),
         lambda: jobs.failed(done, NOW, LIMITS, {}),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(JobAlreadyFinal):
             change()
     assert jobs.revived(done, NOW + 10**9, LIMITS, {}) == jobs.sent(done, NOW, LIMITS) == done
