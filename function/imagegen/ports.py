@@ -146,6 +146,9 @@ class JobQueue(Protocol):
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None: ...
 
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Let a message that was received come again after so long."""
+
     def bury(self, body: str, reason: str) -> None:
         """Put a message that nobody can read among the dead letters."""
 

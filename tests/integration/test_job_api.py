@@ -237,6 +237,38 @@ def test_only_the_failed_record_comes_back(function: Api, monkeypatch: pytest.Mo
     assert function.work(*messages) == ["0"]
 
 
+def test_a_message_that_could_not_begin_comes_again_in_a_minute_not_in_sixteen(
+    function: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function.submit()
+    url = function.world.resources["JobsQueue"]
+    sqs = boto3.client("sqs")
+    (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    postponed = []
+    real = function.world.queue.postpone
+
+    def postpone(receipt: str, seconds: int) -> None:
+        real(receipt, 0)
+        postponed.append(seconds)
+
+    def silent(tenant: str, job_id: str) -> None:
+        raise StorageUnavailable("silent")
+
+    monkeypatch.setattr(function.world.queue, "postpone", postpone)
+    monkeypatch.setattr(function.world.store, "get", silent)
+    record = {
+        "messageId": "0",
+        "body": message["Body"],
+        "eventSource": "aws:sqs",
+        "receiptHandle": message["ReceiptHandle"],
+        "attributes": {"ApproximateReceiveCount": "3"},
+    }
+    answer = worker.handler({"Records": [record]}, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert postponed == [180]
+    assert len(function.world.messages()) == 1
+
+
 def test_the_sweepers_handler(function: Api) -> None:
     function.submit()
     function.world.clock.pass_s(3601)
