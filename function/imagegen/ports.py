@@ -117,10 +117,10 @@ class JobStore(Protocol):
     The write may then have happened all the same: repeating the call is safe, for each recognises its own trace.
     """
 
-    def add(self, job: Job, keyed: KeyedBody | None = None) -> str:
-        """Write a new job; the id of the job that now stands for the key, which may be an earlier one.
+    def add(self, job: Job, keyed: KeyedBody | None = None) -> Job:
+        """Write a new job; the one that now stands for the key, which may be an earlier one.
 
-        Raises IdempotencyKeyReuse where the key came with another body.
+        Raises IdempotencyKeyReuse where the key came with another body, ResultExpired where its job is gone.
         """
 
     def get(self, tenant: str, job_id: str) -> Job | None: ...
