@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from typing import Any
 
 import boto3
 import pytest
 
+from imagegen import telemetry
 from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, worker
 from imagegen.errors import StorageUnavailable
 from imagegen.job_message import JobMessage
@@ -267,6 +270,32 @@ def test_a_message_that_could_not_begin_comes_again_in_a_minute_not_in_sixteen(
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert postponed == [180]
     assert len(function.world.messages()) == 1
+
+
+def test_no_prompt_and_no_key_reaches_a_log(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    handler = telemetry.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(log)
+
+    def crash(step: int) -> None:
+        raise ValueError("canary")
+
+    try:
+        canary = PROMPT | {"prompt": "canary", "metadata": {"canary": "canary"}}
+        function.submit(canary, **{"Idempotency-Key": "canary"})
+        function.work_off()
+        function.world.engine.during = crash
+        job = body(function.submit(canary))
+        function.work_off()
+        function.work('{"canary": "canary"}', "canary")
+        function.call("GET", "/jobs", queryStringParameters={"cursor": "canary"})
+        records = [{"messageId": "1", "body": "canary", "eventSource": "aws:sqs", "attributes": {}}]
+        dead_letters.handler({"Records": records}, Context())
+    finally:
+        handler.setStream(before)
+    assert job["id"] in log.getvalue()
+    assert "canary" not in log.getvalue()
 
 
 def test_the_sweepers_handler(function: Api) -> None:
