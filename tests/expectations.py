@@ -14,7 +14,7 @@ EVENTS = Path(__file__).resolve().parent.parent / "events"
 class Expectation:
     """The function that gets the event, the status of its answer, and the error's code if it is one."""
 
-    function: Literal["Generator", "Api"]
+    function: Literal["Generator", "Worker", "Api", "Sweeper", "DeadLetters"]
     status: int
     code: str | None = None
 
@@ -71,6 +71,26 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "api-docs.json": _api(200),
     "api-preflight.json": _api(204),
     "api-unknown-route.json": _api(404, "route_not_found"),
+    "generate-respond-async.json": _generator(202),
+    "generate-idempotency-key.json": _generator(200),
+    "api-jobs-submit.json": _api(202),
+    "api-jobs-submit-bad.json": _api(422, "size_invalid"),
+    "api-jobs-submit-unknown-model.json": _api(404, "model_not_found"),
+    "api-jobs-submit-bad-key.json": _api(400, "idempotency_key_invalid"),
+    "api-jobs-submit-wait.json": _api(202),
+    "api-jobs-list.json": _api(200),
+    "api-jobs-list-bad-limit.json": _api(422, "out_of_range"),
+    "api-jobs-list-bad-cursor.json": _api(400, "invalid_cursor"),
+    "api-jobs-bad-method.json": _api(405, "method_not_allowed"),
+    "api-job-unknown.json": _api(404, "job_not_found"),
+    "api-job-malformed.json": _api(404, "job_not_found"),
+    "api-job-delete-unknown.json": _api(404, "job_not_found"),
+    "api-job-cancel-unknown.json": _api(404, "job_not_found"),
+    "worker-job-gone.json": Expectation("Worker", 200),
+    "worker-malformed.json": Expectation("Worker", 200),
+    "worker-unknown-version.json": Expectation("Worker", 200),
+    "dead-letters.json": Expectation("DeadLetters", 200),
+    "sweeper.json": Expectation("Sweeper", 200),
 }
 """Of a deployment that has both engines."""
 
@@ -94,4 +114,5 @@ def outcome(answer: dict[str, Any]) -> tuple[int, str | None]:
         return answer["statusCode"], document.get("code")
     if "code" in answer:
         return answer["status"], answer["code"]
+    assert not answer.get("batchItemFailures"), "a message would come again"
     return 200, None

@@ -34,6 +34,10 @@ class SqsJobQueue:
         with translated("SQS"):
             self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s)
 
+    def postpone(self, receipt: str, seconds: int) -> None:
+        with translated("SQS"):
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+
     def bury(self, body: str, reason: str) -> None:
         with translated("SQS"):
             self._client.send_message(

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from imagegen import jobs
 from imagegen.aws_errors import code, translated
-from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound
+from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired
 from imagegen.idempotency import KEPT_S, KeyedBody
 from imagegen.job_item import DUE_SHARD, from_item, key, to_item
 from imagegen.jobs import Job, State
@@ -47,7 +47,7 @@ class _Table:
 class DynamoJobStore(_Table):
     """A ports.JobStore."""
 
-    def add(self, job: Job, keyed: KeyedBody | None = None) -> str:
+    def add(self, job: Job, keyed: KeyedBody | None = None) -> Job:
         job = replace(job, revision=_token())
         puts = [self._put(to_item(job), "attribute_not_exists(pk)")]
         if keyed is not None:
@@ -60,7 +60,7 @@ class DynamoJobStore(_Table):
                 if not _conditions_failed(error):
                     raise
                 return self._standing_for(job, keyed, error)
-        return job.job_id
+        return job
 
     def get(self, tenant: str, job_id: str) -> Job | None:
         with translated("DynamoDB"):
@@ -179,7 +179,7 @@ class DynamoJobStore(_Table):
             "expires_at": self._seconds() + KEPT_S,
         }
 
-    def _standing_for(self, job: Job, keyed: KeyedBody | None, refusal: ClientError) -> str:
+    def _standing_for(self, job: Job, keyed: KeyedBody | None, refusal: ClientError) -> Job:
         """The job that a refused write stumbled over: our own, whose acknowledgement was lost, or the key's."""
         if keyed is not None:
             wanted = self._key_item(job, keyed)
@@ -188,11 +188,17 @@ class DynamoJobStore(_Table):
                 raise refusal
             if item["body"] != keyed.body:
                 raise IdempotencyKeyReuse("The Idempotency-Key was used with another body.")
-            return str(item["job_id"])
-        item = self._read(key(job.tenant, job.job_id))
-        if item is None or item["revision"] != job.revision:
+            return job if item["job_id"] == job.job_id else self._earlier(job.tenant, item["job_id"])
+        stored = self._alive(self._read(key(job.tenant, job.job_id)))  # ours: the id is random
+        if stored is None:
             raise refusal
-        return job.job_id
+        return stored
+
+    def _earlier(self, tenant: str, job_id: str) -> Job:
+        earlier = self._alive(self._read(key(tenant, job_id)))
+        if earlier is None:
+            raise ResultExpired("The job of this Idempotency-Key was deleted.")
+        return earlier
 
     def _read(self, name: Mapping[str, str]) -> Item | None:
         item = self._client.get_item(TableName=self._name, Key=_values(name), ConsistentRead=True).get("Item")

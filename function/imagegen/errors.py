@@ -231,7 +231,9 @@ class GenerationTimeout(ServiceError):
 
 
 class JobFailed(ServiceError):
-    """The error that a job ended with, told to whoever asked for its result."""
+    """The error that a job ended with, told to whoever asked for its result under the job's own code."""
+
+    code = "job_failed"
 
     def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
         super().__init__(detail, headers=headers)

@@ -23,7 +23,6 @@ from imagegen.errors import (
     JobAlreadyFinal,
     JobNotFinal,
     JobNotFound,
-    ResultExpired,
     ServiceError,
     StorageUnavailable,
 )
@@ -221,11 +220,8 @@ class JobService:
             limits=self._limits,
             webhook=webhook,
         )
-        job_id = self._store.add(job, keyed)
-        stored = self._store.get(tenant, job_id)
-        if stored is None:
-            raise ResultExpired("The job of this Idempotency-Key was deleted.")
-        return Submitted(stored, replayed=job_id != job.job_id)
+        standing = self._store.add(job, keyed)
+        return Submitted(standing, replayed=standing.job_id != job.job_id)
 
     def _send(self, job: Job, delay_s: int = 0) -> Job:
         """What is not sent now the sweeper sends later."""

@@ -117,10 +117,10 @@ class JobStore(Protocol):
     The write may then have happened all the same: repeating the call is safe, for each recognises its own trace.
     """
 
-    def add(self, job: Job, keyed: KeyedBody | None = None) -> str:
-        """Write a new job; the id of the job that now stands for the key, which may be an earlier one.
+    def add(self, job: Job, keyed: KeyedBody | None = None) -> Job:
+        """Write a new job; the one that now stands for the key, which may be an earlier one.
 
-        Raises IdempotencyKeyReuse where the key came with another body.
+        Raises IdempotencyKeyReuse where the key came with another body, ResultExpired where its job is gone.
         """
 
     def get(self, tenant: str, job_id: str) -> Job | None: ...
@@ -145,6 +145,9 @@ class JobQueue(Protocol):
     """Where jobs wait for a worker. Every call may raise StorageUnavailable, with the message there all the same."""
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None: ...
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Let a message that was received come again after so long."""
 
     def bury(self, body: str, reason: str) -> None:
         """Put a message that nobody can read among the dead letters."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from typing import Any
 
 import boto3
 import pytest
 
+from imagegen import telemetry
 from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, worker
 from imagegen.errors import StorageUnavailable
 from imagegen.job_message import JobMessage
@@ -235,6 +238,64 @@ def test_only_the_failed_record_comes_back(function: Api, monkeypatch: pytest.Mo
     monkeypatch.setattr(function.world.store, "get", get)
     messages = [JobMessage(tenant, job_id).body() for job_id in (bad, good, NOBODY)]
     assert function.work(*messages) == ["0"]
+
+
+def test_a_message_that_could_not_begin_comes_again_in_a_minute_not_in_sixteen(
+    function: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function.submit()
+    url = function.world.resources["JobsQueue"]
+    sqs = boto3.client("sqs")
+    (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    postponed = []
+    real = function.world.queue.postpone
+
+    def postpone(receipt: str, seconds: int) -> None:
+        real(receipt, 0)
+        postponed.append(seconds)
+
+    def silent(tenant: str, job_id: str) -> None:
+        raise StorageUnavailable("silent")
+
+    monkeypatch.setattr(function.world.queue, "postpone", postpone)
+    monkeypatch.setattr(function.world.store, "get", silent)
+    record = {
+        "messageId": "0",
+        "body": message["Body"],
+        "eventSource": "aws:sqs",
+        "receiptHandle": message["ReceiptHandle"],
+        "attributes": {"ApproximateReceiveCount": "3"},
+    }
+    answer = worker.handler({"Records": [record]}, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert postponed == [180]
+    assert len(function.world.messages()) == 1
+
+
+def test_no_prompt_and_no_key_reaches_a_log(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    handler = telemetry.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(log)
+
+    def crash(step: int) -> None:
+        raise ValueError("canary")
+
+    try:
+        canary = PROMPT | {"prompt": "canary", "metadata": {"canary": "canary"}}
+        function.submit(canary, **{"Idempotency-Key": "canary"})
+        function.work_off()
+        function.world.engine.during = crash
+        job = body(function.submit(canary))
+        function.work_off()
+        function.work('{"canary": "canary"}', "canary")
+        function.call("GET", "/jobs", queryStringParameters={"cursor": "canary"})
+        records = [{"messageId": "1", "body": "canary", "eventSource": "aws:sqs", "attributes": {}}]
+        dead_letters.handler({"Records": records}, Context())
+    finally:
+        handler.setStream(before)
+    assert job["id"] in log.getvalue()
+    assert "canary" not in log.getvalue()
 
 
 def test_the_sweepers_handler(function: Api) -> None:

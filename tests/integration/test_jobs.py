@@ -413,5 +413,8 @@ class Silent:
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         raise StorageUnavailable("silent")
 
+    def postpone(self, receipt: str, seconds: int) -> None:
+        raise StorageUnavailable("silent")
+
     def bury(self, body: str, reason: str) -> None:
         raise StorageUnavailable("silent")

@@ -9,20 +9,36 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagegen.entrypoints import api, generator
+from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, worker
+from tests import job_resources
 from tests.expectations import EVENTS, EXPECTATIONS, load, outcome
 from tests.lambda_event import Context
 
-HANDLERS = {"Generator": generator.handler, "Api": api.handler}
+HANDLERS = {
+    "Generator": generator.handler,
+    "Worker": worker.handler,
+    "Api": api.handler,
+    "Sweeper": sweeper.handler,
+    "DeadLetters": dead_letters.handler,
+}
+KEPT = [
+    generator.service,
+    worker.service,
+    *(each.jobs for each in (job_routes, generator, worker, sweeper, dead_letters)),
+]
+"""What handlers make once and keep, clients of an earlier moto with it."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def aws() -> Iterator[None]:
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=generator.settings.bucket_name)
-        generator.service.cache_clear()
+        job_resources.make()
+        for kept in KEPT:
+            kept.cache_clear()
         yield
-        generator.service.cache_clear()
+        for kept in KEPT:
+            kept.cache_clear()
 
 
 def test_every_event_has_an_expectation_and_the_reverse() -> None:

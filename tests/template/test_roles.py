@@ -87,7 +87,13 @@ def common(name: str) -> dict[str, Any]:
     ("name", "own"),
     [
         ("Generator", JOBS | DRAWING),
-        ("Worker", JOBS | DRAWING | dict.fromkeys(RECEIVING, QUEUE) | {"sqs:SendMessage": DEAD_LETTERS}),
+        (
+            "Worker",
+            JOBS
+            | DRAWING
+            | dict.fromkeys([*RECEIVING, "sqs:ChangeMessageVisibility"], QUEUE)
+            | {"sqs:SendMessage": DEAD_LETTERS},
+        ),
         (
             "Api",
             JOBS | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": index("by_tenant"), "s3:GetObject": IMAGES},
