@@ -95,3 +95,53 @@ class ImageStore(Protocol):
         """Write once: without `overwrite` an object already there stays, and is what comes back."""
 
     def sign(self, key: str) -> SignedUrl: ...
+
+
+class JobRecord(Protocol):
+    """A job, as far as a webhook needs to know it."""
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def finished_at(self) -> datetime | None: ...
+
+
+class JobStore(Protocol):
+    """Jobs. Every call raises StorageUnavailable when the store does not answer."""
+
+    def get(self, tenant: str, job_id: str) -> JobRecord | None: ...
+
+
+class WebhookQueue(Protocol):
+    """Where a final job's webhook waits for its delivery."""
+
+    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
+        """Raises StorageUnavailable; the message may then be there all the same. Two are told as one webhook-id."""
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """A message of a queue; `attempt` counts from 1, `receipt` is what this one receipt of it is addressed by."""
+
+    message_id: str
+    receipt: str
+    body: str
+    attempt: int
+
+
+class WebhookRetries(Protocol):
+    """What becomes of a webhook that was not delivered. Every call raises StorageUnavailable."""
+
+    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+        """Hide the message for so long."""
+
+    def bury(self, received: ReceivedMessage, reason: str) -> None:
+        """Copy the message, with the reason, to the dead-letter queue."""
+
+
+class SecretStore(Protocol):
+    """Webhook secrets by tenant, as webhooks.SigningSecrets writes them."""
+
+    def get(self, tenant: str) -> str | None:
+        """Raises StorageUnavailable. What was changed may take a minute to be seen."""

@@ -6,13 +6,16 @@ Traces are Lambda's own active tracing (template.yaml): the X-Ray SDK behind Pow
 from __future__ import annotations
 
 import traceback
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from imagegen.errors import ServiceError
 from imagegen.result import Result, WarmUp
+
+if TYPE_CHECKING:
+    from imagegen.webhooks import Outcome
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False)
@@ -47,6 +50,14 @@ def generated(result: Result) -> None:
 def warmed(answer: WarmUp) -> None:
     logger.info("warmed", extra={"model": answer.model, "load_ms": answer.load_ms, "reason": answer.reason})
     metrics.add_metric("WarmUps", MetricUnit.Count, 1)
+
+
+def webhook_tried(outcome: Outcome, attempt: int) -> None:
+    """One line and a count for an attempt to deliver a webhook. Its URL may hold a receiver's key and stays out."""
+    level = logger.error if outcome.verdict == "dead" else logger.info
+    level(f"webhook {outcome.verdict}", extra={"job_id": outcome.job_id, "attempt": attempt, "reason": outcome.reason})
+    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[outcome.verdict]
+    metrics.add_metric(name, MetricUnit.Count, 1)
 
 
 def failed(error: ServiceError) -> None:
