@@ -17,6 +17,9 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
     BUCKET_NAME="images-bucket",
+    WEBHOOKS_QUEUE_URL="webhooks-queue",
+    WEBHOOKS_DEAD_LETTERS_URL="webhooks-dead-letters",
+    WEBHOOK_SECRETS_PATH="/imagegen/webhooks",
     MODELS_DIR=str(MODELS),
     DEVICE="cpu",
     # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.

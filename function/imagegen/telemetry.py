@@ -15,7 +15,7 @@ from imagegen.errors import ServiceError
 from imagegen.result import Result, WarmUp
 
 if TYPE_CHECKING:
-    from imagegen.webhooks import Outcome
+    from imagegen.webhooks import Attempt
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False)
@@ -52,11 +52,11 @@ def warmed(answer: WarmUp) -> None:
     metrics.add_metric("WarmUps", MetricUnit.Count, 1)
 
 
-def webhook_tried(outcome: Outcome, attempt: int) -> None:
+def webhook_tried(ended: Attempt, attempt: int) -> None:
     """One line and a count for an attempt to deliver a webhook. Its URL may hold a receiver's key and stays out."""
-    level = logger.error if outcome.verdict == "dead" else logger.info
-    level(f"webhook {outcome.verdict}", extra={"job_id": outcome.job_id, "attempt": attempt, "reason": outcome.reason})
-    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[outcome.verdict]
+    level = logger.error if ended.verdict == "dead" else logger.info
+    level(f"webhook {ended.verdict}", extra={"job_id": ended.job_id, "attempt": attempt, "reason": ended.reason})
+    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[ended.verdict]
     metrics.add_metric(name, MetricUnit.Count, 1)
 
 

@@ -13,7 +13,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
 
@@ -79,7 +79,7 @@ Verdict = Literal["delivered", "retry", "dead"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Attempt:
     """How an attempt ended. `reason` is delivered, status_<code>, what targets.Unreachable lists, or one of ours."""
 
     verdict: Verdict
@@ -112,28 +112,28 @@ class WebhookSender:
         self._delays = delays
         self._now = now
 
-    def deliver(self, received: ReceivedMessage) -> Outcome:
+    def deliver(self, received: ReceivedMessage) -> Attempt:
         """Make one attempt, and see to the message unless it was delivered: hide it until the next or bury it.
 
         The message may be deleted unless the verdict is retry. Raises StorageUnavailable where AWS does not answer.
         """
-        outcome = self._attempt(received.body)
-        if outcome.verdict == "retry" and received.attempt > len(self._delays):
-            outcome = Outcome("dead", outcome.reason, outcome.job_id)
-        if outcome.verdict == "dead":
-            self._retries.bury(received, outcome.reason)
-        elif outcome.verdict == "retry":
+        ended = self._attempt(received.body)
+        if ended.verdict == "retry" and received.attempt > len(self._delays):
+            ended = replace(ended, verdict="dead")
+        if ended.verdict == "dead":
+            self._retries.bury(received, ended.reason)
+        elif ended.verdict == "retry":
             self._retries.postpone(received, self._delay(received))
-        return outcome
+        return ended
 
-    def _attempt(self, body: str) -> Outcome:
+    def _attempt(self, body: str) -> Attempt:
         try:
             message = WebhookMessage.model_validate_json(body)
         except ValidationError as error:
             unknown = any(each["loc"] == ("version",) for each in error.errors())
-            return Outcome("dead", "unknown_version" if unknown else "malformed_message")
+            return Attempt("dead", "unknown_version" if unknown else "malformed_message")
         verdict, reason = self._tell(message)
-        return Outcome(verdict, reason, message.job_id)
+        return Attempt(verdict, reason, message.job_id)
 
     def _tell(self, message: WebhookMessage) -> tuple[Verdict, str]:
         job = self._jobs.get(message.tenant, message.job_id)
