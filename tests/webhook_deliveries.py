@@ -25,12 +25,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from ulid import ULID
 
 from imagegen.aws_webhooks import SqsWebhookQueue
-from imagegen.ports import ReceivedMessage
+from imagegen.ports import ReceivedMessage, WebhookRetries
 from imagegen.webhooks import DELAYS, SigningSecrets, WebhookSender
 from tests import receiver
 from tests.receiver import Behaviour, Receiver, Request
 
 TENANT = "0123456789abcdef"
+CHUNK = 100
+"""Webhooks in the queue at once: moto copies them all for each that is received."""
 FAILURES: dict[str, Behaviour] = {
     "500": receiver.status(500),
     "silence": receiver.silence,
@@ -39,6 +41,25 @@ FAILURES: dict[str, Behaviour] = {
     "slow drip": receiver.drip,
     "410": receiver.status(410),
 }
+
+
+_MOTO = threading.Lock()
+"""Moto's queues are not made for several threads."""
+
+
+@dataclass(frozen=True)
+class _OneAtATime:
+    """WebhookRetries under the lock."""
+
+    retries: WebhookRetries
+
+    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+        with _MOTO:
+            self.retries.postpone(received, seconds)
+
+    def bury(self, received: ReceivedMessage, reason: str) -> None:
+        with _MOTO:
+            self.retries.bury(received, reason)
 
 
 @dataclass(frozen=True)
@@ -132,9 +153,10 @@ def run(queues: dict[str, str], count: int, seed: int, *, share: float = 0.4, wo
     unreliable = Unreliable(seed, share, secrets.signing.values[0])
     with receiver.receiver(unreliable) as running:
         ids = [str(ULID.from_timestamp(1_795_269_600 + number)) for number in range(count)]
-        for job_id in ids:
-            queue.put(TENANT, job_id, running.url(), "job.succeeded", "succeeded")
-        _deliver(running, queue, secrets, queues["WebhooksQueue"], workers)
+        for first in range(0, count, CHUNK):
+            for job_id in ids[first : first + CHUNK]:
+                queue.put(TENANT, job_id, running.url(), "job.succeeded", "succeeded")
+            _deliver(running, queue, secrets, queues["WebhooksQueue"], workers)
     dead = _dead_letters(queues["WebhooksDeadLetters"])
     arrived = {request.headers["webhook-id"] for request in unreliable.accepted}
     return Report(
@@ -156,7 +178,7 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
         render=lambda job: {"id": "the job", "status": job.state},
         secrets=secrets,
         courier=running.courier(),
-        retries=queue,
+        retries=_OneAtATime(queue),
         delays=[0] * len(DELAYS),
     )
 
@@ -168,10 +190,16 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
 
     def poll() -> None:
         sqs = boto3.client("sqs")
-        while waiting(sqs, url):
-            for event in received(sqs, url):
+        while True:
+            with _MOTO:
+                if not waiting(sqs, url):
+                    return
+                events = received(sqs, url)
+            for event in events:
                 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-                settle(sqs, url, event, process_partial_response(event, deliver, processor))
+                response = process_partial_response(event, deliver, processor)
+                with _MOTO:
+                    settle(sqs, url, event, response)
 
     with ThreadPoolExecutor(workers) as pool:
         for each in [pool.submit(poll) for _ in range(workers)]:
