@@ -20,6 +20,9 @@ os.environ.update(
     WEBHOOKS_QUEUE_URL="webhooks-queue",
     WEBHOOKS_DEAD_LETTERS_URL="webhooks-dead-letters",
     WEBHOOK_SECRETS_PATH="/imagegen/webhooks",
+    TABLE_NAME="jobs-table",
+    JOBS_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
+    JOBS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     MODELS_DIR=str(MODELS),
     DEVICE="cpu",
     # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.

@@ -25,6 +25,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from ulid import ULID
 
 from imagegen.aws_webhooks import SqsWebhookQueue
+from imagegen.jobs import Job, State
 from imagegen.ports import ReceivedMessage, WebhookRetries
 from imagegen.webhooks import DELAYS, SigningSecrets, WebhookSender
 from tests import receiver
@@ -62,18 +63,25 @@ class _OneAtATime:
             self.retries.bury(received, reason)
 
 
-@dataclass(frozen=True)
-class FinalJob:
-    id: str
-    state: str = "succeeded"
-    finished_at: datetime = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
+def final_job(job_id: str, state: State = "succeeded") -> Job:
+    ended = datetime(2026, 11, 21, 14, 0, 0, 250_000, UTC)
+    return Job(
+        tenant=TENANT,
+        job_id=job_id,
+        request={"prompt": "a red circle"},
+        created_at=ended,
+        expires_at=int(ended.timestamp()) + 86_400,
+        due_at=None,
+        state=state,
+        finished_at=ended,
+    )
 
 
 class Jobs:
-    """A JobStore in which every job is final."""
+    """A JobReader to whom every job is final."""
 
-    def get(self, tenant: str, job_id: str) -> FinalJob:
-        return FinalJob(job_id)
+    def get(self, tenant: str, job_id: str) -> Job:
+        return final_job(job_id)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -11,9 +9,9 @@ import boto3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from imagegen.errors import StorageUnavailable
+from imagegen.aws_errors import code, translated
 from imagegen.ports import ReceivedMessage
 from imagegen.webhook_message import VERSION, WebhookMessage
 
@@ -52,11 +50,11 @@ class SqsWebhookQueue:
                 "final_state": final_state,
             }
         )
-        with _translated("SQS"):
+        with translated("SQS"):
             self._client.send_message(QueueUrl=self._url, MessageBody=message.model_dump_json())
 
     def postpone(self, received: ReceivedMessage, seconds: float) -> None:
-        with _translated("SQS"):
+        with translated("SQS"):
             self._client.change_message_visibility(
                 QueueUrl=self._url,
                 ReceiptHandle=received.receipt,
@@ -64,7 +62,7 @@ class SqsWebhookQueue:
             )
 
     def bury(self, received: ReceivedMessage, reason: str) -> None:
-        with _translated("SQS"):
+        with translated("SQS"):
             self._client.send_message(
                 QueueUrl=self._dead_letters_url,
                 MessageBody=received.body,
@@ -83,23 +81,11 @@ class SsmSecretStore:
         return SSMProvider(boto3_client=boto3.client("ssm", config=_CONFIG))
 
     def get(self, tenant: str) -> str | None:
-        with _translated("SSM"):
+        with translated("SSM"):
             try:
                 return str(self._provider.get(f"{self._path}/{tenant}", decrypt=True, max_age=SECRET_SECONDS))
             except GetParameterError as error:
                 cause = error.__context__
-                if isinstance(cause, ClientError) and cause.response["Error"].get("Code") == "ParameterNotFound":
+                if isinstance(cause, ClientError) and code(cause) == "ParameterNotFound":
                     return None
                 raise cause or error from None
-
-
-@contextmanager
-def _translated(service: str) -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        reason = error.response["Error"].get("Code") if isinstance(error, ClientError) else None
-        raise StorageUnavailable(
-            "The service's records cannot be reached.",
-            private=f"{service}: {type(error).__name__} {reason or ''}".strip(),
-        ) from error

@@ -114,6 +114,52 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class JobNotFound(NotFound):
+    """Unknown, malformed, expired or another caller's: nobody can tell which."""
+
+    code = "job_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such job.")
+
+
+class InvalidCursor(BadSyntax):
+    code = "invalid_cursor"
+
+
+class IdempotencyKeyInvalid(BadSyntax):
+    code = "idempotency_key_invalid"
+
+
+class IdempotencyInProgress(ServiceError):
+    code = "idempotency_in_progress"
+    status = 409
+    retryable = True
+    retry_after = 2
+
+
+class IdempotencyKeyReuse(ServiceError):
+    code = "idempotency_key_reuse"
+    status = 422
+
+
+class JobAlreadyFinal(ServiceError):
+    code = "job_already_final"
+    status = 409
+
+
+class JobNotFinal(ServiceError):
+    """Only a finished job can be deleted."""
+
+    code = "job_not_final"
+    status = 409
+
+
+class ResultExpired(ServiceError):
+    code = "result_expired"
+    status = 410
+
+
 class MethodNotAllowed(ServiceError):
     code = "method_not_allowed"
     status = 405

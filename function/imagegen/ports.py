@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from imagegen.idempotency import KeyedBody
+from imagegen.jobs import Job, State
 from imagegen.registry import SCHEDULERS, Model
 from imagegen.request import Generation
 
@@ -97,20 +99,55 @@ class ImageStore(Protocol):
     def sign(self, key: str) -> SignedUrl: ...
 
 
-class JobRecord(Protocol):
-    """A job, as far as a webhook needs to know it."""
+Clock = Callable[[], int]
+"""Epoch milliseconds."""
 
-    @property
-    def state(self) -> str: ...
 
-    @property
-    def finished_at(self) -> datetime | None: ...
+@dataclass(frozen=True)
+class Page:
+    """Jobs, newest first; `last` is where the next page begins, absent on the last one."""
+
+    jobs: list[Job]
+    last: str | None
 
 
 class JobStore(Protocol):
-    """Jobs. Every call raises StorageUnavailable when the store does not answer."""
+    """Jobs with their bills and idempotency keys. Every call raises StorageUnavailable when the store is silent.
 
-    def get(self, tenant: str, job_id: str) -> JobRecord | None: ...
+    The write may then have happened all the same: repeating the call is safe, for each recognises its own trace.
+    """
+
+    def add(self, job: Job, keyed: KeyedBody | None = None) -> str:
+        """Write a new job; the id of the job that now stands for the key, which may be an earlier one.
+
+        Raises IdempotencyKeyReuse where the key came with another body.
+        """
+
+    def get(self, tenant: str, job_id: str) -> Job | None: ...
+
+    def change(self, job: Job, transition: Callable[[Job], Job]) -> Job:
+        """Write what the transition makes of the job, or of what it has become meanwhile.
+
+        A job that succeeds gets its bill in the same transaction. Raises JobNotFound and what the transition raises.
+        """
+
+    def remove(self, job: Job) -> None:
+        """Raises JobNotFinal."""
+
+    def page(self, tenant: str, *, limit: int, after: str | None, state: State | None) -> Page:
+        """The tenant's jobs, older than the job `after`."""
+
+    def due(self, limit: int) -> list[tuple[str, str]]:
+        """Tenant and id of jobs whose `due_at` has come, the longest waiting first."""
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for a worker. Every call may raise StorageUnavailable, with the message there all the same."""
+
+    def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None: ...
+
+    def bury(self, body: str, reason: str) -> None:
+        """Put a message that nobody can read among the dead letters."""
 
 
 class WebhookQueue(Protocol):
@@ -140,8 +177,23 @@ class WebhookRetries(Protocol):
         """Copy the message, with the reason, to the dead-letter queue."""
 
 
+class JobReader(Protocol):
+    """As much of a JobStore as a webhook needs."""
+
+    def get(self, tenant: str, job_id: str) -> Job | None: ...
+
+
 class SecretStore(Protocol):
     """Webhook secrets by tenant, as webhooks.SigningSecrets writes them."""
 
     def get(self, tenant: str) -> str | None:
         """Raises StorageUnavailable. What was changed may take a minute to be seen."""
+
+
+class Leases(Protocol):
+    """Who may do what only one should do at a time. Every call raises StorageUnavailable."""
+
+    def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        """Hold it for so long from now, or longer than before; False where another owner has it."""
+
+    def release(self, tenant: str, name: str, owner: str) -> None: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from imagegen.errors import FieldError, InvalidRequest
+from imagegen.errors import FieldError, InvalidRequest, ModelNotFound
 from imagegen.registry import Model
 from imagegen.targets import MAX_URL, NotAllowed, judge
 
@@ -239,6 +240,18 @@ class Generation:
         document = {"version": CACHE_KEY_VERSION, **asdict(self), **surroundings}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def find(models: Mapping[str, Model], model_id: str | None, default_id: str) -> Model:
+    """Raises ModelNotFound."""
+    model = models.get(default_id if model_id is None else model_id)
+    if model is None:
+        raise ModelNotFound(f"model must be one of {', '.join(models)}.")
+    return model
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(MAX_SEED + 1)
 
 
 def _default(value: T | None, default: T) -> T:

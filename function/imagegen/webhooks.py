@@ -20,7 +20,8 @@ from typing import Any, Final, Literal, Self
 from pydantic import ValidationError
 from standardwebhooks import Webhook
 
-from imagegen.ports import JobRecord, JobStore, ReceivedMessage, SecretStore, WebhookRetries
+from imagegen.jobs import Job
+from imagegen.ports import JobReader, ReceivedMessage, SecretStore, WebhookRetries
 from imagegen.targets import Courier, NotAllowed, Unreachable
 from imagegen.webhook_message import WebhookMessage
 
@@ -96,8 +97,8 @@ class WebhookSender:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        render: Callable[[JobRecord], Mapping[str, Any]],
+        jobs: JobReader,
+        render: Callable[[Job], Mapping[str, Any]],
         secrets: SecretStore,
         courier: Courier,
         retries: WebhookRetries,
@@ -155,7 +156,7 @@ class WebhookSender:
             return "delivered", "delivered"
         return ("dead" if status == 410 else "retry"), f"status_{status}"
 
-    def _post(self, message: WebhookMessage, job: JobRecord, signing: SigningSecrets) -> int:
+    def _post(self, message: WebhookMessage, job: Job, signing: SigningSecrets) -> int:
         sent_at = self._now()
         happened_at = (job.finished_at or sent_at).astimezone(UTC)
         payload = {

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from imagegen import telemetry
 from imagegen.engines import EnginePool, choose_backends
 from imagegen.errors import ModelUnavailable
-from imagegen.ports import Backend, Engine, ImageStore
+from imagegen.job_service import JobService, Offer
+from imagegen.jobs import Limits
+from imagegen.leader import Leader
+from imagegen.ports import Backend, Engine, ImageStore, JobQueue
 from imagegen.processor import Precision, fastest_precision, vcpus
 from imagegen.registry import Model, offered
-from imagegen.service import ImageService, Receipts
 from imagegen.settings import Settings
+
+if TYPE_CHECKING:
+    from imagegen.aws_webhooks import SqsWebhookQueue
+    from imagegen.service import ImageService
+    from imagegen.webhooks import WebhookSender
 
 
 def build_service(settings: Settings) -> ImageService:
     """Raises ValueError where MODEL_IDS names a model that the registry does not know."""
+    from imagegen.service import ImageService, Receipts  # Pillow: not in the zip functions
+
     models = offered(settings.model_ids)
     engines = build_engines(settings)
     if settings.aws_lambda_initialization_type:
@@ -24,9 +36,65 @@ def build_service(settings: Settings) -> ImageService:
         default_model_id=settings.default_model_id,
         engines=engines,
         store=build_store(settings),
+        leader=build_leader(settings),
         receipts=Receipts(settings.aws_lambda_function_memory_size, settings.usd_per_gb_second),
         embed_prompt=settings.embed_prompt,
     )
+
+
+def build_jobs(settings: Settings) -> JobService:
+    """Imports boto3, never an engine. Raises ValueError as `build_service` does."""
+    from imagegen.aws_table import DynamoJobStore
+
+    return JobService(
+        offer=Offer(offered(settings.model_ids), settings.default_model_id, build_engines(settings).backend_for),
+        store=DynamoJobStore(settings.table_name, epoch_ms),
+        queue=build_queue(settings),
+        webhooks=build_webhook_queue(settings),
+        images=build_store(settings),
+        keep_s=settings.job_days * 24 * 3600,
+        clock=epoch_ms,
+        on_crash=telemetry.crashed,
+    )
+
+
+def build_queue(settings: Settings) -> JobQueue:
+    from imagegen.aws_queue import SqsJobQueue
+
+    return SqsJobQueue(settings.jobs_queue_url, settings.jobs_dead_letters_url)
+
+
+def build_webhook_queue(settings: Settings) -> SqsWebhookQueue:
+    from imagegen.aws_webhooks import SqsWebhookQueue
+
+    return SqsWebhookQueue(settings.webhooks_queue_url, settings.webhooks_dead_letters_url)
+
+
+def build_webhooks(settings: Settings) -> WebhookSender:
+    """Delivers to public addresses only: nothing in the settings says otherwise."""
+    from imagegen.aws_table import DynamoJobStore
+    from imagegen.aws_webhooks import SsmSecretStore
+    from imagegen.targets import Courier
+    from imagegen.webhooks import WebhookSender
+
+    jobs = build_jobs(settings)
+    return WebhookSender(
+        jobs=DynamoJobStore(settings.table_name, epoch_ms),
+        render=lambda job: jobs.describe(job).model_dump(mode="json"),
+        secrets=SsmSecretStore(settings.webhook_secrets_path),
+        courier=Courier(),
+        retries=build_webhook_queue(settings),
+    )
+
+
+def build_leader(settings: Settings) -> Leader:
+    from imagegen.aws_table import DynamoLeases
+
+    return Leader(DynamoLeases(settings.table_name, epoch_ms), Limits())
+
+
+def epoch_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def build_store(settings: Settings) -> ImageStore:

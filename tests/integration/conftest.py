@@ -47,3 +47,10 @@ def queues(translated: Template) -> Iterator[dict[str, str]]:
     """URLs of the queues, made from the template, by their names there."""
     with played(translated, "AWS::SQS::Queue") as names:
         yield names
+
+
+@pytest.fixture
+def resources(translated: Template) -> Iterator[dict[str, str]]:
+    """Bucket, table and queues, made from the template: what each is called, by its name there."""
+    with played(translated, "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as names:
+        yield names

@@ -16,10 +16,12 @@ import pytest
 from imagegen import http, telemetry
 from imagegen.aws import S3ImageStore
 from imagegen.entrypoints import generator
+from imagegen.jobs import Limits
+from imagegen.leader import Leader
 from imagegen.registry import REGISTRY
 from imagegen.service import ImageService, Receipts
 from tests.expectations import outcome
-from tests.fakes import FakeEngine, FakeEngines
+from tests.fakes import FakeEngine, FakeEngines, MemoryLeases
 from tests.lambda_event import Context, api_event
 
 
@@ -46,6 +48,7 @@ def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
         default_model_id="demo",
         engines=FakeEngines(engine),
         store=S3ImageStore(bucket, 3600),
+        leader=Leader(MemoryLeases(), Limits()),
         receipts=Receipts(10240, 0.0000166667),
         embed_prompt=True,
     )

@@ -15,15 +15,15 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from imagegen.errors import InvalidRequest, StorageUnavailable
+from imagegen.jobs import Job
 from imagegen.ports import ReceivedMessage
 from imagegen.request import Webhook as WebhookField
 from imagegen.targets import Courier, NotAllowed, Unreachable
 from imagegen.webhook_message import WebhookMessage
 from imagegen.webhooks import DELAYS, JITTER, SigningSecrets, WebhookSender
+from tests.webhook_deliveries import TENANT, final_job
 
-TENANT = "0123456789abcdef"
 JOB_ID = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
-FINISHED = datetime(2026, 11, 21, 14, 0, 0, 250_000, UTC)
 SECRET = SigningSecrets.new()
 MESSAGE: dict[str, Any] = {
     "version": 1,
@@ -35,21 +35,14 @@ MESSAGE: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class FinalJob:
-    state: str = "succeeded"
-    finished_at: datetime = FINISHED
-    id: str = JOB_ID
-
-
 @dataclass
 class Jobs:
-    """A JobStore of one job."""
+    """A JobReader of one job."""
 
-    job: FinalJob | None = field(default_factory=FinalJob)
+    job: Job | None = field(default_factory=lambda: final_job(JOB_ID))
     failing: StorageUnavailable | None = None
 
-    def get(self, tenant: str, job_id: str) -> FinalJob | None:
+    def get(self, tenant: str, job_id: str) -> Job | None:
         if self.failing:
             raise self.failing
         return self.job if (tenant, job_id) == (TENANT, JOB_ID) else None
@@ -274,7 +267,7 @@ def test_a_later_version_may_add_to_the_message() -> None:
 
 def test_a_job_that_is_gone_is_buried_and_one_that_is_not_final_waits() -> None:
     assert Bench(jobs=Jobs(None)).deliver() == ("dead", "job_gone")
-    assert Bench(jobs=Jobs(FinalJob("running"))).deliver() == ("retry", "job_not_final")
+    assert Bench(jobs=Jobs(final_job(JOB_ID, "running"))).deliver() == ("retry", "job_not_final")
     assert Bench().deliver(tenant="fedcba9876543210") == ("dead", "job_gone")
 
 

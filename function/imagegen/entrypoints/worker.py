@@ -1,0 +1,65 @@
+"""The container function behind the jobs' queue: one message, one job."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+from imagegen import telemetry
+from imagegen.deadline import Deadline
+from imagegen.errors import ServiceError
+from imagegen.job_message import JobMessage, Unreadable
+from imagegen.settings import Settings
+from imagegen.wiring import build_jobs, build_queue, build_service
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from imagegen.job_service import JobService
+    from imagegen.ports import JobQueue
+    from imagegen.service import ImageService
+
+settings = Settings()
+# What failed comes again by itself; an exception for the whole batch would say no more than the list of its records.
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@cache
+def service() -> ImageService:
+    return build_service(settings)
+
+
+@cache
+def jobs() -> JobService:
+    return build_jobs(settings)
+
+
+@cache
+def queue() -> JobQueue:
+    return build_queue(settings)
+
+
+def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    """Raises ServiceError where the message shall come again. What nobody can read goes to the dead letters at once."""
+    try:
+        message = JobMessage.parse(record.body)
+    except Unreadable as error:
+        queue().bury(record.body, str(error))
+        telemetry.buried(str(error))
+        return
+    deadline = Deadline(lambda: lambda_context.get_remaining_time_in_millis() / 1000)
+    try:
+        job = jobs().run_job(message.tenant, message.job_id, service(), deadline)
+    except ServiceError as error:
+        telemetry.failed(error)
+        raise
+    telemetry.ran(message.job_id, job)
+
+
+@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    return process_partial_response(event=event, record_handler=run, processor=processor, context=context)

@@ -1,0 +1,30 @@
+"""URLs are signed when a result is read: they die with the credentials that signed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from imagegen.ports import ImageStore
+from imagegen.result import ImageResult, KeptImage, Outcome, Result
+
+
+def signed(outcome: Outcome, store: ImageStore, *, request_id: str, metadata: Mapping[str, str]) -> Result:
+    """The outcome with a fresh URL for each image. Raises StorageUnavailable."""
+    images = [_signed(kept, store) for kept in outcome.images]
+    return Result(
+        id=request_id,
+        model=outcome.model,
+        image_url=images[0].url,
+        images=images,
+        cached=outcome.cached,
+        cold_start=outcome.cold_start,
+        timings=outcome.timings,
+        cost=outcome.cost,
+        warnings=outcome.warnings,
+        metadata=dict(metadata),
+    )
+
+
+def _signed(kept: KeptImage, store: ImageStore) -> ImageResult:
+    url = store.sign(kept.key)
+    return ImageResult(url=url.url, expires_at=url.expires_at, **kept.model_dump(exclude={"key"}))
