@@ -151,6 +151,11 @@ invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make
 	AWS_MAX_ATTEMPTS=1 $(SAM) remote invoke Generator --stack-name $(STACK) --parameter Qualifier=live \
 		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
 
+.PHONY: webhook-secret
+webhook-secret: $(VENV)/.ready ## a caller's webhook secret, made if need be: make webhook-secret API_KEY=... [ACTION=rotate|retire]
+	@$(BIN)/python -m tests.stack.webhook_secret $(STACK) $(or $(ACTION),show)
+export API_KEY
+
 .PHONY: destroy
 destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
 	$(BIN)/python -m tests.stack.empty $(STACK)

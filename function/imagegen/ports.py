@@ -160,6 +160,39 @@ class WebhookQueue(Protocol):
         """Raises StorageUnavailable; the message may then be there all the same. Two are told as one webhook-id."""
 
 
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """A message of a queue; `attempt` counts from 1, `receipt` is what this one receipt of it is addressed by."""
+
+    message_id: str
+    receipt: str
+    body: str
+    attempt: int
+
+
+class WebhookRetries(Protocol):
+    """What becomes of a webhook that was not delivered. Every call raises StorageUnavailable."""
+
+    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+        """Hide the message for so long."""
+
+    def bury(self, received: ReceivedMessage, reason: str) -> None:
+        """Copy the message, with the reason, to the dead-letter queue."""
+
+
+class JobReader(Protocol):
+    """As much of a JobStore as a webhook needs."""
+
+    def get(self, tenant: str, job_id: str) -> Job | None: ...
+
+
+class SecretStore(Protocol):
+    """Webhook secrets by tenant, as webhooks.SigningSecrets writes them."""
+
+    def get(self, tenant: str) -> str | None:
+        """Raises StorageUnavailable. What was changed may take a minute to be seen."""
+
+
 class Leases(Protocol):
     """Who may do what only one should do at a time. Every call raises StorageUnavailable."""
 

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from imagegen.errors import FieldError, InvalidRequest, ModelNotFound
 from imagegen.registry import Model
+from imagegen.targets import MAX_URL, NotAllowed, judge
 
 MAX_PROMPT = 2000
 MAX_SEED: Final = 2**32 - 1
@@ -28,6 +29,7 @@ CACHE_KEY_VERSION: Final = 1
 
 T = TypeVar("T")
 OutputFormat = Literal["png", "jpeg", "webp"]
+WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
 
 # Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -62,6 +64,13 @@ def _true(value: bool) -> bool:
     if not value:
         raise PydanticCustomError("out_of_range", "must be true")
     return value
+
+
+def _allowed_url(url: str) -> str:
+    try:
+        return judge(url)
+    except NotAllowed as error:
+        raise PydanticCustomError("url_not_allowed", "{reason}", {"reason": str(error)}) from None
 
 
 def _is_blank(character: str) -> bool:
@@ -145,6 +154,18 @@ class GenerateRequest(_Request):
     )
 
 
+class Webhook(_Request):
+    """Where to tell that a job is final, as a field of POST /jobs."""
+
+    url: Annotated[str, AfterValidator(_allowed_url)] = Field(
+        description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; no redirect is followed",
+        examples=["https://example.com/hooks/images"],
+    )
+    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3)] = Field(
+        default=["job.succeeded", "job.failed", "job.cancelled"], description="what to tell; default: every final state"
+    )
+
+
 _CODES: Final = {
     "missing": "missing_field",
     "extra_forbidden": "unknown_field",
@@ -153,6 +174,7 @@ _CODES: Final = {
     "less_than_equal": "out_of_range",
     "literal_error": "out_of_range",
     "too_long": "out_of_range",
+    "too_short": "out_of_range",
     "string_too_long": "out_of_range",
     "finite_number": "out_of_range",
     "out_of_range": "out_of_range",
@@ -160,6 +182,7 @@ _CODES: Final = {
     "prompt_empty": "prompt_empty",
     "prompt_too_long": "prompt_too_long",
     "invalid_text": "invalid_text",
+    "url_not_allowed": "url_not_allowed",
 }
 """Pydantic's error types and the contract's codes; every other type says that the JSON type is wrong."""
 

@@ -6,7 +6,7 @@ Traces are Lambda's own active tracing (template.yaml): the X-Ray SDK behind Pow
 from __future__ import annotations
 
 import traceback
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -14,6 +14,9 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from imagegen.errors import ServiceError
 from imagegen.jobs import Job
 from imagegen.result import Result, WarmUp
+
+if TYPE_CHECKING:
+    from imagegen.webhooks import Attempt
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False)
@@ -48,6 +51,14 @@ def generated(result: Result) -> None:
 def warmed(answer: WarmUp) -> None:
     logger.info("warmed", extra={"model": answer.model, "load_ms": answer.load_ms, "reason": answer.reason})
     metrics.add_metric("WarmUps", MetricUnit.Count, 1)
+
+
+def webhook_tried(ended: Attempt, attempt: int) -> None:
+    """One line and a count for an attempt to deliver a webhook. Its URL may hold a receiver's key and stays out."""
+    level = logger.error if ended.verdict == "dead" else logger.info
+    level(f"webhook {ended.verdict}", extra={"job_id": ended.job_id, "attempt": attempt, "reason": ended.reason})
+    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[ended.verdict]
+    metrics.add_metric(name, MetricUnit.Count, 1)
 
 
 def ran(job_id: str, job: Job | None) -> None:

@@ -18,7 +18,9 @@ from imagegen.registry import Model, offered
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.aws_webhooks import SqsWebhookQueue
     from imagegen.service import ImageService
+    from imagegen.webhooks import WebhookSender
 
 
 def build_service(settings: Settings) -> ImageService:
@@ -48,7 +50,7 @@ def build_jobs(settings: Settings) -> JobService:
         offer=Offer(offered(settings.model_ids), settings.default_model_id, build_engines(settings).backend_for),
         store=DynamoJobStore(settings.table_name, epoch_ms),
         queue=build_queue(settings),
-        webhooks=None,
+        webhooks=build_webhook_queue(settings),
         images=build_store(settings),
         keep_s=settings.job_days * 24 * 3600,
         clock=epoch_ms,
@@ -60,6 +62,29 @@ def build_queue(settings: Settings) -> JobQueue:
     from imagegen.aws_queue import SqsJobQueue
 
     return SqsJobQueue(settings.jobs_queue_url, settings.jobs_dead_letters_url)
+
+
+def build_webhook_queue(settings: Settings) -> SqsWebhookQueue:
+    from imagegen.aws_webhooks import SqsWebhookQueue
+
+    return SqsWebhookQueue(settings.webhooks_queue_url, settings.webhooks_dead_letters_url)
+
+
+def build_webhooks(settings: Settings) -> WebhookSender:
+    """Delivers to public addresses only: nothing in the settings says otherwise."""
+    from imagegen.aws_table import DynamoJobStore
+    from imagegen.aws_webhooks import SsmSecretStore
+    from imagegen.targets import Courier
+    from imagegen.webhooks import WebhookSender
+
+    jobs = build_jobs(settings)
+    return WebhookSender(
+        jobs=DynamoJobStore(settings.table_name, epoch_ms),
+        render=lambda job: jobs.describe(job).model_dump(mode="json"),
+        secrets=SsmSecretStore(settings.webhook_secrets_path),
+        courier=Courier(),
+        retries=build_webhook_queue(settings),
+    )
 
 
 def build_leader(settings: Settings) -> Leader:

@@ -127,6 +127,9 @@ class Bench:
             "MODEL_IDS": models.DEMO.id,
             "MODELS_DIR": str(models.PREPARED),
             "PYTHONPATH": str(models.ROOT / "function"),
+            "WEBHOOKS_QUEUE_URL": "none",
+            "WEBHOOKS_DEAD_LETTERS_URL": "none",
+            "WEBHOOK_SECRETS_PATH": "/none",
             **extra,
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from imagegen.settings import Settings
+from imagegen.targets import Limits
 from tests.template.conftest import translated
 from tests.template.evaluate import Resources, Template, evaluate
 
@@ -207,3 +208,32 @@ def test_warmup_is_off_by_default_and_named_per_stack(resources: Resources) -> N
     schedule = properties(resources, "GeneratorWarmup")
     assert schedule["State"] == "DISABLED"
     assert "Name" not in schedule
+
+
+# -- queues ------------------------------------------------------------------------------------------------------------
+
+
+def test_webhooks_come_one_at_a_time_and_only_the_failed_come_back(resources: Resources) -> None:
+    source = properties(resources, "WebhooksDelivery")
+    assert source["EventSourceArn"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+    assert source["FunctionName"] == {"Ref": "Webhooks"}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 10})
+
+
+def test_an_attempt_ends_before_its_function_and_that_before_its_message_comes_back(resources: Resources) -> None:
+    function, queue = properties(resources, "Webhooks"), properties(resources, "WebhooksQueue")
+    assert Limits().total_s * 2 < function["Timeout"]
+    assert function["Timeout"] * 6 <= queue["VisibilityTimeout"]
+
+
+def test_every_queue_is_encrypted_and_has_dead_letters_or_is_some(resources: Resources) -> None:
+    queues = {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
+    graves = {
+        each["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for each in queues.values()
+        if "RedrivePolicy" in each
+    }
+    assert graves == {name for name, each in queues.items() if "RedrivePolicy" not in each}
+    assert all(each["SqsManagedSseEnabled"] is True for each in queues.values())
+    assert all(queues[grave]["MessageRetentionPeriod"] == 14 * 24 * 3600 for grave in graves)

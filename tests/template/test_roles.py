@@ -137,6 +137,27 @@ def test_no_key_no_grant(resources: Resources) -> None:
     assert not [action for action in grants(resources["GeneratorRole"]["Properties"]) if action.startswith("kms:")]
 
 
+def test_webhooks_reads_its_queue_jobs_secrets_and_images_and_buries(roles: Resources) -> None:
+    queue, logs = {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}, {"Fn::GetAtt": ["WebhooksLogs", "Arn"]}
+    secrets = "parameter/${AWS::StackName}/webhooks/*"
+    assert grants(roles["WebhooksRole"]) == {
+        "logs:CreateLogStream": logs,
+        "logs:PutLogEvents": logs,
+        "xray:PutTraceSegments": "*",
+        "xray:PutTelemetryRecords": "*",
+        "sqs:ReceiveMessage": queue,
+        "sqs:DeleteMessage": queue,
+        "sqs:GetQueueAttributes": queue,
+        "sqs:ChangeMessageVisibility": queue,
+        "sqs:SendMessage": {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]},
+        "ssm:GetParameter": {"Fn::Sub": f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:${{AWS::AccountId}}:{secrets}"},
+        "s3:GetObject": {"Fn::Sub": "${Bucket.Arn}/images/*"},
+        "dynamodb:GetItem": {"Fn::GetAtt": ["Table", "Arn"]},
+        "kms:GenerateDataKey": KEY,
+        "kms:Decrypt": KEY,
+    }
+
+
 def test_timer_invokes_the_alias(roles: Resources) -> None:
     assert grants(roles["GeneratorWarmupRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
     assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Sweeper", "Arn"]}}

@@ -47,6 +47,12 @@ def test_jobs_need_nothing_that_the_layer_lacks() -> None:
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
+def test_a_delivery_needs_nothing_that_the_layer_lacks() -> None:
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.sender()")
+    assert "standardwebhooks" in loaded
+    assert not loaded & {*ENGINES, "PIL", "numpy"}
+
+
 def test_the_zip_function_needs_nothing_that_its_layer_lacks() -> None:
     loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
