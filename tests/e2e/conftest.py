@@ -16,6 +16,7 @@ from tests.stack.process import free_port
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With pytest-xdist's `--dist loadgroup` one worker runs all of them, so there is one stack.
 
