@@ -71,7 +71,7 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 
 .PHONY: test
 test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## everything that needs no container engine
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/container
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/container
 
 .PHONY: test-container
 test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke with every event, sam local start-api

@@ -1,10 +1,10 @@
 """The only door to OpenVINO GenAI: diffusion on a CPU without torch, diffusers or transformers in the process.
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `models/prepare.py` writes them.
-In float32 the denoiser is compiled for one shape at a time, the default one as soon as the folder is opened: that way
-the first image comes one to two seconds sooner (docs/decisions.md). A request of another shape compiles anew, and its
-receipt says so. In 16 bits one denoiser of dynamic shape serves all. Not covered: a generation that is stopped ends one
-step late, as GenAI calls back from a thread of its own.
+The denoiser is compiled for one shape at a time, the default one as soon as the folder is opened: that way the first
+image comes a second sooner and steps are faster (docs/decisions.md). A request of another shape compiles anew, and its
+receipt says so. Not covered: a generation that is stopped ends one step late, as GenAI calls back from a thread of its
+own.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Shape:
 
 @dataclass
 class Denoiser:
-    """A denoiser, compiled or being compiled, and the one shape that it takes; None takes all."""
+    """A denoiser, compiled or being compiled, and the one shape that it takes."""
 
-    shape: Shape | None
+    shape: Shape
     compiled: Future[Any]
 
     def discard(self) -> None:
@@ -93,7 +93,6 @@ class OpenVINOEngine:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         }
         self._window = int(json.loads((folder / "text_encoder" / "config.json").read_text())["max_position_embeddings"])
-        self._fixes_shapes = backend.precision == "float32"
         self._lock = threading.Lock()
         self._background = ThreadPoolExecutor(thread_name_prefix="openvino")
         self._verified: Future[None] = self._background.submit(manifest.verify_large, folder, large_files)
@@ -140,12 +139,11 @@ class OpenVINOEngine:
                 warnings=generation.truncation_warnings(self._count_tokens, self._window),
             )
 
-    def _shape(self, asked: Generation | Defaults) -> Shape | None:
-        """None is the dynamic shape."""
+    def _shape(self, asked: Generation | Defaults) -> Shape:
         guided = asked.guidance_scale > 1 and self._model.takes_negative_prompts
-        return Shape(2 if guided else 1, asked.height, asked.width) if self._fixes_shapes else None
+        return Shape(2 if guided else 1, asked.height, asked.width)
 
-    def _compile(self, shape: Shape | None) -> float:
+    def _compile(self, shape: Shape) -> float:
         """Have the denoiser compiled for the shape and everything else loaded; return the seconds that took."""
         started = time.perf_counter()
         if self._unet.shape != shape:
@@ -155,13 +153,12 @@ class OpenVINOEngine:
         self.finish_loading()
         return time.perf_counter() - started
 
-    def _compile_in_background(self, shape: Shape | None) -> Denoiser:
+    def _compile_in_background(self, shape: Shape) -> Denoiser:
         return Denoiser(shape, self._background.submit(self._compiled_unet, shape))
 
-    def _compiled_unet(self, shape: Shape | None) -> Any:
+    def _compiled_unet(self, shape: Shape) -> Any:
         unet = self._read(genai.UNet2DConditionModel, "unet")
-        if shape is not None:
-            unet.reshape(shape.batch, shape.height, shape.width, self._window)
+        unet.reshape(shape.batch, shape.height, shape.width, self._window)
         self._guard("unet", lambda: unet.compile("CPU", **self._properties))
         return unet
 

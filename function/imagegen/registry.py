@@ -110,7 +110,7 @@ REGISTRY: Final[dict[str, Model]] = {
             id="demo",
             family="stable-diffusion",
             source="folder",
-            revision="9a7e6dfcfafc",
+            revision="6cc6991b014f",
             defaults=Defaults(128, 128, num_inference_steps=10, guidance_scale=1.5, scheduler="ddim"),
             limits=Limits(min_size=64, max_size=256, max_steps=100),
             memory_mb=MemoryNeed(float32=800, half=800),

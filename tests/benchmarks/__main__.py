@@ -1,6 +1,6 @@
 """`make bench`: measure, then write the report, its picture and `.local/bench.json`.
 
-Wants an idle machine with 16 GB of memory and 10 GB of disk. Takes half an hour or more, 15 minutes with --quick, which
+Wants an idle machine with 16 GB of memory and 10 GB of disk. Takes about an hour, or 15 minutes with --quick, which
 repeats less, gives the same keys and leaves docs/ alone.
 """
 

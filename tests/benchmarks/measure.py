@@ -27,8 +27,9 @@ MEMORY_MB: Final = 10240
 _KEPT: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
 _LIMIT_SECONDS: Final = 900.0
 _IMPORT = "import time; started = time.perf_counter(); import {module}; print(time.perf_counter() - started)"
-_SETTLED_GIB: Final = {models.DEMO.id: 2.0}
-"""Memory touched before a child that needs little; 14 before all others."""
+_SETTLED_GIB: Final = 14.0
+_SETTLED_GIB_FOR_LITTLE: Final = 2.0
+"""Memory touched before a child that computes with a large model, and before one that only loads or needs little."""
 
 
 class Bench:
@@ -45,7 +46,8 @@ class Bench:
         interpreter = sys.executable
         if case.program == peers.OPTIMUM.program:
             folder, interpreter = peers.optimum_folder(folder), peers.python()
-        self._settle(_SETTLED_GIB.get(model.id, 14.0), folder)
+        needs_little = model.id == models.DEMO.id or case.program == "ready"
+        self._settle(_SETTLED_GIB_FOR_LITTLE if needs_little else _SETTLED_GIB, folder)
         extra = {
             "CHECKPOINT": str(folder),
             "MODEL_IDS": case.model,

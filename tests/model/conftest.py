@@ -20,11 +20,9 @@ OPENVINO = Backend("openvino", "cpu", "float32", "for tests", threads=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One xdist worker runs all of them, so that the model is loaded once."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.model)
-            item.add_marker(pytest.mark.xdist_group("model"))
 
 
 @pytest.fixture(scope="session")

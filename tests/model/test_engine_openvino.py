@@ -19,6 +19,7 @@ from imagegen.processor import fastest_precision
 from tests.conftest import MODELS, ROOT
 from tests.model.accuracy import measure
 from tests.model.conftest import DEMO, OPENVINO
+from tests.model.damage import assert_refused
 from tests.model.test_engine import generation
 
 PREPARED = MODELS / "demo" / "openvino"
@@ -48,17 +49,7 @@ def folder(tmp_path: Path) -> Path:
 )
 @pytest.mark.parametrize("listed", [True, False], ids=["manifest fits", "manifest differs"])
 def test_a_damaged_model_is_refused_by_name(folder: Path, file: str, content: bytes | None, listed: bool) -> None:
-    if content is None:
-        (folder / file).unlink()
-    else:
-        (folder / file).write_bytes(content)
-    if listed:
-        manifest.write(folder)
-    with pytest.raises(ModelUnavailable) as caught:
-        use(folder)
-    assert str(folder) in caught.value.private
-    if not listed:
-        assert file in caught.value.private
+    assert_refused(use, folder, file, content, listed=listed)
 
 
 def test_one_changed_byte_in_the_weights_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

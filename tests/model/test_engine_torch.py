@@ -16,6 +16,7 @@ from imagegen.errors import ModelUnavailable
 from scenes import random_scene
 from tests.conftest import MODELS
 from tests.model.conftest import DEMO, SHIPPED, TORCH
+from tests.model.damage import assert_refused
 from vae import draw_scenes
 
 PREPARED = MODELS / "demo" / "torch"
@@ -77,17 +78,7 @@ def folder(tmp_path: Path) -> Path:
 )
 @pytest.mark.parametrize("listed", [True, False], ids=["manifest fits", "manifest differs"])
 def test_a_damaged_model_is_refused_by_name(folder: Path, file: str, content: bytes | None, listed: bool) -> None:
-    if content is None:
-        (folder / file).unlink()
-    else:
-        (folder / file).write_bytes(content)
-    if listed:
-        manifest.write(folder)
-    with pytest.raises(ModelUnavailable) as caught:
-        TorchEngine.load(folder, TORCH)
-    assert str(folder) in caught.value.private
-    if not listed:
-        assert file in caught.value.private
+    assert_refused(lambda damaged: TorchEngine.load(damaged, TORCH), folder, file, content, listed=listed)
 
 
 def test_pickled_weights_are_not_read(folder: Path) -> None:

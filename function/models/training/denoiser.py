@@ -12,7 +12,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from checkpoint import Checkpoint, log_every, one_cycle
+from checkpoint import Checkpoint, descend, log_every, one_cycle
 from scenes import Scene, random_scene
 from text import WIDTH, tokens
 from vae import draw_scenes
@@ -121,11 +121,7 @@ def train(
             predicted = unet(noisy, timesteps, states).sample
         error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
         loss = (error * weights[timesteps]).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
-        scheduler.step()
+        descend(loss, unet.parameters(), optimizer, scheduler)
         ema.update_parameters(unet)
         step += 1
         mean_loss = loss.item() if step == 1 else 0.99 * mean_loss + 0.01 * loss.item()

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from checkpoint import Checkpoint, log_every, one_cycle
+from checkpoint import Checkpoint, descend, log_every, one_cycle
 from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
 
 WINDOW = 32
@@ -90,7 +90,8 @@ def build(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 def tokens(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:
     """Token ids of shape (prompts, WINDOW)."""
     encoded = tokenizer(prompts, padding="max_length", max_length=WINDOW, truncation=True, return_tensors="pt")
-    return encoded.input_ids
+    ids: torch.Tensor = encoded.input_ids
+    return ids
 
 
 class SceneReader(nn.Module):
@@ -139,12 +140,9 @@ def train(checkpoint: Checkpoint, tokenizer: CLIPTokenizer, seed: int) -> CLIPTe
         captions = [scene.paraphrase(rng) for scene in scenes]
         truth = torch.tensor([SceneReader.truth(scene) for scene in scenes])
         answers = reader(encoder(tokens(tokenizer, captions)).last_hidden_state)
-        loss = sum(F.cross_entropy(answer, truth[:, index]) for index, answer in enumerate(answers))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
-        optimizer.step()
-        scheduler.step()
+        losses = [F.cross_entropy(answer, truth[:, index]) for index, answer in enumerate(answers)]
+        loss = torch.stack(losses).sum()
+        descend(loss, encoder.parameters(), optimizer, scheduler)
         step += 1
         right = torch.stack([answer.argmax(1) == truth[:, index] for index, answer in enumerate(answers)]).all(0)
         log_every(50, step, STEPS, "text", loss=loss.item(), all_right=right.float().mean().item())
