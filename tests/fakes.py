@@ -39,11 +39,11 @@ class MemoryStore:
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
         self._check()
         if overwrite or key not in self.objects:
-            stored = StoredImage(key, len(body), hashlib.sha256(body).hexdigest(), tuple(warnings))
+            stored = StoredImage(key, len(body), hashlib.sha256(body).hexdigest(), FAR_AWAY, tuple(warnings))
             self.objects[key] = (body, stored)
         return self.objects[key][1]
 
-    def sign(self, key: str) -> SignedUrl:
+    def sign(self, key: str, until: datetime) -> SignedUrl:
         self._check()
         return SignedUrl(f"memory://{key}", FAR_AWAY)
 

@@ -19,17 +19,18 @@ from imagegen.leader import Leader
 from imagegen.registry import REGISTRY
 from imagegen.request import GenerateRequest
 from imagegen.service import ImageService, Receipts
+from imagegen.wiring import epoch_ms
 from tests.fakes import BACKEND, PLENTY, FakeEngine, FakeEngines, MemoryWebhooks
 
 OFFER = Offer(REGISTRY, "demo", lambda _: BACKEND)
-HOOK = {"url": "https://example.com/hook", "events": []}
+HOOK = {"url": "https://example.com/hook"}
 
 
 @dataclass
 class MovableClock:
-    """Epoch milliseconds that only a test moves."""
+    """Epoch milliseconds that only a test moves, from now on: objects get their time from S3."""
 
-    now: int = 1_800_000_000_000
+    now: int = field(default_factory=epoch_ms)
 
     def __call__(self) -> int:
         return self.now
@@ -50,7 +51,7 @@ class JobWorld:
     def __post_init__(self) -> None:
         self.store = DynamoJobStore(self.resources["Table"], self.clock)
         self.queue = SqsJobQueue(self.resources["JobsQueue"], self.resources["JobsDeadLetters"])
-        images = S3ImageStore(self.resources["Bucket"], 3600)
+        images = S3ImageStore(self.resources["Bucket"], 3600, 7)
         self.engines = FakeEngines(self.engine)
         self.service = ImageService(
             models=REGISTRY,
@@ -73,9 +74,9 @@ class JobWorld:
             limits=self.limits,
         )
 
-    def submit(self, tenant: str = "alice", webhook: Mapping[str, Any] | None = None, **body: Any) -> Job:
+    def submit(self, tenant: str = "alice", **body: Any) -> Job:
         request = GenerateRequest.parse({"prompt": "a red circle", "num_inference_steps": 4, **body})
-        return self.jobs.submit(request, tenant=tenant, webhook=webhook).job
+        return self.jobs.submit(request, tenant=tenant).job
 
     def run(self, job: Job, deadline: Deadline = PLENTY) -> Job:
         self.jobs.run_job(job.tenant, job.job_id, self.service, deadline)

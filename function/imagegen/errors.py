@@ -230,6 +230,15 @@ class GenerationTimeout(ServiceError):
     retryable = True
 
 
+class GenerationTooLong(GenerationTimeout):
+    """It did not fit into the longest time there is, several times."""
+
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__("It takes longer than a function may run; ask for fewer steps, images or pixels.")
+
+
 class JobFailed(ServiceError):
     """The error that a job ended with, told to whoever asked for its result under the job's own code."""
 

@@ -15,7 +15,7 @@ DUE_SHARD: Final = "0"
 
 _DOCUMENTS: Final = ("request", "result", "error", "webhook", "metadata", "progress")
 _MOMENTS: Final = ("created_at", "started_at", "finished_at")
-_NUMBERS: Final = ("attempt", "setbacks", "lease_until", "due_at", "expires_at")
+_NUMBERS: Final = ("attempt", "setbacks", "hand_ons", "lease_until", "due_at", "expires_at")
 
 
 def key(tenant: str, job_id: str) -> dict[str, str]:

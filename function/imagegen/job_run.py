@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from imagegen import jobs
 from imagegen.errors import JobNotFound, StorageUnavailable
 from imagegen.heartbeat import beating
-from imagegen.jobs import Job, LeaseLost, Limits, Phase, Progress, Refused
+from imagegen.jobs import Cause, Job, LeaseLost, Limits, Phase, Progress, Refused
 from imagegen.ports import Clock, JobStore
 
 
@@ -62,8 +62,8 @@ class Run:
             self._job = self._store.change(self._job, transition)
             return self._job
 
-    def exhausted(self) -> bool:
-        return jobs.exhausted(self._job, self._limits)
+    def exhausted(self, cause: Cause) -> bool:
+        return jobs.exhausted(self._job, self._limits, cause)
 
     @property
     def job(self) -> Job:

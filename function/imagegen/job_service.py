@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,21 +19,24 @@ from ulid import ULID
 from imagegen import jobs
 from imagegen.deadline import Deadline
 from imagegen.errors import (
+    GenerationTimeout,
+    GenerationTooLong,
     IdempotencyInProgress,
     InternalError,
     JobAlreadyFinal,
     JobNotFinal,
     JobNotFound,
+    ResultExpired,
     ServiceError,
     StorageUnavailable,
 )
 from imagegen.idempotency import KeyedBody
 from imagegen.job_run import Run
-from imagegen.jobs import Job, Limits, Refused, State
+from imagegen.jobs import Cause, Job, Limits, Refused, State
 from imagegen.ports import Backend, Clock, ImageStore, JobQueue, JobStore, WebhookQueue
 from imagegen.registry import Model
 from imagegen.request import GenerateRequest, draw_seed, find, resolve
-from imagegen.result import JobInfo, Outcome
+from imagegen.result import JobInfo, Outcome, Result
 from imagegen.signing import signed
 
 if TYPE_CHECKING:
@@ -79,7 +83,7 @@ class JobService:
         offer: Offer,
         store: JobStore,
         queue: JobQueue,
-        webhooks: WebhookQueue | None,
+        webhooks: WebhookQueue,
         images: ImageStore,
         keep_s: float,
         clock: Clock,
@@ -98,29 +102,28 @@ class JobService:
 
     # -- callers -------------------------------------------------------------------------------------------------------
 
-    def submit(
-        self,
-        request: GenerateRequest,
-        *,
-        tenant: str,
-        keyed: KeyedBody | None = None,
-        webhook: Mapping[str, Any] | None = None,
-    ) -> Submitted:
+    def submit(self, request: GenerateRequest, *, tenant: str, keyed: KeyedBody | None = None) -> Submitted:
         """Accept work. Once the row is written it is never lost: the sweeper sends what could not be sent here.
 
         Raises ModelNotFound, InvalidRequest, IdempotencyKeyReuse, ResultExpired or StorageUnavailable.
         """
-        submitted = self._add(request, tenant, keyed, webhook)
+        submitted = self._add(request, tenant, keyed)
         return submitted if submitted.replayed else Submitted(self._send(submitted.job))
 
     def run_now(
-        self, request: GenerateRequest, *, tenant: str, keyed: KeyedBody, service: ImageService, deadline: Deadline
+        self,
+        request: GenerateRequest,
+        *,
+        tenant: str,
+        keyed: KeyedBody | None,
+        service: ImageService,
+        deadline: Deadline,
     ) -> Submitted:
-        """A job that is run at once, here: how a keyed POST /generate has its answer kept.
+        """A job that is run at once, here: how POST /generate has its answer kept for a key, and told to a webhook.
 
         Raises as `submit` does, and IdempotencyInProgress.
         """
-        submitted = self._add(request, tenant, keyed, None)
+        submitted = self._add(request, tenant, keyed)
         job = submitted.job
         if submitted.replayed:
             if not (job.final or job.sent):
@@ -156,12 +159,21 @@ class JobService:
         self._store.remove(job)
 
     def describe(self, job: Job) -> JobInfo:
-        """The job as its caller sees it, its URLs signed now. Raises StorageUnavailable."""
-        result = None
-        if job.result is not None:
-            outcome = Outcome.model_validate(job.result)
-            result = signed(outcome, self._images, request_id=job.job_id, metadata=job.metadata)
-        return JobInfo.of(job, result)
+        """The job as its caller sees it, its URLs signed now. Raises ResultExpired or StorageUnavailable."""
+        return JobInfo.of(job, self._result(job), job.error)
+
+    def summarize(self, job: Job) -> JobInfo:
+        """As `describe`, but images that have expired are told as the job's error. Raises StorageUnavailable."""
+        try:
+            return self.describe(job)
+        except ResultExpired as error:
+            return JobInfo.of(job, None, _problem(error))
+
+    def _result(self, job: Job) -> Result | None:
+        if job.result is None:
+            return None
+        outcome, now = Outcome.model_validate(job.result), datetime.fromtimestamp(self._clock() / 1000, UTC)
+        return signed(outcome, self._images, request_id=job.job_id, metadata=job.metadata, now=now)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -208,17 +220,15 @@ class JobService:
 
     # -- steps of the story --------------------------------------------------------------------------------------------
 
-    def _add(
-        self, request: GenerateRequest, tenant: str, keyed: KeyedBody | None, webhook: Mapping[str, Any] | None
-    ) -> Submitted:
+    def _add(self, request: GenerateRequest, tenant: str, keyed: KeyedBody | None) -> Submitted:
         job = jobs.submitted(
             tenant=tenant,
             job_id=str(ULID.from_timestamp(self._clock() / 1000)),
-            request=self._offer.settle(request).model_dump(exclude_unset=True),
+            request=self._offer.settle(request).model_dump(exclude_unset=True, exclude={"webhook"}),
             now=self._clock(),
             keep_s=self._keep_s,
             limits=self._limits,
-            webhook=webhook,
+            webhook=request.webhook.model_dump() if request.webhook is not None else None,
         )
         standing = self._store.add(job, keyed)
         return Submitted(standing, replayed=standing.job_id != job.job_id)
@@ -232,7 +242,7 @@ class JobService:
 
     def _notify(self, job: Job) -> Job:
         """What is not told now the sweeper has told later."""
-        if job.webhook is None or not job.webhook_due or self._webhooks is None:
+        if job.webhook is None or not job.webhook_due:
             return job
         with suppress(StorageUnavailable, JobNotFound):
             self._webhooks.put(job.tenant, job.job_id, job.webhook["url"], job.event_type, job.state)
@@ -265,18 +275,24 @@ class JobService:
 
     def _retreat(self, run: Run, error: ServiceError) -> Job:
         """Hand the run on, or fail the job where that cannot help."""
-        setback = error.status == HTTPStatus.SERVICE_UNAVAILABLE
-        if not error.retryable or (run.exhausted() and not setback):
-            problem = _problem(error)
+        cause = _cause(error)
+        if not error.retryable or run.exhausted(cause):
+            problem = _problem(GenerationTooLong() if cause == "deadline" else error)
             return run.end(lambda seen: jobs.failed(seen, self._clock(), self._limits, problem, owner=run.owner))
-        queued = run.end(lambda seen: jobs.handed_on(seen, run.owner, self._clock(), self._limits, setback=setback))
-        return self._send(queued, jobs.backoff_s(queued.setbacks) if setback else 0)
+        queued = run.end(lambda seen: jobs.handed_on(seen, run.owner, self._clock(), self._limits, cause))
+        return self._send(queued, jobs.backoff_s(queued.setbacks) if cause == "setback" else 0)
+
+
+def _cause(error: ServiceError) -> Cause:
+    if isinstance(error, GenerationTimeout):
+        return "deadline"
+    return "setback" if error.status == HTTPStatus.SERVICE_UNAVAILABLE else "crash"
 
 
 def _request_of(job: Job) -> GenerateRequest:
     """A later run takes what an earlier one has stored, whatever the caller thinks of caches."""
     request = GenerateRequest.model_validate(job.request)
-    return request if job.attempt + job.setbacks == 1 else request.model_copy(update={"cache": "use"})
+    return request if job.attempt + job.setbacks + job.hand_ons == 1 else request.model_copy(update={"cache": "use"})
 
 
 def _with_queue_time(outcome: Outcome, job: Job) -> Outcome:

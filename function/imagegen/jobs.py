@@ -16,6 +16,8 @@ from imagegen.errors import JobAlreadyFinal
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Phase = Literal["load", "step", "decode"]
+Cause = Literal["crash", "setback", "deadline"]
+"""What ended a run early: itself, AWS, or the time that its function may take."""
 FINAL: Final[frozenset[State]] = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -35,6 +37,10 @@ class Limits:
     decode_s: float = 150
     max_attempts: int = 6
     """Runs that may end without a word. Were one run in twenty killed, one job in 64 million would fail for it."""
+    max_hand_ons: int = 3
+    """Runs that may end at their deadline. The first may have had no more than POST /generate's 28 s; a worker's 900 s
+    may once have gone into loading, compiling or waiting for who draws the same, and once have met a slow processor.
+    A fourth run that does not fit says that none will: at most an hour of work, 0.60 USD at 10,240 MB."""
     unsent_s: float = 15
     """How long whoever wrote a job may take to send its message before the sweeper sends it."""
     resend_s: float = 3600
@@ -76,9 +82,11 @@ class Job:
     sent: bool = False
     """Whether the queue has taken its message; never where POST /generate runs it itself."""
     attempt: int = 0
-    """Runs begun, but for those that a failure of AWS ended."""
+    """Runs begun, but for those that a failure of AWS or their deadline ended."""
     setbacks: int = 0
     """Runs that a failure of AWS ended."""
+    hand_ons: int = 0
+    """Runs that their deadline ended."""
     owner: str | None = None
     """Token of the run that has it, or that finished it."""
     lease_until: int | None = None
@@ -187,8 +195,8 @@ def renewed(
     return replace(job, lease_until=lease_until, due_at=lease_until, phase=phase, progress=progress)
 
 
-def handed_on(job: Job, owner: str, now: int, limits: Limits, *, setback: bool = False) -> Job:
-    """Queued again, to be sent. A `setback`, which is AWS's failure, takes the attempt back. Raises LeaseLost."""
+def handed_on(job: Job, owner: str, now: int, limits: Limits, cause: Cause) -> Job:
+    """Queued again, to be sent. Only a crash uses up an attempt. Raises LeaseLost."""
     if job.state == "queued" and job.owner == owner:
         return job
     _require_owner(job, owner)
@@ -196,8 +204,9 @@ def handed_on(job: Job, owner: str, now: int, limits: Limits, *, setback: bool =
         job,
         state="queued",
         sent=False,
-        attempt=job.attempt - setback,
-        setbacks=job.setbacks + setback,
+        attempt=job.attempt - (cause != "crash"),
+        setbacks=job.setbacks + (cause == "setback"),
+        hand_ons=job.hand_ons + (cause == "deadline"),
         lease_until=None,
         due_at=_after(now, limits.unsent_s),
         phase=None,
@@ -261,9 +270,11 @@ def revived(job: Job, now: int, limits: Limits, gave_up: Mapping[str, Any]) -> J
     )
 
 
-def exhausted(job: Job, limits: Limits) -> bool:
-    """Whether the run under way is the last one."""
-    return job.attempt >= limits.max_attempts
+def exhausted(job: Job, limits: Limits, cause: Cause = "crash") -> bool:
+    """Whether the run under way is the last one, should it end so. Failures of AWS end with `give_up_s` only."""
+    if cause == "deadline":
+        return job.hand_ons >= limits.max_hand_ons
+    return cause == "crash" and job.attempt >= limits.max_attempts
 
 
 def bill(job: Job) -> dict[str, Any]:

@@ -74,11 +74,15 @@ class Engines(Protocol):
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An object in the store, with the warnings its generation gave, so that a cached answer repeats them."""
+    """An object in the store, with the warnings its generation gave, so that a cached answer repeats them.
+
+    It may be deleted from `kept_until` on, UTC.
+    """
 
     key: str
     bytes: int
     sha256: str
+    kept_until: datetime
     warnings: tuple[str, ...] = ()
 
 
@@ -91,12 +95,14 @@ class SignedUrl:
 class ImageStore(Protocol):
     """Content-addressed objects. Every call raises StorageUnavailable when the store does not answer."""
 
-    def find(self, key: str) -> StoredImage | None: ...
+    def find(self, key: str) -> StoredImage | None:
+        """None also for an object that may be deleted before a URL signed now has ended."""
 
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
         """Write once: without `overwrite` an object already there stays, and is what comes back."""
 
-    def sign(self, key: str) -> SignedUrl: ...
+    def sign(self, key: str, until: datetime) -> SignedUrl:
+        """A URL that ends by then, or sooner."""
 
 
 Clock = Callable[[], int]

@@ -27,6 +27,9 @@ MAX_SEED: Final = 2**32 - 1
 CACHE_KEY_VERSION: Final = 1
 """Raised when the same request would give other bytes (another encoder setting, say)."""
 
+_DICTIONARY: Final = re.compile(r"a valid dictionary( or instance of \w+)?")
+"""What pydantic calls an object of JSON."""
+
 T = TypeVar("T")
 OutputFormat = Literal["png", "jpeg", "webp"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
@@ -128,8 +131,20 @@ class WarmUpRequest(_Request):
     model: Text | None = _absent("id of the model to load; default: the deployment's first")
 
 
+class Webhook(_Request):
+    """Where to tell that a job is final, as a field of a request."""
+
+    url: Annotated[str, AfterValidator(_allowed_url)] = Field(
+        description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; no redirect is followed",
+        examples=["https://example.com/hooks/images"],
+    )
+    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3)] = Field(
+        default=["job.succeeded", "job.failed", "job.cancelled"], description="what to tell; default: every final state"
+    )
+
+
 class GenerateRequest(_Request):
-    """The body of POST /generate. Parameter names are those of diffusers."""
+    """The body of POST /generate and POST /jobs. Parameter names are those of diffusers."""
 
     prompt: Annotated[Prompt, AfterValidator(_not_empty)] = Field(
         description=f"what to draw, 1 to {MAX_PROMPT} characters", examples=["a small red circle on a white background"]
@@ -152,18 +167,7 @@ class GenerateRequest(_Request):
     metadata: dict[MetadataText, MetadataText] = Field(
         default_factory=dict, max_length=16, description="given back untouched"
     )
-
-
-class Webhook(_Request):
-    """Where to tell that a job is final, as a field of POST /jobs."""
-
-    url: Annotated[str, AfterValidator(_allowed_url)] = Field(
-        description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; no redirect is followed",
-        examples=["https://example.com/hooks/images"],
-    )
-    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3)] = Field(
-        default=["job.succeeded", "job.failed", "job.cancelled"], description="what to tell; default: every final state"
-    )
+    webhook: Webhook | None = _absent("whom to tell that the job is final; POST /generate keeps a job then, too")
 
 
 _CODES: Final = {
@@ -202,7 +206,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         code = "size_invalid"
     if code == "unknown_field":
         return FieldError(".".join(path)[:64], code, "is not a field of this request")
-    return FieldError(".".join(path)[:64], code, str(error["msg"]).replace("a valid dictionary", "an object"))
+    return FieldError(".".join(path)[:64], code, _DICTIONARY.sub("an object", str(error["msg"])))
 
 
 @dataclass(frozen=True)

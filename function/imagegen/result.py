@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -81,7 +81,7 @@ class Result(_Answer):
 
 
 class KeptImage(_Answer):
-    """One stored image by its key, from which a URL can be signed at any time."""
+    """One stored image by its key, from which a URL can be signed until the store may delete it."""
 
     key: str
     seed: int
@@ -90,6 +90,7 @@ class KeptImage(_Answer):
     content_type: str
     bytes: int
     sha256: str
+    kept_until: datetime
 
 
 class Outcome(_Answer):
@@ -134,11 +135,11 @@ class JobInfo(_Answer):
     attempt: int = Field(description="runs begun; another one follows a worker that died")
     progress: ProgressInfo | None = Field(description="while it runs")
     result: Result | None = Field(description="once it has succeeded; URLs are signed anew each time")
-    error: JobError | None = Field(description="once it has failed")
+    error: JobError | None = Field(description="once it has failed, or its images have expired")
     metadata: dict[str, str]
 
     @classmethod
-    def of(cls, job: Job, result: Result | None) -> JobInfo:
+    def of(cls, job: Job, result: Result | None, error: Mapping[str, Any] | None) -> JobInfo:
         return cls(
             id=job.job_id,
             status=job.state,
@@ -149,7 +150,7 @@ class JobInfo(_Answer):
             attempt=job.attempt,
             progress=_progress(job),
             result=result,
-            error=JobError(**job.error) if job.error is not None else None,
+            error=JobError(**error) if error is not None else None,
             metadata=dict(job.metadata),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ulid import ULID
 
@@ -87,7 +88,8 @@ class ImageService:
         Raises what `produce` raises.
         """
         outcome = self.produce(request, tenant=tenant, deadline=deadline)
-        return signed(outcome, self._store, request_id=str(ULID()), metadata=request.metadata)
+        now = datetime.now(UTC)
+        return signed(outcome, self._store, request_id=str(ULID()), metadata=request.metadata, now=now)
 
     def produce(
         self, request: GenerateRequest, *, tenant: str, deadline: Deadline, on_step: OnStep = _keep_going
@@ -240,6 +242,7 @@ def _kept(stored: StoredImage, generation: Generation, index: int) -> KeptImage:
         content_type=CONTENT_TYPES[generation.output_format],
         bytes=stored.bytes,
         sha256=stored.sha256,
+        kept_until=stored.kept_until,
     )
 
 

@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     table_name: str = Field(min_length=3, max_length=255, description="table of jobs, bills, keys and leases")
     jobs_queue_url: str = Field(min_length=1, description="queue of jobs that wait for a worker")
     jobs_dead_letters_url: str = Field(min_length=1, description="queue of jobs' messages that nobody could take")
-    job_days: int = Field(7, ge=1, le=3650, description="days that a job is kept")
+    image_days: int = Field(7, ge=1, le=3650, description="days that an image and its job are kept")
     model_ids: Strings = Field(("demo",), description="registry ids this deployment offers; the first is the default")
     models_dir: Path = Field(Path("/opt/models"), description="folder that holds one model folder per id")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the pipeline computes")

@@ -52,7 +52,7 @@ def build_jobs(settings: Settings) -> JobService:
         queue=build_queue(settings),
         webhooks=build_webhook_queue(settings),
         images=build_store(settings),
-        keep_s=settings.job_days * 24 * 3600,
+        keep_s=settings.image_days * 24 * 3600,
         clock=epoch_ms,
         on_crash=telemetry.crashed,
     )
@@ -80,7 +80,7 @@ def build_webhooks(settings: Settings) -> WebhookSender:
     jobs = build_jobs(settings)
     return WebhookSender(
         jobs=DynamoJobStore(settings.table_name, epoch_ms),
-        render=lambda job: jobs.describe(job).model_dump(mode="json"),
+        render=lambda job: jobs.summarize(job).model_dump(mode="json"),
         secrets=SsmSecretStore(settings.webhook_secrets_path),
         courier=Courier(),
         retries=build_webhook_queue(settings),
@@ -101,7 +101,7 @@ def build_store(settings: Settings) -> ImageStore:
     """Imports boto3, a quarter of a second; the engine that was begun before needs no Python meanwhile."""
     from imagegen.aws import S3ImageStore
 
-    return S3ImageStore(settings.bucket_name, settings.url_expires_seconds)
+    return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
 
 
 def build_engines(settings: Settings) -> EnginePool:

@@ -14,6 +14,9 @@ MAX_BYTES = {"openvino": 800_000_000, "torch": 1_800_000_000, "openvino,torch": 
 
 SETTINGS = {
     "BUCKET_NAME": "images-bucket",
+    "TABLE_NAME": "jobs-table",
+    "JOBS_QUEUE_URL": "none",
+    "JOBS_DEAD_LETTERS_URL": "none",
     "WEBHOOKS_QUEUE_URL": "none",
     "WEBHOOKS_DEAD_LETTERS_URL": "none",
     "WEBHOOK_SECRETS_PATH": "/none",

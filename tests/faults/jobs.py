@@ -37,7 +37,7 @@ def deploy(aws: StandIn) -> Places:
     names = resources_of_the_template(aws)
     sqs = aws.client("sqs")
     sqs.set_queue_attributes(QueueUrl=names["JobsQueue"], Attributes={"VisibilityTimeout": str(_VISIBILITY_S)})
-    return Places(names["Table"], names["Bucket"], names["JobsQueue"], names["JobsDeadLetters"])
+    return Places(names["Table"], names["Bucket"], names["JobsQueue"], names["JobsDeadLetters"], names["WebhooksQueue"])
 
 
 def variables(places: Places) -> dict[str, str]:
@@ -46,6 +46,9 @@ def variables(places: Places) -> dict[str, str]:
         "BUCKET_NAME": places.bucket,
         "JOBS_QUEUE_URL": places.queue_url,
         "JOBS_DEAD_LETTERS_URL": places.dead_letters_url,
+        "WEBHOOKS_QUEUE_URL": places.webhooks_queue_url,
+        "WEBHOOKS_DEAD_LETTERS_URL": "none",
+        "WEBHOOK_SECRETS_PATH": "/none",
         "STEP_S": "0.002",
         "REAL_TIMES": "",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
@@ -99,7 +102,7 @@ class _Parts:
             offer=Offer(REGISTRY, "demo", engines.backend_for),
             store=DynamoJobStore(settings.table_name, wiring.epoch_ms),
             queue=wiring.build_queue(settings),
-            webhooks=None,
+            webhooks=wiring.build_webhook_queue(settings),
             images=store,
             keep_s=24 * 3600,
             clock=wiring.epoch_ms,

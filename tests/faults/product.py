@@ -19,6 +19,7 @@ class Places:
     bucket: str
     queue_url: str
     dead_letters_url: str
+    webhooks_queue_url: str = "none"
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
         models=REGISTRY,
         default_model_id="demo",
         engines=FakeEngines(engine),
-        store=S3ImageStore(bucket, 3600),
+        store=S3ImageStore(bucket, 3600, 7),
         leader=Leader(MemoryLeases(), Limits()),
         receipts=Receipts(10240, 0.0000166667),
         embed_prompt=True,

@@ -12,7 +12,7 @@ import pytest
 
 from imagegen import telemetry
 from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, worker
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import ModelUnavailable, StorageUnavailable
 from imagegen.job_message import JobMessage
 from tests.expectations import outcome
 from tests.job_world import JobWorld
@@ -204,6 +204,74 @@ def test_prefer_wait(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_job_is_refused_when_it_is_submitted(function: Api, change: dict[str, Any]) -> None:
     assert function.submit(PROMPT | change)["statusCode"] == 422
     assert function.world.items("JOB#") == []
+
+
+HOOK = {"webhook": {"url": "https://example.com/hook", "events": ["job.succeeded", "job.cancelled"]}}
+
+
+def told(function: Api) -> list[tuple[str, ...]]:
+    return [message[2:] for message in function.world.webhooks.told]
+
+
+def test_a_webhook_is_told_of_each_end_that_was_asked_for(function: Api) -> None:
+    done, cancelled = (body(function.submit(PROMPT | HOOK)) for _ in range(2))
+    assert told(function) == []
+    function.call("POST", f"/jobs/{cancelled['id']}/cancel")
+    function.work_off()
+    assert told(function) == [(HOOK["webhook"]["url"], f"job.{end}", end) for end in ("cancelled", "succeeded")]
+    function.world.engines.failing = ModelUnavailable("The model cannot be loaded.")
+    failed = body(function.submit(PROMPT | HOOK | {"seed": 1}))
+    function.work_off()
+    assert body(function.call("GET", f"/jobs/{failed['id']}"))["status"] == "failed"
+    assert len(told(function)) == 2
+    assert "webhook" not in json.dumps(body(function.call("GET", f"/jobs/{done['id']}")))
+
+
+def test_generate_with_a_webhook_is_a_job_that_is_run_at_once(function: Api) -> None:
+    answer = function.call("POST", "/generate", PROMPT | HOOK)
+    assert (answer["statusCode"], body(answer)["status"]) == (200, "succeeded")
+    assert told(function) == [(HOOK["webhook"]["url"], "job.succeeded", "succeeded")]
+    assert body(function.call("GET", f"/jobs/{body(answer)['id']}"))["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("webhook", "field", "code"),
+    [
+        ({"url": "http://example.com/hook"}, "webhook.url", "url_not_allowed"),
+        ({"url": "https://169.254.169.254/latest"}, "webhook.url", "url_not_allowed"),
+        ({"url": "https://127.1/"}, "webhook.url", "url_not_allowed"),
+        ({"url": 7}, "webhook.url", "wrong_type"),
+        ({}, "webhook.url", "missing_field"),
+        ({"url": "https://example.com", "secret": "x"}, "webhook.secret", "unknown_field"),
+        ({"url": "https://example.com", "events": ["job.running"]}, "webhook.events.0", "out_of_range"),
+        ({"url": "https://example.com", "events": []}, "webhook.events", "out_of_range"),
+        ("https://example.com", "webhook", "wrong_type"),
+        (None, "webhook", "wrong_type"),
+    ],
+)
+def test_a_webhook_is_judged_at_submission(function: Api, webhook: object, field: str, code: str) -> None:
+    answer = function.submit(PROMPT | {"webhook": webhook})
+    assert outcome(answer) == (422, code)
+    assert [each["field"] for each in body(answer)["errors"]] == [field]
+    assert function.world.items("JOB#") == []
+
+
+def test_a_direct_invocation_takes_no_webhook(function: Api) -> None:
+    assert outcome(generator.handler(PROMPT | HOOK, Context())) == (422, "unknown_field")
+
+
+def test_images_that_have_expired_are_410_and_in_lists_an_error(function: Api) -> None:
+    job = body(function.submit(PROMPT, **{"Idempotency-Key": "k"}))
+    function.work_off()
+    (item,) = function.world.items("JOB#")
+    function.world.clock.pass_s(7 * 24 * 3600 - 1)
+    kept = {"expires_at": int(item["expires_at"]) + 3600}
+    table = boto3.resource("dynamodb").Table(function.world.resources["Table"])
+    table.put_item(Item=item | kept)
+    function.world.clock.pass_s(1800)
+    assert outcome(function.call("GET", f"/jobs/{job['id']}")) == (410, "result_expired")
+    (listed,) = body(function.call("GET", "/jobs"))["jobs"]
+    assert (listed["status"], listed["result"], listed["error"]["code"]) == ("succeeded", None, "result_expired")
 
 
 @pytest.mark.parametrize(

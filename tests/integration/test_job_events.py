@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, worker
+from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, webhooks, worker
 from tests import job_resources
 from tests.expectations import EXPECTATIONS, load, outcome
 from tests.lambda_event import Context
@@ -18,6 +18,7 @@ HANDLERS = {
     "Worker": worker.handler,
     "Sweeper": sweeper.handler,
     "DeadLetters": dead_letters.handler,
+    "Webhooks": webhooks.handler,
 }
 NAMES = [
     name
@@ -28,7 +29,8 @@ NAMES = [
 
 @pytest.fixture(scope="module", autouse=True)
 def aws() -> Iterator[None]:
-    made = [module.jobs for module in (job_routes, generator, worker, sweeper, dead_letters)]
+    jobs = [module.jobs for module in (job_routes, generator, worker, sweeper, dead_letters)]
+    made = [*jobs, worker.queue, webhooks.sender]
     with mock_aws():
         job_resources.make()
         for build in made:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -65,10 +65,10 @@ class JobLife(RuleBasedStateMachine):
             owner, lambda job: jobs.renewed(job, owner, now, limits, phase="step", phase_began=now, progress=None)
         )
 
-    @rule(owner=st.sampled_from(OWNERS), setback=st.booleans())
-    def hand_on(self, owner: str, setback: bool) -> None:
+    @rule(owner=st.sampled_from(OWNERS), cause=st.sampled_from(get_args(jobs.Cause)))
+    def hand_on(self, owner: str, cause: jobs.Cause) -> None:
         now, limits = self.world.clock(), self.world.limits
-        self._change(owner, lambda job: jobs.handed_on(job, owner, now, limits, setback=setback))
+        self._change(owner, lambda job: jobs.handed_on(job, owner, now, limits, cause))
 
     @rule(owner=st.sampled_from(OWNERS))
     def succeed(self, owner: str) -> None:

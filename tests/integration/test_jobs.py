@@ -142,7 +142,7 @@ def test_progress_is_told_while_it_runs(world: JobWorld) -> None:
     assert [each.eta_ms for each in seen if each] == [None, None, 4000, 2000]
 
 
-def test_a_run_that_meets_its_deadline_is_handed_on_and_takes_up_no_more_than_its_attempts(world: JobWorld) -> None:
+def test_a_run_that_meets_its_deadline_is_handed_on_and_uses_up_no_attempt_but_ends(world: JobWorld) -> None:
     job = world.submit()
     world.messages()
     left = 10.0
@@ -154,16 +154,18 @@ def test_a_run_that_meets_its_deadline_is_handed_on_and_takes_up_no_more_than_it
     world.engine.during = slow
     deadline = Deadline(lambda: left)
     handed_on = world.run(job, deadline)
-    assert (handed_on.state, handed_on.sent, handed_on.attempt) == ("queued", True, 1)
+    assert (handed_on.state, handed_on.sent) == ("queued", True)
+    assert (handed_on.attempt, handed_on.hand_ons) == (0, 1)
     assert len(world.messages()) == 1
     last = handed_on
     while not last.final:
         left = 10.0
         last = world.run(job, deadline)
-    assert last.attempt == world.limits.max_attempts
+    assert (last.attempt, last.hand_ons) == (1, world.limits.max_hand_ons)
     assert last.state == "failed"
     assert last.error is not None
-    assert last.error["code"] == "generation_timeout"
+    assert (last.error["code"], last.error["status"]) == ("generation_timeout", 504)
+    assert "fewer steps" in last.error["detail"]
 
 
 def test_no_time_left_is_no_attempt(world: JobWorld) -> None:
@@ -294,6 +296,20 @@ def test_another_tenants_job_does_not_exist(world: JobWorld) -> None:
             with pytest.raises(JobNotFound) as caught:
                 call(tenant, job_id)
             assert caught.value.detail == "There is no such job."
+
+
+def test_no_url_is_given_for_images_that_have_expired(world: JobWorld) -> None:
+    job = world.run(world.submit())
+    (signed,) = world.jobs.summarize(job).result.images  # type: ignore[union-attr]
+    world.clock.pass_s(7 * 24 * 3600 - 60)
+    again = world.run(world.submit(seed=signed.seed + 1))
+    world.clock.pass_s(120)
+    with pytest.raises(ResultExpired):
+        world.jobs.describe(job)
+    told = world.jobs.summarize(again)
+    assert (told.status, told.result) == ("succeeded", None)
+    assert told.error is not None
+    assert (told.error.code, told.error.status) == ("result_expired", 410)
 
 
 def test_an_expired_job_is_gone_before_it_is_deleted(world: JobWorld) -> None:

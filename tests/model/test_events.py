@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, worker
+from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, webhooks, worker
 from tests import job_resources
 from tests.expectations import EVENTS, EXPECTATIONS, events_of, load, outcome
 from tests.lambda_event import Context
@@ -20,10 +20,13 @@ HANDLERS = {
     "Api": api.handler,
     "Sweeper": sweeper.handler,
     "DeadLetters": dead_letters.handler,
+    "Webhooks": webhooks.handler,
 }
 KEPT = [
     generator.service,
     worker.service,
+    worker.queue,
+    webhooks.sender,
     *(each.jobs for each in (job_routes, generator, worker, sweeper, dead_letters)),
 ]
 """What handlers make once and keep, clients of an earlier moto with it."""

@@ -1,4 +1,4 @@
-"""Both functions: their settings, package, alias, concurrency, logs and warm-up."""
+"""The functions: their settings, package, alias, concurrency, logs and warm-up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imagegen.targets import Limits
 from tests.template.conftest import translated
 from tests.template.evaluate import Resources, Template, evaluate
 
-FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters"]
+FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
 
 NOT_SET = {
     "MODELS_DIR": "where the image holds its models",

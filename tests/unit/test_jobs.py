@@ -57,8 +57,8 @@ def test_every_transition_knows_its_own_trace() -> None:
     assert jobs.claimed(job, "me", NOW + 99_000, LIMITS) == job
     done = jobs.succeeded(job, "me", NOW, LIMITS, RESULT)
     assert jobs.succeeded(done, "me", NOW + 1, LIMITS, {"other": 1}) == done
-    queued = jobs.handed_on(job, "me", NOW, LIMITS)
-    assert jobs.handed_on(queued, "me", NOW + 1, LIMITS) == queued
+    queued = jobs.handed_on(job, "me", NOW, LIMITS, "crash")
+    assert jobs.handed_on(queued, "me", NOW + 1, LIMITS, "crash") == queued
     failed = jobs.failed(job, NOW, LIMITS, {}, owner="me")
     assert jobs.failed(failed, NOW + 1, LIMITS, {}, owner="me") == failed
     cancelled = jobs.cancelled(job, NOW, LIMITS)
@@ -69,7 +69,7 @@ def test_nobody_else_ends_a_run() -> None:
     job = running()
     ends: list[Callable[[], object]] = [
         lambda: jobs.succeeded(job, "you", NOW, LIMITS, RESULT),
-        lambda: jobs.handed_on(job, "you", NOW, LIMITS),
+        lambda: jobs.handed_on(job, "you", NOW, LIMITS, "crash"),
         lambda: jobs.failed(job, NOW, LIMITS, {}, owner="you"),
         lambda: renewed_at(jobs.revived(job, NOW + 20_000, LIMITS, {}), 21),
     ]

@@ -12,7 +12,15 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from imagegen import http, telemetry, tenant
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import job_routes
-from imagegen.errors import BodyNotObject, GenerationTimeout, InternalError, JobFailed, ServiceError
+from imagegen.errors import (
+    BodyNotObject,
+    FieldError,
+    GenerationTimeout,
+    InternalError,
+    InvalidRequest,
+    JobFailed,
+    ServiceError,
+)
 from imagegen.request import GenerateRequest, WarmUpRequest
 from imagegen.result import JobInfo, Result
 from imagegen.settings import Settings
@@ -58,7 +66,7 @@ def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyp
     if "respond-async" in http.preferences(event):
         submitted = jobs().submit(body, tenant=owner, keyed=keyed)
         return _render(submitted, {"Preference-Applied": "respond-async"})
-    if keyed is not None:
+    if keyed is not None or body.webhook is not None:
         return _render(jobs().run_now(body, tenant=owner, keyed=keyed, service=service(), deadline=deadline))
     try:
         result = service().generate(body, tenant=owner, deadline=deadline)
@@ -116,6 +124,8 @@ def _answer_directly(event: object, context: LambdaContext) -> dict[str, Any]:
         telemetry.warmed(warm)
         return warm.model_dump(mode="json")
     request = GenerateRequest.parse(event)
+    if request.webhook is not None:
+        raise InvalidRequest([FieldError("webhook", "unknown_field", "is for jobs, and a direct invocation is none")])
     result = service().generate(request, tenant=tenant.LOCAL, deadline=_function_deadline(context))
     telemetry.generated(result)
     return result.model_dump(mode="json")

@@ -65,12 +65,12 @@ def list_jobs():  # type: ignore[no-untyped-def]
     after = cursor.decode(owner, query["cursor"]) if "cursor" in query else None
     found, last = jobs().list(owner, limit=_limit(query.get("limit")), after=after, state=_state(query.get("status")))
     page = JobPage(
-        jobs=[jobs().describe(job) for job in found], cursor=cursor.encode(owner, last) if last is not None else None
+        jobs=[jobs().summarize(job) for job in found], cursor=cursor.encode(owner, last) if last is not None else None
     )
     return Response(200, http.JSON, page.model_dump_json())
 
 
-@router.get("/jobs/<job_id>", summary="One job", responses=http.answers(JobInfo, *REFUSALS))
+@router.get("/jobs/<job_id>", summary="One job", responses=http.answers(JobInfo, *REFUSALS, 410))
 def get_job(job_id: str):  # type: ignore[no-untyped-def]
     return answer(jobs().describe(jobs().get(caller(router.current_event), job_id)))
 
