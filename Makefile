@@ -57,8 +57,9 @@ run: $(VENV)/.ready $(DEMO) ## generate an image through the local stack: make r
 export PROMPT
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599
-	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)")
+serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
+	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)") \
+		$(if $(RECEIVER),--receiver "$(RECEIVER)" --receiver-ca "$(RECEIVER_CA)")
 
 # -- check and test ----------------------------------------------------------------------------------------------------
 

@@ -126,8 +126,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, tls: ssl.SSLContext, behaviour: Behaviour):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, tls: ssl.SSLContext, behaviour: Behaviour, port: int):
+        super().__init__((str(LOOPBACK), port), _Handler)
         self.tls = tls
         self.behaviour = behaviour
         self.requests: list[Request] = []
@@ -183,9 +183,12 @@ class Receiver:
 
 
 @contextmanager
-def receiver(behaviour: Behaviour, *, authority: Authority | None = None, name: str = HOST) -> Iterator[Receiver]:
+def receiver(
+    behaviour: Behaviour, *, authority: Authority | None = None, name: str = HOST, port: int = 0
+) -> Iterator[Receiver]:
+    """On a free port, unless one is given."""
     authority = authority or Authority()
-    server = _Server(authority.server(name), behaviour)
+    server = _Server(authority.server(name), behaviour, port)
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
     thread.start()
     try:

@@ -20,6 +20,7 @@ from imagegen.settings import Settings
 if TYPE_CHECKING:
     from imagegen.aws_webhooks import SqsWebhookQueue
     from imagegen.service import ImageService
+    from imagegen.targets import Courier
     from imagegen.webhooks import WebhookSender
 
 
@@ -70,8 +71,8 @@ def build_webhook_queue(settings: Settings) -> SqsWebhookQueue:
     return SqsWebhookQueue(settings.webhooks_queue_url, settings.webhooks_dead_letters_url)
 
 
-def build_webhooks(settings: Settings) -> WebhookSender:
-    """Delivers to public addresses only: nothing in the settings says otherwise."""
+def build_webhooks(settings: Settings, courier: Courier | None = None) -> WebhookSender:
+    """Delivers to public addresses only, unless a test brings a courier: nothing in the settings says otherwise."""
     from imagegen.aws_table import DynamoJobStore
     from imagegen.aws_webhooks import SsmSecretStore
     from imagegen.targets import Courier
@@ -82,7 +83,7 @@ def build_webhooks(settings: Settings) -> WebhookSender:
         jobs=DynamoJobStore(settings.table_name, epoch_ms),
         render=lambda job: jobs.summarize(job).model_dump(mode="json"),
         secrets=SsmSecretStore(settings.webhook_secrets_path),
-        courier=Courier(),
+        courier=courier or Courier(),
         retries=build_webhook_queue(settings),
     )
 

@@ -18,12 +18,12 @@ def stored() -> SigningSecrets:
 
 def test_a_secret_is_made_once_rotated_and_retired() -> None:
     with mock_aws():
-        first = act("imagegen-dev", "alice", "show")
-        assert act("imagegen-dev", "alice", "show") == stored() == first
-        both = act("imagegen-dev", "alice", "rotate")
+        first = act(boto3.client("ssm"), "imagegen-dev", "alice", "show")
+        assert act(boto3.client("ssm"), "imagegen-dev", "alice", "show") == stored() == first
+        both = act(boto3.client("ssm"), "imagegen-dev", "alice", "rotate")
         assert stored() == both
         assert both.values[1:] == first.values
-        newest = act("imagegen-dev", "alice", "retire")
+        newest = act(boto3.client("ssm"), "imagegen-dev", "alice", "retire")
         assert stored() == newest
         assert newest.values == both.values[:1]
         (parameter,) = boto3.client("ssm").describe_parameters()["Parameters"]

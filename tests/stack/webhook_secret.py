@@ -16,9 +16,8 @@ from imagegen.webhooks import SigningSecrets
 Action = Literal["show", "rotate", "retire"]
 
 
-def act(stack_name: str, owner: str, action: Action) -> SigningSecrets:
+def act(ssm: Any, stack_name: str, owner: str, action: Action) -> SigningSecrets:
     """Its secrets after the action, newest first. Raises botocore's ClientError; ValueError for a bad value."""
-    ssm = boto3.client("ssm")
     name = f"/{stack_name}/webhooks/{owner}"
     before = _read(ssm, name)
     if before is None:
@@ -49,7 +48,7 @@ def main() -> None:
     if not key:
         sys.exit('whose secret? make webhook-secret API_KEY="..."')
     try:
-        after = act(arguments.stack_name, tenant.of_api_key(key), arguments.action)
+        after = act(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
     except (ClientError, ValueError) as error:
         sys.exit(f"{arguments.stack_name}: {error}")
     print(*after.values, sep="\n")
