@@ -82,6 +82,8 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "api-jobs-submit-unknown-model.json": _api(404, "model_not_found"),
     "api-jobs-submit-bad-key.json": _api(400, "idempotency_key_invalid"),
     "api-jobs-submit-wait.json": _api(202),
+    "api-jobs-submit-webhook.json": _api(202),
+    "api-jobs-submit-bad-webhook.json": _api(422, "url_not_allowed"),
     "api-jobs-list.json": _api(200),
     "api-jobs-list-bad-limit.json": _api(422, "out_of_range"),
     "api-jobs-list-bad-cursor.json": _api(400, "invalid_cursor"),

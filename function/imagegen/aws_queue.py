@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from botocore.config import Config
 
+from imagegen.aws_client import client
 from imagegen.aws_errors import translated
 from imagegen.job_message import JobMessage
 
@@ -26,8 +26,8 @@ class SqsJobQueue:
 
     @cached_property
     def _client(self) -> SQSClient:
-        client: SQSClient = boto3.client("sqs", config=_CONFIG)
-        return client
+        made: SQSClient = client("sqs", _CONFIG)
+        return made
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         body = JobMessage(tenant, job_id).body()

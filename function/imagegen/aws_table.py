@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from imagegen import jobs
+from imagegen.aws_client import client
 from imagegen.aws_errors import code, translated
 from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired
 from imagegen.idempotency import KEPT_S, KeyedBody
@@ -40,8 +40,8 @@ class _Table:
 
     @cached_property
     def _client(self) -> DynamoDBClient:
-        client: DynamoDBClient = boto3.client("dynamodb", config=_CONFIG)
-        return client
+        made: DynamoDBClient = client("dynamodb", _CONFIG)
+        return made
 
 
 class DynamoJobStore(_Table):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from imagegen.aws_client import client
 from imagegen.aws_errors import code, translated
 from imagegen.ports import ReceivedMessage
 from imagegen.webhook_message import VERSION, WebhookMessage
@@ -36,8 +36,8 @@ class SqsWebhookQueue:
 
     @cached_property
     def _client(self) -> SQSClient:
-        client: SQSClient = boto3.client("sqs", config=_CONFIG)
-        return client
+        made: SQSClient = client("sqs", _CONFIG)
+        return made
 
     def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
         message = WebhookMessage.model_validate(
@@ -78,7 +78,7 @@ class SsmSecretStore:
 
     @cached_property
     def _provider(self) -> SSMProvider:
-        return SSMProvider(boto3_client=boto3.client("ssm", config=_CONFIG))
+        return SSMProvider(boto3_client=client("ssm", _CONFIG))
 
     def get(self, tenant: str) -> str | None:
         with translated("SSM"):

@@ -46,12 +46,21 @@ class Generated:
     decode_s: float
     compile_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    shared_by: int = 1
+    """Generations that one call drew: each has cost its share of the time."""
 
 
 class Engine(Protocol):
     """A model in memory. Generating never changes what the next request sees."""
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated: ...
+
+
+class BatchEngine(Engine, Protocol):
+    """An engine on a processor that draws several pictures quicker together."""
+
+    def generate_together(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
+        """One call for generations of one shape; the steps reported are those of one picture."""
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,12 @@ class Generation:
     scheduler: str
     output_format: OutputFormat
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What generations must share to be drawn in one call."""
+        steps, guidance = self.num_inference_steps, self.guidance_scale
+        return self.model_id, self.width, self.height, steps, guidance, self.scheduler
+
     def seed_of(self, index: int) -> int:
         return (self.seed + index) % (MAX_SEED + 1)
 

@@ -39,6 +39,7 @@ class Made:
     timings: Timings
     cold_start: bool = False
     cached: bool = False
+    shared_by: int = 1
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class ImageService:
             cached=made.cached,
             cold_start=made.cold_start,
             timings=made.timings.model_copy(update={"total_ms": _ms(elapsed)}),
-            cost=self._receipts.of(elapsed),
+            cost=self._receipts.of(elapsed / made.shared_by),
             warnings=warnings,
         )
 
@@ -195,7 +196,7 @@ class ImageService:
             decode_ms=_ms(generated.decode_s),
             store_ms=_ms(store_s),
         )
-        return Made(stored, timings, cold_start=resident.load_s > 0)
+        return Made(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
 
     def _generate_in_time(self, work: Work, generate: Callable[[Generation, OnStep], Generated]) -> Generated:
         """Refuse what cannot fit, and stop between two steps what turns out not to."""

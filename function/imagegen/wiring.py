@@ -21,15 +21,19 @@ if TYPE_CHECKING:
     from imagegen.aws_webhooks import SqsWebhookQueue
     from imagegen.service import ImageService
     from imagegen.targets import Courier
+    from imagegen.together import Together
     from imagegen.webhooks import WebhookSender
 
 
-def build_service(settings: Settings) -> ImageService:
-    """Raises ValueError where MODEL_IDS names a model that the registry does not know."""
+def build_service(settings: Settings, together: Together | None = None) -> ImageService:
+    """On a GPU, what comes at the same time is drawn `together`.
+
+    Raises ValueError where MODEL_IDS names a model that the registry does not know.
+    """
     from imagegen.service import ImageService, Receipts  # Pillow: not in the zip functions
 
     models = offered(settings.model_ids)
-    engines = build_engines(settings)
+    engines = build_engines(settings, together)
     if settings.aws_lambda_initialization_type:
         engines.begin(models[settings.default_model_id])
     return ImageService(
@@ -105,17 +109,27 @@ def build_store(settings: Settings) -> ImageStore:
     return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
 
 
-def build_engines(settings: Settings) -> EnginePool:
+def on_gpu(settings: Settings) -> bool:
+    return _backends(settings)[0].device == "cuda"
+
+
+def build_engines(settings: Settings, together: Together | None = None) -> EnginePool:
+    def load(model: Model, backend: Backend) -> Engine:
+        return _load(model, settings.models_dir, backend, together)
+
+    return EnginePool(_backends(settings), load, settings.aws_lambda_function_memory_size)
+
+
+def _backends(settings: Settings) -> tuple[Backend, ...]:
     memory_mb = settings.aws_lambda_function_memory_size
     if settings.precision == "auto":
         precision = fastest_precision(settings.onednn_max_cpu_isa)
     else:
         precision = Precision(settings.precision, f"PRECISION={settings.precision}")
-    backends = choose_backends(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
-    return EnginePool(backends, lambda model, backend: _load(model, settings.models_dir, backend), memory_mb)
+    return choose_backends(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
 
 
-def _load(model: Model, models_dir: Path, backend: Backend) -> Engine:
+def _load(model: Model, models_dir: Path, backend: Backend, together: Together | None) -> Engine:
     """Seconds of imports, paid by the first generation only."""
     folder = models_dir / model.id / backend.engine
     try:
@@ -125,6 +139,7 @@ def _load(model: Model, models_dir: Path, backend: Backend) -> Engine:
             return OpenVINOEngine.load(folder, model, backend)
         from imagegen.engine_torch import TorchEngine
 
-        return TorchEngine.load(folder, backend)
+        engine = TorchEngine.load(folder, backend)
+        return together.engine(engine) if together is not None and backend.device == "cuda" else engine
     except ModuleNotFoundError as error:
         raise ModelUnavailable.because(backend.engine, f"is not built in, but ENGINES names it: {error}") from error

@@ -1,19 +1,27 @@
-"""The container function behind the jobs' queue: one message, one job."""
+"""The container function behind the jobs' queue: one message, one job. On a GPU a batch of them is drawn together."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import (
+    AsyncBatchProcessor,
+    BatchProcessor,
+    EventType,
+    async_process_partial_response,
+    process_partial_response,
+)
 
 from imagegen import telemetry
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
 from imagegen.job_message import JobMessage, Unreadable
 from imagegen.settings import Settings
-from imagegen.wiring import build_jobs, build_queue, build_service
+from imagegen.together import Together
+from imagegen.wiring import build_jobs, build_queue, build_service, on_gpu
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -26,11 +34,15 @@ if TYPE_CHECKING:
 settings = Settings()
 # What failed comes again by itself; an exception for the whole batch would say no more than the list of its records.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+together = Together()
+draws_together = on_gpu(settings)
+"""On a CPU messages are taken one after the other: a batch gains nothing there."""
 
 
 @cache
 def service() -> ImageService:
-    return build_service(settings)
+    return build_service(settings, together)
 
 
 @cache
@@ -68,7 +80,16 @@ def _postpone(record: SQSRecord) -> None:
         queue().postpone(record.receipt_handle, 60 * received)
 
 
+async def run_in_thread(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    await asyncio.to_thread(run, record, lambda_context)
+
+
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event=event, record_handler=run, processor=processor, context=context)
+    if not draws_together:
+        return process_partial_response(event=event, record_handler=run, processor=processor, context=context)
+    with together.expecting(len(event["Records"])):
+        return async_process_partial_response(
+            event=event, record_handler=run_in_thread, processor=concurrent_processor, context=context
+        )
