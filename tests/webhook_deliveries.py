@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -267,5 +267,5 @@ if __name__ == "__main__":
 
     with played(translation(), "AWS::SQS::Queue") as made:
         report = run(made, int(sys.argv[1]), int(sys.argv[2]))
-    print(report)
+    print(json.dumps({"holds": report.holds, **asdict(report)}))
     sys.exit(not report.holds)

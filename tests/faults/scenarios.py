@@ -1,4 +1,6 @@
-"""R1, R2 and R4 to R7 as runs against a product; each gives its figures and whether it holds.
+"""R1 to R8 as runs against a product; each gives its figures and whether it holds.
+
+R3 and R8 are processes of their own around moto, and always against the product itself.
 
 Volumes are those of the issue times `scale`. A run whose faults did not happen as asked for does not hold.
 """
@@ -6,6 +8,8 @@ Volumes are those of the issue times `scale`. A run whose faults did not happen 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +25,7 @@ from tests.faults.plan import FaultPlan, Mix
 from tests.faults.poller import Poller
 from tests.faults.product import Product
 from tests.faults.standin import StandIn
+from tests.stack.process import ROOT
 
 Figures = dict[str, Any]
 
@@ -139,6 +144,16 @@ def r6(ring: Ring) -> Figures:
     }
 
 
+def r3(ring: Ring) -> Figures:
+    """States are legal and final ones stay: 2,000 random lives of 50 steps."""
+    return _figures("tests.faults.states", ring.scaled(2000), ring.seed)
+
+
+def r8(ring: Ring) -> Figures:
+    """A thousand webhooks to a receiver that fails at 40 % of the attempts: delivered or buried, all verified."""
+    return _figures("tests.webhook_deliveries", ring.scaled(1000), ring.seed)
+
+
 def r7(ring: Ring) -> Figures:
     """Two hundred identical requests at once are drawn once; twice where the first worker is killed."""
     drawn = {}
@@ -157,11 +172,24 @@ def r7(ring: Ring) -> Figures:
 SCENARIOS: Final[dict[str, Callable[[Ring], Figures]]] = {
     "R1": r1,
     "R2": r2,
+    "R3": r3,
     "R4": r4,
     "R5": r5,
     "R6": r6,
     "R7": r7,
+    "R8": r8,
 }
+
+
+def _figures(module: str, volume: int, seed: int) -> Figures:
+    """What a module's last line says in JSON; a run that ends without one does not hold."""
+    command = [sys.executable, "-m", module, str(volume), str(seed)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    if not lines or not lines[-1].startswith("{"):
+        return {"holds": False, "how": done.stderr[-500:]}
+    figures: Figures = json.loads(lines[-1])
+    return figures
 
 
 def redelivered_otherwise(deliveries: Sequence[Entry]) -> int:
