@@ -28,6 +28,8 @@ os.environ.update(
     # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.
     THREADS="1",
     OMP_NUM_THREADS="1",
+    # Processes that tests start find what pytest finds (pyproject.toml, pythonpath).
+    PYTHONPATH=os.pathsep.join([str(ROOT / "function"), str(ROOT / "function" / "models" / "training")]),
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):
     os.environ.pop(name, None)

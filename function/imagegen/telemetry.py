@@ -71,6 +71,12 @@ def ran(job_id: str, job: Job | None) -> None:
     metrics.add_metric("JobFailures", MetricUnit.Count, int(state == "failed"))
 
 
+def handed_over() -> None:
+    """A request that did not fit the gateway's time became a job: no failure, but a reason to look at the models."""
+    logger.info("handed over")
+    metrics.add_metric("HandOvers", MetricUnit.Count, 1)
+
+
 def buried(reason: str) -> None:
     """A message that went to the dead letters; its body stays out of the log."""
     logger.error("buried", extra={"reason": reason})

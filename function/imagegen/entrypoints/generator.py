@@ -70,8 +70,8 @@ def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyp
         return _render(jobs().run_now(body, tenant=owner, keyed=keyed, service=service(), deadline=deadline))
     try:
         result = service().generate(body, tenant=owner, deadline=deadline)
-    except GenerationTimeout as error:
-        telemetry.failed(error)
+    except GenerationTimeout:
+        telemetry.handed_over()
         return _render(jobs().submit(body, tenant=owner))
     telemetry.generated(result)
     return Response(200, http.JSON, result.model_dump_json())
