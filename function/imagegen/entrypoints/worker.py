@@ -89,6 +89,9 @@ async def run_in_thread(record: SQSRecord, lambda_context: LambdaContext) -> Non
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if not draws_together:
         return process_partial_response(event=event, record_handler=run, processor=processor, context=context)
+    # By one thread: several that find a cache empty at the same moment would each load an engine.
+    for build in (service, jobs, queue):
+        build()
     with together.expecting(len(event["Records"])):
         return async_process_partial_response(
             event=event, record_handler=run_in_thread, processor=concurrent_processor, context=context
