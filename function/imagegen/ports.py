@@ -51,6 +51,9 @@ class Engine(Protocol):
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated: ...
 
+    def close(self) -> None:
+        """Wait until nothing works in the background any more; the engine is given up after that."""
+
 
 @dataclass(frozen=True)
 class Resident:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from imagegen import manifest
 from imagegen.engines import EnginePool, choose_backends
 from imagegen.errors import ModelUnavailable
 from imagegen.ports import Backend, Engine, ImageStore
@@ -47,15 +48,16 @@ def build_engines(settings: Settings) -> EnginePool:
 
 
 def _load(model: Model, models_dir: Path, backend: Backend) -> Engine:
-    """Seconds of imports, paid by the first generation only."""
+    """Verifying the files needs no Python, so it begins before the engine's imports, which need nothing else."""
     folder = models_dir / model.id / backend.engine
+    verified = manifest.begin_verifying(folder)
     try:
         if backend.engine == "openvino":
             from imagegen.engine_openvino import OpenVINOEngine
 
-            return OpenVINOEngine.load(folder, model, backend)
+            return OpenVINOEngine.load(folder, model, backend, verified)
         from imagegen.engine_torch import TorchEngine
 
-        return TorchEngine.load(folder, backend)
+        return TorchEngine.load(folder, backend, verified)
     except ModuleNotFoundError as error:
         raise ModelUnavailable.because(backend.engine, f"is not built in, but ENGINES names it: {error}") from error
