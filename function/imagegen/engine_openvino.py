@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 def _import_genai() -> Any:
-    """Without OpenVINO's tools for conversion, half of the time: `import openvino` goes without where they are missing."""
+    """Without OpenVINO's tools for conversion, half of its time: it goes without where they are missing."""
     tools = "openvino.tools"
     if tools in sys.modules:
         import openvino_genai
@@ -140,8 +140,8 @@ class OpenVINOEngine:
         self._finish(self._text, self._decoder)
 
     def close(self) -> None:
-        """Wait until nothing is compiled any more: OpenVINO 2026.4.1 ended the process now and then where another engine
-        was opened, or this one's parts let go, while some of them were still being compiled."""
+        """Wait until nothing is compiled any more. OpenVINO 2026.4.1 ended the process now and then where another engine
+        was opened, or parts of this one were let go, while others were still being compiled."""
         wait([self._unet.compiled, self._text, self._decoder])
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
@@ -193,14 +193,12 @@ class OpenVINOEngine:
         return unet
 
     def _read_text(self) -> Text:
-        """One after the other: see `close`. Of an encoder without a fixed shape, the first use lays the weights out."""
+        """One after the other: see `close`."""
         encoders = [
             self._compiled(kind, name)
             for name, kind in _TEXT_ENCODERS.items()
             if name == "text_encoder" or self._model.family == "stable-diffusion-xl"
         ]
-        for encoder in encoders:
-            encoder.infer("a picture", "", False)
         return Text(encoders, tokenizer=self._read(genai.Tokenizer, "tokenizer"))
 
     def _compiled(self, kind: Any, name: str) -> Any:

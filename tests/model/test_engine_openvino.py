@@ -27,7 +27,9 @@ PREPARED = MODELS / "demo" / "openvino"
 
 def use(folder: Path, backend: Backend = OPENVINO) -> None:
     """Load the folder and draw with it: damage in large files surfaces at the latest then."""
-    OpenVINOEngine.load(folder, DEMO, backend, manifest.begin_verifying(folder)).generate(generation(), lambda step, of: None)
+    OpenVINOEngine.load(folder, DEMO, backend, manifest.begin_verifying(folder)).generate(
+        generation(), lambda step, of: None
+    )
 
 
 @pytest.fixture
