@@ -140,8 +140,8 @@ class OpenVINOEngine:
         self._finish(self._text, self._decoder)
 
     def close(self) -> None:
-        """Wait until nothing is compiled any more. OpenVINO 2026.4.1 ended the process now and then where another engine
-        was opened, or parts of this one were let go, while others were still being compiled."""
+        """Wait until nothing is compiled any more: OpenVINO 2026.4.1 ended the process now and then where another
+        engine was opened, or parts of this one were let go, while others were still being compiled."""
         wait([self._unet.compiled, self._text, self._decoder])
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
