@@ -120,8 +120,8 @@ class OpenVINOEngine:
         self._window = int(json.loads((folder / "text_encoder" / "config.json").read_text())["max_position_embeddings"])
         self._lock = threading.Lock()
         self._verified = verified
-        # One thing after the other, and what is soon done first. Side by side nothing is done sooner, as each compiles in
-        # all threads, and OpenVINO 2026.4.1 ended the process now and then (docs/decisions.md).
+        # One thing after the other, and what is soon done first. Side by side nothing is done sooner, as each compiles
+        # in all threads, and OpenVINO 2026.4.1 ended the process now and then (docs/decisions.md).
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openvino")
         self._text = self._background.submit(self._read_text)
         self._decoder = self._background.submit(self._compiled, genai.AutoencoderKL, "vae_decoder")
