@@ -92,6 +92,7 @@ class FakeEngine:
     warnings: list[str] = field(default_factory=list)
     during: Callable[[int], None] = lambda step: None
     compile_s: float = 0.0
+    closed: bool = False
     generations: int = 0
     steps: int = 0
 
@@ -108,6 +109,9 @@ class FakeEngine:
             for index in range(generation.num_images_per_prompt)
         ]
         return Generated(images, 0.01, 0.02, 0.03, self.compile_s, self.warnings)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @dataclass

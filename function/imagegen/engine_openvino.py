@@ -10,6 +10,7 @@ own.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import openvino_genai as genai
 from PIL import Image
 
 from imagegen import manifest
@@ -30,6 +30,23 @@ from imagegen.registry import SCHEDULERS, Defaults, Model
 from imagegen.request import Generation
 
 T = TypeVar("T")
+
+
+def _import_genai() -> Any:
+    """Without OpenVINO's tools for conversion, half of its time: it goes without where they are missing."""
+    tools = "openvino.tools"
+    if tools in sys.modules:
+        import openvino_genai
+    else:
+        sys.modules[tools] = None  # type: ignore[assignment]  # Python's way to say that there is no such module
+        try:
+            import openvino_genai
+        finally:
+            del sys.modules[tools]
+    return openvino_genai
+
+
+genai: Final = _import_genai()
 
 _HINTS: Final = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _PIPELINES: Final = {
@@ -66,6 +83,14 @@ class Denoiser:
 
 
 @dataclass(frozen=True)
+class Text:
+    """What reads prompts. Every encoder holds a tokenizer of its own; the one here counts tokens."""
+
+    encoders: list[Any]
+    tokenizer: Any
+
+
+@dataclass(frozen=True)
 class Drawn:
     """One image and the seconds that its phases took."""
 
@@ -78,7 +103,7 @@ class Drawn:
 class OpenVINOEngine:
     """A prepared folder in memory. Each request gets a pipeline of its own around the shared, compiled models."""
 
-    def __init__(self, folder: Path, model: Model, backend: Backend, large_files: dict[str, Any]):
+    def __init__(self, folder: Path, model: Model, backend: Backend, verified: Future[None]):
         self._folder = folder
         self._model = model
         self._properties = {
@@ -94,32 +119,31 @@ class OpenVINOEngine:
         }
         self._window = int(json.loads((folder / "text_encoder" / "config.json").read_text())["max_position_embeddings"])
         self._lock = threading.Lock()
-        self._background = ThreadPoolExecutor(thread_name_prefix="openvino")
-        self._verified: Future[None] = self._background.submit(manifest.verify_large, folder, large_files)
-        self._unet = self._compile_in_background(self._shape(model.defaults))
-        self._encoders = [
-            self._background.submit(self._compiled, kind, name)
-            for name, kind in _TEXT_ENCODERS.items()
-            if name == "text_encoder" or model.family == "stable-diffusion-xl"
-        ]
+        self._verified = verified
+        # One thing after the other, and what is soon done first. Side by side nothing is done sooner, as each compiles
+        # in all threads, and OpenVINO 2026.4.1 ended the process now and then (docs/decisions.md).
+        self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openvino")
+        self._text = self._background.submit(self._read_text)
         self._decoder = self._background.submit(self._compiled, genai.AutoencoderKL, "vae_decoder")
-        self._tokenizer = self._background.submit(self._read, genai.Tokenizer, "tokenizer")
+        self._unet = self._compile_in_background(self._shape(model.defaults))
 
     @classmethod
-    def load(cls, folder: Path, model: Model, backend: Backend) -> OpenVINOEngine:
+    def load(cls, folder: Path, model: Model, backend: Backend, verified: Future[None]) -> OpenVINOEngine:
         """Open a prepared folder; reading goes on in the background, and `generate` waits for what it needs.
 
-        Raises ModelUnavailable where a file is missing or from a newer OpenVINO, or a small one damaged. Damage in a
-        large file, which holds nothing but tensors, surfaces before a picture drawn with it leaves `generate`.
+        `verified` is of `manifest.begin_verifying`: damage in a large file, which holds nothing but tensors, surfaces
+        before a picture drawn with it leaves `generate`. Raises ModelUnavailable for files of a newer OpenVINO.
         """
-        large_files = manifest.verify_small(folder)
         _refuse_newer(folder)
-        return cls(folder, model, backend, large_files)
+        return cls(folder, model, backend, verified)
 
     def finish_loading(self) -> None:
         """Wait until all is loaded that does not depend on the size asked for. Raises ModelUnavailable."""
-        for part in (*self._encoders, self._decoder, self._tokenizer):
-            part.result()
+        self._finish(self._text, self._decoder)
+
+    def close(self) -> None:
+        """Wait until nothing is compiled any more, beside which another engine would be opened."""
+        wait([self._unet.compiled, self._text, self._decoder])
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
         """Draw the images one after the other: GenAI takes one prompt and one generator per call."""
@@ -149,9 +173,16 @@ class OpenVINOEngine:
         if self._unet.shape != shape:
             self._unet.discard()  # the other shape's memory goes first
             self._unet = self._compile_in_background(shape)
-        self._unet.compiled.result()
-        self.finish_loading()
+        self._finish(self._unet.compiled, self._text, self._decoder)
         return time.perf_counter() - started
+
+    def _finish(self, *parts: Future[Any]) -> None:
+        try:
+            for part in parts:
+                part.result()
+        except ModelUnavailable:
+            self.close()
+            raise
 
     def _compile_in_background(self, shape: Shape) -> Denoiser:
         return Denoiser(shape, self._background.submit(self._compiled_unet, shape))
@@ -161,6 +192,14 @@ class OpenVINOEngine:
         unet.reshape(shape.batch, shape.height, shape.width, self._window)
         self._guard("unet", lambda: unet.compile("CPU", **self._properties))
         return unet
+
+    def _read_text(self) -> Text:
+        encoders = [
+            self._compiled(kind, name)
+            for name, kind in _TEXT_ENCODERS.items()
+            if name == "text_encoder" or self._model.family == "stable-diffusion-xl"
+        ]
+        return Text(encoders, tokenizer=self._read(genai.Tokenizer, "tokenizer"))
 
     def _compiled(self, kind: Any, name: str) -> Any:
         part = self._read(kind, name)
@@ -182,7 +221,7 @@ class OpenVINOEngine:
         config = str(self._folder / "scheduler" / "scheduler_config.json")
         return _PIPELINES[self._model.family](
             self._guard("scheduler", lambda: genai.Scheduler.from_config(config, kind)),
-            *(encoder.result() for encoder in self._encoders),
+            *self._text.result().encoders,
             self._unet.compiled.result(),
             self._decoder.result(),
         )
@@ -224,7 +263,7 @@ class OpenVINOEngine:
         )
 
     def _count_tokens(self, text: str) -> int:
-        return int(self._tokenizer.result().encode(text).input_ids.shape[1])
+        return int(self._text.result().tokenizer.encode(text).input_ids.shape[1])
 
 
 def _refuse_newer(folder: Path) -> None:

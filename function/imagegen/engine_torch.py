@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +20,6 @@ import transformers
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL.Image import Image
 
-from imagegen import manifest
 from imagegen.errors import ModelUnavailable
 from imagegen.ports import Backend, Generated, OnStep
 from imagegen.registry import SCHEDULERS
@@ -44,12 +44,12 @@ class TorchEngine:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, folder: Path, backend: Backend) -> TorchEngine:
-        """Load a diffusers folder from disk: no network, no pickles, no remote code.
+    def load(cls, folder: Path, backend: Backend, verified: Future[None]) -> TorchEngine:
+        """Load a diffusers folder from disk, once its files are verified: no network, no pickles, no remote code.
 
         Raises ModelUnavailable where a file is missing, damaged or not a Stable Diffusion pipeline.
         """
-        manifest.verify(folder)
+        verified.result()
         torch.set_num_threads(backend.threads)
         try:
             pipeline = DiffusionPipeline.from_pretrained(
@@ -64,6 +64,9 @@ class TorchEngine:
         if not isinstance(pipeline, (StableDiffusionPipeline, StableDiffusionXLPipeline)):
             raise ModelUnavailable.because(folder, f"holds a {type(pipeline).__name__}, which this engine does not run")
         return cls(pipeline.to(backend.device), backend.device)
+
+    def close(self) -> None:
+        """Nothing works in the background."""
 
     @torch.inference_mode()
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:

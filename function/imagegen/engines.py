@@ -56,7 +56,7 @@ class EnginePool:
         self._memory_mb = memory_mb
         self._lock = threading.Lock()
         self._loaded: tuple[Model, Backend, Engine] | None = None
-        self._is_new = False
+        self._untold_load_s = 0.0
 
     def backend_for(self, scheduler: str) -> Backend:
         """The first backend that knows the scheduler. Raises InvalidRequest naming the field where none does."""
@@ -68,37 +68,33 @@ class EnginePool:
         raise InvalidRequest([FieldError("scheduler", "unknown_scheduler", message)])
 
     def begin(self, model: Model) -> None:
-        """Start loading the model as its defaults want it; whoever asks for it waits for the rest.
+        """Load the model as its defaults want it. In Lambda an environment starts because a request is coming.
 
-        In Lambda an environment starts because a request is coming. A failure is that request's to report."""
-
-        def load() -> None:
-            with suppress(ServiceError), self._lock:
-                self._ensure(model, self.backend_for(model.defaults.scheduler))
-
-        threading.Thread(target=load, name="begin", daemon=True).start()
+        A failure is that request's to report."""
+        with suppress(ServiceError), self._lock:
+            self._ensure(model, self.backend_for(model.defaults.scheduler))
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         """The model's engine, loaded once however many callers come at the same time.
 
-        The first who gets it has `load_s` above 0: the time that this caller waited. Raises ModelUnavailable; the next
-        call tries again.
+        The first who gets it has `load_s` above 0. Raises ModelUnavailable; the next call tries again.
         """
-        started = time.perf_counter()
         with self._lock:
             engine = self._ensure(model, backend)
-            load_s = time.perf_counter() - started if self._is_new else 0.0
-            self._is_new = False
+            load_s, self._untold_load_s = self._untold_load_s, 0.0
             return Resident(engine, load_s)
 
     def _ensure(self, model: Model, backend: Backend) -> Engine:
         if self._loaded is not None and self._loaded[:2] == (model, backend):
             return self._loaded[2]
         self._refuse_too_large(model, backend)
-        self._loaded = None
+        if self._loaded is not None:
+            self._loaded[2].close()
+            self._loaded = None
+        started = time.perf_counter()
         engine = self._load(model, backend)
+        self._untold_load_s = time.perf_counter() - started
         self._loaded = (model, backend, engine)
-        self._is_new = True
         return engine
 
     def _refuse_too_large(self, model: Model, backend: Backend) -> None:

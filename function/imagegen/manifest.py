@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,15 @@ def verify(folder: Path) -> None:
     verify_large(folder, large)
 
 
+def begin_verifying(folder: Path) -> Future[None]:
+    """Check at once what takes milliseconds, and the large files in a thread of their own, which needs half a second
+    for each GB. Raises ModelUnavailable, and so may the future."""
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
+    verified = executor.submit(verify_large, folder, verify_small(folder))
+    executor.shutdown(wait=False)
+    return verified
+
+
 def verify_small(folder: Path) -> dict[str, Any]:
     """Check all that can be checked in milliseconds: the manifest, that no pickle lies beside it, every file's size,
     and the digest of all but the large files. Returns those files' entries, for `verify_large`."""
@@ -63,7 +73,7 @@ def verify_small(folder: Path) -> dict[str, Any]:
 
 
 def verify_large(folder: Path, entries: Mapping[str, Any]) -> None:
-    """Check the digests of the files that `verify_small` left: about half a second for each GB, in one thread."""
+    """Check the digests of the files that `verify_small` left."""
     for name, expected in entries.items():
         _check_digest(folder / name, expected)
 

@@ -55,6 +55,9 @@ class Engine(Protocol):
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated: ...
 
+    def close(self) -> None:
+        """Wait until nothing works in the background any more; the engine is given up after that."""
+
 
 class BatchEngine(Engine, Protocol):
     """An engine on a processor that draws several pictures quicker together."""

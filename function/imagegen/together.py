@@ -89,6 +89,7 @@ class _GatheringEngine:
     def __init__(self, engine: BatchEngine, together: Together):
         self._engine = engine
         self._together = together
+        self.close = engine.close
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
         member = _Member(generation, on_step)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagegen import telemetry
+from imagegen import manifest, telemetry
 from imagegen.engines import EnginePool, choose_backends
 from imagegen.errors import ModelUnavailable
 from imagegen.job_service import JobService, Offer
@@ -130,16 +130,17 @@ def _backends(settings: Settings) -> tuple[Backend, ...]:
 
 
 def _load(model: Model, models_dir: Path, backend: Backend, together: Together | None) -> Engine:
-    """Seconds of imports, paid by the first generation only."""
+    """Verifying the files needs no Python, so it begins before the engine's imports, which need nothing else."""
     folder = models_dir / model.id / backend.engine
+    verified = manifest.begin_verifying(folder)
     try:
         if backend.engine == "openvino":
             from imagegen.engine_openvino import OpenVINOEngine
 
-            return OpenVINOEngine.load(folder, model, backend)
+            return OpenVINOEngine.load(folder, model, backend, verified)
         from imagegen.engine_torch import TorchEngine
 
-        engine = TorchEngine.load(folder, backend)
+        engine = TorchEngine.load(folder, backend, verified)
         return together.engine(engine) if together is not None and backend.device == "cuda" else engine
     except ModuleNotFoundError as error:
         raise ModelUnavailable.because(backend.engine, f"is not built in, but ENGINES names it: {error}") from error

@@ -13,6 +13,7 @@ from typing import Final
 import openvino
 import torch
 from openvino.frontend.pytorch import patch_model
+from openvino.tools.ovc import convert_model
 from torch import Tensor, nn
 
 SIDE: Final = 9
@@ -57,7 +58,7 @@ def _traced(module: nn.Module, inputs: Sequence[Port]) -> openvino.Model:
             # Sizes become constants where that is meant; the tests draw others.
             warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
             warnings.simplefilter("ignore", FutureWarning)
-            network: openvino.Model = openvino.convert_model(
+            network: openvino.Model = convert_model(
                 module,
                 example_input=tuple(port.example() for port in inputs),
                 input=[openvino.PartialShape(list(port.shape)) for port in inputs],

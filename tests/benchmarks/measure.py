@@ -29,9 +29,7 @@ MEMORY_MB: Final = 10240
 _KEPT: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
 _LIMIT_SECONDS: Final = 900.0
 _IMPORT = "import time; started = time.perf_counter(); import {module}; print(time.perf_counter() - started)"
-_SETTLED_GIB: Final = 14.0
-_SETTLED_GIB_FOR_LITTLE: Final = 2.0
-"""Memory touched before a child that computes with a large model, and before one that only loads or needs little."""
+_CHUNK: Final = 16 * 1024**2
 
 
 class Bench:
@@ -48,8 +46,7 @@ class Bench:
         interpreter = sys.executable
         if case.program == peers.OPTIMUM.program:
             folder, interpreter = peers.optimum_folder(folder), peers.python()
-        needs_little = model.id == models.DEMO.id or case.program == "ready"
-        self._settle(_SETTLED_GIB_FOR_LITTLE if needs_little else _SETTLED_GIB, folder)
+        _read(folder)
         extra = {
             "CHECKPOINT": str(folder),
             "MODEL_IDS": case.model,
@@ -76,10 +73,6 @@ class Bench:
 
     def prepare(self) -> None:
         self._python(["-m", "tests.benchmarks.weights"], "weights", self._environment({}))
-
-    def _settle(self, gib: float, folder: Path) -> None:
-        files = [str(path) for path in folder.rglob("*") if path.is_file()]
-        self._python(["-m", "tests.benchmarks.settle", str(gib), *files], "settle", self._environment({}))
 
     def _child(
         self, module: str, name: str, task: dict[str, Any], extra: dict[str, str], interpreter: str = sys.executable
@@ -160,3 +153,12 @@ def image_store() -> Iterator[str]:
         yield endpoint
     finally:
         server.stop()
+
+
+def _read(folder: Path) -> None:
+    """Have the page cache hold the files that will be loaded."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb", buffering=0) as file:
+                while file.read(_CHUNK):
+                    pass

@@ -17,10 +17,10 @@ METHOD: Final = """\
   the whole second request.
 - **Interleaved**: every round runs each row once, so that a slow minute hits all alike. Medians, with the least and the
   most in brackets.
-- **The same start for all.** The host of a virtual machine lends memory on first touch and takes free memory back, so
-  that whoever comes first pays seconds of system time. Before each run a small process touches up to 14 GiB (2 for the
-  demo model and for readiness; never the last 4 of what is available) and reads the files that will be loaded: page
-  caches are warm. A cold disk is not measured here.
+- **The same start for all.** Before each run the files that will be loaded are read: page caches are warm, and a cold
+  disk is not measured here. Memory is as the run before left it. The host of a virtual machine lends memory on first
+  touch and takes free memory back, so that whoever comes after a pause pays seconds of system time; touching memory
+  beforehand made that worse for what came next (docs/decisions.md).
 - **The naive handler** is what diffusers' examples amount to: `from_pretrained` on float16 files in float32, guidance
   7.5, PNDM (five UNet calls for four steps), the checkpoint's own decoder, all vCPUs, PNG to S3 with boto3. Ours is the
   real Generator entrypoint, invoked directly: four Euler steps, no guidance, tiny decoder. *Equal work* compares both

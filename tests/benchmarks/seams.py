@@ -82,6 +82,7 @@ class TimedEngine:
     def __init__(self, engine: Engine, seams: Seams):
         self._engine = engine
         self._seams = seams
+        self.close = engine.close
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
         request = self._seams.request

@@ -61,6 +61,9 @@ class KnownEngine:
     surroundings: Surroundings
     step_s: float
 
+    def close(self) -> None:
+        """Nothing works in the background."""
+
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
         self.surroundings.ledger.add("generating", n=str(generation.seed), pid=os.getpid())
         if generation.prompt == "poison":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagegen import manifest
 from imagegen.engine_openvino import OpenVINOEngine
 from imagegen.engine_torch import TorchEngine
 from imagegen.ports import Backend, Engine
@@ -73,9 +74,10 @@ def backends() -> list[Backend]:
 
 def load(backend: Backend, models: Path) -> Engine:
     folder = models / "demo" / backend.engine
+    verified = manifest.begin_verifying(folder)
     if backend.engine == "torch":
-        return TorchEngine.load(folder, backend)
-    return OpenVINOEngine.load(folder, REGISTRY["demo"], backend)
+        return TorchEngine.load(folder, backend, verified)
+    return OpenVINOEngine.load(folder, REGISTRY["demo"], backend, verified)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from imagegen import manifest
 from imagegen.engine_openvino import OpenVINOEngine
 from imagegen.engine_torch import TorchEngine
 from imagegen.ports import Backend, Engine
@@ -27,12 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def torch_engine() -> TorchEngine:
-    return TorchEngine.load(MODELS / "demo" / "torch", TORCH)
+    folder = MODELS / "demo" / "torch"
+    return TorchEngine.load(folder, TORCH, manifest.begin_verifying(folder))
 
 
 @pytest.fixture(scope="session")
 def openvino_engine() -> OpenVINOEngine:
-    return OpenVINOEngine.load(MODELS / "demo" / "openvino", DEMO, OPENVINO)
+    folder = MODELS / "demo" / "openvino"
+    return OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder))
 
 
 @pytest.fixture(params=["torch", "openvino"])

@@ -27,7 +27,9 @@ PREPARED = MODELS / "demo" / "openvino"
 
 def use(folder: Path, backend: Backend = OPENVINO) -> None:
     """Load the folder and draw with it: damage in large files surfaces at the latest then."""
-    OpenVINOEngine.load(folder, DEMO, backend).generate(generation(), lambda step, of: None)
+    OpenVINOEngine.load(folder, DEMO, backend, manifest.begin_verifying(folder)).generate(
+        generation(), lambda step, of: None
+    )
 
 
 @pytest.fixture
@@ -92,7 +94,8 @@ def test_the_fast_type_of_this_processor_draws_the_same_things() -> None:
     precision = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
     if precision.name == "float32":
         pytest.skip(precision.reason)
-    engine = OpenVINOEngine.load(PREPARED, DEMO, Backend("openvino", "cpu", precision.name, "for tests", threads=1))
+    backend = Backend("openvino", "cpu", precision.name, "for tests", threads=1)
+    engine = OpenVINOEngine.load(PREPARED, DEMO, backend, manifest.begin_verifying(PREPARED))
     tally = measure(engine, two=False, count=20)
     assert tally.right >= 0.9, tally.wrong
 
@@ -101,14 +104,17 @@ def test_generating_loads_no_torch() -> None:
     code = """
 import sys
 from pathlib import Path
+from imagegen import manifest
 from imagegen.engine_openvino import OpenVINOEngine
 from imagegen.ports import Backend
 from imagegen.registry import REGISTRY
 from imagegen.request import GenerateRequest, resolve
-engine = OpenVINOEngine.load(Path(sys.argv[1]), REGISTRY["demo"], Backend("openvino", "cpu", "float32", "", 1))
+folder, backend = Path(sys.argv[1]), Backend("openvino", "cpu", "float32", "", 1)
+engine = OpenVINOEngine.load(folder, REGISTRY["demo"], backend, manifest.begin_verifying(folder))
 request = GenerateRequest(prompt="a red circle", num_inference_steps=1)
 engine.generate(resolve(request, REGISTRY["demo"], seed=1), lambda step, of: None)
-print(*sorted(name for name in ("torch", "diffusers", "transformers", "openvino", "scipy") if name in sys.modules))
+heavy = ("torch", "diffusers", "transformers", "openvino", "openvino.tools", "scipy")
+print(*sorted(name for name in heavy if name in sys.modules))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(PREPARED)],

@@ -46,6 +46,9 @@ class Counted:
         self.calls.append(len(generations))
         return self._engine.generate_together(generations, on_step)
 
+    def close(self) -> None:
+        self._engine.close()
+
 
 class One:
     """Engines of one engine."""

@@ -25,7 +25,6 @@ IMAGE_VARIABLES: Final = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
     "TRANSFORMERS_VERBOSITY": "error",
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 """The ENV of function/Dockerfile, but for paths of the image."""
 

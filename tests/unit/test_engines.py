@@ -85,6 +85,20 @@ def test_a_failed_load_is_tried_again() -> None:
     assert pool.resident(DEMO, OPENVINO).load_s > 0
 
 
+def test_an_engine_is_closed_before_another_takes_its_place() -> None:
+    engines: list[FakeEngine] = []
+
+    def load(model: Model, backend: Backend) -> Engine:
+        assert all(engine.closed for engine in engines)
+        engines.append(FakeEngine())
+        return engines[-1]
+
+    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    for model in (DEMO, TURBO):
+        pool.resident(model, OPENVINO)
+    assert [engine.closed for engine in engines] == [True, False]
+
+
 def test_what_was_begun_is_loaded_once_and_is_still_a_cold_start() -> None:
     loader = Loader()
     pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)

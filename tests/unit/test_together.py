@@ -40,6 +40,9 @@ class FakeBatchEngine:
             raise MemoryError
         return self._draw(generations, on_step)
 
+    def close(self) -> None:
+        """Nothing works in the background."""
+
     def _draw(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
         self.calls.append(sorted(each.seed for each in generations))
         for step in range(1, STEPS + 1):
