@@ -57,8 +57,9 @@ run: $(VENV)/.ready $(DEMO) ## generate an image through the local stack: make r
 export PROMPT
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599
-	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)")
+serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
+	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)") \
+		$(if $(RECEIVER),--receiver "$(RECEIVER)" --receiver-ca "$(RECEIVER_CA)")
 
 # -- check and test ----------------------------------------------------------------------------------------------------
 
@@ -76,6 +77,10 @@ test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## everything that needs no cont
 .PHONY: test-container
 test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke with every event, sam local start-api
 	$(BIN)/python -m pytest tests/container
+
+.PHONY: faults
+faults: $(VENV)/.ready ## the promises R1 to R8 under faults and kills, writes .local/faults.json: make faults SEED=1 SCALE=0.1
+	$(BIN)/python -W ignore -m tests.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
 
 .PHONY: demo-accuracy
 demo-accuracy: $(VENV)/.ready $(DEMO) ## judge the demo model on 300 + 300 prompts that it was not trained on
@@ -146,6 +151,11 @@ deploy: build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENGINES=openv
 invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..."
 	AWS_MAX_ATTEMPTS=1 $(SAM) remote invoke Generator --stack-name $(STACK) --parameter Qualifier=live \
 		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
+
+.PHONY: webhook-secret
+webhook-secret: $(VENV)/.ready ## a caller's webhook secret, made if need be: make webhook-secret API_KEY=... [ACTION=rotate|retire]
+	@$(BIN)/python -m tests.stack.webhook_secret $(STACK) $(or $(ACTION),show)
+export API_KEY
 
 .PHONY: destroy
 destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev

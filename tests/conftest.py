@@ -17,11 +17,19 @@ os.environ.update(
     AWS_DEFAULT_REGION="us-east-1",
     AWS_REGION="us-east-1",
     BUCKET_NAME="images-bucket",
+    WEBHOOKS_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/123456789012/webhooks",
+    WEBHOOKS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/webhooks-dead-letters",
+    WEBHOOK_SECRETS_PATH="/imagegen/webhooks",
+    TABLE_NAME="jobs-table",
+    JOBS_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
+    JOBS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     MODELS_DIR=str(MODELS),
     DEVICE="cpu",
     # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.
     THREADS="1",
     OMP_NUM_THREADS="1",
+    # Processes that tests start find what pytest finds (pyproject.toml, pythonpath).
+    PYTHONPATH=os.pathsep.join([str(ROOT / "function"), str(ROOT / "function" / "models" / "training")]),
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):
     os.environ.pop(name, None)

@@ -14,7 +14,7 @@ EVENTS = Path(__file__).resolve().parent.parent / "events"
 class Expectation:
     """The function that gets the event, the status of its answer, and the error's code if it is one."""
 
-    function: Literal["Generator", "Api"]
+    function: Literal["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
     status: int
     code: str | None = None
 
@@ -25,6 +25,10 @@ def _generator(status: int, code: str | None = None) -> Expectation:
 
 def _api(status: int, code: str | None = None) -> Expectation:
     return Expectation("Api", status, code)
+
+
+def _webhooks(status: int) -> Expectation:
+    return Expectation("Webhooks", status)
 
 
 EXPECTATIONS: Final[dict[str, Expectation]] = {
@@ -71,6 +75,31 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "api-docs.json": _api(200),
     "api-preflight.json": _api(204),
     "api-unknown-route.json": _api(404, "route_not_found"),
+    "generate-respond-async.json": _generator(202),
+    "generate-idempotency-key.json": _generator(200),
+    "api-jobs-submit.json": _api(202),
+    "api-jobs-submit-bad.json": _api(422, "size_invalid"),
+    "api-jobs-submit-unknown-model.json": _api(404, "model_not_found"),
+    "api-jobs-submit-bad-key.json": _api(400, "idempotency_key_invalid"),
+    "api-jobs-submit-wait.json": _api(202),
+    "api-jobs-submit-webhook.json": _api(202),
+    "api-jobs-submit-bad-webhook.json": _api(422, "url_not_allowed"),
+    "api-jobs-list.json": _api(200),
+    "api-jobs-list-bad-limit.json": _api(422, "out_of_range"),
+    "api-jobs-list-bad-cursor.json": _api(400, "invalid_cursor"),
+    "api-jobs-bad-method.json": _api(405, "method_not_allowed"),
+    "api-job-unknown.json": _api(404, "job_not_found"),
+    "api-job-malformed.json": _api(404, "job_not_found"),
+    "api-job-delete-unknown.json": _api(404, "job_not_found"),
+    "api-job-cancel-unknown.json": _api(404, "job_not_found"),
+    "worker-job-gone.json": Expectation("Worker", 200),
+    "worker-malformed.json": Expectation("Worker", 200),
+    "worker-unknown-version.json": Expectation("Worker", 200),
+    "dead-letters.json": Expectation("DeadLetters", 200),
+    "sweeper.json": Expectation("Sweeper", 200),
+    "webhook-job-gone.json": _webhooks(200),
+    "webhook-malformed.json": _webhooks(200),
+    "webhook-unknown-version.json": _webhooks(200),
 }
 """Of a deployment that has both engines."""
 
@@ -82,16 +111,26 @@ def expectations(engines: str) -> dict[str, Expectation]:
     return EXPECTATIONS if "torch" in engines.split(",") else EXPECTATIONS | _WITHOUT_TORCH
 
 
+def events_of(*functions: str) -> list[str]:
+    """Sample events of these functions."""
+    return [name for name, expected in EXPECTATIONS.items() if expected.function in functions]
+
+
 def load(name: str) -> dict[str, Any]:
     event: dict[str, Any] = json.loads((EVENTS / name).read_text())
     return event
 
 
 def outcome(answer: dict[str, Any]) -> tuple[int, str | None]:
-    """Status and error code of a function's answer, for API events and direct invocations alike."""
+    """Status and error code of a function's answer to an API event or a direct invocation.
+
+    Of a batch's answer: 503 where a message comes back, which is a failure only of what lies behind the function.
+    """
     if "statusCode" in answer:
         document = json.loads(answer["body"]) if answer["statusCode"] >= 400 else {}
         return answer["statusCode"], document.get("code")
+    if "batchItemFailures" in answer:
+        return (503 if answer["batchItemFailures"] else 200), None
     if "code" in answer:
         return answer["status"], answer["code"]
     return 200, None

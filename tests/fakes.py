@@ -12,6 +12,8 @@ from PIL import Image
 
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
+from imagegen.jobs import Limits
+from imagegen.leader import Leader
 from imagegen.ports import Backend, Engines, Generated, OnStep, Resident, SignedUrl, StoredImage
 from imagegen.registry import REGISTRY, Model
 from imagegen.request import Generation
@@ -37,17 +39,50 @@ class MemoryStore:
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
         self._check()
         if overwrite or key not in self.objects:
-            stored = StoredImage(key, len(body), hashlib.sha256(body).hexdigest(), tuple(warnings))
+            stored = StoredImage(key, len(body), hashlib.sha256(body).hexdigest(), FAR_AWAY, tuple(warnings))
             self.objects[key] = (body, stored)
         return self.objects[key][1]
 
-    def sign(self, key: str) -> SignedUrl:
+    def sign(self, key: str, until: datetime) -> SignedUrl:
         self._check()
         return SignedUrl(f"memory://{key}", FAR_AWAY)
 
     def _check(self) -> None:
         if self.failing is not None:
             raise self.failing
+
+
+@dataclass
+class MemoryLeases:
+    """Leases in a dictionary; none ends by itself. `failing` is raised by every call while it is set."""
+
+    owners: dict[tuple[str, str], str] = field(default_factory=dict)
+    failing: ServiceError | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        with self._lock:
+            if self.failing is not None:
+                raise self.failing
+            return self.owners.setdefault((tenant, name), owner) == owner
+
+    def release(self, tenant: str, name: str, owner: str) -> None:
+        with self._lock:
+            if self.owners.get((tenant, name)) == owner:
+                del self.owners[(tenant, name)]
+
+
+@dataclass
+class MemoryWebhooks:
+    """A WebhookQueue in a list."""
+
+    told: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    failing: ServiceError | None = None
+
+    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.told.append((tenant, job_id, url, event_type, final_state))
 
 
 @dataclass
@@ -108,6 +143,7 @@ def build(
         default_model_id="demo",
         engines=engines,
         store=store,
+        leader=Leader(MemoryLeases(), Limits()),
         receipts=Receipts(memory_mb=1024, usd_per_gb_second=0.01),
         embed_prompt=embed_prompt,
         clock=clock,

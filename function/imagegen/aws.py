@@ -38,9 +38,10 @@ _CONFLICTS = 3
 class S3ImageStore:
     """Images as S3 objects; SHA-256 and warnings travel in the object's metadata."""
 
-    def __init__(self, bucket: str, url_expires_seconds: int):
+    def __init__(self, bucket: str, url_expires_seconds: int, image_days: int):
         self._bucket = bucket
-        self._url_expires_seconds = url_expires_seconds
+        self._url_expires = timedelta(seconds=url_expires_seconds)
+        self._kept = timedelta(days=image_days)
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -59,8 +60,12 @@ class S3ImageStore:
                 if _status(error) == HTTPStatus.NOT_FOUND:
                     return None
                 raise
-        metadata = head["Metadata"]
-        return StoredImage(key, head["ContentLength"], metadata["sha256"], tuple(json.loads(metadata["warnings"])))
+        # The bucket's lifecycle deletes at the midnight after that.
+        kept_until = head["LastModified"] + self._kept
+        if kept_until <= datetime.now(UTC) + self._url_expires:
+            return None
+        metadata, warnings = head["Metadata"], json.loads(head["Metadata"]["warnings"])
+        return StoredImage(key, head["ContentLength"], metadata["sha256"], kept_until, tuple(warnings))
 
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
         digest = hashlib.sha256(body)
@@ -80,20 +85,22 @@ class S3ImageStore:
                 except ClientError as error:
                     if _status(error) == HTTPStatus.CONFLICT and attempt < _CONFLICTS:
                         continue
-                    # Also the answer to our own write when its acknowledgement was lost and botocore tried again.
-                    stored = self.find(key) if _status(error) == HTTPStatus.PRECONDITION_FAILED else None
-                    if stored is None:
+                    if _status(error) != HTTPStatus.PRECONDITION_FAILED:
                         raise
-                    return stored
+                    # Also the answer to our own write when its acknowledgement was lost and botocore tried again.
+                    stored = self.find(key)
+                    if stored is not None:
+                        return stored
+                    condition = {}  # about to expire: written anew
                 else:
                     break
-        return StoredImage(key, len(body), digest.hexdigest(), tuple(warnings))
+        return StoredImage(key, len(body), digest.hexdigest(), datetime.now(UTC) + self._kept, tuple(warnings))
 
-    def sign(self, key: str) -> SignedUrl:
+    def sign(self, key: str, until: datetime) -> SignedUrl:
         """A URL for GET. It ends with the credentials that sign it, if they end sooner."""
         now = datetime.now(UTC)
         with _translated():
-            expires_at = now + timedelta(seconds=self._url_expires_seconds)
+            expires_at = min(now + self._url_expires, until)
             ends = self._credentials_end()
             if ends is not None:
                 expires_at = min(expires_at, ends)

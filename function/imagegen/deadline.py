@@ -49,8 +49,11 @@ class Measured:
 class Pace:
     """The least that generations of a model and size have taken here, to refuse only what cannot fit.
 
+    Each environment keeps its own. Worker and generator run the same image at the same memory, but what is measured is
+    the processor that Lambda gave this one, and a pace from elsewhere would refuse here what fits. Loading and
+    compiling need no estimate: they are over when the steps are judged. A job's eta is of its own run only.
     Not covered: an environment that has measured nothing yet. There the first generation of a size is stopped at
-    its deadline rather than refused before it starts.
+    its deadline, and handed to the queue, rather than before it starts.
     """
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeAlias
@@ -31,6 +32,7 @@ transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
 Pipeline: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
+Embeddings: TypeAlias = dict[str, torch.Tensor | None]
 
 
 class TorchEngine:
@@ -74,9 +76,16 @@ class TorchEngine:
             started = time.perf_counter()
             embeddings = self._encode_text(pipeline, generation)
             encoded = time.perf_counter()
+            count = generation.num_images_per_prompt
             latents = [
-                self._denoise(pipeline, generation, index, embeddings, on_step)
-                for index in range(generation.num_images_per_prompt)
+                self._denoise(
+                    pipeline,
+                    generation,
+                    [generation.seed_of(index)],
+                    embeddings,
+                    _of_image(index, count, on_step),
+                )
+                for index in range(count)
             ]
             denoised = time.perf_counter()
             images = [self._decode(pipeline, latent) for latent in latents]
@@ -87,6 +96,32 @@ class TorchEngine:
                 decode_s=time.perf_counter() - denoised,
                 warnings=generation.truncation_warnings(self._count_tokens, self._pipeline.tokenizer.model_max_length),
             )
+
+    @torch.inference_mode()
+    def generate_together(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
+        with self._lock:
+            pipeline = self._pipeline_for(generations[0])
+            started = time.perf_counter()
+            counts = [each.num_images_per_prompt for each in generations]
+            embeddings = _stacked([self._encode_text(pipeline, each) for each in generations], counts)
+            encoded = time.perf_counter()
+            seeds = [each.seed_of(index) for each in generations for index in range(each.num_images_per_prompt)]
+            latents = self._denoise(pipeline, generations[0], seeds, embeddings, on_step)
+            denoised = time.perf_counter()
+            images = iter([self._decode(pipeline, latent[None]) for latent in latents])
+            decoded = time.perf_counter()
+            window = self._pipeline.tokenizer.model_max_length
+            return [
+                Generated(
+                    [next(images) for _ in range(count)],
+                    text_encode_s=encoded - started,
+                    denoise_s=denoised - encoded,
+                    decode_s=decoded - denoised,
+                    warnings=each.truncation_warnings(self._count_tokens, window),
+                    shared_by=len(generations),
+                )
+                for each, count in zip(generations, counts, strict=True)
+            ]
 
     def _pipeline_for(self, generation: Generation) -> Pipeline:
         """The same modules around a scheduler of the request's own."""
@@ -99,7 +134,7 @@ class TorchEngine:
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def _encode_text(self, pipeline: Pipeline, generation: Generation) -> dict[str, torch.Tensor | None]:
+    def _encode_text(self, pipeline: Pipeline, generation: Generation) -> Embeddings:
         """The pipeline's arguments for prompt and negative prompt: embeddings of shape (1, tokens, width), and for
         SDXL pooled ones of shape (1, width). SDXL distinguishes no negative prompt from an empty one."""
         encoded = pipeline.encode_prompt(
@@ -116,28 +151,27 @@ class TorchEngine:
         self,
         pipeline: Pipeline,
         generation: Generation,
-        index: int,
-        embeddings: dict[str, torch.Tensor | None],
+        seeds: Sequence[int],
+        embeddings: Embeddings,
         on_step: OnStep,
     ) -> torch.Tensor:
-        """Latents of shape (1, channels, height / factor, width / factor)."""
+        """Latents of shape (seeds, channels, height / factor, width / factor), for as many embeddings as seeds."""
 
         def after_step(
             running: DiffusionPipeline, step: int, _timestep: object, _tensors: dict[str, object]
         ) -> dict[str, object]:
             # Some schedulers make more calls than num_inference_steps (PNDM five for four): the pipeline knows.
-            steps = running.num_timesteps
-            on_step(index * steps + step + 1, generation.num_images_per_prompt * steps)
+            on_step(step + 1, running.num_timesteps)
             return {}
 
-        # The generator lives on the CPU whatever the device, so that a seed means the same everywhere.
+        # The generators live on the CPU whatever the device, so that a seed means the same everywhere.
         latents: torch.Tensor = pipeline(
             **embeddings,
             width=generation.width,
             height=generation.height,
             num_inference_steps=generation.num_inference_steps,
             guidance_scale=generation.guidance_scale,
-            generator=torch.Generator("cpu").manual_seed(generation.seed_of(index)),
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             output_type="latent",
             callback_on_step_end=after_step,
         ).images
@@ -150,3 +184,22 @@ class TorchEngine:
 
     def _count_tokens(self, text: str) -> int:
         return len(self._pipeline.tokenizer(text).input_ids)
+
+
+def _of_image(index: int, count: int, on_step: OnStep) -> OnStep:
+    """Steps of one image as steps of all of them."""
+    return lambda step, of: on_step(index * of + step, count * of)
+
+
+def _stacked(each: Sequence[Embeddings], counts: Sequence[int]) -> Embeddings:
+    """Embeddings of several prompts along the first axis, each as often as it has pictures."""
+    stacked: Embeddings = {}
+    for name in each[0]:
+        tensors = [embeddings[name] for embeddings in each]
+        repeated = [
+            tensor.repeat_interleave(count, dim=0)
+            for tensor, count in zip(tensors, counts, strict=True)
+            if tensor is not None
+        ]
+        stacked[name] = torch.cat(repeated) if repeated else None
+    return stacked

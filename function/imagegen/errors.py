@@ -114,6 +114,52 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class JobNotFound(NotFound):
+    """Unknown, malformed, expired or another caller's: nobody can tell which."""
+
+    code = "job_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such job.")
+
+
+class InvalidCursor(BadSyntax):
+    code = "invalid_cursor"
+
+
+class IdempotencyKeyInvalid(BadSyntax):
+    code = "idempotency_key_invalid"
+
+
+class IdempotencyInProgress(ServiceError):
+    code = "idempotency_in_progress"
+    status = 409
+    retryable = True
+    retry_after = 2
+
+
+class IdempotencyKeyReuse(ServiceError):
+    code = "idempotency_key_reuse"
+    status = 422
+
+
+class JobAlreadyFinal(ServiceError):
+    code = "job_already_final"
+    status = 409
+
+
+class JobNotFinal(ServiceError):
+    """Only a finished job can be deleted."""
+
+    code = "job_not_final"
+    status = 409
+
+
+class ResultExpired(ServiceError):
+    code = "result_expired"
+    status = 410
+
+
 class MethodNotAllowed(ServiceError):
     code = "method_not_allowed"
     status = 405
@@ -182,3 +228,27 @@ class GenerationTimeout(ServiceError):
     code = "generation_timeout"
     status = 504
     retryable = True
+
+
+class GenerationTooLong(GenerationTimeout):
+    """It did not fit into the longest time there is, several times."""
+
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__("It takes longer than a function may run; ask for fewer steps, images or pixels.")
+
+
+class JobFailed(ServiceError):
+    """The error that a job ended with, told to whoever asked for its result under the job's own code."""
+
+    code = "job_failed"
+
+    def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
+        super().__init__(detail, headers=headers)
+        self._code = code
+        self.status = status  # type: ignore[misc]
+
+    @property
+    def public_code(self) -> str:
+        return self._code

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -64,8 +65,8 @@ def build_app(allowed_origins: Sequence[str]) -> APIGatewayRestResolver:
     cors = CORSConfig(
         allow_origin=allowed_origins[0],
         extra_origins=list(allowed_origins[1:]),
-        allow_headers=["Content-Type", "X-Api-Key"],
-        expose_headers=["X-Request-Id", "Retry-After"],
+        allow_headers=["Content-Type", "X-Api-Key", "Idempotency-Key", "Prefer"],
+        expose_headers=["X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied"],
         max_age=3600,
     )
 
@@ -111,12 +112,29 @@ def resolve(app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaC
     return answer
 
 
-def answers(model: type[BaseModel], *refusals: int) -> dict[int, Any]:
-    """The `responses` of a route's documentation: 200 with the model, the others with a problem document."""
+def answers(model: type[BaseModel], *refusals: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
+    """The `responses` of a route's documentation: 200 with the model, 202 with what was accepted instead where that
+    may be, the others with a problem document."""
     documented: dict[int, Any] = {200: {"description": "done", "content": {JSON: {"model": model}}}}
+    if accepted is not None:
+        documented[202] = {"description": "accepted as a job", "content": {JSON: {"model": accepted}}}
     for status in refusals:
         documented[status] = {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"model": Problem}}}
     return documented
+
+
+def body_of(event: APIGatewayProxyEvent) -> dict[str, Any]:
+    """The whole body as it came, for the Idempotency-Key to be compared by."""
+    return _json_object(event)
+
+
+def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:
+    """The Prefer header's preferences in lower case (RFC 7240); a later one of the same name counts for nothing."""
+    found: dict[str, str] = {}
+    for preference in (event.headers.get("Prefer") or "").lower().split(","):
+        name, _, value = preference.split(";")[0].partition("=")
+        found.setdefault(name.strip(), value.strip().strip('"'))
+    return found
 
 
 def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
@@ -163,7 +181,8 @@ def _plain(event: dict[str, Any]) -> dict[str, Any]:
     """The event as Powertools reads it rightly.
 
     A body that is not UTF-8 JSON as it stands gets a type that Powertools refuses: it would parse forms, too, and
-    decode before anybody looks at a charset. A custom domain's base path is cut off: routes do not have it.
+    decode before anybody looks at a charset. A custom domain's base path is cut off: routes do not have it. What the
+    gateway has decoded is encoded again: Powertools finds no route for an id with a number sign.
     """
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media = Message()
@@ -171,7 +190,7 @@ def _plain(event: dict[str, Any]) -> dict[str, Any]:
     is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
     headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "refused"
     segments = event["resource"].count("/")
-    route = "/".join(["", *event["path"].split("/")[-segments:]])
+    route = "/".join(["", *map(quote, event["path"].split("/")[-segments:])])
     return event | {"headers": headers, "path": route}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,16 +18,21 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from imagegen.errors import FieldError, InvalidRequest
+from imagegen.errors import FieldError, InvalidRequest, ModelNotFound
 from imagegen.registry import Model
+from imagegen.targets import MAX_URL, NotAllowed, judge
 
 MAX_PROMPT = 2000
 MAX_SEED: Final = 2**32 - 1
 CACHE_KEY_VERSION: Final = 1
 """Raised when the same request would give other bytes (another encoder setting, say)."""
 
+_DICTIONARY: Final = re.compile(r"a valid dictionary( or instance of \w+)?")
+"""What pydantic calls an object of JSON."""
+
 T = TypeVar("T")
 OutputFormat = Literal["png", "jpeg", "webp"]
+WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
 
 # Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -61,6 +67,13 @@ def _true(value: bool) -> bool:
     if not value:
         raise PydanticCustomError("out_of_range", "must be true")
     return value
+
+
+def _allowed_url(url: str) -> str:
+    try:
+        return judge(url)
+    except NotAllowed as error:
+        raise PydanticCustomError("url_not_allowed", "{reason}", {"reason": str(error)}) from None
 
 
 def _is_blank(character: str) -> bool:
@@ -118,8 +131,20 @@ class WarmUpRequest(_Request):
     model: Text | None = _absent("id of the model to load; default: the deployment's first")
 
 
+class Webhook(_Request):
+    """Where to tell that a job is final, as a field of a request."""
+
+    url: Annotated[str, AfterValidator(_allowed_url)] = Field(
+        description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; no redirect is followed",
+        examples=["https://example.com/hooks/images"],
+    )
+    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3)] = Field(
+        default=["job.succeeded", "job.failed", "job.cancelled"], description="what to tell; default: every final state"
+    )
+
+
 class GenerateRequest(_Request):
-    """The body of POST /generate. Parameter names are those of diffusers."""
+    """The body of POST /generate and POST /jobs. Parameter names are those of diffusers."""
 
     prompt: Annotated[Prompt, AfterValidator(_not_empty)] = Field(
         description=f"what to draw, 1 to {MAX_PROMPT} characters", examples=["a small red circle on a white background"]
@@ -142,6 +167,7 @@ class GenerateRequest(_Request):
     metadata: dict[MetadataText, MetadataText] = Field(
         default_factory=dict, max_length=16, description="given back untouched"
     )
+    webhook: Webhook | None = _absent("whom to tell that the job is final; POST /generate keeps a job then, too")
 
 
 _CODES: Final = {
@@ -152,6 +178,7 @@ _CODES: Final = {
     "less_than_equal": "out_of_range",
     "literal_error": "out_of_range",
     "too_long": "out_of_range",
+    "too_short": "out_of_range",
     "string_too_long": "out_of_range",
     "finite_number": "out_of_range",
     "out_of_range": "out_of_range",
@@ -159,6 +186,7 @@ _CODES: Final = {
     "prompt_empty": "prompt_empty",
     "prompt_too_long": "prompt_too_long",
     "invalid_text": "invalid_text",
+    "url_not_allowed": "url_not_allowed",
 }
 """Pydantic's error types and the contract's codes; every other type says that the JSON type is wrong."""
 
@@ -178,7 +206,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
         code = "size_invalid"
     if code == "unknown_field":
         return FieldError(".".join(path)[:64], code, "is not a field of this request")
-    return FieldError(".".join(path)[:64], code, str(error["msg"]).replace("a valid dictionary", "an object"))
+    return FieldError(".".join(path)[:64], code, _DICTIONARY.sub("an object", str(error["msg"])))
 
 
 @dataclass(frozen=True)
@@ -198,6 +226,12 @@ class Generation:
     scheduler: str
     output_format: OutputFormat
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What generations must share to be drawn in one call."""
+        steps, guidance = self.num_inference_steps, self.guidance_scale
+        return self.model_id, self.width, self.height, steps, guidance, self.scheduler
+
     def seed_of(self, index: int) -> int:
         return (self.seed + index) % (MAX_SEED + 1)
 
@@ -216,6 +250,18 @@ class Generation:
         document = {"version": CACHE_KEY_VERSION, **asdict(self), **surroundings}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def find(models: Mapping[str, Model], model_id: str | None, default_id: str) -> Model:
+    """Raises ModelNotFound."""
+    model = models.get(default_id if model_id is None else model_id)
+    if model is None:
+        raise ModelNotFound(f"model must be one of {', '.join(models)}.")
+    return model
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(MAX_SEED + 1)
 
 
 def _default(value: T | None, default: T) -> T:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagegen.jobs import Job, Phase, State
 from imagegen.registry import Model
 
 
@@ -77,6 +78,96 @@ class Result(_Answer):
     cost: Cost
     warnings: list[str]
     metadata: dict[str, str]
+
+
+class KeptImage(_Answer):
+    """One stored image by its key, from which a URL can be signed until the store may delete it."""
+
+    key: str
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    bytes: int
+    sha256: str
+    kept_until: datetime
+
+
+class Outcome(_Answer):
+    """A Result before its URLs are signed: what a job keeps."""
+
+    model: str
+    images: list[KeptImage]
+    cached: bool
+    cold_start: bool
+    timings: Timings
+    cost: Cost
+    warnings: list[str]
+
+
+class ProgressInfo(_Answer):
+    """Of a running job; steps are those of all its images together."""
+
+    phase: Phase
+    step: int
+    of: int
+    percent: int
+    eta_ms: int | None = Field(description="milliseconds until the last step is done; null until it can be told")
+
+
+class JobError(_Answer):
+    """Why a job failed, as a problem document would say it."""
+
+    code: str
+    status: int
+    detail: str
+
+
+class JobInfo(_Answer):
+    """A job as its caller sees it."""
+
+    id: str
+    status: State
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime = Field(description="when the job is forgotten")
+    attempt: int = Field(description="runs begun; another one follows a worker that died")
+    progress: ProgressInfo | None = Field(description="while it runs")
+    result: Result | None = Field(description="once it has succeeded; URLs are signed anew each time")
+    error: JobError | None = Field(description="once it has failed, or its images have expired")
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job, result: Result | None, error: Mapping[str, Any] | None) -> JobInfo:
+        return cls(
+            id=job.job_id,
+            status=job.state,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            expires_at=datetime.fromtimestamp(job.expires_at, UTC),
+            attempt=job.attempt,
+            progress=_progress(job),
+            result=result,
+            error=JobError(**error) if error is not None else None,
+            metadata=dict(job.metadata),
+        )
+
+
+class JobPage(_Answer):
+    """The answer of GET /jobs."""
+
+    jobs: list[JobInfo]
+    cursor: str | None = Field(description="of the next page; null on the last")
+
+
+def _progress(job: Job) -> ProgressInfo | None:
+    if job.phase is None:
+        return None
+    step, of, eta_ms = (job.progress.step, job.progress.of, job.progress.eta_ms) if job.progress else (0, 0, None)
+    percent = job.progress.percent if job.progress else 0
+    return ProgressInfo(phase=job.phase, step=step, of=of, percent=percent, eta_ms=eta_ms)
 
 
 class WarmUp(_Answer):

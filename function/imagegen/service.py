@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ulid import ULID
 
 from imagegen.deadline import FINISHING_SECONDS, STORING_SECONDS, Deadline, Measured, Pace
-from imagegen.errors import GenerationTimeout, ModelNotFound
+from imagegen.errors import GenerationTimeout
+from imagegen.leader import Leader
 from imagegen.picture import CONTENT_TYPES, encode
 from imagegen.ports import Backend, Engines, Generated, ImageStore, OnStep, StoredImage
 from imagegen.registry import Model
-from imagegen.request import MAX_SEED, GenerateRequest, Generation, resolve
-from imagegen.result import Cost, ImageResult, Result, Timings, WarmUp
+from imagegen.request import GenerateRequest, Generation, draw_seed, find, resolve
+from imagegen.result import Cost, KeptImage, Outcome, Result, Timings, WarmUp
+from imagegen.signing import signed
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,23 @@ class Made:
     timings: Timings
     cold_start: bool = False
     cached: bool = False
+    shared_by: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """One generation, with all it needs on its way."""
+
+    generation: Generation
+    model: Model
+    backend: Backend
+    keys: list[str]
+    deadline: Deadline
+    on_step: OnStep
+
+
+def _keep_going(_step: int, _of: int) -> None:
+    """The OnStep of a generation that nobody watches."""
 
 
 class ImageService:
@@ -49,6 +68,7 @@ class ImageService:
         default_model_id: str,
         engines: Engines,
         store: ImageStore,
+        leader: Leader,
         receipts: Receipts,
         embed_prompt: bool,
         clock: Callable[[], float] = time.perf_counter,
@@ -57,6 +77,7 @@ class ImageService:
         self._default_model_id = default_model_id
         self._engines = engines
         self._store = store
+        self._leader = leader
         self._receipts = receipts
         self._embed_prompt = embed_prompt
         self._clock = clock
@@ -65,36 +86,46 @@ class ImageService:
     def generate(self, request: GenerateRequest, *, tenant: str, deadline: Deadline) -> Result:
         """Answer from the store where the very same generation lies there, else generate and store.
 
-        Raises ModelNotFound, InvalidRequest, GenerationTimeout, ModelUnavailable or StorageUnavailable; nothing is
-        stored then, or images that a repeated request will find.
+        Raises what `produce` raises.
+        """
+        outcome = self.produce(request, tenant=tenant, deadline=deadline)
+        now = datetime.now(UTC)
+        return signed(outcome, self._store, request_id=str(ULID()), metadata=request.metadata, now=now)
+
+    def produce(
+        self, request: GenerateRequest, *, tenant: str, deadline: Deadline, on_step: OnStep = _keep_going
+    ) -> Outcome:
+        """The images in the store. While another request draws the very same ones, (0, steps) is reported and awaited.
+
+        Raises ModelNotFound, InvalidRequest, GenerationTimeout, ModelUnavailable, StorageUnavailable, or what `on_step`
+        raises; nothing is stored then, or images that a repeated request will find.
         """
         started = self._clock()
-        model = self._model(request.model)
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+        model = find(self._models, request.model, self._default_model_id)
+        seed = draw_seed() if request.seed is None else request.seed
         generation = resolve(request, model, seed)
         backend = self._engines.backend_for(generation.scheduler)
-        keys = self._keys(generation, tenant, backend)
-        made = None
+        cache_key = generation.cache_key(
+            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt
+        )
+        keys = _keys(tenant, cache_key, generation)
+        work = Work(generation, model, backend, keys, deadline, on_step)
         if request.cache == "use" and request.seed is not None:
-            made = self._look_up(keys)
-        if made is None:
-            made = self._make(generation, model, backend, keys, deadline, overwrite=request.cache == "refresh")
-        images = [self._describe(stored, generation, index) for index, stored in enumerate(made.stored)]
+            made = self._look_up(keys) or self._make_once(work, tenant, cache_key)
+        else:
+            made = self._make(work, overwrite=request.cache == "refresh")
         warnings = sorted({warning for stored in made.stored for warning in stored.warnings})
         if request.negative_prompt and not generation.negative_prompt:
             warnings.append("negative_prompt_ignored: it needs a guidance_scale above 1 and a model that reads it")
         elapsed = self._clock() - started
-        return Result(
-            id=str(ULID()),
+        return Outcome(
             model=model.id,
-            image_url=images[0].url,
-            images=images,
+            images=[_kept(stored, generation, index) for index, stored in enumerate(made.stored)],
             cached=made.cached,
             cold_start=made.cold_start,
             timings=made.timings.model_copy(update={"total_ms": _ms(elapsed)}),
-            cost=self._receipts.of(elapsed),
+            cost=self._receipts.of(elapsed / made.shared_by),
             warnings=warnings,
-            metadata=request.metadata,
         )
 
     def warm(self, model_id: str | None = None) -> WarmUp:
@@ -102,7 +133,7 @@ class ImageService:
 
         Raises ModelNotFound or ModelUnavailable.
         """
-        model = self._model(model_id)
+        model = find(self._models, model_id, self._default_model_id)
         backend = self._engines.backend_for(model.defaults.scheduler)
         resident = self._engines.resident(model, backend)
         load_s = resident.load_s
@@ -121,19 +152,6 @@ class ImageService:
             load_ms=_ms(load_s),
         )
 
-    def _model(self, model_id: str | None) -> Model:
-        model = self._models.get(self._default_model_id if model_id is None else model_id)
-        if model is None:
-            raise ModelNotFound(f"model must be one of {', '.join(self._models)}.")
-        return model
-
-    def _keys(self, generation: Generation, tenant: str, backend: Backend) -> list[str]:
-        cache_key = generation.cache_key(
-            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt
-        )
-        count, extension = generation.num_images_per_prompt, generation.output_format
-        return [f"images/{tenant}/{cache_key}/{index}.{extension}" for index in range(count)]
-
     def _look_up(self, keys: list[str]) -> Made | None:
         stored = []
         for key in keys:
@@ -143,19 +161,21 @@ class ImageService:
             stored.append(found)
         return Made(stored, Timings(), cached=True)
 
-    def _make(
-        self,
-        generation: Generation,
-        model: Model,
-        backend: Backend,
-        keys: list[str],
-        deadline: Deadline,
-        *,
-        overwrite: bool,
-    ) -> Made:
-        deadline.require(FINISHING_SECONDS)
-        resident = self._engines.resident(model, backend)
-        generated = self._generate_in_time(generation, resident.engine.generate, deadline)
+    def _make_once(self, work: Work, tenant: str, cache_key: str) -> Made:
+        """Generate, or wait for whoever generates the same now and take what they stored."""
+
+        def made_by_other() -> Made | None:
+            work.on_step(0, work.generation.num_inference_steps * work.generation.num_images_per_prompt)
+            work.deadline.require(FINISHING_SECONDS)
+            return self._look_up(work.keys)
+
+        return self._leader.once(tenant, cache_key, lambda: self._make(work, overwrite=False), made_by_other)
+
+    def _make(self, work: Work, *, overwrite: bool) -> Made:
+        generation = work.generation
+        work.deadline.require(FINISHING_SECONDS)
+        resident = self._engines.resident(work.model, work.backend)
+        generated = self._generate_in_time(work, resident.engine.generate)
         storing = self._clock()
         stored = [
             self._store.put(
@@ -165,7 +185,7 @@ class ImageService:
                 warnings=generated.warnings,
                 overwrite=overwrite,
             )
-            for index, (key, image) in enumerate(zip(keys, generated.images, strict=True))
+            for index, (key, image) in enumerate(zip(work.keys, generated.images, strict=True))
         ]
         store_s = self._clock() - storing
         self._record_pace(generation, generated)
@@ -176,12 +196,11 @@ class ImageService:
             decode_ms=_ms(generated.decode_s),
             store_ms=_ms(store_s),
         )
-        return Made(stored, timings, cold_start=resident.load_s > 0)
+        return Made(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
 
-    def _generate_in_time(
-        self, generation: Generation, generate: Callable[[Generation, OnStep], Generated], deadline: Deadline
-    ) -> Generated:
+    def _generate_in_time(self, work: Work, generate: Callable[[Generation, OnStep], Generated]) -> Generated:
         """Refuse what cannot fit, and stop between two steps what turns out not to."""
+        generation, deadline = work.generation, work.deadline
         pace, count = self._pace.of(generation), generation.num_images_per_prompt
         try:
             deadline.require(count * (generation.num_inference_steps * pace.step_s + pace.finish_s))
@@ -194,6 +213,7 @@ class ImageService:
             nonlocal last
             now = self._clock()
             step_s, last = now - last, now
+            work.on_step(step, of)
             deadline.require(count * pace.finish_s + (step_s if step < of else 0))
 
         return generate(generation, on_step)
@@ -208,22 +228,23 @@ class ImageService:
             ),
         )
 
-    def _describe(self, stored: StoredImage, generation: Generation, index: int) -> ImageResult:
-        signed = self._store.sign(stored.key)
-        return ImageResult(
-            url=signed.url,
-            seed=generation.seed_of(index),
-            width=generation.width,
-            height=generation.height,
-            content_type=CONTENT_TYPES[generation.output_format],
-            bytes=stored.bytes,
-            sha256=stored.sha256,
-            expires_at=signed.expires_at,
-        )
+
+def _keys(tenant: str, cache_key: str, generation: Generation) -> list[str]:
+    count, extension = generation.num_images_per_prompt, generation.output_format
+    return [f"images/{tenant}/{cache_key}/{index}.{extension}" for index in range(count)]
 
 
-def _keep_going(_step: int, _of: int) -> None:
-    """The OnStep of a generation that nobody waits for."""
+def _kept(stored: StoredImage, generation: Generation, index: int) -> KeptImage:
+    return KeptImage(
+        key=stored.key,
+        seed=generation.seed_of(index),
+        width=generation.width,
+        height=generation.height,
+        content_type=CONTENT_TYPES[generation.output_format],
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        kept_until=stored.kept_until,
+    )
 
 
 def _ms(seconds: float) -> int:

@@ -6,13 +6,17 @@ Traces are Lambda's own active tracing (template.yaml): the X-Ray SDK behind Pow
 from __future__ import annotations
 
 import traceback
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from imagegen.errors import ServiceError
+from imagegen.jobs import Job
 from imagegen.result import Result, WarmUp
+
+if TYPE_CHECKING:
+    from imagegen.webhooks import Attempt
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False)
@@ -47,6 +51,45 @@ def generated(result: Result) -> None:
 def warmed(answer: WarmUp) -> None:
     logger.info("warmed", extra={"model": answer.model, "load_ms": answer.load_ms, "reason": answer.reason})
     metrics.add_metric("WarmUps", MetricUnit.Count, 1)
+
+
+def webhook_tried(ended: Attempt, attempt: int) -> None:
+    """One line and a count for an attempt to deliver a webhook. Its URL may hold a receiver's key and stays out."""
+    level = logger.error if ended.verdict == "dead" else logger.info
+    level(f"webhook {ended.verdict}", extra={"job_id": ended.job_id, "attempt": attempt, "reason": ended.reason})
+    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[ended.verdict]
+    metrics.add_metric(name, MetricUnit.Count, 1)
+
+
+def ran(job_id: str, job: Job | None) -> None:
+    """One line for a run, by how it ended; without a job the message came for work that is done, gone or another's."""
+    state = job.state if job is not None else "not ours"
+    attempt = job.attempt if job is not None else 0
+    error = job.error["code"] if job is not None and job.error is not None else None
+    logger.info("ran", extra={"job_id": job_id, "state": state, "attempt": attempt, "code": error})
+    metrics.add_metric("Runs", MetricUnit.Count, int(job is not None))
+    metrics.add_metric("JobFailures", MetricUnit.Count, int(state == "failed"))
+
+
+def handed_over() -> None:
+    """A request that did not fit the gateway's time became a job: no failure, but a reason to look at the models."""
+    logger.info("handed over")
+    metrics.add_metric("HandOvers", MetricUnit.Count, 1)
+
+
+def buried(reason: str) -> None:
+    """A message that went to the dead letters; its body stays out of the log."""
+    logger.error("buried", extra={"reason": reason})
+
+
+def dead_letter(reason: str, job_id: str | None = None) -> None:
+    logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
+    metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+
+
+def swept(jobs: int) -> None:
+    logger.info("swept", extra={"jobs": jobs})
+    metrics.add_metric("Swept", MetricUnit.Count, jobs)
 
 
 def failed(error: ServiceError) -> None:

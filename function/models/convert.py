@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import openvino
 import openvino_tokenizers
@@ -105,7 +105,7 @@ class SpelledOutGroupNorm(nn.Module):
 def _spell_out_scaled_norms(unet: nn.Module) -> None:
     for block in unet.modules():
         if getattr(block, "time_embedding_norm", None) == "scale_shift":
-            block.norm2 = SpelledOutGroupNorm(block.norm2)
+            block.norm2 = SpelledOutGroupNorm(cast(nn.GroupNorm, block.norm2))
 
 
 class HalvedGEGLU(nn.Module):

@@ -16,12 +16,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from tests import job_resources
 from tests.benchmarks import models, peers
 from tests.benchmarks.case import Case
 from tests.benchmarks.measured import Bound, Overhead, Run
 from tests.benchmarks.plan import BenchError
 
 BUCKET: Final = "images-bucket"
+TABLE: Final = "jobs-table"
 REGION: Final = "us-east-1"
 MEMORY_MB: Final = 10240
 _KEPT: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
@@ -122,13 +124,20 @@ class Bench:
             "MODEL_IDS": models.DEMO.id,
             "MODELS_DIR": str(models.PREPARED),
             "PYTHONPATH": str(models.ROOT / "function"),
+            "TABLE_NAME": TABLE,
+            "JOBS_QUEUE_URL": "none",
+            "JOBS_DEAD_LETTERS_URL": "none",
+            "WEBHOOKS_QUEUE_URL": "none",
+            "WEBHOOKS_DEAD_LETTERS_URL": "none",
+            "WEBHOOK_SECRETS_PATH": "/none",
             **extra,
         }
 
 
 @contextmanager
 def image_store() -> Iterator[str]:
-    """S3 as moto plays it, on a port of its own of this machine, with the bucket; yields its address."""
+    """S3 as moto plays it, on a port of its own of this machine, with the bucket and the leases' table; yields its
+    address."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -140,6 +149,7 @@ def image_store() -> Iterator[str]:
         endpoint = f"http://{host}:{port}"
         session = boto3.Session("testing", "testing", region_name=REGION)
         session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+        job_resources.make_table(session.client("dynamodb", endpoint_url=endpoint), TABLE)
         yield endpoint
     finally:
         server.stop()

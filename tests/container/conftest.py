@@ -10,6 +10,7 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from tests import job_resources
 from tests.container import sam as sam_cli
 from tests.container.s3 import S3, s3_server
 from tests.container.sam import Sam
@@ -35,6 +36,7 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="session")
 def s3(engine: docker.DockerClient) -> Iterator[S3]:
     with s3_server(engine, BUCKET) as server:
+        job_resources.make(server.outside)  # the same server plays DynamoDB and SQS
         yield server
 
 

@@ -3,6 +3,6 @@
 ARG BASE=python:3.13-slim
 FROM ${BASE}
 ARG MOTO
-RUN pip install --no-cache-dir "moto[s3,server]==${MOTO}"
+RUN pip install --no-cache-dir "moto[dynamodb,s3,server]==${MOTO}"
 USER nobody
 ENTRYPOINT ["moto_server", "--host", "0.0.0.0", "--port", "5000"]

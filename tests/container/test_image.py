@@ -12,6 +12,17 @@ pytestmark = [pytest.mark.container, pytest.mark.usefixtures("sam")]
 MAX_BYTES = {"openvino": 800_000_000, "torch": 1_800_000_000, "openvino,torch": 2_000_000_000}
 """A third more than they take. Beyond stands a torch with CUDA, or one nobody asked for; Lambda itself takes 10 GB."""
 
+SETTINGS = {
+    "BUCKET_NAME": "images-bucket",
+    "TABLE_NAME": "jobs-table",
+    "JOBS_QUEUE_URL": "none",
+    "JOBS_DEAD_LETTERS_URL": "none",
+    "WEBHOOKS_QUEUE_URL": "none",
+    "WEBHOOKS_DEAD_LETTERS_URL": "none",
+    "WEBHOOK_SECRETS_PATH": "/none",
+}
+"""What has no default."""
+
 ONLY_WITH_TORCH = {"torch", "diffusers", "transformers", "accelerate"}
 ONLY_WITH_OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers"}
 ONLY_TO_PREPARE = {"nncf", "scipy"}
@@ -33,7 +44,7 @@ def run(engine: docker.DockerClient, program: str) -> list[str]:
         IMAGE,
         entrypoint=["/opt/venv/bin/python", "-c", program],
         command=[],
-        environment={"BUCKET_NAME": "images-bucket", "ENGINES": ENGINES, "THREADS": "1"},
+        environment={**SETTINGS, "ENGINES": ENGINES, "THREADS": "1"},
         user="993:990",
         read_only=True,
         tmpfs={"/tmp": ""},  # noqa: S108 - the container's

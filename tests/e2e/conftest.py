@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.receiver import HOST, Authority
+from tests.stack.adapt import LocalReceiver
 from tests.stack.client import Client
+from tests.stack.deploy import STACK
+from tests.stack.deploy import client as client_of
 from tests.stack.endpoint import Endpoint
 from tests.stack.local import LOCAL, local_stack
 from tests.stack.process import free_port
@@ -22,14 +30,69 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
+@dataclass(frozen=True)
+class Aws:
+    """What stands behind a local stack's API, as its owner sees it."""
+
+    endpoint: Endpoint
+
+    def send(self, queue: str, body: str) -> None:
+        self._sqs.send_message(QueueUrl=self._id(queue), MessageBody=body)
+
+    def waiting(self, *queues: str) -> int:
+        """Messages in the queues, hidden ones included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = [self._sqs.get_queue_attributes(QueueUrl=self._id(each), AttributeNames=names) for each in queues]
+        return sum(int(each["Attributes"][name]) for each in found for name in names)
+
+    def invoke(self, function: str) -> dict[str, Any]:
+        answer = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
+        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        return payload
+
+    def log(self) -> str:
+        return _log().read_text()
+
+    @property
+    def _sqs(self) -> Any:
+        return self._client("sqs")
+
+    def _client(self, service: str) -> Any:
+        parts = urlsplit(self.endpoint.base_url)
+        return client_of(service, f"{parts.scheme}://{parts.netloc}")
+
+    def _id(self, name: str) -> str:
+        stacks = self._client("cloudformation")
+        found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=name)["StackResourceDetail"]
+        return str(found["PhysicalResourceId"])
+
+
+def _log() -> Path:
+    return LOCAL / f"e2e-{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}.log"
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Endpoint]:
+def authority() -> Authority:
+    """Of the certificate of a webhooks' receiver on this machine."""
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     if "BASE_URL" in os.environ:
         yield Endpoint(os.environ["BASE_URL"].rstrip("/"), os.environ["API_KEY"])
         return
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    with local_stack(free_port(), LOCAL / f"e2e-{worker}.log") as running:
+    ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
+    authority.ca.cert_pem.write_to_path(str(ca))
+    with local_stack(free_port(), _log(), LocalReceiver(HOST, ca)) as running:
         yield running.endpoint
+
+
+@pytest.fixture(scope="session")
+def aws(stack: Endpoint) -> Aws:
+    if "BASE_URL" in os.environ:
+        pytest.skip("a deployed stack's queues are its owner's")
+    return Aws(stack)
 
 
 @pytest.fixture(scope="session")

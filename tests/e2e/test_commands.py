@@ -88,7 +88,7 @@ def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, 
     serve.send_signal(number)
     code = serve.wait(30)
 
-    assert set(endpoint) == {"base_url", "api_key"}
+    assert set(endpoint) == {"base_url", "api_key", "webhook_secret"}
     assert endpoint["base_url"].startswith(f"http://{HOST}:{port}/")
     wait_until(lambda: not listens(port) and not processes_of(port), seconds=10)
     assert announced() is None

@@ -19,7 +19,7 @@ from tests.stack.endpoint import Endpoint
 
 PROBLEM = "application/problem+json"
 OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
-CLOSED_ROUTES = [("POST", "/generate"), ("GET", "/models")]
+CLOSED_ROUTES = [("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1")]
 
 
 def small_request() -> dict[str, Any]:
@@ -68,7 +68,9 @@ def test_openapi_document_names_every_route(call: Caller) -> None:
     document = call("GET", "/openapi.json").json()
 
     assert document["openapi"].startswith("3.1")
-    assert {"/generate", "/health", "/models"} <= set(document["paths"])
+    assert {"/generate", "/health", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel"} <= set(
+        document["paths"]
+    )
 
 
 def test_models_names_the_default_model(call: Caller) -> None:
@@ -159,7 +161,7 @@ def test_a_missing_and_a_wrong_key_are_the_same(call: Caller, method: str, path:
     check_problem(answer, 401, "invalid_api_key")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs", "/v1", "/healthy"])
+@pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs/1/more", "/v1", "/healthy"])
 @pytest.mark.parametrize("with_key", [True, False])
 def test_an_unknown_route_is_not_found(call: Caller, path: str, with_key: bool) -> None:
     check_problem(call("GET", path, headers=call.key if with_key else {}), 404, "route_not_found")
@@ -174,6 +176,9 @@ def test_an_unknown_route_is_not_found(call: Caller, path: str, with_key: bool) 
         ("PATCH", "/generate", "POST"),
         ("POST", "/health", "GET"),
         ("DELETE", "/models", "GET"),
+        ("PUT", "/jobs", "GET"),
+        ("POST", "/jobs/1", "DELETE"),
+        ("GET", "/jobs/1/cancel", "POST"),
         ("POST", "/openapi.json", "GET"),
         ("POST", "/docs", "GET"),
     ],
@@ -185,7 +190,7 @@ def test_a_wrong_method_names_the_right_one(call: Caller, method: str, path: str
     assert allowed in answer.headers["allow"].replace(" ", "").split(",")
 
 
-@pytest.mark.parametrize("path", ["/generate", "/models", "/health"])
+@pytest.mark.parametrize("path", ["/generate", "/models", "/health", "/jobs", "/jobs/1", "/jobs/1/cancel"])
 def test_a_preflight_needs_no_key(call: Caller, path: str) -> None:
     origin = {"origin": "https://example.com", "access-control-request-method": "POST"}
 

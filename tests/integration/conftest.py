@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import boto3
 import pytest
@@ -12,22 +13,44 @@ from moto import mock_aws
 from tests.conftest import ROOT
 from tests.stack.template import S3Object, Template, translate
 
-PLAYED = {"AWS::S3::Bucket"}
-"""Resource types that tests use; the rest of the template needs no counterpart here."""
+
+def translation() -> Template:
+    return translate(ROOT / "template.yaml", S3Object("code", "code.zip"), "us-east-1", {})
 
 
 @pytest.fixture(scope="session")
 def translated() -> Template:
-    return translate(ROOT / "template.yaml", S3Object("code", "code.zip"), "us-east-1", {})
+    return translation()
+
+
+@contextmanager
+def played(translated: Template, *kinds: str) -> Iterator[dict[str, str]]:
+    """Moto with the template's resources of these types: the name that each got, by its name in the template."""
+    resources = {name: each for name, each in translated["Resources"].items() if each["Type"] in kinds}
+    template = {key: value for key, value in translated.items() if key != "Outputs"} | {"Resources": resources}
+    with mock_aws():
+        cloudformation = boto3.client("cloudformation")
+        cloudformation.create_stack(StackName="integration", TemplateBody=json.dumps(template))
+        made = cloudformation.list_stack_resources(StackName="integration")["StackResourceSummaries"]
+        yield {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in made}
 
 
 @pytest.fixture
 def bucket(translated: Template) -> Iterator[str]:
     """Name of the images' bucket, made from the template."""
-    resources = {name: each for name, each in translated["Resources"].items() if each["Type"] in PLAYED}
-    template = {key: value for key, value in translated.items() if key != "Outputs"} | {"Resources": resources}
-    with mock_aws():
-        cloudformation = boto3.client("cloudformation")
-        cloudformation.create_stack(StackName="integration", TemplateBody=json.dumps(template))
-        (only,) = cloudformation.list_stack_resources(StackName="integration")["StackResourceSummaries"]
-        yield only["PhysicalResourceId"]
+    with played(translated, "AWS::S3::Bucket") as names:
+        yield names["Bucket"]
+
+
+@pytest.fixture
+def queues(translated: Template) -> Iterator[dict[str, str]]:
+    """URLs of the queues, made from the template, by their names there."""
+    with played(translated, "AWS::SQS::Queue") as names:
+        yield names
+
+
+@pytest.fixture
+def resources(translated: Template) -> Iterator[dict[str, str]]:
+    """Bucket, table and queues, made from the template: what each is called, by its name there."""
+    with played(translated, "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as names:
+        yield names

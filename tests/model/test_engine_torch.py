@@ -49,7 +49,7 @@ def test_weights_in_the_computing_type_are_mapped_not_copied(torch_engine: Torch
 
 
 def _mapped_spans(file: Path) -> list[tuple[int, int]]:
-    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(file))]
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(file.resolve()))]
     spans = [line.split()[0].split("-") for line in lines]
     return [(int(start, 16), int(end, 16)) for start, end in spans]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,17 @@ IMAGE_VARIABLES: Final = {
 """The ENV of function/Dockerfile, but for paths of the image."""
 
 
-def adapt(template: Template, *, code: S3Object, models_dir: Path, host: str) -> Template:
+@dataclass(frozen=True)
+class LocalReceiver:
+    """A receiver of webhooks on this machine's port 8443 or 443: the host in its URLs, its certificate's authority."""
+
+    name: str
+    ca: Path
+
+
+def adapt(
+    template: Template, *, code: S3Object, models_dir: Path, host: str, receiver: LocalReceiver | None = None
+) -> Template:
     """The template for MiniStack: functions run `code`, models come from `models_dir`, the API answers at `host`."""
     adapted = copy.deepcopy(template)
     resources: Resources = adapted["Resources"]
@@ -36,11 +47,14 @@ def adapt(template: Template, *, code: S3Object, models_dir: Path, host: str) ->
     environment_of_the_image(resources, models_dir)
     images_become_zips(resources, code)
     code_without_layers(resources)
+    concurrency_of_pollers_is_a_number(resources)
     any_becomes_every_method(resources)
     media_types_unescaped(resources)
     gateway_responses_become_resources(resources)
     plain_http_allowed(resources)
     api_at_the_path_of_its_stage(resources, host)
+    if receiver is not None:
+        webhooks_reach_this_machine(resources, receiver)
     return adapted
 
 
@@ -77,6 +91,13 @@ def code_without_layers(resources: Resources) -> None:
         del resources[name]
     for _, function in _of_type(resources, FUNCTION):
         function.pop("Layers", None)
+
+
+def concurrency_of_pollers_is_a_number(resources: Resources) -> None:
+    """A parameter's value is a string, which MiniStack compares with a number. One environment takes the messages."""
+    for _, source in _of_type(resources, "AWS::Lambda::EventSourceMapping"):
+        if "ScalingConfig" in source:
+            source["ScalingConfig"] = {"MaximumConcurrency": 2}
 
 
 def any_becomes_every_method(resources: Resources) -> None:
@@ -139,6 +160,13 @@ def api_at_the_path_of_its_stage(resources: Resources, host: str) -> None:
                 "Stage": {"Ref": name},
             },
         }
+
+
+def webhooks_reach_this_machine(resources: Resources, receiver: LocalReceiver) -> None:
+    """The function itself reaches public addresses only (tests/stack/local_webhooks.py)."""
+    function = resources["Webhooks"]["Properties"]
+    function["Handler"] = "local_webhooks.handler"
+    function["Environment"]["Variables"] |= {"LOCAL_RECEIVER": receiver.name, "LOCAL_RECEIVER_CA": str(receiver.ca)}
 
 
 def _of_type(resources: Resources, kind: str) -> Iterator[tuple[str, Resource]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ Json = dict[str, Any]
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CONNECT_SECONDS: Final = 5
+_POLL_SECONDS: Final = 0.2
 _ANSWER_SECONDS: Final = 60
 """API Gateway gives up after 29 s; the local stack does not."""
 
@@ -33,6 +35,13 @@ class ApiError(Exception):
         lines += [f"  {each['field']}: {each['message']} ({each['code']})" for each in self.problem.get("errors", [])]
         lines += [f"  request id {self.problem['request_id']}"] if "request_id" in self.problem else []
         return "\n".join(lines)
+
+
+class JobEnded(Exception):
+    """The job ended otherwise than with images."""
+
+    def __init__(self, job: Json):
+        super().__init__(f"The job {job['status']}: {job['error']['detail'] if job['error'] else 'no reason'}")
 
 
 class BrokenImage(Exception):
@@ -56,14 +65,37 @@ class Client:
             return False
 
     def generate(self, request: Json) -> Json:
-        """The result of POST /generate. Raises ApiError."""
-        answer = self._session.post(
-            f"{self.base_url}/generate", json=request, headers=self._key, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS)
+        """The result of POST /generate, awaited where it became a job. Raises ApiError and JobEnded."""
+        answer = self.call("POST", "/generate", json=request)
+        result: Json = answer.json() if answer.status_code == 200 else self.finished(answer.json()["id"])["result"]
+        return result
+
+    def finished(self, job_id: str) -> Json:
+        """The job, once it has succeeded. Raises ApiError and JobEnded."""
+        while True:
+            job = self.job(job_id)
+            if job["status"] == "succeeded":
+                return job
+            if job["status"] not in ("queued", "running"):
+                raise JobEnded(job)
+            time.sleep(_POLL_SECONDS)
+
+    def job(self, job_id: str) -> Json:
+        job: Json = self.call("GET", f"/jobs/{job_id}").json()
+        return job
+
+    def call(self, method: str, path: str, json: Json | None = None, **headers: str) -> requests.Response:
+        """Raises ApiError."""
+        answer = self._session.request(
+            method,
+            self.base_url + path,
+            json=json,
+            headers=self._key | headers,
+            timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
         )
         if not answer.ok:
             raise ApiError(answer.status_code, _document(answer))
-        result: Json = answer.json()
-        return result
+        return answer
 
     def download(self, image: Json) -> bytes:
         """The bytes of one image of a result. Raises BrokenImage unless they are what the result says."""

@@ -12,7 +12,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import WaiterError
 
-from tests.stack.adapt import FUNCTION, adapt
+from imagegen import tenant
+from tests.stack import webhook_secret
+from tests.stack.adapt import FUNCTION, LocalReceiver, adapt
 from tests.stack.endpoint import Endpoint
 from tests.stack.process import ACCESS_KEY, HOST, REGION, StackError
 from tests.stack.template import S3Object, Template, translate
@@ -32,32 +34,39 @@ PARAMETERS: Final = {
 _TEMPLATE_KEY: Final = "template.json"
 
 
-def deploy(endpoint: str, root: Path, models_dir: Path, model: str) -> Endpoint:
+def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: LocalReceiver | None = None) -> Endpoint:
     """Deploy the template under `root` to offer `model`. Raises StackError with CloudFormation's reasons."""
     parameters = PARAMETERS | {"Model": model}
     translated = translate(root / "template.yaml", CODE, REGION, parameters)
-    template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST)
-    s3 = _client("s3", endpoint)
+    template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST, receiver=receiver)
+    s3 = client("s3", endpoint)
     s3.create_bucket(Bucket=CODE.bucket)
-    s3.put_object(Bucket=CODE.bucket, Key=CODE.key, Body=zip_of(root / "function" / "imagegen"))
+    s3.put_object(Bucket=CODE.bucket, Key=CODE.key, Body=_code(root))
     s3.put_object(Bucket=CODE.bucket, Key=_TEMPLATE_KEY, Body=json.dumps(template).encode())
     template_url = f"{endpoint}/{CODE.bucket}/{_TEMPLATE_KEY}"
-    resources = _create(_client("cloudformation", endpoint), template_url, parameters)
-    _limit_concurrency(_client("lambda", endpoint), template, resources)
+    resources = _create(client("cloudformation", endpoint), template_url, parameters)
+    _limit_concurrency(client("lambda", endpoint), template, resources)
     stage = _only(resources, "AWS::ApiGateway::Stage")
-    key = _client("apigateway", endpoint).get_api_key(
+    key = client("apigateway", endpoint).get_api_key(
         apiKey=_only(resources, "AWS::ApiGateway::ApiKey"), includeValue=True
     )
-    return Endpoint(f"{endpoint}/{stage}", key["value"])
+    secrets = webhook_secret.act(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
+    return Endpoint(f"{endpoint}/{stage}", key["value"], secrets.values[0])
 
 
-def zip_of(package: Path) -> bytes:
-    """A Python package as a function's code; weights and caches are no part of it."""
+def zip_of(package: Path, *modules: Path) -> bytes:
+    """A Python package and single modules as a function's code; weights and caches are no part of it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(package.rglob("*.py")):
             archive.write(path, path.relative_to(package.parent))
+        for path in modules:
+            archive.write(path, path.name)
     return buffer.getvalue()
+
+
+def _code(root: Path) -> bytes:
+    return zip_of(root / "function" / "imagegen", root / "tests" / "stack" / "local_webhooks.py")
 
 
 def _create(cloudformation: Any, template_url: str, parameters: dict[str, str]) -> list[dict[str, str]]:
@@ -86,12 +95,12 @@ def _failures(cloudformation: Any) -> str:
     )
 
 
-def _limit_concurrency(client: Any, template: Template, resources: list[dict[str, str]]) -> None:
+def _limit_concurrency(functions: Any, template: Template, resources: list[dict[str, str]]) -> None:
     """MiniStack's CloudFormation leaves out ReservedConcurrentExecutions, its Lambda API does not."""
     for resource in resources:
         if resource["ResourceType"] == FUNCTION:
             properties = template["Resources"][resource["LogicalResourceId"]]["Properties"]
-            client.put_function_concurrency(
+            functions.put_function_concurrency(
                 FunctionName=resource["PhysicalResourceId"],
                 ReservedConcurrentExecutions=properties["ReservedConcurrentExecutions"],
             )
@@ -102,7 +111,8 @@ def _only(resources: list[dict[str, str]], kind: str) -> str:
     return name
 
 
-def _client(service: str, endpoint: str) -> Any:
+def client(service: str, endpoint: str) -> Any:
+    """A client of MiniStack's AWS, as the account's owner."""
     return boto3.client(
         service,
         endpoint_url=endpoint,

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.stack.adapt import LocalReceiver
 from tests.stack.client import Client
 from tests.stack.deploy import deploy
 from tests.stack.endpoint import Endpoint
@@ -31,14 +32,14 @@ class Stack:
 
 
 @contextmanager
-def local_stack(port: int, log: Path | None = None) -> Iterator[Stack]:
+def local_stack(port: int, log: Path | None = None, receiver: LocalReceiver | None = None) -> Iterator[Stack]:
     """Start MiniStack on `port`, deploy the template, wait until GET /health answers; end everything on the way out.
 
     What MiniStack and the functions print goes to `log`, or to the caller's own output. Raises StackError.
     """
     LOCAL.mkdir(exist_ok=True)
     with ministack(port, LOCAL / f"stack-{port}", log) as running:
-        endpoint = deploy(running.url, ROOT, models_dir(), os.environ.get("MODEL") or "demo")
+        endpoint = deploy(running.url, ROOT, models_dir(), os.environ.get("MODEL") or "demo", receiver)
         _wait_until_healthy(Client(endpoint))
         yield Stack(endpoint, running.process)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import requests
 
-from tests.stack.client import ApiError, BrokenImage, Client
+from tests.stack.client import ApiError, BrokenImage, Client, JobEnded
 from tests.stack.endpoint import Endpoint
 from tests.stack.local import LOCAL, announced, local_stack
 from tests.stack.process import ROOT, StackError, free_port
@@ -43,6 +43,8 @@ def main() -> int:
         return _failed(error.describe() + (_SEE_LOG if error.status >= 500 else ""))
     except BrokenImage as error:
         return _failed(f"The image is not what the API promised: {error}.")
+    except JobEnded as error:
+        return _failed(str(error) + _SEE_LOG)
     except requests.RequestException as error:
         return _failed(f"The API did not answer: {error}")
     except StackError as error:

@@ -6,8 +6,10 @@ import argparse
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Final, NoReturn
 
+from tests.stack.adapt import LocalReceiver
 from tests.stack.local import announcement, local_stack
 from tests.stack.process import StackError, free_port
 
@@ -17,13 +19,19 @@ DEFAULT_PORT: Final = 4599
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
-    port = parser.parse_args().port or free_port()
+    parser.add_argument("--receiver", help="host of webhook URLs that shall reach this machine's port 8443 or 443")
+    parser.add_argument("--receiver-ca", type=Path, help="PEM file of the authority that issued its certificate")
+    arguments = parser.parse_args()
+    if bool(arguments.receiver) != bool(arguments.receiver_ca):
+        parser.error("--receiver and --receiver-ca need each other")
+    port = arguments.port or free_port()
+    receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     started = time.monotonic()
     print("Starting the local stack ...", flush=True)
     try:
-        with local_stack(port) as stack, announcement(stack.endpoint):
+        with local_stack(port, receiver=receiver) as stack, announcement(stack.endpoint):
             print(_READY.format(seconds=time.monotonic() - started, **vars(stack.endpoint)), flush=True)
             code = stack.process.wait()
     except StackError as error:
@@ -47,6 +55,7 @@ Ready after {seconds:.1f} s. The functions' logs follow; Ctrl-C stops everything
   API      {base_url}
   API key  {api_key}
   docs     {base_url}/docs
+  webhooks are signed with {webhook_secret}
 
   curl {base_url}/generate -H 'x-api-key: {api_key}' -H 'content-type: application/json' \\
     -d '{{"prompt": "a small red circle above a large blue square on a white background", "seed": 7}}'

@@ -1,4 +1,4 @@
-"""Both functions: their settings, package, alias, concurrency, logs and warm-up."""
+"""The functions: their settings, package, alias, concurrency, logs and warm-up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from imagegen.settings import Settings
+from imagegen.targets import Limits
 from tests.template.conftest import translated
 from tests.template.evaluate import Resources, Template, evaluate
 
-FUNCTIONS = ["Generator", "Api"]
+FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
 
 NOT_SET = {
     "MODELS_DIR": "where the image holds its models",
@@ -64,7 +65,8 @@ def test_the_image_holds_the_engines_that_the_functions_count_on(template: Templ
     build = resources["Generator"]["Metadata"]
     assert build["DockerBuildArgs"]["ENGINES"] == engines
     assert build["DockerBuildTarget"] == "cpu"
-    assert [environment(resources, function)["ENGINES"] for function in FUNCTIONS] == [engines, engines]
+    assert resources["Worker"]["Metadata"] == build
+    assert {environment(resources, function)["ENGINES"] for function in FUNCTIONS} == {engines}
 
 
 def test_generator_is_the_containers_command(resources: Resources) -> None:
@@ -93,12 +95,12 @@ def assert_is_a_module(handler: str) -> None:
 def test_sizes(resources: Resources) -> None:
     generator, api = properties(resources, "Generator"), properties(resources, "Api")
     assert (generator["MemorySize"], generator["Timeout"]) == ("10240", 900)
-    assert (api["MemorySize"], api["Timeout"]) == (512, 10)
+    assert (api["MemorySize"], api["Timeout"]) == (512, 30)
 
 
 def test_one_architecture_for_all(template: Template) -> None:
     resources = evaluate(template, Architecture="arm64")
-    assert [properties(resources, name)["Architectures"] for name in FUNCTIONS] == [["arm64"], ["arm64"]]
+    assert all(properties(resources, name)["Architectures"] == ["arm64"] for name in FUNCTIONS)
     layers = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::LayerVersion"]
     assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]]
 
@@ -118,7 +120,7 @@ def test_logs_go_to_a_group_that_forgets(template: Template, function: str) -> N
 
 def test_every_log_group_forgets_and_goes_with_the_stack(resources: Resources) -> None:
     groups = [each for each in resources.values() if each["Type"] == "AWS::Logs::LogGroup"]
-    assert len(groups) == 3
+    assert len(groups) == len(FUNCTIONS) + 1
     assert all(group["Properties"]["RetentionInDays"] == "30" for group in groups)
     assert all(group["DeletionPolicy"] == "Delete" for group in groups)
 
@@ -206,3 +208,32 @@ def test_warmup_is_off_by_default_and_named_per_stack(resources: Resources) -> N
     schedule = properties(resources, "GeneratorWarmup")
     assert schedule["State"] == "DISABLED"
     assert "Name" not in schedule
+
+
+# -- queues ------------------------------------------------------------------------------------------------------------
+
+
+def test_webhooks_come_one_at_a_time_and_only_the_failed_come_back(resources: Resources) -> None:
+    source = properties(resources, "WebhooksDelivery")
+    assert source["EventSourceArn"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+    assert source["FunctionName"] == {"Ref": "Webhooks"}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 10})
+
+
+def test_an_attempt_ends_before_its_function_and_that_before_its_message_comes_back(resources: Resources) -> None:
+    function, queue = properties(resources, "Webhooks"), properties(resources, "WebhooksQueue")
+    assert Limits().total_s * 2 < function["Timeout"]
+    assert function["Timeout"] * 6 <= queue["VisibilityTimeout"]
+
+
+def test_every_queue_is_encrypted_and_has_dead_letters_or_is_some(resources: Resources) -> None:
+    queues = {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
+    graves = {
+        each["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for each in queues.values()
+        if "RedrivePolicy" in each
+    }
+    assert graves == {name for name, each in queues.items() if "RedrivePolicy" not in each}
+    assert all(each["SqsManagedSseEnabled"] is True for each in queues.values())
+    assert all(queues[grave]["MessageRetentionPeriod"] == 14 * 24 * 3600 for grave in graves)

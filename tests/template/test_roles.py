@@ -35,7 +35,10 @@ def grants(role: Any) -> dict[str, Any]:
 
 
 def test_roles(roles: Resources) -> None:
-    assert set(roles) == {"GeneratorRole", "ApiRole", "GeneratorWarmupRole", "GatewayAccountRole"}
+    assert set(roles) == {
+        "GeneratorRole", "WorkerRole", "ApiRole", "SweeperRole", "DeadLettersRole", "GeneratorWarmupRole",
+        "WebhooksRole", "SweeperMinuteRole", "GatewayAccountRole",
+    }  # fmt: skip
 
 
 def test_no_wildcards(roles: Resources) -> None:
@@ -54,23 +57,92 @@ def test_no_managed_policies_but_the_one_api_gateway_asks_for(roles: Resources) 
     }
 
 
-def test_generator_stores_and_finds_images(roles: Resources) -> None:
-    assert grants(roles["GeneratorRole"]) == {
-        "logs:CreateLogStream": {"Fn::GetAtt": ["GeneratorLogs", "Arn"]},
-        "logs:PutLogEvents": {"Fn::GetAtt": ["GeneratorLogs", "Arn"]},
-        "xray:PutTraceSegments": "*",
-        "xray:PutTelemetryRecords": "*",
-        "s3:GetObject": {"Fn::Sub": "${Bucket.Arn}/images/*"},
-        "s3:PutObject": {"Fn::Sub": "${Bucket.Arn}/images/*"},
-        "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
+TABLE = {"Fn::GetAtt": ["Table", "Arn"]}
+QUEUE = {"Fn::GetAtt": ["JobsQueue", "Arn"]}
+WEBHOOKS = {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
+DEAD_LETTERS = {"Fn::GetAtt": ["JobsDeadLetters", "Arn"]}
+IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
+SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
+ROWS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+RECEIVING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+JOBS = {**dict.fromkeys(ROWS, TABLE), "sqs:SendMessage": [QUEUE, WEBHOOKS]}
+DRAWING = {"s3:GetObject": IMAGES, "s3:PutObject": IMAGES, "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
+
+
+def index(name: str) -> dict[str, str]:
+    return {"Fn::Sub": f"${{Table.Arn}}/index/{name}"}
+
+
+def common(name: str) -> dict[str, Any]:
+    """What every function may do."""
+    logs = {"Fn::GetAtt": [f"{name}Logs", "Arn"]}
+    return {
+        "logs:CreateLogStream": logs,
+        "logs:PutLogEvents": logs,
+        **dict.fromkeys(WITHOUT_RESOURCE, "*"),
         "kms:GenerateDataKey": KEY,
         "kms:Decrypt": KEY,
     }
 
 
-def test_generator_uses_the_key_through_s3_only(roles: Resources) -> None:
-    (statement,) = [each for each in statements(roles["GeneratorRole"]) if "kms:Decrypt" in each["Action"]]
-    via = {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("Generator", JOBS | DRAWING),
+        (
+            "Worker",
+            JOBS
+            | DRAWING
+            | dict.fromkeys([*RECEIVING, "sqs:ChangeMessageVisibility"], QUEUE)
+            | {"sqs:SendMessage": DEAD_LETTERS},
+        ),
+        (
+            "Api",
+            JOBS | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": index("by_tenant"), "s3:GetObject": IMAGES},
+        ),
+        (
+            "Sweeper",
+            {
+                "dynamodb:GetItem": TABLE,
+                "dynamodb:UpdateItem": TABLE,
+                "dynamodb:Query": index("by_due"),
+                "sqs:SendMessage": [QUEUE, WEBHOOKS],
+            },
+        ),
+        (
+            "DeadLetters",
+            {
+                "dynamodb:GetItem": TABLE,
+                "dynamodb:UpdateItem": TABLE,
+                "sqs:SendMessage": WEBHOOKS,
+                **dict.fromkeys(RECEIVING, DEAD_LETTERS),
+            },
+        ),
+        (
+            "Webhooks",
+            {
+                "dynamodb:GetItem": TABLE,
+                "s3:GetObject": IMAGES,
+                "ssm:GetParameter": {"Fn::Sub": SECRETS},
+                **dict.fromkeys([*RECEIVING, "sqs:ChangeMessageVisibility"], WEBHOOKS),
+                "sqs:SendMessage": {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]},
+            },
+        ),
+    ],
+)
+def test_each_function_may_do_what_it_does(roles: Resources, name: str, own: dict[str, Any]) -> None:
+    assert grants(roles[f"{name}Role"]) == common(name) | own
+
+
+def test_the_worker_sends_to_the_queues_and_buries_what_it_cannot_read(roles: Resources) -> None:
+    sent = [each["Resource"] for each in statements(roles["WorkerRole"]) if each["Action"] == "sqs:SendMessage"]
+    assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
+
+
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"])
+def test_the_key_is_used_through_s3_and_dynamodb_only(roles: Resources, name: str) -> None:
+    (statement,) = [each for each in statements(roles[f"{name}Role"]) if "kms:Decrypt" in each["Action"]]
+    via = [{"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"} for service in ("s3", "dynamodb")]
     assert statement["Condition"] == {"StringEquals": {"kms:ViaService": via}}
 
 
@@ -78,12 +150,9 @@ def test_no_key_no_grant(resources: Resources) -> None:
     assert not [action for action in grants(resources["GeneratorRole"]["Properties"]) if action.startswith("kms:")]
 
 
-def test_api_touches_no_image(roles: Resources) -> None:
-    assert set(grants(roles["ApiRole"])) == {"logs:CreateLogStream", "logs:PutLogEvents", *WITHOUT_RESOURCE}
-
-
 def test_timer_invokes_the_alias(roles: Resources) -> None:
     assert grants(roles["GeneratorWarmupRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
+    assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Sweeper", "Arn"]}}
 
 
 def test_each_role_is_for_one_service(roles: Resources) -> None:
@@ -97,7 +166,12 @@ def test_each_role_is_for_one_service(roles: Resources) -> None:
     }
     assert trusted == {
         "GeneratorRole": ["lambda.amazonaws.com"],
+        "WorkerRole": ["lambda.amazonaws.com"],
         "ApiRole": ["lambda.amazonaws.com"],
+        "SweeperRole": ["lambda.amazonaws.com"],
+        "DeadLettersRole": ["lambda.amazonaws.com"],
+        "WebhooksRole": ["lambda.amazonaws.com"],
+        "SweeperMinuteRole": ["scheduler.amazonaws.com"],
         "GeneratorWarmupRole": ["scheduler.amazonaws.com"],
         "GatewayAccountRole": ["apigateway.amazonaws.com"],
     }

@@ -40,6 +40,19 @@ def test_the_engine_on_openvino_does_without_torch() -> None:
     assert not loaded & DIFFUSERS
 
 
+def test_jobs_need_nothing_that_the_layer_lacks() -> None:
+    loaded = modules_after(
+        "from imagegen.entrypoints import dead_letters, sweeper\nsweeper.jobs()\ndead_letters.jobs()"
+    )
+    assert not loaded & {*ENGINES, "PIL", "numpy"}
+
+
+def test_a_delivery_needs_nothing_that_the_layer_lacks() -> None:
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.sender()")
+    assert "standardwebhooks" in loaded
+    assert not loaded & {*ENGINES, "PIL", "numpy"}
+
+
 def test_the_zip_function_needs_nothing_that_its_layer_lacks() -> None:
     loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}

@@ -55,7 +55,8 @@ def generation(**fields: Any) -> Generation:
         ({"negative_prompt": "x" * 2001}, {"negative_prompt": "prompt_too_long"}),
         ({"negative_prompt": "\x00"}, {"negative_prompt": "invalid_text"}),
         ({"loras": []}, {"loras": "unknown_field"}),
-        ({"webhook": {}}, {"webhook": "unknown_field"}),
+        ({"webhook": {}}, {"webhook.url": "missing_field"}),
+        ({"control": {}}, {"control": "unknown_field"}),
         ({"seed": -1, "width": 7, "x": 1}, {"seed": "out_of_range", "width": "size_invalid", "x": "unknown_field"}),
     ],
 )

@@ -95,6 +95,18 @@ def test_a_zip_function_keeps_its_code_and_loses_its_layers() -> None:
     assert resources == expected
 
 
+def test_what_bounds_a_poller_is_a_number() -> None:
+    sources = {
+        name: {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+        for name, properties in {"Bound": {"ScalingConfig": {"MaximumConcurrency": {"Ref": "P"}}}, "Free": {}}.items()
+    }
+
+    adapt.concurrency_of_pollers_is_a_number(sources)
+
+    assert sources["Bound"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
+    assert sources["Free"]["Properties"] == {}
+
+
 def test_any_becomes_every_method_but_the_ones_that_have_their_own() -> None:
     paths = {"/generate": {adapt.ANY: {"to": "generator"}, "options": {"to": "api"}}, "/health": {"get": {"to": "api"}}}
     resources = {"Rest": rest_api(paths=paths)}
@@ -196,6 +208,7 @@ def test_the_projects_template_is_adapted_in_a_copy_and_only_where_it_must_be(tr
     assert changed == {
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
+        "AWS::Lambda::EventSourceMapping",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Deployment",
         "AWS::S3::BucketPolicy",
@@ -208,6 +221,24 @@ def test_the_projects_template_is_adapted_in_a_copy_and_only_where_it_must_be(tr
     assert {name: part for name, part in adapted.items() if name != "Resources"} == {
         name: part for name, part in before.items() if name != "Resources"
     }
+
+
+def test_webhooks_reach_this_machine_only_where_the_stack_is_told_so(translated: dict[str, Any]) -> None:
+    receiver = adapt.LocalReceiver("hooks.example.com", Path("/ca.pem"))
+    adapted, plain = (
+        adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", receiver=each)["Resources"]
+        for each in (receiver, None)
+    )
+
+    webhooks = adapted.pop("Webhooks")["Properties"]
+    before = plain.pop("Webhooks")["Properties"]
+    assert (webhooks["Handler"], before["Handler"]) == (
+        "local_webhooks.handler",
+        "imagegen.entrypoints.webhooks.handler",
+    )
+    added = {"LOCAL_RECEIVER": "hooks.example.com", "LOCAL_RECEIVER_CA": "/ca.pem"}
+    assert webhooks["Environment"]["Variables"] == before["Environment"]["Variables"] | added
+    assert adapted == plain
 
 
 def test_every_function_of_the_project_has_a_handler_in_the_zip(translated: dict[str, Any]) -> None:

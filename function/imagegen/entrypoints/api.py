@@ -1,4 +1,4 @@
-"""The zip function: health, models, documentation and CORS preflight. Never loads an engine."""
+"""The zip function: jobs, health, models, documentation and CORS preflight. Never loads an engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn,
 
 from imagegen import http, telemetry
 from imagegen.engines import choose_backends, known_schedulers
-from imagegen.entrypoints import generator
+from imagegen.entrypoints import generator, job_routes
 from imagegen.processor import fastest_precision
 from imagegen.registry import offered
 from imagegen.result import Health, ModelInfo, ModelList
@@ -56,6 +56,7 @@ def openapi():  # type: ignore[no-untyped-def]
 # POST /generate to the generator itself.
 app = http.build_app(settings.allowed_origins)
 app.include_router(router)
+app.include_router(job_routes.router)
 app.include_router(generator.router)
 app.enable_swagger(path="/docs", **DOCUMENT)
 

@@ -11,20 +11,37 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import http, telemetry, tenant
 from imagegen.deadline import Deadline
-from imagegen.errors import BodyNotObject, InternalError, ServiceError
+from imagegen.entrypoints import job_routes
+from imagegen.errors import (
+    BodyNotObject,
+    FieldError,
+    GenerationTimeout,
+    InternalError,
+    InvalidRequest,
+    JobFailed,
+    ServiceError,
+)
 from imagegen.request import GenerateRequest, WarmUpRequest
-from imagegen.result import Result
+from imagegen.result import JobInfo, Result
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from imagegen.job_service import JobService, Submitted
     from imagegen.service import ImageService
 
 settings = Settings()  # the environment fills it; a bad value fails the deployment here
 LAMBDA_MAX_SECONDS = 900
-REFUSALS = (400, 401, 404, 405, 406, 413, 415, 422, 429, 500, 503, 504)
+REFUSALS = (400, 401, 404, 405, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504)
 router = http.build_router({"/generate": ["POST"]})
+
+
+@cache
+def jobs() -> JobService:
+    from imagegen.wiring import build_jobs
+
+    return build_jobs(settings)
 
 
 @cache
@@ -34,18 +51,46 @@ def service() -> ImageService:
     return build_service(settings)
 
 
-@router.post("/generate", summary="Generate images now", responses=http.answers(Result, *REFUSALS))
+@router.post(
+    "/generate",
+    summary="Generate images now, or accept a job where that takes too long",
+    description="Prefer: respond-async always accepts a job. Idempotency-Key makes repeating safe.",
+    responses=http.answers(Result, *REFUSALS, accepted=JobInfo),
+)
 def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
     event, context = router.current_event, router.lambda_context
     http.check_accept(event)
+    owner, keyed = job_routes.caller(event), job_routes.keyed(event)
     gateway = Deadline.after(settings.gateway_timeout_seconds - _waited(event.request_context.get("requestTimeEpoch")))
-    result = service().generate(
-        body,
-        tenant=tenant.of_api_key(event.request_context.identity.api_key or ""),
-        deadline=gateway.earlier(_function_deadline(context)),
-    )
+    deadline = gateway.earlier(_function_deadline(context))
+    if "respond-async" in http.preferences(event):
+        submitted = jobs().submit(body, tenant=owner, keyed=keyed)
+        return _render(submitted, {"Preference-Applied": "respond-async"})
+    if keyed is not None or body.webhook is not None:
+        return _render(jobs().run_now(body, tenant=owner, keyed=keyed, service=service(), deadline=deadline))
+    try:
+        result = service().generate(body, tenant=owner, deadline=deadline)
+    except GenerationTimeout:
+        telemetry.handed_over()
+        return _render(jobs().submit(body, tenant=owner))
     telemetry.generated(result)
     return Response(200, http.JSON, result.model_dump_json())
+
+
+def _render(submitted: Submitted, headers: dict[str, str] | None = None) -> Response[str]:
+    """A job as POST /generate answers it: its result, its error, or 202 while there is neither.
+
+    Raises JobFailed.
+    """
+    job, all_headers = submitted.job, job_routes.replayed(submitted) | (headers or {})
+    info = jobs().describe(job)
+    if info.error is not None:
+        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=all_headers)
+    if info.result is None:
+        return job_routes.accepted(info, all_headers)
+    if not submitted.replayed:
+        telemetry.generated(info.result)
+    return Response(200, http.JSON, info.result.model_dump_json(), headers=dict(all_headers))
 
 
 app = http.build_app(settings.allowed_origins)
@@ -79,6 +124,8 @@ def _answer_directly(event: object, context: LambdaContext) -> dict[str, Any]:
         telemetry.warmed(warm)
         return warm.model_dump(mode="json")
     request = GenerateRequest.parse(event)
+    if request.webhook is not None:
+        raise InvalidRequest([FieldError("webhook", "unknown_field", "is for jobs, and a direct invocation is none")])
     result = service().generate(request, tenant=tenant.LOCAL, deadline=_function_deadline(context))
     telemetry.generated(result)
     return result.model_dump(mode="json")

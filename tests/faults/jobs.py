@@ -1,0 +1,151 @@
+"""The product itself: its own handlers, with an engine of known cost and, but for R6, shorter times.
+
+Not the product's: the engine, which sleeps `STEP_S` a step, writes down what it draws (a job's number is its seed), and
+dies of the prompt `poison`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from PIL import Image
+
+from imagegen.job_service import JobService, Offer
+from imagegen.jobs import Limits
+from imagegen.leader import Leader
+from imagegen.ports import Backend, Generated, OnStep, Resident
+from imagegen.registry import REGISTRY, Model
+from imagegen.request import Generation
+from imagegen.service import ImageService, Receipts
+from tests.faults.environment import Handler, Surroundings
+from tests.faults.product import Places, Product
+from tests.faults.standin import StandIn, resources_of_the_template
+
+BACKEND: Final = Backend("torch", "cpu", "float32", "of known cost")
+SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=30)
+"""A tenth of the real times."""
+_VISIBILITY_S: Final = 4
+"""960 s on AWS. A batch takes less, and what failed shall come again soon."""
+
+
+def deploy(aws: StandIn) -> Places:
+    names = resources_of_the_template(aws)
+    sqs = aws.client("sqs")
+    sqs.set_queue_attributes(QueueUrl=names["JobsQueue"], Attributes={"VisibilityTimeout": str(_VISIBILITY_S)})
+    return Places(names["Table"], names["Bucket"], names["JobsQueue"], names["JobsDeadLetters"], names["WebhooksQueue"])
+
+
+def variables(places: Places) -> dict[str, str]:
+    return {
+        "TABLE_NAME": places.table,
+        "BUCKET_NAME": places.bucket,
+        "JOBS_QUEUE_URL": places.queue_url,
+        "JOBS_DEAD_LETTERS_URL": places.dead_letters_url,
+        "WEBHOOKS_QUEUE_URL": places.webhooks_queue_url,
+        "WEBHOOKS_DEAD_LETTERS_URL": "none",
+        "WEBHOOK_SECRETS_PATH": "/none",
+        "STEP_S": "0.002",
+        "REAL_TIMES": "",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_METRICS_DISABLED": "true",
+    }
+
+
+@dataclass
+class KnownEngine:
+    surroundings: Surroundings
+    step_s: float
+
+    def close(self) -> None:
+        """Nothing works in the background."""
+
+    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+        self.surroundings.ledger.add("generating", n=str(generation.seed), pid=os.getpid())
+        if generation.prompt == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps = generation.num_inference_steps
+        for step in range(1, steps + 1):
+            time.sleep(self.step_s)
+            if step == steps // 2:
+                self.surroundings.kills.reached("denoising")
+            on_step(step, steps)
+        size = (generation.width, generation.height)
+        return Generated([Image.new("RGB", size)], 0.0, steps * self.step_s, 0.0)
+
+
+@dataclass
+class KnownEngines:
+    engine: KnownEngine
+
+    def backend_for(self, scheduler: str) -> Backend:
+        return BACKEND
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
+        return Resident(self.engine, load_s=0.0)
+
+
+class _Parts:
+    """What wiring builds, with our engine and times."""
+
+    def __init__(self, surroundings: Surroundings):
+        from imagegen import wiring
+        from imagegen.aws_table import DynamoJobStore, DynamoLeases
+        from imagegen.settings import Settings
+
+        settings = Settings()
+        limits = Limits() if os.environ["REAL_TIMES"] else SHORT
+        engines = KnownEngines(KnownEngine(surroundings, float(os.environ["STEP_S"])))
+        store = wiring.build_store(settings)
+        self.jobs = JobService(
+            offer=Offer(REGISTRY, "demo", engines.backend_for),
+            store=DynamoJobStore(settings.table_name, wiring.epoch_ms),
+            queue=wiring.build_queue(settings),
+            webhooks=wiring.build_webhook_queue(settings),
+            images=store,
+            keep_s=24 * 3600,
+            clock=wiring.epoch_ms,
+            on_crash=lambda error: surroundings.ledger.add("crashed", error=repr(error)),
+            limits=limits,
+        )
+        self.service = ImageService(
+            models=REGISTRY,
+            default_model_id="demo",
+            engines=engines,
+            store=store,
+            leader=Leader(DynamoLeases(settings.table_name, wiring.epoch_ms), limits),
+            receipts=Receipts(memory_mb=1024, usd_per_gb_second=0.0000166667),
+            embed_prompt=False,
+        )
+
+
+def api(surroundings: Surroundings) -> Handler:
+    parts = _Parts(surroundings)
+    routes: Any = importlib.import_module("imagegen.entrypoints.job_routes")
+    routes.jobs = lambda: parts.jobs
+    handler: Handler = importlib.import_module("imagegen.entrypoints.api").handler
+    return handler
+
+
+def worker(surroundings: Surroundings) -> Handler:
+    return _entrypoint("worker", surroundings)
+
+
+def sweeper(surroundings: Surroundings) -> Handler:
+    return _entrypoint("sweeper", surroundings)
+
+
+def _entrypoint(name: str, surroundings: Surroundings) -> Handler:
+    """Imported here, since an entrypoint reads its settings when it is imported."""
+    parts = _Parts(surroundings)
+    module: Any = importlib.import_module(f"imagegen.entrypoints.{name}")
+    module.jobs, module.service = lambda: parts.jobs, lambda: parts.service
+    handler: Handler = module.handler
+    return handler
+
+
+JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper)

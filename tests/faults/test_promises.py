@@ -1,0 +1,17 @@
+"""The promises under faults, in the smallest volume that can tell faults from none; `make faults` has the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.jobs import JOBS
+from tests.faults.scenarios import SCENARIOS, Ring
+from tests.faults.standin import StandIn
+
+
+@pytest.mark.parametrize(("name", "scale"), [("R1", 0.005), ("R2", 0.003), ("R7", 1.0)])
+def test_it_holds(aws: StandIn, tmp_path: Path, name: str, scale: float) -> None:
+    figures = SCENARIOS[name](Ring(aws, JOBS, tmp_path, seed=1, scale=scale))
+    assert figures["holds"], figures

@@ -1,0 +1,58 @@
+"""A tenant's webhook secrets: shown, made where there are none, rotated, retired (`make webhook-secret`)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any, Literal
+
+import boto3
+from botocore.exceptions import ClientError
+
+from imagegen import tenant
+from imagegen.webhooks import SigningSecrets
+
+Action = Literal["show", "rotate", "retire"]
+
+
+def act(ssm: Any, stack_name: str, owner: str, action: Action) -> SigningSecrets:
+    """Its secrets after the action, newest first. Raises botocore's ClientError; ValueError for a bad value."""
+    name = f"/{stack_name}/webhooks/{owner}"
+    before = _read(ssm, name)
+    if before is None:
+        after = SigningSecrets.new()
+    else:
+        after = {"show": before, "rotate": before.rotated(), "retire": before.retired()}[action]
+    if after != before:
+        ssm.put_parameter(Name=name, Value=str(after), Type="SecureString", Overwrite=before is not None)
+    return after
+
+
+def _read(ssm: Any, name: str) -> SigningSecrets | None:
+    try:
+        value = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            return None
+        raise
+    return SigningSecrets.parse(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stack_name")
+    parser.add_argument("action", choices=["show", "rotate", "retire"])
+    arguments = parser.parse_args()
+    key = os.environ.get("API_KEY", "")
+    if not key:
+        sys.exit('whose secret? make webhook-secret API_KEY="..."')
+    try:
+        after = act(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
+    except (ClientError, ValueError) as error:
+        sys.exit(f"{arguments.stack_name}: {error}")
+    print(*after.values, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
