@@ -34,6 +34,7 @@ from tests.receiver import Behaviour, Receiver, Request
 TENANT = "0123456789abcdef"
 CHUNK = 100
 """Webhooks in the queue at once: moto copies them all for each that is received."""
+ULID_BYTES = 16
 FAILURES: dict[str, Behaviour] = {
     "500": receiver.status(500),
     "silence": receiver.silence,
@@ -160,7 +161,7 @@ def run(queues: dict[str, str], count: int, seed: int, *, share: float = 0.4, wo
     secrets = Secrets()
     unreliable = Unreliable(seed, share, secrets.signing.values[0])
     with receiver.receiver(unreliable) as running:
-        ids = [str(ULID.from_timestamp(1_795_269_600 + number)) for number in range(count)]
+        ids = [str(ULID(Random(f"{seed}.{number}").randbytes(ULID_BYTES))) for number in range(count)]
         for first in range(0, count, CHUNK):
             for job_id in ids[first : first + CHUNK]:
                 queue.put(TENANT, job_id, running.url(), "job.succeeded", "succeeded")

@@ -182,7 +182,9 @@ def test_a_rotation_keeps_the_newest_of_the_old_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "whsec_", "whsec_short", "plain", "whsec_" + "!" * 44, f"{SECRET} {SECRET} {SECRET}", f"{SECRET} x"]
+    "text",
+    ["", "whsec_", "whsec_short", "plain", "whsec_" + "!" * 44, f"{SECRET} {SECRET} {SECRET}", f"{SECRET} x"],
+    ids=["empty", "prefix", "short", "no prefix", "not base64", "three", "one and a half"],
 )
 def test_a_secret_that_is_none_is_not_used(text: str) -> None:
     with pytest.raises(ValueError, match="expected one or two secrets") as caught:
