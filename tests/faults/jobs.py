@@ -144,6 +144,7 @@ def _entrypoint(name: str, surroundings: Surroundings) -> Handler:
     parts = _Parts(surroundings)
     module: Any = importlib.import_module(f"imagegen.entrypoints.{name}")
     module.jobs, module.service = lambda: parts.jobs, lambda: parts.service
+    module.POSTPONE_S = _VISIBILITY_S
     handler: Handler = module.handler
     return handler
 

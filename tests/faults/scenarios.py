@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from tests.faults.arena import Arena
 from tests.faults.callers import Call, call_all
+from tests.faults.counts import bounds
 from tests.faults.kills import Moment
 from tests.faults.ledger import Entry, entries
 from tests.faults.plan import FaultPlan, Mix
@@ -34,6 +35,8 @@ _CALLERS: Final = 4
 _WORKERS: Final = 6
 _SHARE: Final = 0.3
 _KILLS: Final = 0.05
+_ARMED: Final = 0.12
+"""Runs that are to be killed: a good half end before their moment comes, copies of what is done above all."""
 _PATIENCE_S: Final = 60.0
 
 
@@ -60,7 +63,7 @@ def r1(ring: Ring) -> Figures:
     jobs = ring.scaled(10_000)
     poison = {n for n in range(jobs) if n % 500 == 499}
     calls = [_call(n, prompt="poison" if n in poison else "a circle") for n in range(jobs)]
-    with arena.working(concurrency=_WORKERS, kills=_KILLS, duplicates=0.2) as poller:
+    with arena.working(concurrency=_WORKERS, kills=_ARMED, duplicates=0.2) as poller:
         for n in poison:
             arena.ledger.add("poison", n=str(n))
         _poison_messages(arena, max(3, jobs // 200))
@@ -239,7 +242,7 @@ def _judged(arena: Arena, poller: Poller, kills: float = 0.0) -> Figures:
     findings, tally, deliveries = arena.findings(), arena.tally(), entries(arena.folder, "delivered")
     killed = sum(each["ended"] == "killed" for each in deliveries)
     doubts = tally.doubts()
-    if killed < kills * len(deliveries) / 2:
+    if killed < max(bounds(kills * len(deliveries))[0], 1 if kills else 0):
         doubts.append(f"kills: {killed} of {len(deliveries)} runs, {kills:.0%} expected")
     return {
         "holds": findings.holds() and not doubts and not findings.unanswered,

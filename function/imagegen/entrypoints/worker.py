@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.utilities.batch import (
     AsyncBatchProcessor,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from imagegen.job_service import JobService
     from imagegen.ports import JobQueue
     from imagegen.service import ImageService
+
+POSTPONE_S: Final = 60
+"""Until a message comes again that could not be begun, times its deliveries."""
 
 settings = Settings()
 # What failed comes again by itself; an exception for the whole batch would say no more than the list of its records.
@@ -77,7 +80,7 @@ def _postpone(record: SQSRecord) -> None:
     """One minute, two, three ... instead of the queue's 16 each time: ten times are 55 minutes without AWS."""
     received = int(record["attributes"].get("ApproximateReceiveCount", 1))
     with suppress(ServiceError):
-        queue().postpone(record.receipt_handle, 60 * received)
+        queue().postpone(record.receipt_handle, POSTPONE_S * received)
 
 
 async def run_in_thread(record: SQSRecord, lambda_context: LambdaContext) -> None:
