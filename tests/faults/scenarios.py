@@ -88,8 +88,8 @@ def r2(ring: Ring) -> Figures:
 
 
 def r4(ring: Ring) -> Figures:
-    """Only the failed record of a batch comes back. Half as many faults again, or hardly any record would fail; at twice
-    as many, ten deliveries are not enough for one job in sixteen."""
+    """Only the failed record of a batch comes back. Half as many faults again, or hardly any record would fail; at
+    twice as many, ten deliveries are not enough for one job in sixteen."""
     arena = ring.arena("R4", FaultPlan(Mix.evenly(1.5 * _SHARE)))
     calls = [_call(n) for n in range(ring.scaled(1000) * 5)]
     with arena.working(
