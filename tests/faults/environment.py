@@ -128,6 +128,8 @@ class Environment:
             self._process = self._context.Process(target=_serve, args=(theirs, self._function, name), daemon=True)
             self._process.start()
             theirs.close()
+            with suppress(EOFError):  # one that crashes here is told by the next look into the pipe
+                self._pipe.recv()  # ready: Lambda's time-out begins after the init phase
         else:
             os.kill(self._process.pid, signal.SIGCONT)
         return self._pipe
@@ -146,6 +148,7 @@ def _serve(pipe: Connection, function: Function, name: str) -> None:
     surroundings = Surroundings(function.folder, random, ledger, kills)
     with Faults(function.plan, random, CallLog(function.folder), kills.watch).installed():
         handler = function.build(surroundings)
+        pipe.send("ready")
         while True:
             try:
                 event, moment, allowed_s = pipe.recv()
