@@ -182,10 +182,10 @@ class JobService:
 
         Raises StorageUnavailable or GenerationTimeout where it could not even begin: the message shall come again.
         """
+        deadline.require(HAND_ON_S)
         job = self._store.get(tenant, job_id)
         if job is None or job.final:
             return None
-        deadline.require(HAND_ON_S)
         return self._run(job, service, deadline)
 
     def dead_letter(self, tenant: str, job_id: str) -> None:
