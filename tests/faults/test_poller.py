@@ -22,7 +22,7 @@ from tests.faults.standin import StandIn
 from tests.lambda_event import Context
 
 NO_FAULTS = FaultPlan(Mix())
-VISIBILITY_S = 1
+VISIBILITY_S = 3
 
 
 def obedient(surroundings: Surroundings) -> Handler:
