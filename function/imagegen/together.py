@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -111,11 +111,10 @@ class _GatheringEngine:
                 raise _Nobody
 
         try:
-            drawn = self._engine.generate_together([member.generation for member in batch], on_step)
-            for member, generated in zip(batch, drawn, strict=True):
-                member.generated = generated
-        except Exception:  # noqa: S110 - nobody drew, so each draws alone and meets its own error
-            pass
+            with suppress(Exception):  # nobody drew then, so each draws alone and meets its own error
+                drawn = self._engine.generate_together([member.generation for member in batch], on_step)
+                for member, generated in zip(batch, drawn, strict=True):
+                    member.generated = generated
         finally:
             for member in batch:
                 member.over.set()
