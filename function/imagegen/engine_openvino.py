@@ -1,7 +1,7 @@
 """The only door to OpenVINO GenAI: diffusion on a CPU without torch, diffusers or transformers in the process.
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `models/prepare.py` writes them.
-The denoiser is compiled for one shape at a time, the default one as soon as the folder is opened: that way the first
+The denoiser is compiled for one shape at a time, the default one as soon as all else is loaded: that way the first
 image comes a second sooner and steps are faster (docs/decisions.md). A request of another shape compiles anew, and its
 receipt says so. Not covered: a generation that is stopped ends one step late, as GenAI calls back from a thread of its
 own.

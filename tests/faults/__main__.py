@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.faults.arena import SWEEP_EVERY_S
 from tests.faults.environment import prepare
-from tests.faults.jobs import JOBS, SHORT
+from tests.faults.jobs import JOBS, POSTPONE_S, SHORT
 from tests.faults.plan import FaultPlan, Mix
 from tests.faults.product import Product
 from tests.faults.sample import SAMPLE
@@ -29,6 +29,7 @@ SCALED: Final = {
     "botocore_pauses": FaultPlan(Mix()).backoff,
     "sweep_every_s": SWEEP_EVERY_S,
     "limits": asdict(SHORT),
+    "postpone_s": POSTPONE_S,
     "real_in": ["R6"],
 }
 """Times that are shorter than on AWS."""

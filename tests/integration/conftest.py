@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from imagegen import telemetry
 from tests.conftest import ROOT
 from tests.stack.template import S3Object, Template, translate
 
@@ -54,3 +57,14 @@ def resources(translated: Template) -> Iterator[dict[str, str]]:
     """Bucket, table and queues, made from the template: what each is called, by its name there."""
     with played(translated, "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as names:
         yield names
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Everything that was printed: the logger keeps the stream it was made with, whatever pytest captures."""
+    log = io.StringIO()
+    handler = telemetry.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(log)
+    yield lambda: log.getvalue() + "".join(capsys.readouterr())
+    handler.setStream(before)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagegen import http, telemetry
+from imagegen import http
 from imagegen.aws import S3ImageStore
 from imagegen.entrypoints import generator
 from imagegen.jobs import Limits
@@ -54,17 +52,6 @@ def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
     )
     monkeypatch.setattr(generator, "service", lambda: service)
     return Function(engine, bucket)
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Everything that was printed: the logger keeps the stream it was made with, whatever pytest captures."""
-    log = io.StringIO()
-    handler = telemetry.logger.registered_handler
-    assert isinstance(handler, logging.StreamHandler)
-    before = handler.setStream(log)
-    yield lambda: log.getvalue() + "".join(capsys.readouterr())
-    handler.setStream(before)
 
 
 def body(answer: dict[str, Any]) -> dict[str, Any]:

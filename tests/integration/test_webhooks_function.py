@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
 
-from imagegen import telemetry
 from imagegen.aws_webhooks import SqsWebhookQueue
 from imagegen.entrypoints import webhooks
 from imagegen.jobs import Job
@@ -71,17 +68,6 @@ class Function:
 @pytest.fixture
 def function(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Function:
     return Function(queues, monkeypatch)
-
-
-@pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Everything that was printed: the logger keeps the stream it was made with, whatever pytest captures."""
-    log = io.StringIO()
-    handler = telemetry.logger.registered_handler
-    assert isinstance(handler, logging.StreamHandler)
-    before = handler.setStream(log)
-    yield lambda: log.getvalue() + "".join(capsys.readouterr())
-    handler.setStream(before)
 
 
 @pytest.mark.parametrize(
