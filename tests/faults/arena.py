@@ -67,13 +67,13 @@ class Arena:
     def rest(self, poller: Poller, patience_s: float) -> None:
         """Wait until no message is left and every job is final, or nothing has come to an end for `patience_s`."""
         least, since = 10**9, time.monotonic()
-        while time.monotonic() - since < patience_s:
+        while (now := time.monotonic()) - since < patience_s:
             left = self.messages() + unfinished(self.aws, self.places.table)
             if not left and poller.idle():
                 return
             if left < least:
                 least, since = left, time.monotonic()
-            time.sleep(0.2)
+            time.sleep(0.2 + 4 * (time.monotonic() - now))  # a look at a large table holds up the workers
 
     def messages(self) -> int:
         """In the queue: visible, hidden or delayed."""
