@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -83,6 +84,13 @@ class Arena:
             "Attributes"
         ]
         return sum(int(attributes[name]) for name in names)
+
+    def max_receives(self) -> int:
+        """After that many deliveries a message is a dead letter."""
+        attributes = self.aws.client("sqs").get_queue_attributes(
+            QueueUrl=self.places.queue_url, AttributeNames=["RedrivePolicy"]
+        )["Attributes"]
+        return int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"])
 
     def findings(self) -> Findings:
         return check(self.aws, self.places, self.folder)

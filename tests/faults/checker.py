@@ -50,6 +50,10 @@ class Findings:
     """Jobs that no caller was told of: allowed, they were never accepted, but they must come to an end."""
     generations: int = 0
     generated_again: int = 0
+    runs: int = 0
+    """Of the jobs that succeeded."""
+    silent_runs: int = 0
+    """Those of them that ended without a word, which the job paid for with an attempt."""
 
     WRONG = ("lost", "stuck", "duplicated", "misbilled", "misjudged", "contradicted")
 
@@ -88,6 +92,8 @@ def check(aws: StandIn, places: Places, folder: Path) -> Findings:
     asked = {entry["n"] for entry in entries(folder, "asked")}
     generations = Counter(entry["n"] for entry in entries(folder, "generating"))
     succeeded = {job_id for job_id, row in jobs.items() if row["state"] == "succeeded"}
+    silent = sum(int(jobs[each]["attempt"]) - 1 for each in succeeded)
+    harmless = sum(int(jobs[each].get("setbacks", 0)) + int(jobs[each].get("hand_ons", 0)) for each in succeeded)
     return Findings(
         accepted=len(answered),
         jobs=len(jobs),
@@ -109,6 +115,8 @@ def check(aws: StandIn, places: Places, folder: Path) -> Findings:
         orphaned=sorted(jobs.keys() - known),
         generations=sum(generations.values()),
         generated_again=sum(count - 1 for count in generations.values()),
+        runs=len(succeeded) + silent + harmless,
+        silent_runs=silent,
     )
 
 

@@ -152,4 +152,4 @@ def _entrypoint(name: str, surroundings: Surroundings) -> Handler:
     return handler
 
 
-JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper)
+JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts)

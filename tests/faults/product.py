@@ -32,3 +32,5 @@ class Product:
     api: Build
     worker: Build
     sweeper: Build
+    max_attempts: int
+    """Runs of a job that may end without a word before it fails."""

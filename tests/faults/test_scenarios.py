@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.faults.ledger import Entry
-from tests.faults.scenarios import redelivered_otherwise, restarts
+from tests.faults.scenarios import arithmetic, redelivered_otherwise, restarts
 
 
 def delivery(ids: str, back: str = "") -> Entry:
@@ -23,6 +25,11 @@ def test_a_message_that_came_again_unasked_is_counted() -> None:
 
 def test_a_message_that_did_not_come_again_is_counted() -> None:
     assert redelivered_otherwise([delivery("abc", back="b")]) == 1
+
+
+def test_a_job_without_fault_fails_as_often_as_both_ways_to_it_together() -> None:
+    figures = arithmetic(silent=0.1, max_attempts=6, given_back=0.5, max_receives=10)
+    assert figures["false_dead_letters_per_million"] == pytest.approx(1 + 1e6 / 1024)
 
 
 def test_a_restart_is_the_next_generation_of_the_victims_job(tmp_path: Path) -> None:
