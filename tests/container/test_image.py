@@ -86,7 +86,8 @@ def test_the_zip_functions_and_their_layer_are_complete(sam: Sam) -> None:
     """Built, not run: see for_this_machine."""
     built = sam.template.parent / "build"
 
-    assert (built / "Api" / "imagegen" / "entrypoints" / "api.py").exists()
+    for function in ("Api", "Sweeper", "DeadLetters", "Webhooks"):
+        assert (built / function / "imagegen" / "entrypoints" / "api.py").exists()
     assert (built / "CoreLayer" / "python" / "pydantic" / "__init__.py").exists()
     assert not (built / "CoreLayer" / "python" / "openvino").exists()
     assert not (built / "CoreLayer" / "python" / "torch").exists()

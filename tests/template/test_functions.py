@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from imagegen.settings import Settings
 from imagegen.targets import Limits
+from tests.stack.process import ROOT
 from tests.template.conftest import translated
 from tests.template.evaluate import Resources, Template, evaluate
 
 FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
+ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks"]
 
 NOT_SET = {
     "MODELS_DIR": "where the image holds its models",
@@ -46,6 +51,17 @@ def test_environment_is_the_settings(resources: Resources, function: str) -> Non
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_environment_leaves_lambdas_own_names_alone(resources: Resources, function: str) -> None:
     assert not [name for name in environment(resources, function) if name.startswith(("AWS_", "LAMBDA_", "_"))]
+
+
+@pytest.mark.parametrize("function", ZIP_FUNCTIONS)
+def test_the_code_of_a_zip_function_is_built_with_its_handler(function: str, tmp_path: Path) -> None:
+    """As `sam build` does; tests/container runs that itself."""
+    source: Any = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][function]
+    assert source["Metadata"]["BuildMethod"] == "makefile"
+    command = ["make", "-C", str(ROOT / source["Properties"]["CodeUri"]), f"build-{function}"]
+    subprocess.run([*command, f"ARTIFACTS_DIR={tmp_path}"], check=True, capture_output=True)
+    module = source["Properties"]["Handler"].rpartition(".")[0]
+    assert (tmp_path / f"{module.replace('.', '/')}.py").exists()
 
 
 def test_defaults_are_valid_settings(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
