@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
+from imagegen.engine_openvino import OpenVINOEngine, Shape
 from imagegen.errors import ModelUnavailable
 from imagegen.ports import Backend
 from imagegen.processor import fastest_precision
@@ -88,6 +89,27 @@ def test_a_folder_of_a_newer_format_is_refused(folder: Path) -> None:
     with pytest.raises(ModelUnavailable) as caught:
         use(folder)
     assert "newer version" in caught.value.private
+
+
+def test_an_engine_that_is_refused_has_nothing_at_work_any_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is let go while something compiles ends the process now and then."""
+    compiled, compile_unet = [], OpenVINOEngine._compiled_unet
+
+    def slow(engine: OpenVINOEngine, shape: Shape) -> object:
+        unet = compile_unet(engine, shape)
+        time.sleep(0.5)
+        compiled.append(shape)
+        return unet
+
+    monkeypatch.setattr(OpenVINOEngine, "_compiled_unet", slow)
+    (folder / "text_encoder" / "openvino_model.xml").write_bytes(b"<not a model>")
+    manifest.write(folder)
+    engine = OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder))
+
+    with pytest.raises(ModelUnavailable):
+        engine.finish_loading()
+
+    assert len(compiled) == 1
 
 
 def test_the_fast_type_of_this_processor_draws_the_same_things() -> None:
