@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from imagegen import jobs
 from imagegen.errors import JobNotFound, StorageUnavailable
 from imagegen.heartbeat import beating
+from imagegen.insist import insist
 from imagegen.jobs import Cause, Job, LeaseLost, Limits, Phase, Progress, Refused
 from imagegen.ports import Clock, JobStore
 
@@ -34,7 +35,7 @@ class Run:
     def claim(cls, job: Job, store: JobStore, limits: Limits, clock: Clock) -> Run:
         """Raises Held, JobAlreadyFinal, JobNotFound or StorageUnavailable."""
         owner = secrets.token_hex(8)
-        claimed = store.change(job, lambda seen: jobs.claimed(seen, owner, clock(), limits))
+        claimed = insist(lambda: store.change(job, lambda seen: jobs.claimed(seen, owner, clock(), limits)))
         return cls(claimed, owner, store, limits, clock)
 
     def alive(self) -> AbstractContextManager[None]:
@@ -59,7 +60,7 @@ class Run:
     def end(self, transition: Callable[[Job], Job]) -> Job:
         """Write how the run ended. Raises LeaseLost, JobNotFound or StorageUnavailable."""
         with self._lock:
-            self._job = self._store.change(self._job, transition)
+            self._job = insist(lambda: self._store.change(self._job, transition))
             return self._job
 
     def exhausted(self, cause: Cause) -> bool:

@@ -31,6 +31,7 @@ from imagegen.errors import (
     StorageUnavailable,
 )
 from imagegen.idempotency import KeyedBody
+from imagegen.insist import insist
 from imagegen.job_run import Run
 from imagegen.jobs import Cause, Job, Limits, Refused, State
 from imagegen.ports import Backend, Clock, ImageStore, JobQueue, JobStore, WebhookQueue
@@ -183,7 +184,7 @@ class JobService:
         Raises StorageUnavailable or GenerationTimeout where it could not even begin: the message shall come again.
         """
         deadline.require(HAND_ON_S)
-        job = self._store.get(tenant, job_id)
+        job = insist(lambda: self._store.get(tenant, job_id))
         if job is None or job.final:
             return None
         return self._run(job, service, deadline)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from imagegen import jobs
 from imagegen.deadline import Deadline
@@ -23,6 +23,7 @@ from imagegen.errors import (
     StorageUnavailable,
 )
 from imagegen.idempotency import KeyedBody
+from imagegen.insist import PAUSES_S
 from imagegen.request import GenerateRequest
 from tests.fakes import PLENTY
 from tests.job_world import HOOK, JobWorld
@@ -45,18 +46,21 @@ def silent() -> None:
     raise EndpointConnectionError(endpoint_url="https://table")
 
 
-def fail_the(world: JobWorld, operation: str, nth: int = 1, *, after: bool = False) -> Callable[[], int]:
-    """The n-th call of a DynamoDB operation gets no answer: before it is sent, or after it was carried out."""
+def fail_the(
+    world: JobWorld, operation: str, nth: int = 1, *, times: int = 1, after: bool = False
+) -> Callable[[], int]:
+    """From the n-th on, so many calls of an operation get no answer: before they are sent, or after AWS gave one."""
     client = world.store._client
     real, calls = getattr(client, operation), 0
 
     def call(**request: object) -> object:
         nonlocal calls
         calls += 1
-        if calls != nth:
+        if not nth <= calls < nth + times:
             return real(**request)
         if after:
-            real(**request)
+            with suppress(ClientError):
+                real(**request)
         silent()
         return None
 
@@ -212,11 +216,20 @@ def test_a_crash_is_tried_again_a_few_times_and_quotes_nothing(world: JobWorld) 
 
 
 @pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("operation", ["get_item", "update_item", "transact_write_items"])
+def test_a_run_insists_on_its_start_and_its_end(world: JobWorld, operation: str, after: bool) -> None:
+    job = world.submit()
+    fail_the(world, operation, times=len(PAUSES_S), after=after)
+    done = world.run(job)
+    assert (done.state, done.attempt, done.setbacks) == ("succeeded", 1, 0)
+
+
+@pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("operation", "nth"), [("update_item", 1), ("transact_write_items", 1)])
 def test_a_lost_write_loses_no_job_and_bills_it_once(world: JobWorld, operation: str, nth: int, after: bool) -> None:
     """Claim and terminal write, each lost before it is sent or with its acknowledgement only."""
     job = world.submit()
-    fail_the(world, operation, nth, after=after)
+    fail_the(world, operation, nth, times=1 + len(PAUSES_S), after=after)
     with suppress(StorageUnavailable):
         world.run(job)
     for _ in range(5):
