@@ -127,6 +127,9 @@ class FakeEngines:
     def backend_for(self, scheduler: str) -> Backend:
         return self.backend
 
+    def holds(self, model: Model, backend: Backend) -> bool:
+        return self.loads > 0
+
     def resident(self, model: Model, backend: Backend) -> Resident:
         with self._lock:
             if self.failing is not None:

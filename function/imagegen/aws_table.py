@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=1, read_timeout=3)
 _SCANNED: Final = 1000
 """Jobs looked at for one page of a single state; the page may be short then, and its cursor goes on."""
+_CONTESTED_S: Final = (0.02, 0.05, 0.1, 0.2)
 _BATCH: Final = 100
 """Items that DynamoDB reads at once."""
 
@@ -55,7 +57,7 @@ class DynamoJobStore(_Table):
             puts.append(self._put(self._key_item(job, keyed), unused, {":now": self._seconds()}))
         with translated("DynamoDB"):
             try:
-                self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+                _uncontested(lambda: self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts]))
             except ClientError as error:
                 if not _conditions_failed(error):
                     raise
@@ -139,9 +141,11 @@ class DynamoJobStore(_Table):
             if succeeds:
                 bill = {"pk": f"BILL#{job.tenant}#{job.job_id}", "sk": "BILL", **jobs.bill(changed)}
                 put = self._put(bill, "attribute_not_exists(pk)")
-                self._client.transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])  # type: ignore[typeddict-item]
+                _uncontested(
+                    lambda: self._client.transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])  # type: ignore[typeddict-item]
+                )
             else:
-                self._client.update_item(**update)
+                _uncontested(lambda: self._client.update_item(**update))
         except ClientError as error:
             if not _conditions_failed(error):
                 raise
@@ -262,6 +266,25 @@ class DynamoLeases(_Table):
                     raise
                 return False
         return True
+
+
+def _uncontested(write: Callable[[], object]) -> None:
+    """Write again where another transaction held the item at that moment, which botocore leaves to its callers."""
+    for pause_s in _CONTESTED_S:
+        try:
+            write()
+        except ClientError as error:
+            if not _contested(error):
+                raise
+        else:
+            return
+        time.sleep(pause_s)
+    write()
+
+
+def _contested(error: ClientError) -> bool:
+    reasons = {each.get("Code") for each in error.response.get("CancellationReasons", [])}
+    return code(error) == "TransactionConflictException" or "TransactionConflict" in reasons
 
 
 def _lease(tenant: str, name: str) -> dict[str, str]:

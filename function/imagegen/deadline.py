@@ -50,14 +50,22 @@ class Pace:
     """The least that generations of a model and size have taken here, to refuse only what cannot fit.
 
     Each environment keeps its own. Worker and generator run the same image at the same memory, but what is measured is
-    the processor that Lambda gave this one, and a pace from elsewhere would refuse here what fits. Loading and
-    compiling need no estimate: they are over when the steps are judged. A job's eta is of its own run only.
+    the processor that Lambda gave this one, and a pace from elsewhere would refuse here what fits. A job's eta is of
+    its own run only.
     Not covered: an environment that has measured nothing yet. There the first generation of a size is stopped at
     its deadline, and handed to the queue, rather than before it starts.
     """
 
     def __init__(self) -> None:
         self._measured: dict[tuple[object, ...], Measured] = {}
+        self._loads: dict[str, float] = {}
+
+    def of_load(self, model_id: str) -> float:
+        """Seconds that loading and compiling took at least; 0 where it has not been seen."""
+        return self._loads.get(model_id, 0.0)
+
+    def record_load(self, model_id: str, seconds: float) -> None:
+        self._loads[model_id] = min(self._loads.get(model_id, seconds), seconds)
 
     def of(self, generation: Generation) -> Measured:
         return self._measured.get(self._key(generation), Measured(0.0, FINISHING_SECONDS))
@@ -71,6 +79,7 @@ class Pace:
         """Halve what was measured. Every refusal does, or one slow minute would refuse for as long as we live."""
         known = self.of(generation)
         self._measured[self._key(generation)] = Measured(known.step_s / 2, known.finish_s / 2)
+        self._loads[generation.model_id] = self.of_load(generation.model_id) / 2
 
     @staticmethod
     def _key(generation: Generation) -> tuple[object, ...]:

@@ -74,6 +74,11 @@ class EnginePool:
         with suppress(ServiceError), self._lock:
             self._ensure(model, self.backend_for(model.defaults.scheduler))
 
+    def holds(self, model: Model, backend: Backend) -> bool:
+        """Whether the model's engine needs no loading; it may be on its way."""
+        loaded = self._loaded
+        return loaded is not None and loaded[:2] == (model, backend)
+
     def resident(self, model: Model, backend: Backend) -> Resident:
         """The model's engine, loaded once however many callers come at the same time.
 
@@ -85,7 +90,7 @@ class EnginePool:
             return Resident(engine, load_s)
 
     def _ensure(self, model: Model, backend: Backend) -> Engine:
-        if self._loaded is not None and self._loaded[:2] == (model, backend):
+        if self._loaded is not None and self.holds(model, backend):
             return self._loaded[2]
         self._refuse_too_large(model, backend)
         if self._loaded is not None:

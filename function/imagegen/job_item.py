@@ -49,5 +49,6 @@ def from_item(item: Mapping[str, Any]) -> Job:
         if name in known:
             known[name] = int(known[name])
     if "progress" in known:
-        known["progress"] = Progress(**known["progress"])
+        found = known["progress"]
+        known["progress"] = Progress(**{name: found[name] for name in Progress.__dataclass_fields__ if name in found})
     return Job(**{"due_at": None} | known)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final, Self
 
 VERSION: Final = 1
+_TENANT: Final = re.compile("[0-9a-z]{1,64}")
+_JOB_ID: Final = re.compile("[0-9A-Z]{26}")
 
 
 class Unreadable(Exception):
@@ -33,6 +36,8 @@ class JobMessage:
         if message.get("version") != VERSION or isinstance(message["version"], bool):
             raise Unreadable("unknown version")
         tenant, job_id = message.get("tenant"), message.get("job_id")
-        if not (isinstance(tenant, str) and isinstance(job_id, str) and tenant and job_id):
+        if not (isinstance(tenant, str) and isinstance(job_id, str)):
             raise Unreadable("malformed: tenant or job_id is missing")
+        if not (_TENANT.fullmatch(tenant) and _JOB_ID.fullmatch(job_id)):
+            raise Unreadable("malformed: tenant or job_id is none")
         return cls(tenant, job_id)

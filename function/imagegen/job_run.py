@@ -45,10 +45,12 @@ class Run:
     def on_step(self, step: int, of: int) -> None:
         """Take note of a step, and write it where the last write is old enough. Raises LeaseLost.
 
-        Step 0 tells that the first one is still awaited.
+        Step 0 tells that another request draws the same; who waits for it does not hang, and has a deadline.
         """
         now = self._clock()
-        if step > 0:
+        if step == 0:
+            self._phase_began = now
+        else:
             self._first_step = self._first_step or now
             self._progress = jobs.estimate(step, of, now - self._first_step)
             self._phase, self._phase_began = "step" if step < of else "decode", now
@@ -64,7 +66,7 @@ class Run:
             return self._job
 
     def exhausted(self, cause: Cause) -> bool:
-        return jobs.exhausted(self._job, self._limits, cause)
+        return jobs.exhausted(self._job, self._clock(), self._limits, cause)
 
     @property
     def job(self) -> Job:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -65,6 +65,14 @@ class Offer:
         self.backend_for(generation.scheduler)
         # A seed that nobody gave must not find what `cache` would look for.
         return request.model_copy(update={"seed": seed})
+
+
+@dataclass
+class Swept:
+    """Jobs that were seen to, and the ids of those that were given up."""
+
+    jobs: int = 0
+    given_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -130,8 +138,8 @@ class JobService:
             if not (job.final or job.sent):
                 raise IdempotencyInProgress("The first request with this Idempotency-Key is still at work.")
             return submitted
-        self._run(job, service, deadline)
-        return Submitted(self.get(tenant, job.job_id))
+        # Where somebody else ended it meanwhile, only the table knows how.
+        return Submitted(self._run(job, service, deadline) or self.get(tenant, job.job_id))
 
     def get(self, tenant: str, job_id: str) -> Job:
         """Raises JobNotFound, whatever the reason."""
@@ -189,35 +197,44 @@ class JobService:
             return None
         return self._run(job, service, deadline)
 
-    def dead_letter(self, tenant: str, job_id: str) -> None:
+    def dead_letter(self, tenant: str, job_id: str) -> bool:
         """A message that no worker could take: its job has failed, unless it is done or somebody is at it."""
         job = self._store.get(tenant, job_id)
         if job is None:
-            return
+            return False
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             error = _problem(InternalError())
             self._notify(self._store.change(job, lambda seen: jobs.failed(seen, self._clock(), self._limits, error)))
+            return True
+        return False
 
-    def sweep(self, deadline: Deadline) -> int:
-        """See to every job that is due: send it, run it again, give it up, or tell its caller. How many there were."""
-        swept = 0
+    def sweep(self, deadline: Deadline) -> Swept:
+        """See to every job that is due: send it, run it again, give it up, or tell its caller."""
+        swept = Swept()
         for tenant, job_id in self._store.due(SWEPT):
             if deadline.left() < HAND_ON_S:
                 break
-            with suppress(StorageUnavailable, JobNotFound):
-                self._sweep(tenant, job_id)
-            swept += 1
+            swept.jobs += 1
+            try:
+                if self._sweep(tenant, job_id):
+                    swept.given_up.append(job_id)
+            except (StorageUnavailable, JobNotFound):
+                continue  # the next minute sees to it
+            except Exception as error:  # a row that nobody can read must not stop the others
+                self._on_crash(error)
         return swept
 
-    def _sweep(self, tenant: str, job_id: str) -> None:
+    def _sweep(self, tenant: str, job_id: str) -> bool:
+        """Whether the job was given up."""
         job = self._store.get(tenant, job_id)
         if job is None:
-            return
-        gave_up = _problem(InternalError())
+            return False
+        was_final, gave_up = job.final, _problem(InternalError())
         job = self._store.change(job, lambda seen: jobs.revived(seen, self._clock(), self._limits, gave_up))
         if job.state == "queued" and not job.sent:
             self._send(job)
         self._notify(job)
+        return job.state == "failed" and not was_final
 
     # -- steps of the story --------------------------------------------------------------------------------------------
 
@@ -281,7 +298,7 @@ class JobService:
             problem = _problem(GenerationTooLong() if cause == "deadline" else error)
             return run.end(lambda seen: jobs.failed(seen, self._clock(), self._limits, problem, owner=run.owner))
         queued = run.end(lambda seen: jobs.handed_on(seen, run.owner, self._clock(), self._limits, cause))
-        return self._send(queued, jobs.backoff_s(queued.setbacks) if cause == "setback" else 0)
+        return self._send(queued, jobs.backoff_s(queued.setbacks, self._limits) if cause == "setback" else 0)
 
 
 def _cause(error: ServiceError) -> Cause:

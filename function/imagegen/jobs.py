@@ -46,7 +46,11 @@ class Limits:
     resend_s: float = 3600
     """After which an unclaimed job is sent again: the queue keeps a message for days, but nothing else is watching."""
     give_up_s: float = 6 * 3600
-    """Age at which a job that is not final fails: failures of AWS count for no attempt, but must end, too."""
+    """After its first run began, a job fails: AWS's failures count for no attempt, but must end, too. One that waits in
+    the queue is nobody's failure."""
+    longest_pause_s: int = 900
+    """Before the next run, where AWS's failures ended those before: some thirty runs until `give_up_s`. SQS delays no
+    longer."""
 
     def ceiling_s(self, phase: Phase) -> float:
         return {"load": self.load_s, "step": self.step_s, "decode": self.decode_s}[phase]
@@ -169,7 +173,7 @@ def claimed(job: Job, owner: str, now: int, limits: Limits) -> Job:
     if job.state == "running" and job.owner == owner:
         return job
     _require_not_final(job)
-    if job.state == "running" and (now < (job.lease_until or 0) or exhausted(job, limits)):
+    if job.state == "running" and (now < (job.lease_until or 0) or exhausted(job, now, limits)):
         raise Held
     lease_until = _after(now, limits.lease_s)
     return replace(
@@ -255,8 +259,9 @@ def revived(job: Job, now: int, limits: Limits, gave_up: Mapping[str, Any]) -> J
     """What the sweeper makes of a job that is due: to be sent anew, or failed with `gave_up`. Others stay the same."""
     if job.final or job.due_at is None or now < job.due_at:
         return job
-    too_old = now > _after(_epoch_ms(job.created_at), limits.give_up_s)
-    if too_old or (job.state == "running" and job.attempt >= limits.max_attempts):
+    expires_soon = _after(now, 2 * limits.resend_s) > 1000 * job.expires_at  # its end must be told before it is gone
+    crashed = job.state == "running" and exhausted(job, now, limits)
+    if crashed or expires_soon or exhausted(job, now, limits, "setback"):
         return _ended(replace(job, error=gave_up), "failed", now, limits)
     return replace(
         job,
@@ -270,11 +275,15 @@ def revived(job: Job, now: int, limits: Limits, gave_up: Mapping[str, Any]) -> J
     )
 
 
-def exhausted(job: Job, limits: Limits, cause: Cause = "crash") -> bool:
-    """Whether the run under way is the last one, should it end so. Failures of AWS end with `give_up_s` only."""
-    if cause == "deadline":
-        return job.hand_ons >= limits.max_hand_ons
-    return cause == "crash" and job.attempt >= limits.max_attempts
+def exhausted(job: Job, now: int, limits: Limits, cause: Cause = "crash") -> bool:
+    """Whether the run under way is the last one, should it end so."""
+    match cause:
+        case "crash":
+            return job.attempt >= limits.max_attempts
+        case "deadline":
+            return job.hand_ons >= limits.max_hand_ons
+        case "setback":
+            return job.started_at is not None and now > _after(_epoch_ms(job.started_at), limits.give_up_s)
 
 
 def bill(job: Job) -> dict[str, Any]:
@@ -288,9 +297,9 @@ def bill(job: Job) -> dict[str, Any]:
     }
 
 
-def backoff_s(setbacks: int) -> int:
-    """Seconds before the run after so many failures of AWS: 1, 2, 4 ... up to a minute."""
-    return min(60, 1 << max(0, min(setbacks, 7) - 1))
+def backoff_s(setbacks: int, limits: Limits) -> int:
+    """Seconds before the run after so many failures of AWS: 1, 2, 4 ... up to `longest_pause_s`."""
+    return min(limits.longest_pause_s, 1 << max(0, min(setbacks, 16) - 1))
 
 
 def estimate(step: int, of: int, since_first_ms: int) -> Progress:

@@ -80,6 +80,9 @@ class Engines(Protocol):
     def backend_for(self, scheduler: str) -> Backend:
         """What computes with this scheduler here. Raises InvalidRequest where nothing does."""
 
+    def holds(self, model: Model, backend: Backend) -> bool:
+        """Whether the model's engine needs no loading."""
+
     def resident(self, model: Model, backend: Backend) -> Resident:
         """The model's engine, loaded once. Raises ModelUnavailable."""
 

@@ -173,9 +173,11 @@ class ImageService:
 
     def _make(self, work: Work, *, overwrite: bool) -> Made:
         generation = work.generation
-        work.deadline.require(FINISHING_SECONDS)
+        self._require_time(work)
         resident = self._engines.resident(work.model, work.backend)
         generated = self._generate_in_time(work, resident.engine.generate)
+        if resident.load_s > 0:
+            self._pace.record_load(work.model.id, resident.load_s + generated.compile_s)
         storing = self._clock()
         stored = [
             self._store.put(
@@ -198,15 +200,22 @@ class ImageService:
         )
         return Made(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
 
-    def _generate_in_time(self, work: Work, generate: Callable[[Generation, OnStep], Generated]) -> Generated:
-        """Refuse what cannot fit, and stop between two steps what turns out not to."""
-        generation, deadline = work.generation, work.deadline
-        pace, count = self._pace.of(generation), generation.num_images_per_prompt
+    def _require_time(self, work: Work) -> None:
+        """Refuse what cannot fit: loading, where that is needed, and steps."""
+        generation, pace = work.generation, self._pace.of(work.generation)
+        load_s = 0.0 if self._engines.holds(work.model, work.backend) else self._pace.of_load(work.model.id)
+        image_s = generation.num_inference_steps * pace.step_s + pace.finish_s
         try:
-            deadline.require(count * (generation.num_inference_steps * pace.step_s + pace.finish_s))
+            work.deadline.require(load_s + generation.num_images_per_prompt * image_s)
         except GenerationTimeout:
             self._pace.doubt(generation)
             raise
+
+    def _generate_in_time(self, work: Work, generate: Callable[[Generation, OnStep], Generated]) -> Generated:
+        """Stop between two steps what turns out not to fit."""
+        self._require_time(work)  # loading may have taken long
+        generation, deadline = work.generation, work.deadline
+        pace, count = self._pace.of(generation), generation.num_images_per_prompt
         last = self._clock()
 
         def on_step(step: int, of: int) -> None:

@@ -82,14 +82,19 @@ def buried(reason: str) -> None:
     logger.error("buried", extra={"reason": reason})
 
 
-def dead_letter(reason: str, job_id: str | None = None) -> None:
+def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False) -> None:
+    """`failed` tells that it was the end of its job."""
     logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
+    metrics.add_metric("JobFailures", MetricUnit.Count, int(failed))
 
 
-def swept(jobs: int) -> None:
+def swept(jobs: int, given_up: list[str]) -> None:
+    for job_id in given_up:
+        logger.error("given up", extra={"job_id": job_id})
     logger.info("swept", extra={"jobs": jobs})
     metrics.add_metric("Swept", MetricUnit.Count, jobs)
+    metrics.add_metric("JobFailures", MetricUnit.Count, len(given_up))
 
 
 def failed(error: ServiceError) -> None:

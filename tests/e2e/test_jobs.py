@@ -223,4 +223,4 @@ def test_a_job_whose_message_died_fails_and_says_so(client: Client, aws: Aws, ho
 
 
 def test_the_sweeper_runs_as_its_timer_calls_it(aws: Aws) -> None:
-    assert set(aws.invoke("Sweeper")) == {"swept"}
+    assert set(aws.invoke("Sweeper")) == {"swept", "given_up"}

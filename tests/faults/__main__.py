@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.faults.arena import SWEEP_EVERY_S
 from tests.faults.environment import prepare
-from tests.faults.jobs import JOBS, POSTPONE_S, SHORT
+from tests.faults.jobs import DEMO, JOBS, POSTPONE_S, SHORT
 from tests.faults.plan import FaultPlan, Mix
 from tests.faults.product import Product
 from tests.faults.sample import SAMPLE
@@ -24,7 +24,7 @@ from tests.stack.process import ROOT
 
 REPORT: Final = ROOT / ".local" / "faults.json"
 PROMISES: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8")
-PRODUCTS: Final[dict[str, Product]] = {"jobs": JOBS, "sample": SAMPLE}
+PRODUCTS: Final[dict[str, Product]] = {each.name: each for each in (JOBS, DEMO, SAMPLE)}
 SCALED: Final = {
     "botocore_pauses": FaultPlan(Mix()).backoff,
     "sweep_every_s": SWEEP_EVERY_S,
@@ -39,7 +39,7 @@ def main() -> int:
     arguments = _arguments()
     product = PRODUCTS[arguments.product]
     logging.getLogger("botocore").setLevel(logging.ERROR)
-    prepare(["tests.faults.environment", f"tests.faults.{product.name}"])
+    prepare(["tests.faults.environment", product.deploy.__module__])
     report: dict[str, Any] = {"seed": arguments.seed, "scale": arguments.scale, "product": product.name}
     report |= {"scaled": SCALED}
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:

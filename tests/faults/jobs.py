@@ -1,7 +1,7 @@
-"""The product itself: its own handlers, with an engine of known cost and, but for R6, shorter times.
+"""The product itself: its own handlers, with shorter times but for R6. Two of them, by engine.
 
-Not the product's: the engine, which sleeps `STEP_S` a step, writes down what it draws (a job's number is its seed), and
-dies of the prompt `poison`.
+`jobs` has one of known cost, which sleeps `STEP_S` a step, for the volume; `demo` has the product's own with the demo
+model, which every killed process loads anew.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from PIL import Image
@@ -18,16 +18,17 @@ from PIL import Image
 from imagegen.job_service import JobService, Offer
 from imagegen.jobs import Limits
 from imagegen.leader import Leader
-from imagegen.ports import Backend, Generated, OnStep, Resident
+from imagegen.ports import Backend, Engine, Engines, Generated, OnStep, Resident
 from imagegen.registry import REGISTRY, Model
 from imagegen.request import Generation
 from imagegen.service import ImageService, Receipts
 from tests.faults.environment import Handler, Surroundings
 from tests.faults.product import Places, Product
 from tests.faults.standin import StandIn, resources_of_the_template
+from tests.stack.process import ROOT
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "of known cost")
-SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=30)
+SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=30, longest_pause_s=8)
 """A tenth of the real times."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
@@ -53,42 +54,81 @@ def variables(places: Places) -> dict[str, str]:
         "WEBHOOK_SECRETS_PATH": "/none",
         "STEP_S": "0.002",
         "REAL_TIMES": "",
+        "REAL_ENGINE": "",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         "POWERTOOLS_METRICS_DISABLED": "true",
     }
 
 
-@dataclass
 class KnownEngine:
-    surroundings: Surroundings
-    step_s: float
+    """Sleeps for each step."""
+
+    def __init__(self, step_s: float):
+        self._step_s = step_s
 
     def close(self) -> None:
         """Nothing works in the background."""
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        self.surroundings.ledger.add("generating", n=str(generation.seed), pid=os.getpid())
-        if generation.prompt == "poison":
-            os.kill(os.getpid(), signal.SIGKILL)
         steps = generation.num_inference_steps
         for step in range(1, steps + 1):
-            time.sleep(self.step_s)
-            if step == steps // 2:
-                self.surroundings.kills.reached("denoising")
+            time.sleep(self._step_s)
             on_step(step, steps)
         size = (generation.width, generation.height)
-        return Generated([Image.new("RGB", size)], 0.0, steps * self.step_s, 0.0)
+        return Generated([Image.new("RGB", size)], 0.0, steps * self._step_s, 0.0)
 
 
-@dataclass
 class KnownEngines:
-    engine: KnownEngine
+    def __init__(self, step_s: float):
+        self._engine = KnownEngine(step_s)
 
     def backend_for(self, scheduler: str) -> Backend:
         return BACKEND
 
+    def holds(self, model: Model, backend: Backend) -> bool:
+        return True
+
     def resident(self, model: Model, backend: Backend) -> Resident:
-        return Resident(self.engine, load_s=0.0)
+        return Resident(self._engine, load_s=0.0)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Writes down what an engine draws (a job's number is its seed), and dies of the prompt `poison`."""
+
+    engine: Engine
+    surroundings: Surroundings
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+        self.surroundings.ledger.add("generating", n=str(generation.seed), pid=os.getpid())
+        if generation.prompt == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def watch(step: int, of: int) -> None:
+            if step == of // 2:
+                self.surroundings.kills.reached("denoising")
+            on_step(step, of)
+
+        return self.engine.generate(generation, watch)
+
+
+@dataclass(frozen=True)
+class WatchedEngines:
+    engines: Engines
+    surroundings: Surroundings
+
+    def backend_for(self, scheduler: str) -> Backend:
+        return self.engines.backend_for(scheduler)
+
+    def holds(self, model: Model, backend: Backend) -> bool:
+        return self.engines.holds(model, backend)
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
+        resident = self.engines.resident(model, backend)
+        return replace(resident, engine=Watched(resident.engine, self.surroundings))
 
 
 class _Parts:
@@ -101,7 +141,9 @@ class _Parts:
 
         settings = Settings()
         limits = Limits() if os.environ["REAL_TIMES"] else SHORT
-        engines = KnownEngines(KnownEngine(surroundings, float(os.environ["STEP_S"])))
+        engines: Engines = KnownEngines(float(os.environ["STEP_S"]))
+        if os.environ["REAL_ENGINE"]:
+            engines = wiring.build_engines(settings)
         store = wiring.build_store(settings)
         self.jobs = JobService(
             offer=Offer(REGISTRY, "demo", engines.backend_for),
@@ -117,7 +159,7 @@ class _Parts:
         self.service = ImageService(
             models=REGISTRY,
             default_model_id="demo",
-            engines=engines,
+            engines=WatchedEngines(engines, surroundings),
             store=store,
             leader=Leader(DynamoLeases(settings.table_name, wiring.epoch_ms), limits),
             receipts=Receipts(memory_mb=1024, usd_per_gb_second=0.0000166667),
@@ -152,4 +194,16 @@ def _entrypoint(name: str, surroundings: Surroundings) -> Handler:
     return handler
 
 
+def demo_variables(places: Places) -> dict[str, str]:
+    engine = {
+        "REAL_ENGINE": "1",
+        "MODELS_DIR": str(ROOT / ".local" / "models"),
+        "ENGINES": "openvino",
+        "DEVICE": "cpu",
+        "THREADS": "1",
+    }
+    return variables(places) | engine
+
+
 JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts)
+DEMO: Final = Product("demo", deploy, demo_variables, api, worker, sweeper, SHORT.max_attempts)

@@ -164,7 +164,7 @@ def test_an_idempotency_key_on_generate(function: Api) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "waited", "headers"),
-    [(0, 0, {}), (0.5, 0, {}), (900, 40, {}), (900, 0, {"Prefer": "respond-async"})],
+    [(0, 0, {}), (0.5, 0, {}), (900, 28.2, {}), (900, 0, {"Prefer": "respond-async"})],
 )
 def test_generate_hands_over_what_does_not_fit_and_what_may_wait(
     function: Api, seconds: float, waited: float, headers: dict[str, str]
@@ -176,6 +176,13 @@ def test_generate_hands_over_what_does_not_fit_and_what_may_wait(
     assert function.world.engine.generations == 0
     function.work_off()
     assert {each["status"] for each in body(function.call("GET", "/jobs"))["jobs"]} == {"succeeded"}
+
+
+def test_generate_makes_no_job_for_a_caller_whom_the_gateway_has_sent_away(function: Api) -> None:
+    event = api_event(PROMPT)
+    event["requestContext"]["requestTimeEpoch"] -= 40_000
+    assert generator.handler(event, Context(900))["statusCode"] == 504
+    assert body(function.call("GET", "/jobs"))["jobs"] == []
 
 
 def test_a_keyed_generate_that_fails_says_why_each_time(function: Api) -> None:
@@ -283,6 +290,8 @@ def test_images_that_have_expired_are_410_and_in_lists_an_error(function: Api) -
         ('{"version": 2, "tenant": "a", "job_id": "b"}', "unknown version"),
         ('{"version": true, "tenant": "a", "job_id": "b"}', "unknown version"),
         ('{"version": 1, "tenant": "a"}', "malformed: tenant or job_id is missing"),
+        ('{"version": 1, "tenant": "a", "job_id": "b"}', "malformed: tenant or job_id is none"),
+        (f'{{"version": 1, "tenant": "{"a" * 3000}", "job_id": "{NOBODY}"}}', "malformed: tenant or job_id is none"),
     ],
 )
 def test_what_nobody_can_read_is_buried_with_its_reason_and_no_loop(function: Api, message: str, reason: str) -> None:
@@ -291,6 +300,14 @@ def test_what_nobody_can_read_is_buried_with_its_reason_and_no_loop(function: Ap
     assert buried["MessageAttributes"]["reason"]["StringValue"] == reason
     records = [{"messageId": "1", "body": message, "eventSource": "aws:sqs", "attributes": {}}]
     assert dead_letters.handler({"Records": records}, Context()) == {"batchItemFailures": []}
+
+
+def test_waiting_for_a_job_outlasts_a_table_that_is_silent(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(tenant: str, job_id: str) -> None:
+        raise StorageUnavailable("silent")
+
+    monkeypatch.setattr(function.world.store, "get", silent)
+    assert function.submit(Prefer="wait=1")["statusCode"] == 202
 
 
 def test_only_the_failed_record_comes_back(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,7 +386,7 @@ def test_no_prompt_and_no_key_reaches_a_log(function: Api, monkeypatch: pytest.M
 def test_the_sweepers_handler(function: Api) -> None:
     function.submit()
     function.world.clock.pass_s(3601)
-    assert sweeper.handler({}, Context()) == {"swept": 1}
+    assert sweeper.handler({}, Context()) == {"swept": 1, "given_up": 0}
 
 
 def test_the_queue_and_its_dead_letters_are_as_lambda_wants_them(resources: dict[str, str]) -> None:

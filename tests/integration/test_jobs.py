@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
@@ -24,6 +25,8 @@ from imagegen.errors import (
 )
 from imagegen.idempotency import KeyedBody
 from imagegen.insist import PAUSES_S
+from imagegen.job_run import Run
+from imagegen.jobs import LeaseLost
 from imagegen.request import GenerateRequest
 from tests.fakes import PLENTY
 from tests.job_world import HOOK, JobWorld
@@ -257,12 +260,12 @@ def test_the_sweeper_sends_what_was_not_sent(world: JobWorld) -> None:
     job = world.submit()
     world.jobs._queue = real
     assert not job.sent
-    assert world.jobs.sweep(PLENTY) == 0
+    assert world.jobs.sweep(PLENTY).jobs == 0
     world.clock.pass_s(world.limits.unsent_s)
-    assert world.jobs.sweep(PLENTY) == 1
+    assert world.jobs.sweep(PLENTY).jobs == 1
     assert world.get(job).sent
     assert len(world.messages()) == 1
-    assert world.jobs.sweep(PLENTY) == 0
+    assert world.jobs.sweep(PLENTY).jobs == 0
 
 
 def test_the_sweeper_restarts_what_a_dead_worker_left_and_gives_up_at_last(world: JobWorld) -> None:
@@ -270,13 +273,87 @@ def test_the_sweeper_restarts_what_a_dead_worker_left_and_gives_up_at_last(world
     for attempt in range(1, world.limits.max_attempts + 1):
         world.store.change(world.get(job), lambda seen: jobs.claimed(seen, "dead", world.clock(), world.limits))
         world.clock.pass_s(world.limits.lease_s - 1)
-        assert world.jobs.sweep(PLENTY) == 0
+        assert world.jobs.sweep(PLENTY).jobs == 0
         world.clock.pass_s(1)
-        assert world.jobs.sweep(PLENTY) == 1
+        swept = world.jobs.sweep(PLENTY)
+        assert swept.jobs == 1
         assert world.get(job).attempt == attempt
     given_up = world.get(job)
+    assert swept.given_up == [job.job_id]
     assert (given_up.state, given_up.due_at) == ("failed", None)
     assert [told[3] for told in world.webhooks.told] == ["job.failed"]
+
+
+def test_a_failure_of_aws_that_does_not_end_fails_the_job_and_tells_it(world: JobWorld) -> None:
+    """Each run draws anew: thirty within six hours, and an end."""
+    world.engines.failing = StorageUnavailable("AWS does not answer.")
+    job = world.submit(webhook=HOOK)
+    while not world.get(job).final:
+        world.clock.pass_s(jobs.backoff_s(world.get(job).setbacks, world.limits))
+        world.run(job)
+    last = world.get(job)
+    assert last.error == {"code": "storage_unavailable", "status": 503, "detail": "AWS does not answer."}
+    assert (last.attempt, 25 < last.setbacks < 40) == (1, True)
+    assert [told[3] for told in world.webhooks.told] == ["job.failed"]
+
+
+def test_a_long_queue_fails_nobody(world: JobWorld) -> None:
+    job = world.submit(webhook=HOOK)
+    for _ in range(7 * 24 - 3):
+        world.clock.pass_s(world.limits.resend_s)
+        assert world.jobs.sweep(PLENTY).given_up == []
+    assert world.get(job).state == "queued"
+    assert len(world.messages()) == 7 * 24 - 2
+    world.clock.pass_s(world.limits.resend_s)
+    assert world.jobs.sweep(PLENTY).given_up == [job.job_id]
+    assert [told[3] for told in world.webhooks.told] == ["job.failed"]
+
+
+def test_a_row_that_nobody_can_read_stops_no_other(world: JobWorld) -> None:
+    broken, job = world.submit(), world.submit()
+    table = boto3.resource("dynamodb").Table(world.resources["Table"])
+    table.update_item(
+        Key={"pk": f"JOB#alice#{broken.job_id}", "sk": "JOB"},
+        UpdateExpression="SET metadata = :broken",
+        ExpressionAttributeValues={":broken": "canary"},
+    )
+    world.messages()
+    world.clock.pass_s(world.limits.resend_s)
+    assert world.jobs.sweep(PLENTY).jobs == 2
+    assert [message["Body"]["job_id"] for message in world.messages()] == [job.job_id]
+    assert [type(error).__name__ for error in world.crashes] == ["JSONDecodeError"]
+
+
+def test_who_waits_for_another_keeps_its_lease_and_hears_of_a_cancellation(world: JobWorld) -> None:
+    run = Run.claim(world.submit(), world.store, world.limits, world.clock)
+    for _ in range(60):
+        world.clock.pass_s(10)
+        run.on_step(0, 4)
+        assert world.jobs.sweep(PLENTY).jobs == 0
+    world.jobs.cancel("alice", run.job.job_id)
+    world.clock.pass_s(10)
+    with pytest.raises(LeaseLost):
+        run.on_step(0, 4)
+
+
+@pytest.mark.parametrize("code", ["TransactionCanceledException", "TransactionConflictException"])
+def test_a_transaction_in_the_way_is_waited_for(world: JobWorld, code: str) -> None:
+    refusal = {"Error": {"Code": code}, "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}]}
+    operation = "transact_write_items" if "Canceled" in code else "update_item"
+    job = world.submit()
+    client = world.store._client
+    real = getattr(client, operation)
+    refused: list[str] = []
+
+    def contested(**request: object) -> object:
+        if len(refused) < 2:
+            refused.append(operation)
+            raise ClientError(refusal, operation)  # type: ignore[arg-type]
+        return real(**request)
+
+    setattr(client, operation, contested)
+    done = world.run(job)
+    assert (done.state, done.attempt, len(refused)) == ("succeeded", 1, 2)
 
 
 def test_the_sweeper_tells_what_could_not_be_told(world: JobWorld) -> None:
@@ -287,7 +364,7 @@ def test_the_sweeper_tells_what_could_not_be_told(world: JobWorld) -> None:
     world.clock.pass_s(world.limits.unsent_s)
     world.jobs.sweep(PLENTY)
     assert (len(world.webhooks.told), world.get(job).webhook_due) == (1, False)
-    assert world.jobs.sweep(PLENTY) == 0
+    assert world.jobs.sweep(PLENTY).jobs == 0
 
 
 def test_a_dead_letter_fails_its_job_once(world: JobWorld) -> None:

@@ -59,6 +59,9 @@ class One:
     def backend_for(self, scheduler: str) -> Backend:
         return TORCH
 
+    def holds(self, model: Model, backend: Backend) -> bool:
+        return True
+
     def resident(self, model: Model, backend: Backend) -> Resident:
         return Resident(self._engine, 0.0)
 

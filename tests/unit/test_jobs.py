@@ -21,7 +21,7 @@ JOB_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 def new(**webhook: object) -> Job:
     return jobs.submitted(
-        tenant="alice", job_id=JOB_ID, request={"prompt": "x"}, now=NOW, keep_s=100, limits=LIMITS,
+        tenant="alice", job_id=JOB_ID, request={"prompt": "x"}, now=NOW, keep_s=7 * 86_400, limits=LIMITS,
         webhook=webhook or None,
     )  # fmt: skip
 
@@ -94,9 +94,13 @@ def test_what_is_final_stays() -> None:
     assert jobs.revived(done, NOW + 10**9, LIMITS, {}) == jobs.sent(done, NOW, LIMITS) == done
 
 
-def test_too_old_is_given_up_whatever_the_reason() -> None:
-    job = jobs.revived(new(), NOW + 6 * 3600 * 1000 + 1, LIMITS, {"code": "internal_error"})
-    assert (job.state, job.error) == ("failed", {"code": "internal_error"})
+def test_tried_for_too_long_is_given_up_whatever_the_reason() -> None:
+    too_late, problem = NOW + 6 * 3600 * 1000 + 1, {"code": "internal_error"}
+    job = jobs.revived(running(), too_late, LIMITS, problem)
+    assert (job.state, job.error) == ("failed", problem)
+    assert jobs.exhausted(running(), too_late, LIMITS, "setback")
+    assert not jobs.exhausted(running(), too_late - 1, LIMITS, "setback")
+    assert jobs.revived(new(), too_late, LIMITS, problem).state == "queued"
 
 
 def test_the_last_run_that_died_is_the_sweepers() -> None:
@@ -125,7 +129,8 @@ def test_a_job_survives_the_table() -> None:
 def test_estimates_leave_out_the_first_step() -> None:
     assert jobs.estimate(1, 10, 0) == Progress(1, 10)
     assert jobs.estimate(3, 10, 4000) == Progress(3, 10, eta_ms=14_000)
-    assert [jobs.backoff_s(setbacks) for setbacks in (0, 1, 2, 6, 7, 10**6)] == [1, 1, 2, 32, 60, 60]
+    pauses = [jobs.backoff_s(setbacks, LIMITS) for setbacks in (0, 1, 2, 6, 10, 11, 10**6)]
+    assert pauses == [1, 1, 2, 32, 512, 900, 900]
 
 
 def test_messages_cursors_and_keys_say_nothing_of_what_they_name() -> None:

@@ -168,6 +168,18 @@ def test_one_slow_minute_does_not_refuse_for_ever() -> None:
     assert 0 < refused < 6
 
 
+def test_a_known_load_counts_where_the_engine_must_be_loaded() -> None:
+    world = World()
+    world.ask(seed=1)  # a second to load, as the engines say
+    steps = world.engine.steps
+    world.ask(Deadline(lambda: 1.8), seed=2)
+    world.engines.loads = 0  # another model took its place
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: 1.2), seed=3)
+    assert world.engine.steps == 2 * steps
+    world.ask(Deadline(lambda: 1.2), seed=3)
+
+
 def test_guidance_has_a_pace_of_its_own() -> None:
     pace = Pace()
     pace.record(resolve_demo(guidance_scale=2), Measured(step_s=100.0, finish_s=10.0))

@@ -35,12 +35,12 @@ def fail(record: SQSRecord) -> None:
     except Unreadable as error:
         telemetry.dead_letter(str(error))
         return
-    telemetry.dead_letter("no worker could take it", message.job_id)
     try:
-        jobs().dead_letter(message.tenant, message.job_id)
+        failed = jobs().dead_letter(message.tenant, message.job_id)
     except ServiceError as error:
         telemetry.failed(error)
         raise
+    telemetry.dead_letter("no worker could take it", message.job_id, failed=failed)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
@@ -10,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import cursor, http, tenant
-from imagegen.errors import FieldError, InvalidRequest
+from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
 from imagegen.idempotency import KeyedBody
 from imagegen.jobs import State
 from imagegen.request import GenerateRequest
@@ -116,7 +117,8 @@ def _wait(submitted: Submitted, seconds: str | None) -> tuple[Any, bool]:
     job, ends = submitted.job, time.monotonic() + min(float(seconds), MAX_WAIT_S)
     while not job.final and time.monotonic() + POLL_S < ends:
         time.sleep(POLL_S)
-        job = jobs().get(job.tenant, job.job_id)
+        with suppress(StorageUnavailable):  # accepted it is; a 503 would have its caller ask for another
+            job = jobs().get(job.tenant, job.job_id)
     return job, True
 
 

@@ -33,5 +33,5 @@ def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     except ServiceError as error:
         telemetry.failed(error)
         raise
-    telemetry.swept(swept)
-    return {"swept": swept}
+    telemetry.swept(swept.jobs, swept.given_up)
+    return {"swept": swept.jobs, "given_up": len(swept.given_up)}
