@@ -33,8 +33,17 @@ class KeyedBody:
             return None
         if not _LEGAL.fullmatch(key):
             raise IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")
-        canonical = json.dumps([route, body], sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps([route, _whole(body)], sort_keys=True, separators=(",", ":"))
         return cls(_sha256(key), _sha256(canonical))
+
+
+def _whole(value: Any) -> Any:
+    """Whole floats as integers, so that 1.0 is 1 and -0.0 is 0, as in canonical JSON (RFC 8785)."""
+    if isinstance(value, Mapping):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _sha256(text: str) -> str:
