@@ -31,10 +31,15 @@ class KeyedBody:
         """None without a key. Raises IdempotencyKeyInvalid."""
         if key is None:
             return None
-        if not _LEGAL.fullmatch(key):
-            raise IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")
+        check_key(key)
         canonical = json.dumps([route, _whole(body)], sort_keys=True, separators=(",", ":"))
         return cls(_sha256(key), _sha256(canonical))
+
+
+def check_key(key: str | None) -> None:
+    """Raise IdempotencyKeyInvalid unless it is legal or absent."""
+    if key is not None and not _LEGAL.fullmatch(key):
+        raise IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")
 
 
 def _whole(value: Any) -> Any:

@@ -154,6 +154,19 @@ def test_an_idempotency_key_on_jobs(function: Api) -> None:
         assert outcome(function.submit(**{"Idempotency-Key": key})) == (400, "idempotency_key_invalid")
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("DELETE", "")])
+def test_a_write_that_repeats_by_itself_still_refuses_a_bad_key(function: Api, method: str, path: str) -> None:
+    job = body(function.submit())
+    function.call("POST", f"/jobs/{job['id']}/cancel")
+
+    def status(key: str) -> tuple[int, str | None]:
+        return outcome(function.call(method, f"/jobs/{job['id']}{path}", headers={"Idempotency-Key": key}))
+
+    for key in ("", "x" * 256, "ü", "a\nb"):
+        assert status(key) == (400, "idempotency_key_invalid")
+    assert status("x" * 255) in [(200, None), (204, None)]
+
+
 def test_an_idempotency_key_on_generate(function: Api) -> None:
     first, again = (function.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"}) for _ in range(2))
     assert (first["statusCode"], again["statusCode"]) == (200, 200)

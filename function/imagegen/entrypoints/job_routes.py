@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import cursor, http, tenant
 from imagegen.errors import FieldError, InvalidRequest
-from imagegen.idempotency import KeyedBody
+from imagegen.idempotency import KeyedBody, check_key
 from imagegen.jobs import State
 from imagegen.request import GenerateRequest
 from imagegen.result import JobInfo, JobPage
@@ -77,12 +77,12 @@ def get_job(job_id: str):  # type: ignore[no-untyped-def]
 
 @router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=http.answers(JobInfo, *REFUSALS, 409))
 def cancel(job_id: str):  # type: ignore[no-untyped-def]
-    return answer(jobs().describe(jobs().cancel(caller(router.current_event), job_id)))
+    return answer(jobs().describe(jobs().cancel(_repeatable(router.current_event), job_id)))
 
 
 @router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=http.answers(JobInfo, *REFUSALS, 409))
 def delete(job_id: str):  # type: ignore[no-untyped-def]
-    jobs().delete(caller(router.current_event), job_id)
+    jobs().delete(_repeatable(router.current_event), job_id)
     return Response(204, body="")  # None is more than the local gateway takes
 
 
@@ -92,7 +92,20 @@ def caller(event: APIGatewayProxyEvent) -> str:
 
 def keyed(event: APIGatewayProxyEvent) -> KeyedBody | None:
     """Raises IdempotencyKeyInvalid."""
-    return KeyedBody.of(event.headers.get("Idempotency-Key"), event.path, http.body_of(event))
+    return KeyedBody.of(_key(event), event.path, http.body_of(event))
+
+
+def _repeatable(event: APIGatewayProxyEvent) -> str:
+    """The caller of a write that repeats without harm by itself: its key need only be legal.
+
+    Raises IdempotencyKeyInvalid.
+    """
+    check_key(_key(event))
+    return caller(event)
+
+
+def _key(event: APIGatewayProxyEvent) -> str | None:
+    return event.headers.get("Idempotency-Key")
 
 
 def replayed(submitted: Submitted) -> dict[str, str]:
