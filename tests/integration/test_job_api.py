@@ -204,6 +204,21 @@ def test_a_keyed_generate_that_fails_says_why_each_time(function: Api) -> None:
     assert outcome(again) == (500, "internal_error")
 
 
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}])
+def test_a_keyed_generate_that_was_cancelled_says_so_each_time(function: Api, headers: dict[str, str]) -> None:
+    def cancel(step: int) -> None:
+        (job,) = function.world.items("JOB#")
+        function.world.jobs.cancel(job["tenant"], job["job_id"])
+
+    function.world.engine.during = cancel
+    key = {"Idempotency-Key": "k"}
+    first = function.call("POST", "/generate", PROMPT, headers=key)
+    again = function.call("POST", "/generate", PROMPT, headers=key | headers)
+    assert outcome(first) == outcome(again) == (409, "job_already_final")
+    assert "cancelled" in body(first)["detail"]
+    assert (header(again, "Idempotency-Replayed"), header(again, "Retry-After")) == ("true", None)
+
+
 def test_prefer_wait(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_routes, "POLL_S", 0.01)
     pending = function.submit(Prefer="wait=0")

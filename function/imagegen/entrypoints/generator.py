@@ -18,6 +18,7 @@ from imagegen.errors import (
     GenerationTimeout,
     InternalError,
     InvalidRequest,
+    JobAlreadyFinal,
     JobFailed,
     ServiceError,
 )
@@ -80,12 +81,14 @@ def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyp
 def _render(submitted: Submitted, headers: dict[str, str] | None = None) -> Response[str]:
     """A job as POST /generate answers it: its result, its error, or 202 while there is neither.
 
-    Raises JobFailed.
+    Raises JobFailed, or JobAlreadyFinal where it was cancelled.
     """
     job, all_headers = submitted.job, job_routes.replayed(submitted) | (headers or {})
     info = jobs().describe(job)
     if info.error is not None:
         raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=all_headers)
+    if info.status == "cancelled":
+        raise JobAlreadyFinal("The job was cancelled.", headers=all_headers)
     if info.result is None:
         return job_routes.accepted(info, all_headers)
     if not submitted.replayed:
