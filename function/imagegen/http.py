@@ -137,6 +137,11 @@ def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:
     return found
 
 
+def base_of(event: APIGatewayProxyEvent) -> str:
+    """What stands before a route without parameters on the caller's side: the stage, or a custom domain's base path."""
+    return event.request_context.path.rstrip("/").removesuffix(event.path)
+
+
 def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
     """A router that answers 405 with Allow for every other method of its paths: the gateway sends it `ANY`."""
     router = APIGatewayRouter()  # type: ignore[no-untyped-call]

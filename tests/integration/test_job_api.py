@@ -76,7 +76,7 @@ def test_submit_look_delete(function: Api) -> None:
     answer = function.submit()
     job = body(answer)
     assert (answer["statusCode"], job["status"]) == (202, "queued")
-    assert header(answer, "Location") == f"/jobs/{job['id']}"
+    assert header(answer, "Location") == f"/v1/jobs/{job['id']}"
     assert header(answer, "Retry-After") == "2"
     function.work_off()
     done = body(function.call("GET", f"/jobs/{job['id']}"))
@@ -85,6 +85,14 @@ def test_submit_look_delete(function: Api) -> None:
     assert [each["id"] for each in body(function.call("GET", "/jobs"))["jobs"]] == [job["id"]]
     assert function.call("DELETE", f"/jobs/{job['id']}")["statusCode"] == 204
     assert outcome(function.call("GET", f"/jobs/{job['id']}")) == (404, "job_not_found")
+
+
+@pytest.mark.parametrize("base", ["", "/v1", "/images", "/a/b"])
+@pytest.mark.parametrize("route", ["/jobs", "/generate"])
+def test_the_location_is_below_what_was_called(function: Api, base: str, route: str) -> None:
+    asked = {"requestContext": {"path": base + route, "identity": {"apiKey": "key-of-alice"}}}
+    answer = function.call("POST", route, PROMPT, headers={"Prefer": "respond-async"}, **asked)
+    assert (answer["statusCode"], header(answer, "Location")) == (202, f"{base}/jobs/{body(answer)['id']}")
 
 
 def test_cancel(function: Api) -> None:

@@ -55,7 +55,7 @@ def submit(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped
     job, waited = _wait(submitted, http.preferences(event).get("wait"))
     headers = replayed(submitted) | ({"Preference-Applied": "wait"} if waited else {})
     info = jobs().describe(job)
-    return answer(info, headers) if job.final else accepted(info, headers)
+    return answer(info, headers) if job.final else accepted(event, info, headers)
 
 
 @router.get("/jobs", summary="Your jobs, newest first", responses=http.answers(JobPage, 400, *REFUSALS, 422))
@@ -116,9 +116,9 @@ def answer(info: JobInfo, headers: dict[str, str] | None = None) -> Response[str
     return Response(200, http.JSON, info.model_dump_json(), headers=dict(headers or {}))
 
 
-def accepted(info: JobInfo, headers: dict[str, str] | None = None) -> Response[str]:
+def accepted(event: APIGatewayProxyEvent, info: JobInfo, headers: dict[str, str] | None = None) -> Response[str]:
     """202: where to look, and when."""
-    found = {"Location": f"/jobs/{info.id}", "Retry-After": str(RETRY_AFTER_S)}
+    found = {"Location": f"{http.base_of(event)}/jobs/{info.id}", "Retry-After": str(RETRY_AFTER_S)}
     return Response(202, http.JSON, info.model_dump_json(), headers=found | (headers or {}))
 
 
