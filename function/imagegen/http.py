@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from http import HTTPStatus
@@ -186,17 +187,21 @@ def _plain(event: dict[str, Any]) -> dict[str, Any]:
     """The event as Powertools reads it rightly.
 
     A body that is not UTF-8 JSON as it stands gets a type that Powertools refuses: it would parse forms, too, and
-    decode before anybody looks at a charset. A custom domain's base path is cut off: routes do not have it. What the
-    gateway has decoded is encoded again: Powertools finds no route for an id with a number sign.
+    decode before anybody looks at a charset.
     """
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media = Message()
     media["Content-Type"] = headers.get("content-type") or ""
     is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
     headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "refused"
-    segments = event["resource"].count("/")
-    route = "/".join(["", *map(quote, event["path"].split("/")[-segments:])])
-    return event | {"headers": headers, "path": route}
+    return event | {"headers": headers, "path": _route(event)}
+
+
+def _route(event: dict[str, Any]) -> str:
+    """The gateway's resource with its parameters, which hold no slash of the route's: a custom domain's base path is
+    no part of it, and what the gateway has decoded is encoded again."""
+    parameters = event.get("pathParameters") or {}
+    return re.sub(r"{(\w+)}", lambda name: quote(parameters[name[1]], safe=""), event["resource"])
 
 
 def _json_object(event: APIGatewayProxyEvent) -> dict[str, Any]:

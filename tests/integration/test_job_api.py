@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -29,8 +30,11 @@ class Api:
         self.world = world
 
     def call(self, method: str, path: str, body: object = b"", **changes: Any) -> dict[str, Any]:
-        resource = "/".join("{job_id}" if i == 2 else part for i, part in enumerate(path.split("/")))
-        event = api_event(body, method=method, path=path, **changes) | {"resource": resource}
+        parts = path.split("/")
+        route: dict[str, Any] = {"resource": "/".join("{job_id}" if i == 2 else part for i, part in enumerate(parts))}
+        if len(parts) > 2:
+            route |= {"pathParameters": {"job_id": unquote(parts[2])}}
+        event = api_event(body, method=method, path=unquote(path), **changes) | route
         handler = generator.handler if path == "/generate" else api.handler
         answer: dict[str, Any] = handler(event, Context())
         return answer
@@ -108,7 +112,7 @@ def test_cancel(function: Api) -> None:
     assert outcome(function.call("POST", f"/jobs/{done['id']}/cancel")) == (409, "job_already_final")
 
 
-@pytest.mark.parametrize("job_id", [NOBODY, "1", "%00", "ü" * 26, "x" * 2000, "JOB#alice"])
+@pytest.mark.parametrize("job_id", [NOBODY, "1", "%00", "%2500", "a%2Fb", "%2F", "ü" * 26, "x" * 2000, "JOB#alice"])
 def test_every_unknown_job_is_the_same_404(function: Api, job_id: str) -> None:
     bodies = []
     for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/cancel")]:
@@ -120,9 +124,8 @@ def test_every_unknown_job_is_the_same_404(function: Api, job_id: str) -> None:
 
 def test_another_keys_job_is_the_same_404(function: Api) -> None:
     job = body(function.submit())
-    event = api_event(b"", method="GET", path=f"/jobs/{job['id']}") | {"resource": "/jobs/{job_id}"}
-    event["requestContext"]["identity"]["apiKey"] = "key-of-bob"
-    assert outcome(api.handler(event, Context())) == (404, "job_not_found")
+    bob = {"requestId": "1", "identity": {"apiKey": "key-of-bob"}}
+    assert outcome(function.call("GET", f"/jobs/{job['id']}", requestContext=bob)) == (404, "job_not_found")
 
 
 @pytest.mark.parametrize(
