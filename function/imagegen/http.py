@@ -113,10 +113,12 @@ def resolve(app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaC
     return answer
 
 
-def answers(model: type[BaseModel], *refusals: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
-    """The `responses` of a route's documentation: 200 with the model, 202 with what was accepted instead where that
-    may be, the others with a problem document."""
-    documented: dict[int, Any] = {200: {"description": "done", "content": {JSON: {"model": model}}}}
+def answers(model: type[BaseModel] | None, *refusals: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
+    """The `responses` of a route's documentation: 200 with the model, or 204 without one, 202 with what was accepted
+    instead where that may be, the others with a problem document."""
+    documented: dict[int, Any] = {204: {"description": "done", "content": {}}}
+    if model is not None:
+        documented = {200: {"description": "done", "content": {JSON: {"model": model}}}}
     if accepted is not None:
         documented[202] = {"description": "accepted as a job", "content": {JSON: {"model": accepted}}}
     for status in refusals:

@@ -239,6 +239,14 @@ def test_prefer_wait(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done["statusCode"], body(done)["status"]) == (200, "succeeded")
 
 
+def test_what_comes_twice_is_no_error(function: Api) -> None:
+    headers = {"multiValueHeaders": {"Prefer": ["wait=0", "handling=lenient"], "Idempotency-Key": ["a", "a"]}}
+    answer = function.call("POST", "/jobs", PROMPT, headers={"Prefer": "wait=0", "Idempotency-Key": "a"}, **headers)
+    assert (answer["statusCode"], header(answer, "Preference-Applied")) == (202, "wait")
+    query = {"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": {"limit": ["2", "1"]}}
+    assert function.call("GET", "/jobs", **query)["statusCode"] == 200
+
+
 @pytest.mark.parametrize("change", [{"unknown": 1}, {"seed": -1}, {"width": 7}, {"scheduler": "none"}])
 def test_a_job_is_refused_when_it_is_submitted(function: Api, change: dict[str, Any]) -> None:
     assert function.submit(PROMPT | change)["statusCode"] == 422

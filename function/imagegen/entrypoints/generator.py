@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from imagegen import http, telemetry, tenant
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import job_routes
+from imagegen.entrypoints.parameters import Async, IdempotencyKey
 from imagegen.errors import (
     BodyNotObject,
     FieldError,
@@ -59,7 +60,7 @@ def service() -> ImageService:
     description="Prefer: respond-async always accepts a job. Idempotency-Key makes repeating safe.",
     responses=http.answers(Result, *REFUSALS, accepted=JobInfo),
 )
-def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
+def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
     event, context = router.current_event, router.lambda_context
     http.check_accept(event)
     owner, keyed = job_routes.caller(event), job_routes.keyed(event)
