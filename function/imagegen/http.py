@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from http import HTTPStatus
@@ -112,10 +113,12 @@ def resolve(app: APIGatewayRestResolver, event: dict[str, Any], context: LambdaC
     return answer
 
 
-def answers(model: type[BaseModel], *refusals: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
-    """The `responses` of a route's documentation: 200 with the model, 202 with what was accepted instead where that
-    may be, the others with a problem document."""
-    documented: dict[int, Any] = {200: {"description": "done", "content": {JSON: {"model": model}}}}
+def answers(model: type[BaseModel] | None, *refusals: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
+    """The `responses` of a route's documentation: 200 with the model, or 204 without one, 202 with what was accepted
+    instead where that may be, the others with a problem document."""
+    documented: dict[int, Any] = {204: {"description": "done", "content": {}}}
+    if model is not None:
+        documented = {200: {"description": "done", "content": {JSON: {"model": model}}}}
     if accepted is not None:
         documented[202] = {"description": "accepted as a job", "content": {JSON: {"model": accepted}}}
     for status in refusals:
@@ -135,6 +138,11 @@ def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:
         name, _, value = preference.split(";")[0].partition("=")
         found.setdefault(name.strip(), value.strip().strip('"'))
     return found
+
+
+def base_of(event: APIGatewayProxyEvent) -> str:
+    """What stands before a route without parameters on the caller's side: the stage, or a custom domain's base path."""
+    return event.request_context.path.rstrip("/").removesuffix(event.path)
 
 
 def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
@@ -181,17 +189,21 @@ def _plain(event: dict[str, Any]) -> dict[str, Any]:
     """The event as Powertools reads it rightly.
 
     A body that is not UTF-8 JSON as it stands gets a type that Powertools refuses: it would parse forms, too, and
-    decode before anybody looks at a charset. A custom domain's base path is cut off: routes do not have it. What the
-    gateway has decoded is encoded again: Powertools finds no route for an id with a number sign.
+    decode before anybody looks at a charset.
     """
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media = Message()
     media["Content-Type"] = headers.get("content-type") or ""
     is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
     headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "refused"
-    segments = event["resource"].count("/")
-    route = "/".join(["", *map(quote, event["path"].split("/")[-segments:])])
-    return event | {"headers": headers, "path": route}
+    return event | {"headers": headers, "path": _route(event)}
+
+
+def _route(event: dict[str, Any]) -> str:
+    """The gateway's resource with its parameters, which hold no slash of the route's: a custom domain's base path is
+    no part of it, and what the gateway has decoded is encoded again."""
+    parameters = event.get("pathParameters") or {}
+    return re.sub(r"{(\w+)}", lambda name: quote(parameters[name[1]], safe=""), event["resource"])
 
 
 def _json_object(event: APIGatewayProxyEvent) -> dict[str, Any]:

@@ -31,10 +31,24 @@ class KeyedBody:
         """None without a key. Raises IdempotencyKeyInvalid."""
         if key is None:
             return None
-        if not _LEGAL.fullmatch(key):
-            raise IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")
-        canonical = json.dumps([route, body], sort_keys=True, separators=(",", ":"))
+        check_key(key)
+        canonical = json.dumps([route, _whole(body)], sort_keys=True, separators=(",", ":"))
         return cls(_sha256(key), _sha256(canonical))
+
+
+def check_key(key: str | None) -> None:
+    """Raise IdempotencyKeyInvalid unless it is legal or absent."""
+    if key is not None and not _LEGAL.fullmatch(key):
+        raise IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")
+
+
+def _whole(value: Any) -> Any:
+    """Whole floats as integers, so that 1.0 is 1 and -0.0 is 0, as in canonical JSON (RFC 8785)."""
+    if isinstance(value, Mapping):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _sha256(text: str) -> str:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 import pytest
 from standardwebhooks import Webhook
@@ -50,7 +51,7 @@ def long_request(**changes: Any) -> Json:
 def submit(client: Client, body: Json, **headers: str) -> Json:
     answer = client.call("POST", "/jobs", body, **headers)
     job: Json = answer.json()
-    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert urljoin(answer.url, answer.headers["location"]) == f"{client.base_url}/jobs/{job['id']}"
     assert int(answer.headers["retry-after"]) > 0
     return job
 

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -29,8 +30,11 @@ class Api:
         self.world = world
 
     def call(self, method: str, path: str, body: object = b"", **changes: Any) -> dict[str, Any]:
-        resource = "/".join("{job_id}" if i == 2 else part for i, part in enumerate(path.split("/")))
-        event = api_event(body, method=method, path=path, **changes) | {"resource": resource}
+        parts = path.split("/")
+        route: dict[str, Any] = {"resource": "/".join("{job_id}" if i == 2 else part for i, part in enumerate(parts))}
+        if len(parts) > 2:
+            route |= {"pathParameters": {"job_id": unquote(parts[2])}}
+        event = api_event(body, method=method, path=unquote(path), **changes) | route
         handler = generator.handler if path == "/generate" else api.handler
         answer: dict[str, Any] = handler(event, Context())
         return answer
@@ -76,7 +80,7 @@ def test_submit_look_delete(function: Api) -> None:
     answer = function.submit()
     job = body(answer)
     assert (answer["statusCode"], job["status"]) == (202, "queued")
-    assert header(answer, "Location") == f"/jobs/{job['id']}"
+    assert header(answer, "Location") == f"/v1/jobs/{job['id']}"
     assert header(answer, "Retry-After") == "2"
     function.work_off()
     done = body(function.call("GET", f"/jobs/{job['id']}"))
@@ -85,6 +89,14 @@ def test_submit_look_delete(function: Api) -> None:
     assert [each["id"] for each in body(function.call("GET", "/jobs"))["jobs"]] == [job["id"]]
     assert function.call("DELETE", f"/jobs/{job['id']}")["statusCode"] == 204
     assert outcome(function.call("GET", f"/jobs/{job['id']}")) == (404, "job_not_found")
+
+
+@pytest.mark.parametrize("base", ["", "/v1", "/images", "/a/b"])
+@pytest.mark.parametrize("route", ["/jobs", "/generate"])
+def test_the_location_is_below_what_was_called(function: Api, base: str, route: str) -> None:
+    asked = {"requestContext": {"path": base + route, "identity": {"apiKey": "key-of-alice"}}}
+    answer = function.call("POST", route, PROMPT, headers={"Prefer": "respond-async"}, **asked)
+    assert (answer["statusCode"], header(answer, "Location")) == (202, f"{base}/jobs/{body(answer)['id']}")
 
 
 def test_cancel(function: Api) -> None:
@@ -100,7 +112,7 @@ def test_cancel(function: Api) -> None:
     assert outcome(function.call("POST", f"/jobs/{done['id']}/cancel")) == (409, "job_already_final")
 
 
-@pytest.mark.parametrize("job_id", [NOBODY, "1", "%00", "ü" * 26, "x" * 2000, "JOB#alice"])
+@pytest.mark.parametrize("job_id", [NOBODY, "1", "%00", "%2500", "a%2Fb", "%2F", "ü" * 26, "x" * 2000, "JOB#alice"])
 def test_every_unknown_job_is_the_same_404(function: Api, job_id: str) -> None:
     bodies = []
     for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/cancel")]:
@@ -112,9 +124,8 @@ def test_every_unknown_job_is_the_same_404(function: Api, job_id: str) -> None:
 
 def test_another_keys_job_is_the_same_404(function: Api) -> None:
     job = body(function.submit())
-    event = api_event(b"", method="GET", path=f"/jobs/{job['id']}") | {"resource": "/jobs/{job_id}"}
-    event["requestContext"]["identity"]["apiKey"] = "key-of-bob"
-    assert outcome(api.handler(event, Context())) == (404, "job_not_found")
+    bob = {"requestId": "1", "identity": {"apiKey": "key-of-bob"}}
+    assert outcome(function.call("GET", f"/jobs/{job['id']}", requestContext=bob)) == (404, "job_not_found")
 
 
 @pytest.mark.parametrize(
@@ -152,6 +163,19 @@ def test_an_idempotency_key_on_jobs(function: Api) -> None:
     assert outcome(other) == (422, "idempotency_key_reuse")
     for key in ("", "x" * 256, "ü", "a\nb"):
         assert outcome(function.submit(**{"Idempotency-Key": key})) == (400, "idempotency_key_invalid")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("DELETE", "")])
+def test_a_write_that_repeats_by_itself_still_refuses_a_bad_key(function: Api, method: str, path: str) -> None:
+    job = body(function.submit())
+    function.call("POST", f"/jobs/{job['id']}/cancel")
+
+    def status(key: str) -> tuple[int, str | None]:
+        return outcome(function.call(method, f"/jobs/{job['id']}{path}", headers={"Idempotency-Key": key}))
+
+    for key in ("", "x" * 256, "ü", "a\nb"):
+        assert status(key) == (400, "idempotency_key_invalid")
+    assert status("x" * 255) in [(200, None), (204, None)]
 
 
 def test_an_idempotency_key_on_generate(function: Api) -> None:
@@ -198,6 +222,21 @@ def test_a_keyed_generate_that_fails_says_why_each_time(function: Api) -> None:
     assert outcome(again) == (500, "internal_error")
 
 
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}])
+def test_a_keyed_generate_that_was_cancelled_says_so_each_time(function: Api, headers: dict[str, str]) -> None:
+    def cancel(step: int) -> None:
+        (job,) = function.world.items("JOB#")
+        function.world.jobs.cancel(job["tenant"], job["job_id"])
+
+    function.world.engine.during = cancel
+    key = {"Idempotency-Key": "k"}
+    first = function.call("POST", "/generate", PROMPT, headers=key)
+    again = function.call("POST", "/generate", PROMPT, headers=key | headers)
+    assert outcome(first) == outcome(again) == (409, "job_already_final")
+    assert "cancelled" in body(first)["detail"]
+    assert (header(again, "Idempotency-Replayed"), header(again, "Retry-After")) == ("true", None)
+
+
 def test_prefer_wait(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_routes, "POLL_S", 0.01)
     pending = function.submit(Prefer="wait=0")
@@ -205,6 +244,14 @@ def test_prefer_wait(function: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: function.work_off())
     done = function.submit(Prefer="wait=5")
     assert (done["statusCode"], body(done)["status"]) == (200, "succeeded")
+
+
+def test_what_comes_twice_is_no_error(function: Api) -> None:
+    headers = {"multiValueHeaders": {"Prefer": ["wait=0", "handling=lenient"], "Idempotency-Key": ["a", "a"]}}
+    answer = function.call("POST", "/jobs", PROMPT, headers={"Prefer": "wait=0", "Idempotency-Key": "a"}, **headers)
+    assert (answer["statusCode"], header(answer, "Preference-Applied")) == (202, "wait")
+    query = {"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": {"limit": ["2", "1"]}}
+    assert function.call("GET", "/jobs", **query)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("change", [{"unknown": 1}, {"seed": -1}, {"width": 7}, {"scheduler": "none"}])

@@ -144,3 +144,12 @@ def test_messages_cursors_and_keys_say_nothing_of_what_they_name() -> None:
     assert keyed != KeyedBody.of("canary", "/generate", {"prompt": "canary"})
     with pytest.raises(IdempotencyKeyInvalid):
         KeyedBody.of("", "/jobs", {})
+
+
+def test_numbers_that_canonical_json_writes_alike_are_one_body() -> None:
+    def of(number: float) -> KeyedBody | None:
+        return KeyedBody.of("key", "/jobs", {"a": number, "b": {"c": [number, True, "1.0", None]}})
+
+    assert of(1) == of(1.0) != of(1.5)
+    assert of(0) == of(-0.0) != of(1)
+    assert of(10**20) == of(1e20)

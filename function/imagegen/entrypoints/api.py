@@ -46,9 +46,8 @@ def list_models():  # type: ignore[no-untyped-def]
 
 @router.get("/openapi.json", include_in_schema=False)
 def openapi():  # type: ignore[no-untyped-def]
-    # What stands before the route on the caller's side: the stage, or a custom domain's base path.
-    base = router.current_event.request_context.path.removesuffix("/openapi.json")
-    document = app.get_openapi_json_schema(**DOCUMENT, servers=[Server(url=base or "/")])
+    servers = [Server(url=http.base_of(router.current_event) or "/")]
+    document = app.get_openapi_json_schema(**DOCUMENT, servers=servers)
     return Response(200, http.JSON, document)
 
 

@@ -12,12 +12,14 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from imagegen import http, telemetry, tenant
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import job_routes
+from imagegen.entrypoints.parameters import Async, IdempotencyKey
 from imagegen.errors import (
     BodyNotObject,
     FieldError,
     GenerationTimeout,
     InternalError,
     InvalidRequest,
+    JobAlreadyFinal,
     JobFailed,
     ServiceError,
 )
@@ -26,6 +28,7 @@ from imagegen.result import JobInfo, Result
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from imagegen.job_service import JobService, Submitted
@@ -60,7 +63,7 @@ def service() -> ImageService:
     description="Prefer: respond-async always accepts a job. Idempotency-Key makes repeating safe.",
     responses=http.answers(Result, *REFUSALS, accepted=JobInfo),
 )
-def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
+def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
     event, context = router.current_event, router.lambda_context
     http.check_accept(event)
     owner, keyed = job_routes.caller(event), job_routes.keyed(event)
@@ -68,31 +71,34 @@ def generate(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyp
     deadline = gateway.earlier(_function_deadline(context))
     if "respond-async" in http.preferences(event):
         submitted = jobs().submit(body, tenant=owner, keyed=keyed)
-        return _render(submitted, {"Preference-Applied": "respond-async"})
+        return _render(event, submitted, {"Preference-Applied": "respond-async"})
     if keyed is not None or body.webhook is not None:
-        return _render(jobs().run_now(body, tenant=owner, keyed=keyed, service=service(), deadline=deadline))
+        submitted = jobs().run_now(body, tenant=owner, keyed=keyed, service=service(), deadline=deadline)
+        return _render(event, submitted)
     try:
         result = service().generate(body, tenant=owner, deadline=deadline)
     except GenerationTimeout:
         if gateway.left() < -GRACE_S:
             raise
         telemetry.handed_over()
-        return _render(jobs().submit(body, tenant=owner))
+        return _render(event, jobs().submit(body, tenant=owner))
     telemetry.generated(result)
     return Response(200, http.JSON, result.model_dump_json())
 
 
-def _render(submitted: Submitted, headers: dict[str, str] | None = None) -> Response[str]:
+def _render(event: APIGatewayProxyEvent, submitted: Submitted, headers: dict[str, str] | None = None) -> Response[str]:
     """A job as POST /generate answers it: its result, its error, or 202 while there is neither.
 
-    Raises JobFailed.
+    Raises JobFailed, or JobAlreadyFinal where it was cancelled.
     """
     job, all_headers = submitted.job, job_routes.replayed(submitted) | (headers or {})
     info = jobs().describe(job)
     if info.error is not None:
         raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=all_headers)
+    if info.status == "cancelled":
+        raise JobAlreadyFinal("The job was cancelled.", headers=all_headers)
     if info.result is None:
-        return job_routes.accepted(info, all_headers)
+        return job_routes.accepted(event, info, all_headers)
     if not submitted.replayed:
         telemetry.generated(info.result)
     return Response(200, http.JSON, info.result.model_dump_json(), headers=dict(all_headers))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import cursor, http, tenant
+from imagegen.entrypoints.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
 from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
-from imagegen.idempotency import KeyedBody
-from imagegen.jobs import State
+from imagegen.idempotency import KeyedBody, check_key
 from imagegen.request import GenerateRequest
 from imagegen.result import JobInfo, JobPage
 from imagegen.settings import Settings
@@ -29,8 +29,8 @@ MAX_WAIT_S: Final = 25.0
 POLL_S: Final = 0.5
 RETRY_AFTER_S: Final = 2
 """What callers are asked to wait between two looks at a job."""
-STATES: Final = get_args(State)
-REFUSALS: Final = (401, 404, 405, 429, 500, 503)
+REFUSALS: Final = (401, 405, 429, 500, 503)
+OF_ONE: Final = (404, *REFUSALS)
 router = http.build_router(
     {"/jobs": ["GET", "POST"], "/jobs/<job_id>": ["GET", "DELETE"], "/jobs/<job_id>/cancel": ["POST"]}
 )
@@ -47,43 +47,43 @@ def jobs() -> JobService:
     "/jobs",
     summary="Generate images later",
     description="Prefer: wait=N answers 200 if it finishes within N seconds. Idempotency-Key makes repeating safe.",
-    responses=http.answers(JobInfo, 400, *REFUSALS, 406, 409, 410, 413, 415, 422, accepted=JobInfo),
+    responses=http.answers(JobInfo, 400, *OF_ONE, 406, 410, 413, 415, 422, accepted=JobInfo),
 )
-def submit(body: Annotated[GenerateRequest, Body()]):  # type: ignore[no-untyped-def]
+def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
     event = router.current_event
     http.check_accept(event)
     submitted = jobs().submit(body, tenant=caller(event), keyed=keyed(event))
     job, waited = _wait(submitted, http.preferences(event).get("wait"))
     headers = replayed(submitted) | ({"Preference-Applied": "wait"} if waited else {})
     info = jobs().describe(job)
-    return answer(info, headers) if job.final else accepted(info, headers)
+    return answer(info, headers) if job.final else accepted(event, info, headers)
 
 
 @router.get("/jobs", summary="Your jobs, newest first", responses=http.answers(JobPage, 400, *REFUSALS, 422))
-def list_jobs():  # type: ignore[no-untyped-def]
+def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     event = router.current_event
     owner, query = caller(event), event.query_string_parameters or {}
     after = cursor.decode(owner, query["cursor"]) if "cursor" in query else None
-    found, last = jobs().list(owner, limit=_limit(query.get("limit")), after=after, state=_state(query.get("status")))
+    found, last = jobs().list(owner, limit=_count(query.get("limit")), after=after, state=_state(query.get("status")))
     page = JobPage(
         jobs=[jobs().summarize(job) for job in found], cursor=cursor.encode(owner, last) if last is not None else None
     )
     return Response(200, http.JSON, page.model_dump_json())
 
 
-@router.get("/jobs/<job_id>", summary="One job", responses=http.answers(JobInfo, *REFUSALS, 410))
+@router.get("/jobs/<job_id>", summary="One job", responses=http.answers(JobInfo, *OF_ONE, 410))
 def get_job(job_id: str):  # type: ignore[no-untyped-def]
     return answer(jobs().describe(jobs().get(caller(router.current_event), job_id)))
 
 
-@router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=http.answers(JobInfo, *REFUSALS, 409))
-def cancel(job_id: str):  # type: ignore[no-untyped-def]
-    return answer(jobs().describe(jobs().cancel(caller(router.current_event), job_id)))
+@router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=http.answers(JobInfo, 400, *OF_ONE, 409))
+def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
+    return answer(jobs().describe(jobs().cancel(_repeatable(router.current_event), job_id)))
 
 
-@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=http.answers(JobInfo, *REFUSALS, 409))
-def delete(job_id: str):  # type: ignore[no-untyped-def]
-    jobs().delete(caller(router.current_event), job_id)
+@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=http.answers(None, 400, *OF_ONE, 409))
+def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
+    jobs().delete(_repeatable(router.current_event), job_id)
     return Response(204, body="")  # None is more than the local gateway takes
 
 
@@ -93,7 +93,20 @@ def caller(event: APIGatewayProxyEvent) -> str:
 
 def keyed(event: APIGatewayProxyEvent) -> KeyedBody | None:
     """Raises IdempotencyKeyInvalid."""
-    return KeyedBody.of(event.headers.get("Idempotency-Key"), event.path, http.body_of(event))
+    return KeyedBody.of(_key_of(event), event.path, http.body_of(event))
+
+
+def _repeatable(event: APIGatewayProxyEvent) -> str:
+    """The caller of a write that repeats without harm by itself: its key need only be legal.
+
+    Raises IdempotencyKeyInvalid.
+    """
+    check_key(_key_of(event))
+    return caller(event)
+
+
+def _key_of(event: APIGatewayProxyEvent) -> str | None:
+    return event.headers.get("Idempotency-Key")
 
 
 def replayed(submitted: Submitted) -> dict[str, str]:
@@ -104,9 +117,9 @@ def answer(info: JobInfo, headers: dict[str, str] | None = None) -> Response[str
     return Response(200, http.JSON, info.model_dump_json(), headers=dict(headers or {}))
 
 
-def accepted(info: JobInfo, headers: dict[str, str] | None = None) -> Response[str]:
+def accepted(event: APIGatewayProxyEvent, info: JobInfo, headers: dict[str, str] | None = None) -> Response[str]:
     """202: where to look, and when."""
-    found = {"Location": f"/jobs/{info.id}", "Retry-After": str(RETRY_AFTER_S)}
+    found = {"Location": f"{http.base_of(event)}/jobs/{info.id}", "Retry-After": str(RETRY_AFTER_S)}
     return Response(202, http.JSON, info.model_dump_json(), headers=found | (headers or {}))
 
 
@@ -122,7 +135,7 @@ def _wait(submitted: Submitted, seconds: str | None) -> tuple[Any, bool]:
     return job, True
 
 
-def _limit(text: str | None) -> int:
+def _count(text: str | None) -> int:
     limit = int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 3 else 0
     if text is None:
         return 20
