@@ -82,6 +82,10 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke
 faults: $(VENV)/.ready ## the promises R1 to R8 under faults and kills, writes .local/faults.json: make faults SEED=1 SCALE=0.1
 	$(BIN)/python -W ignore -m tests.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
 
+.PHONY: transcript
+transcript: $(VENV)/.ready $(DEMO) ## a job's whole life on the local stack, writes docs/transcript.md
+	$(BIN)/python -m tests.stack.transcript
+
 .PHONY: demo-accuracy
 demo-accuracy: $(VENV)/.ready $(DEMO) ## judge the demo model on 300 + 300 prompts that it was not trained on
 	$(BIN)/python -m tests.model.accuracy
