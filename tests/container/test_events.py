@@ -10,8 +10,8 @@ from tests.expectations import EVENTS, events_of, expectations, outcome
 pytestmark = pytest.mark.container
 
 
-# Those of the other functions need queues as well as S3: tests/integration runs them.
-@pytest.mark.parametrize("name", events_of("Generator", "Api"))
+# Webhooks signs with a package of the layer's that no image holds: tests/integration runs its events.
+@pytest.mark.parametrize("name", events_of("Generator", "Worker", "Api", "Sweeper", "DeadLetters"))
 def test_event(sam: Sam, name: str) -> None:
     expected = expectations(ENGINES)[name]
 
