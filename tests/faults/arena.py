@@ -67,13 +67,14 @@ class Arena:
 
     def rest(self, poller: Poller, patience_s: float) -> None:
         """Wait until no message is left and every job is final, or nothing has come to an end for `patience_s`."""
-        least, since = 10**9, time.monotonic()
+        least_messages, least_jobs, since = 10**9, 10**9, time.monotonic()
         while (now := time.monotonic()) - since < patience_s:
-            left = self.messages() + unfinished(self.aws, self.places.table)
-            if not left and poller.idle():
+            messages, jobs = self.messages(), unfinished(self.aws, self.places.table)
+            if not messages and not jobs and poller.idle():
                 return
-            if left < least:
-                least, since = left, time.monotonic()
+            if messages < least_messages or jobs < least_jobs:  # the sweeper may send more than are worked off
+                since = time.monotonic()
+            least_messages, least_jobs = min(messages, least_messages), min(jobs, least_jobs)
             time.sleep(0.2 + 4 * (time.monotonic() - now))  # a look at a large table holds up the workers
 
     def messages(self) -> int:

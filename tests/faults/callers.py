@@ -16,7 +16,8 @@ from tests.faults.kills import Moment
 from tests.faults.ledger import Ledger
 from tests.lambda_event import api_event
 
-_TRIES: Final = 15
+_TRIES: Final = 60
+_LONGEST_PAUSE_S: Final = 0.3
 _AGAIN: Final = (409, 429)
 
 
@@ -73,4 +74,4 @@ def _insist(environment: Environment, call: Call, ledger: Ledger, random: Random
         )
         if status < 500 and status not in _AGAIN:
             return
-        time.sleep(0.02 * (attempt + 1))
+        time.sleep(min(0.02 * (attempt + 1), _LONGEST_PAUSE_S))

@@ -38,6 +38,8 @@ _KILLS: Final = 0.05
 _ARMED: Final = 0.12
 """Runs that are to be killed: a good half end before their moment comes, copies of what is done above all."""
 _PATIENCE_S: Final = 60.0
+_RESENT_S: Final = 400.0
+"""A job whose message was used up is sent again before that."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def r1(ring: Ring) -> Figures:
             arena.ledger.add("poison", n=str(n))
         _poison_messages(arena, max(3, jobs // 200))
         call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS, kills=0.01)
-        arena.rest(poller, _PATIENCE_S)
+        arena.rest(poller, _RESENT_S)
     return _judged(arena, poller, kills=_KILLS)
 
 
@@ -79,7 +81,7 @@ def r2(ring: Ring) -> Figures:
     calls = [_call(n, copy) for n in range(keys) for copy in range(3)]
     with arena.working(concurrency=_WORKERS) as poller:
         call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-        arena.rest(poller, _PATIENCE_S)
+        arena.rest(poller, _RESENT_S)
     conflicts = [each for each in entries(arena.folder, "answered") if 400 <= each["status"] < 500]
     false = sum(each["status"] != 409 for each in conflicts)
     figures = _judged(arena, poller) | {"false_conflicts": false, "waited": len(conflicts) - false}
@@ -96,7 +98,7 @@ def r4(ring: Ring) -> Figures:
         concurrency=_WORKERS, batch_size=5, window_s=0.1, worker_timeout_s=120.0, visibility_s=20
     ) as poller:
         call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-        arena.rest(poller, _PATIENCE_S)
+        arena.rest(poller, _RESENT_S)
     deliveries = entries(arena.folder, "delivered")
     wrong = redelivered_otherwise(deliveries)
     reported = sum(len(each["back"]) for each in deliveries)
