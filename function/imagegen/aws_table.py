@@ -29,6 +29,7 @@ _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, c
 _SCANNED: Final = 1000
 """Jobs looked at for one page of a single state; the page may be short then, and its cursor goes on."""
 _CONTESTED_S: Final = (0.02, 0.05, 0.1, 0.2)
+"""Pauses before a contested item is written again."""
 _BATCH: Final = 100
 """Items that DynamoDB reads at once."""
 

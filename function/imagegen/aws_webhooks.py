@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -12,11 +12,9 @@ from botocore.exceptions import ClientError
 
 from imagegen.aws_client import client
 from imagegen.aws_errors import code, translated
+from imagegen.aws_sqs import SqsQueue
 from imagegen.ports import ReceivedMessage
 from imagegen.webhook_message import VERSION, WebhookMessage
-
-if TYPE_CHECKING:
-    from types_boto3_sqs import SQSClient
 
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=4)
 
@@ -27,17 +25,10 @@ SECRET_SECONDS: Final = 60
 """How long a secret is kept in memory, hence what a rotation takes to be seen."""
 
 
-class SqsWebhookQueue:
+class SqsWebhookQueue(SqsQueue):
     """Puts webhooks into the queue, and sees to those that were not delivered."""
 
-    def __init__(self, url: str, dead_letters_url: str):
-        self._url = url
-        self._dead_letters_url = dead_letters_url
-
-    @cached_property
-    def _client(self) -> SQSClient:
-        made: SQSClient = client("sqs", _CONFIG)
-        return made
+    config = _CONFIG
 
     def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
         message = WebhookMessage.model_validate(
@@ -54,20 +45,10 @@ class SqsWebhookQueue:
             self._client.send_message(QueueUrl=self._url, MessageBody=message.model_dump_json())
 
     def postpone(self, received: ReceivedMessage, seconds: float) -> None:
-        with translated("SQS"):
-            self._client.change_message_visibility(
-                QueueUrl=self._url,
-                ReceiptHandle=received.receipt,
-                VisibilityTimeout=min(round(seconds), LONGEST_HIDING_S),
-            )
+        self._hide(received.receipt, min(round(seconds), LONGEST_HIDING_S))
 
     def bury(self, received: ReceivedMessage, reason: str) -> None:
-        with translated("SQS"):
-            self._client.send_message(
-                QueueUrl=self._dead_letters_url,
-                MessageBody=received.body,
-                MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
-            )
+        self._bury(received.body, reason)
 
 
 class SsmSecretStore:

@@ -29,7 +29,7 @@ from tests.stack.process import ROOT
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "of known cost")
 SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, longest_pause_s=8)
-"""A tenth of the real times."""
+"""A tenth of the real times; the longest pause, of 15 minutes, still less."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
 _VISIBILITY_S: Final = 4
