@@ -72,7 +72,7 @@ def final_job(job_id: str, state: State = "succeeded") -> Job:
         request={"prompt": "a red circle"},
         created_at=ended,
         expires_at=int(ended.timestamp()) + 86_400,
-        due_at=None,
+        due_at=0,
         state=state,
         finished_at=ended,
     )

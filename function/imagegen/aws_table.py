@@ -18,7 +18,7 @@ from imagegen.aws_client import client
 from imagegen.aws_errors import code, translated
 from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired
 from imagegen.idempotency import KEPT_S, KeyedBody
-from imagegen.job_item import DUE_SHARD, from_item, key, to_item
+from imagegen.job_item import DONE, OPEN, from_item, key, to_item
 from imagegen.jobs import Job, State
 from imagegen.ports import Clock, Page
 
@@ -124,13 +124,32 @@ class DynamoJobStore(_Table):
 
     def due(self, limit: int) -> list[tuple[str, str]]:
         with translated("DynamoDB"):
-            answer = self._client.query(
-                TableName=self._name,
-                IndexName="by_due",
-                KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                ExpressionAttributeValues=_values({":shard": DUE_SHARD, ":now": self._clock()}),
-                Limit=limit,
-            )
+            found = self._due(OPEN, limit)
+            if len(found) < limit:
+                found += self._due(DONE, limit - len(found))
+        return found
+
+    def forget(self, tenant: str, job_id: str) -> None:
+        with translated("DynamoDB"):
+            try:
+                self._client.delete_item(
+                    TableName=self._name,
+                    Key=_values(key(tenant, job_id)),
+                    ConditionExpression="expires_at <= :now",
+                    ExpressionAttributeValues=_values({":now": self._seconds()}),
+                )
+            except ClientError as error:
+                if not _conditions_failed(error):
+                    raise
+
+    def _due(self, shard: str, limit: int) -> list[tuple[str, str]]:
+        answer = self._client.query(
+            TableName=self._name,
+            IndexName="by_due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues=_values({":shard": shard, ":now": self._clock()}),
+            Limit=limit,
+        )
         keys = [str(_plain(item)["pk"]).split("#") for item in answer["Items"]]
         return [(tenant, job_id) for _, tenant, job_id in keys]
 
@@ -140,8 +159,8 @@ class DynamoJobStore(_Table):
         succeeds = changed.state == "succeeded" and not job.final
         try:
             if succeeds:
-                bill = {"pk": f"BILL#{job.tenant}#{job.job_id}", "sk": "BILL", **jobs.bill(changed)}
-                put = self._put(bill, "attribute_not_exists(pk)")
+                name = {"pk": f"BILL#{job.tenant}#{job.job_id}", "sk": "BILL", "tenant": job.tenant}
+                put = self._put(name | jobs.bill(changed), "attribute_not_exists(pk)")
                 _uncontested(
                     lambda: self._client.transact_write_items(TransactItems=[{"Update": update}, {"Put": put}])  # type: ignore[typeddict-item]
                 )
@@ -179,8 +198,9 @@ class DynamoJobStore(_Table):
         return {
             "pk": f"IDEMPOTENCY#{job.tenant}#{keyed.key}",
             "sk": "IDEMPOTENCY",
+            "tenant": job.tenant,
             "body": keyed.body,
-            "job_id": job.job_id,
+            "job": job.job_id,  # under the name job_id it would be in by_tenant, among the jobs
             "expires_at": self._seconds() + KEPT_S,
         }
 
@@ -193,7 +213,7 @@ class DynamoJobStore(_Table):
                 raise refusal
             if item["body"] != keyed.body:
                 raise IdempotencyKeyReuse("The Idempotency-Key was used with another body.")
-            return job if item["job_id"] == job.job_id else self._earlier(job.tenant, item["job_id"])
+            return job if item["job"] == job.job_id else self._earlier(job.tenant, item["job"])
         stored = self._alive(self._read(key(job.tenant, job.job_id)))  # ours: the id is random
         if stored is None:
             raise refusal
@@ -236,7 +256,8 @@ class DynamoLeases(_Table):
     def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
         now = self._clock()
         until = now + round(seconds * 1000)
-        item = _lease(tenant, name) | {"owner": owner, "lease_until": until, "expires_at": until // 1000 + 60}
+        ends = {"lease_until": until, "expires_at": until // 1000 + 60}
+        item = _lease(tenant, name) | {"tenant": tenant, "owner": owner} | ends
         return self._attempt(
             lambda: self._client.put_item(
                 TableName=self._name,

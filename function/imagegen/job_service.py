@@ -228,6 +228,7 @@ class JobService:
         """Whether the job was given up."""
         job = self._store.get(tenant, job_id)
         if job is None:
+            self._store.forget(tenant, job_id)
             return False
         was_final, gave_up = job.final, _problem(InternalError())
         job = self._store.change(job, lambda seen: jobs.revived(seen, self._clock(), self._limits, gave_up))

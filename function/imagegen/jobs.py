@@ -80,8 +80,8 @@ class Job:
     created_at: datetime
     expires_at: int
     """Epoch seconds. An expired job that is still there counts as gone."""
-    due_at: int | None
-    """When the sweeper must look at it; none once nothing is left to do."""
+    due_at: int
+    """When the sweeper must look at it: somebody should have worked on it or told of it by then, or it expires."""
     state: State = "queued"
     sent: bool = False
     """Whether the queue has taken its message; never where POST /generate runs it itself."""
@@ -115,6 +115,11 @@ class Job:
     @property
     def webhook_due(self) -> bool:
         return self.final and not self.notified and self._wants_webhook
+
+    @property
+    def done_with(self) -> bool:
+        """Nothing is left to do but to forget it."""
+        return self.final and not self.webhook_due
 
     @property
     def event_type(self) -> str:
@@ -252,12 +257,12 @@ def cancelled(job: Job, now: int, limits: Limits) -> Job:
 
 def notified(job: Job) -> Job:
     """The webhook's queue has taken the final state."""
-    return replace(job, notified=True, due_at=None) if job.webhook_due else job
+    return replace(job, notified=True, due_at=1000 * job.expires_at) if job.webhook_due else job
 
 
 def revived(job: Job, now: int, limits: Limits, gave_up: Mapping[str, Any]) -> Job:
     """What the sweeper makes of a job that is due: to be sent anew, or failed with `gave_up`. Others stay the same."""
-    if job.final or job.due_at is None or now < job.due_at:
+    if job.final or now < job.due_at:
         return job
     expires_soon = _after(now, 2 * limits.resend_s) > 1000 * job.expires_at  # its end must be told before it is gone
     crashed = job.state == "running" and exhausted(job, now, limits)
@@ -311,7 +316,7 @@ def estimate(step: int, of: int, since_first_ms: int) -> Progress:
 
 def _ended(job: Job, state: State, now: int, limits: Limits) -> Job:
     ended = replace(job, state=state, lease_until=None, phase=None, progress=None, finished_at=_moment(now))
-    return replace(ended, due_at=_after(now, limits.unsent_s) if ended.webhook_due else None)
+    return replace(ended, due_at=_after(now, limits.unsent_s) if ended.webhook_due else 1000 * ended.expires_at)
 
 
 def _require_owner(job: Job, owner: str) -> None:

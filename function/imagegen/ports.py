@@ -159,7 +159,10 @@ class JobStore(Protocol):
         """The tenant's jobs, older than the job `after`."""
 
     def due(self, limit: int) -> list[tuple[str, str]]:
-        """Tenant and id of jobs whose `due_at` has come, the longest waiting first."""
+        """Tenant and id of jobs whose `due_at` has come, the longest waiting first; behind them those to forget."""
+
+    def forget(self, tenant: str, job_id: str) -> None:
+        """Delete it if it has expired."""
 
 
 class JobQueue(Protocol):

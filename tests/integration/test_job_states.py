@@ -138,7 +138,7 @@ class JobLife(RuleBasedStateMachine):
             assert now.state in LEGAL[self.last.state]
         assert len(bills) == (now.state == "succeeded")
         assert (now.lease_until is not None) == (now.state == "running")
-        assert now.state in FINAL or now.due_at is not None
+        assert now.done_with <= (now.state in FINAL)
         assert 0 <= now.attempt <= self.world.limits.max_attempts
         assert len(self.world.webhooks.told) <= now.final
         self.last = now

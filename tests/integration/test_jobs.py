@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from imagegen import jobs
+from imagegen.aws_table import DynamoLeases
 from imagegen.deadline import Deadline
 from imagegen.errors import (
     GenerationTimeout,
@@ -78,7 +79,7 @@ def test_a_job_from_submission_to_result(world: JobWorld) -> None:
     assert message["Body"] == {"version": 1, "tenant": "alice", "job_id": job.job_id}
     world.clock.pass_s(3)
     done = world.run(job)
-    assert (done.state, done.attempt, done.due_at) == ("succeeded", 1, None)
+    assert (done.state, done.attempt, done.done_with) == ("succeeded", 1, True)
     info = world.jobs.describe(done)
     assert info.result is not None
     assert info.result.id == job.job_id
@@ -280,7 +281,7 @@ def test_the_sweeper_restarts_what_a_dead_worker_left_and_gives_up_at_last(world
         assert world.get(job).attempt == attempt
     given_up = world.get(job)
     assert swept.given_up == [job.job_id]
-    assert (given_up.state, given_up.due_at) == ("failed", None)
+    assert (given_up.state, given_up.done_with) == ("failed", True)
     assert [told[3] for told in world.webhooks.told] == ["job.failed"]
 
 
@@ -365,6 +366,30 @@ def test_the_sweeper_tells_what_could_not_be_told(world: JobWorld) -> None:
     world.jobs.sweep(PLENTY)
     assert (len(world.webhooks.told), world.get(job).webhook_due) == (1, False)
     assert world.jobs.sweep(PLENTY).jobs == 0
+
+
+def test_the_sweeper_forgets_what_has_expired_and_nothing_else(world: JobWorld) -> None:
+    expiring = world.run(world.submit())
+    world.clock.now = 1000 * expiring.expires_at - 1
+    kept = world.run(world.submit())
+    assert world.jobs.sweep(PLENTY).jobs == 0
+    world.clock.pass_s(world.limits.unsent_s)
+    unsent = world.submit()
+    world.clock.pass_s(world.limits.resend_s)
+    assert world.store.due(1) == [("alice", unsent.job_id)]  # whoever waits comes first
+    assert world.jobs.sweep(PLENTY).jobs == 2
+    assert {item["job_id"] for item in world.items("JOB#")} == {kept.job_id, unsent.job_id}
+    assert world.get(kept) == kept
+    assert len(world.items("BILL#")) == 2
+
+
+def test_every_item_names_its_tenant_and_only_jobs_are_listed(world: JobWorld) -> None:
+    job = world.run(world.jobs.submit(REQUEST, tenant="alice", keyed=keyed()).job)
+    DynamoLeases(world.resources["Table"], world.clock).take("alice", "name", "me", 20)
+    items = world.items("")
+    assert {str(item["pk"]).partition("#")[0] for item in items} == {"JOB", "IDEMPOTENCY", "BILL", "LEASE"}
+    assert {item["tenant"] for item in items} == {"alice"}
+    assert world.store.page("alice", limit=10, after=None, state=None).jobs == [job]
 
 
 def test_a_dead_letter_fails_its_job_once(world: JobWorld) -> None:

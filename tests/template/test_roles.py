@@ -105,6 +105,7 @@ def common(name: str) -> dict[str, Any]:
             {
                 "dynamodb:GetItem": TABLE,
                 "dynamodb:UpdateItem": TABLE,
+                "dynamodb:DeleteItem": TABLE,
                 "dynamodb:Query": index("by_due"),
                 "sqs:SendMessage": [QUEUE, WEBHOOKS],
             },

@@ -82,7 +82,7 @@ def test_nobody_else_ends_a_run() -> None:
 
 def test_what_is_final_stays() -> None:
     done = jobs.succeeded(running(), "me", NOW, LIMITS, RESULT)
-    assert (done.due_at, done.lease_until, done.phase) == (None, None, None)
+    assert (done.due_at, done.lease_until, done.phase) == (1000 * done.expires_at, None, None)
     changes: list[Callable[[], object]] = [
         lambda: jobs.claimed(done, "you", NOW, LIMITS),
         lambda: jobs.cancelled(done, NOW, LIMITS),
@@ -115,9 +115,9 @@ def test_the_last_run_that_died_is_the_sweepers() -> None:
 def test_a_webhook_is_due_for_the_events_that_were_asked_for() -> None:
     asked = jobs.cancelled(new(url="https://example.com", events=["job.cancelled"]), NOW, LIMITS)
     assert (asked.webhook_due, asked.due_at) == (True, NOW + 15_000)
-    assert jobs.notified(asked).due_at is None
+    assert (jobs.notified(asked).due_at, jobs.notified(asked).done_with) == (1000 * asked.expires_at, True)
     other = jobs.cancelled(new(url="https://example.com", events=["job.failed"]), NOW, LIMITS)
-    assert (other.webhook_due, other.due_at) == (False, None)
+    assert (other.webhook_due, other.done_with, asked.done_with) == (False, True, False)
 
 
 def test_a_job_survives_the_table() -> None:
