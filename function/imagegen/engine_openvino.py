@@ -1,9 +1,9 @@
 """The only door to OpenVINO GenAI: diffusion on a CPU without torch, diffusers or transformers in the process.
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `models/prepare.py` writes them.
-The denoiser is compiled for one shape at a time, the default one as soon as all else is loaded: that way the first
-image comes a second sooner and steps are faster (docs/decisions.md). A request of another shape compiles anew, and its
-receipt says so. Not covered: a generation that is stopped ends one step late, as GenAI calls back from a thread of its
+Denoiser and decoder are compiled for one shape at a time, the default one as soon as the text encoder is there: that
+way the first image comes a second sooner, steps are faster, and the decoder touches half the memory (docs/decisions.md).
+A request of another shape compiles anew, and its receipt says so. Not covered: a generation that is stopped ends one step late, as GenAI calls back from a thread of its
 own.
 """
 
@@ -62,7 +62,7 @@ _TEXT_ENCODERS: Final = {
 
 @dataclass(frozen=True)
 class Shape:
-    """What a denoiser is compiled for, in pixels; `batch` is 2 where guidance asks for a second pass."""
+    """What is compiled for, in pixels; the denoiser's `batch` is 2 where guidance asks for a second pass."""
 
     batch: int
     height: int
@@ -70,16 +70,21 @@ class Shape:
 
 
 @dataclass
-class Denoiser:
-    """A denoiser, compiled or being compiled, and the one shape that it takes."""
+class Fitted:
+    """What is compiled, or being compiled, and the one shape that it takes."""
 
     shape: Shape
-    compiled: Future[Any]
+    decoder: Future[Any]
+    unet: Future[Any]
+
+    def settle(self) -> None:
+        """Wait until nothing works on it any more."""
+        wait([self.decoder, self.unet])
 
     def discard(self) -> None:
-        """Let go of its memory once nothing works on it any more."""
-        wait([self.compiled])
-        self.compiled = Future()
+        """Let go of its memory."""
+        self.settle()
+        self.decoder, self.unet = Future(), Future()
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,7 @@ class OpenVINOEngine:
         # in all threads, and OpenVINO 2026.4.1 ended the process now and then (docs/decisions.md).
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openvino")
         self._text = self._background.submit(self._read_text)
-        self._decoder = self._background.submit(self._compiled, genai.AutoencoderKL, "vae_decoder")
-        self._unet = self._compile_in_background(self._shape(model.defaults))
+        self._fitted = self._fit_in_background(self._shape(model.defaults))
 
     @classmethod
     def load(cls, folder: Path, model: Model, backend: Backend, verified: Future[None]) -> OpenVINOEngine:
@@ -139,16 +143,17 @@ class OpenVINOEngine:
 
     def finish_loading(self) -> None:
         """Wait until all is loaded that does not depend on the size asked for. Raises ModelUnavailable."""
-        self._finish(self._text, self._decoder)
+        self._finish(self._text)
 
     def close(self) -> None:
         """Wait until nothing is compiled any more, beside which another engine would be opened."""
-        wait([self._unet.compiled, self._text, self._decoder])
+        wait([self._text])
+        self._fitted.settle()
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
         """Draw the images one after the other: GenAI takes one prompt and one generator per call."""
         with self._lock:
-            compile_s = self._compile(self._shape(generation))
+            compile_s = self._fit(self._shape(generation))
             pipeline = self._pipeline(generation.scheduler)
             drawn = [
                 self._draw(pipeline, generation, index, on_step) for index in range(generation.num_images_per_prompt)
@@ -167,13 +172,13 @@ class OpenVINOEngine:
         guided = asked.guidance_scale > 1 and self._model.takes_negative_prompts
         return Shape(2 if guided else 1, asked.height, asked.width)
 
-    def _compile(self, shape: Shape) -> float:
-        """Have the denoiser compiled for the shape and everything else loaded; return the seconds that took."""
+    def _fit(self, shape: Shape) -> float:
+        """Have everything loaded, and compiled for the shape; return the seconds that took."""
         started = time.perf_counter()
-        if self._unet.shape != shape:
-            self._unet.discard()  # the other shape's memory goes first
-            self._unet = self._compile_in_background(shape)
-        self._finish(self._unet.compiled, self._text, self._decoder)
+        if self._fitted.shape != shape:
+            self._fitted.discard()  # the other shape's memory goes first
+            self._fitted = self._fit_in_background(shape)
+        self._finish(self._text, self._fitted.decoder, self._fitted.unet)
         return time.perf_counter() - started
 
     def _finish(self, *parts: Future[Any]) -> None:
@@ -184,25 +189,29 @@ class OpenVINOEngine:
             self.close()
             raise
 
-    def _compile_in_background(self, shape: Shape) -> Denoiser:
-        return Denoiser(shape, self._background.submit(self._compiled_unet, shape))
+    def _fit_in_background(self, shape: Shape) -> Fitted:
+        decoder = self._background.submit(self._compiled_decoder, shape)
+        return Fitted(shape, decoder, unet=self._background.submit(self._compiled_unet, shape))
+
+    def _compiled_decoder(self, shape: Shape) -> Any:
+        decoder = self._read(genai.AutoencoderKL, "vae_decoder")
+        decoder.reshape(1, shape.height, shape.width)
+        return self._compiled("vae_decoder", decoder)
 
     def _compiled_unet(self, shape: Shape) -> Any:
         unet = self._read(genai.UNet2DConditionModel, "unet")
         unet.reshape(shape.batch, shape.height, shape.width, self._window)
-        self._guard("unet", lambda: unet.compile("CPU", **self._properties))
-        return unet
+        return self._compiled("unet", unet)
 
     def _read_text(self) -> Text:
         encoders = [
-            self._compiled(kind, name)
+            self._compiled(name, self._read(kind, name))
             for name, kind in _TEXT_ENCODERS.items()
             if name == "text_encoder" or self._model.family == "stable-diffusion-xl"
         ]
         return Text(encoders, tokenizer=self._read(genai.Tokenizer, "tokenizer"))
 
-    def _compiled(self, kind: Any, name: str) -> Any:
-        part = self._read(kind, name)
+    def _compiled(self, name: str, part: Any) -> Any:
         self._guard(name, lambda: part.compile("CPU", **self._properties))
         return part
 
@@ -222,8 +231,8 @@ class OpenVINOEngine:
         return _PIPELINES[self._model.family](
             self._guard("scheduler", lambda: genai.Scheduler.from_config(config, kind)),
             *self._text.result().encoders,
-            self._unet.compiled.result(),
-            self._decoder.result(),
+            self._fitted.unet.result(),
+            self._fitted.decoder.result(),
         )
 
     def _draw(self, pipeline: Any, generation: Generation, index: int, on_step: OnStep) -> Drawn:
