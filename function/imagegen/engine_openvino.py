@@ -2,9 +2,9 @@
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `models/prepare.py` writes them.
 Denoiser and decoder are compiled for one shape at a time, the default one as soon as the text encoder is there: that
-way the first image comes a second sooner, steps are faster, and the decoder touches half the memory (docs/decisions.md).
-A request of another shape compiles anew, and its receipt says so. Not covered: a generation that is stopped ends one step late, as GenAI calls back from a thread of its
-own.
+way the first image comes a second sooner, steps are faster, and decoding touches half the memory (docs/decisions.md).
+A request of another shape compiles anew, and its receipt says so. Not covered: a generation that is stopped ends one
+step late, as GenAI calls back from a thread of its own.
 """
 
 from __future__ import annotations
