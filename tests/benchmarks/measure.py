@@ -123,6 +123,7 @@ class Bench:
             "HF_HUB_OFFLINE": "1",
             "MODEL_IDS": models.DEMO.id,
             "MODELS_DIR": str(models.PREPARED),
+            "OPENBLAS_NUM_THREADS": "1",
             "PYTHONPATH": str(models.ROOT / "function"),
             "TABLE_NAME": TABLE,
             "JOBS_QUEUE_URL": "none",

@@ -25,6 +25,7 @@ IMAGE_VARIABLES: Final = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
     "TRANSFORMERS_VERBOSITY": "error",
+    "OPENBLAS_NUM_THREADS": "1",
 }
 """The ENV of function/Dockerfile, but for paths of the image."""
 
