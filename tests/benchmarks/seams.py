@@ -37,8 +37,8 @@ class Seams:
     def __init__(self, on_ready: Callable[[], None]):
         self.request = Request()
         self._on_ready = on_ready
-        _wrap(wiring, "build_engines", lambda build: lambda settings: TimedEngines(build(settings), self))
-        _wrap(wiring, "build_store", lambda build: lambda settings: TimedStore(build(settings), self))
+        _wrap(wiring, "build_engines", lambda build: lambda *given: TimedEngines(build(*given), self))
+        _wrap(wiring, "build_store", lambda build: lambda *given: TimedStore(build(*given), self))
         _wrap(service, "encode", self._timed_encode)
 
     def begin(self) -> None:
