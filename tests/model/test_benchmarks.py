@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import cases, models
+from tests.benchmarks.case import Case
 from tests.benchmarks.measure import Bench, image_store
 from tests.conftest import MODELS
 
@@ -26,7 +27,7 @@ def bench(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ben
 
 
 @pytest.mark.parametrize("case", [cases.DEMO_F32, cases.DEMO_NAIVE, cases.DEMO_READY], ids=lambda case: case.id)
-def test_a_case_is_measured(bench: Bench, case: cases.Case) -> None:
+def test_a_case_is_measured(bench: Bench, case: Case) -> None:
     run = bench.run(replace(case, images=2, steps=2))
     draws = case.program != "ready"
     assert [image.calls for image in run.images] == ([2, 2] if draws else [])
