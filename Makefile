@@ -92,7 +92,7 @@ demo-accuracy: $(VENV)/.ready $(DEMO) ## judge the demo model on 300 + 300 promp
 
 .PHONY: bench
 bench: $(VENV)/.ready $(DEMO) ## measure against the naive handler, writes docs/performance.md: make bench QUICK=1
-	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: format
 format: $(VENV)/.ready ## format the code and fix what can be fixed

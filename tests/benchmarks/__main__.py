@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,7 @@ ENTRYPOINTS: Final = ("generator", "api")
 def main() -> int:
     arguments = _parser().parse_args()
     out = arguments.out or (HOME / "performance.md" if arguments.quick else ROOT / "docs" / "performance.md")
-    budget = plan.Budget(plan.QUICK_SECONDS if arguments.quick else None)
+    budget = plan.Budget(60 * (arguments.minutes or (plan.QUICK_MINUTES if arguments.quick else inf)))
 
     def say(what: str) -> None:
         print(f"{budget.elapsed():6.0f} s  {what}", file=sys.stderr, flush=True)
@@ -76,6 +77,7 @@ def _write(figures: Figures, out: Path, *, quick: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="15 minutes: one to three repeats")
+    parser.add_argument("--minutes", type=float, help="start nothing that would end later, but all of it once")
     parser.add_argument("--out", type=Path, help="the report; its picture goes into images/ beside it")
     return parser
 

@@ -17,7 +17,7 @@ QUICK_ROUNDS: Final = 3
 SLOW_IMAGES, QUICK_SLOW_IMAGES = 3, 1
 """In so many rounds a warm image is drawn that takes longer than SLOW_SECONDS."""
 SLOW_SECONDS: Final = 10.0
-QUICK_SECONDS: Final = 13.5 * 60
+QUICK_MINUTES: Final = 13.5
 """In quick mode nothing is started that would end later, save what no run has measured yet."""
 
 
@@ -44,9 +44,9 @@ class Results:
 
 @dataclass
 class Budget:
-    """Whether one more run fits. Without a limit all do."""
+    """Whether one more run fits."""
 
-    seconds: float | None
+    seconds: float
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class Budget:
 
     def fits(self, name: str) -> bool:
         """What was never run fits always: a figure of one run is better than none."""
-        if self.seconds is None or name not in self._took:
+        if name not in self._took:
             return True
         return self.elapsed() + self._took[name] <= self.seconds
 

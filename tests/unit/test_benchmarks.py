@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import asdict
-from math import nan
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -173,17 +173,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def plan(clock: Clock) -> Callable[[bool, float | None], Plan]:
-    def build(quick: bool, seconds: float | None) -> Plan:
+def plan(clock: Clock) -> Callable[[bool, float], Plan]:
+    def build(quick: bool, seconds: float) -> Plan:
         one_round = cases.one_round(bfloat16=False, quick=quick)
         return Plan(one_round, ["float32"], Budget(seconds, clock), quick, say=lambda what: None)
 
     return build
 
 
-def test_rounds_are_interleaved(clock: Clock, plan: Callable[[bool, float | None], Plan]) -> None:
+def test_rounds_are_interleaved(clock: Clock, plan: Callable[[bool, float], Plan]) -> None:
     runner = Runner(clock)
-    results = plan(False, None).measure(runner)
+    results = plan(False, inf).measure(runner)
     planned = cases.one_round(bfloat16=False, quick=False)
     names = [name for name, _ in runner.order]
     assert {case.id: names.count(case.id) for case in planned} == {case.id: case.rounds for case in planned}
@@ -193,7 +193,7 @@ def test_rounds_are_interleaved(clock: Clock, plan: Callable[[bool, float | None
     assert [images for name, images in runner.order if name == cases.NAIVE.id] == [2, 2, 2, 1, 1]  # 20 s a warm image
 
 
-def test_quick_repeats_what_fits(clock: Clock, plan: Callable[[bool, float | None], Plan]) -> None:
+def test_quick_repeats_what_fits(clock: Clock, plan: Callable[[bool, float], Plan]) -> None:
     runner = Runner(clock)
     results = plan(True, 900.0).measure(runner)
     assert clock.now <= 900
@@ -204,8 +204,8 @@ def test_quick_repeats_what_fits(clock: Clock, plan: Callable[[bool, float | Non
     assert all(images == 1 for case, images in again if case != "bound")  # a warm image of 20 s is drawn once
 
 
-def test_a_case_that_fails_ends_nothing_else(clock: Clock, plan: Callable[[bool, float | None], Plan]) -> None:
-    results = plan(False, None).measure(Runner(clock, failing=cases.EQUAL.id))
+def test_a_case_that_fails_ends_nothing_else(clock: Clock, plan: Callable[[bool, float], Plan]) -> None:
+    results = plan(False, inf).measure(Runner(clock, failing=cases.EQUAL.id))
     assert results.failures == {cases.EQUAL.id: "equal ended with exit code 1"}
     assert len(results.runs[cases.NAIVE.id]) == ROUNDS
     assert "## Failed" in report.render(figures(results), "2026-11-21", "make bench")
