@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -93,7 +94,7 @@ class Environment:
         if moment == "any":
             timer.start()
         try:
-            if not pipe.poll(allowed_s):
+            if not self._answers_within(allowed_s, pipe):
                 self.end()
                 return Outcome("timeout")
             outcome: Outcome = pipe.recv()
@@ -108,6 +109,21 @@ class Environment:
         with suppress(ProcessLookupError):  # the timer was faster
             os.kill(self._process.pid, signal.SIGSTOP)
         return outcome
+
+    def _answers_within(self, allowed_s: float, pipe: Connection) -> bool:
+        """On Lambda it has processors of its own: what it waited for one here is not counted."""
+        ends = time.monotonic() + allowed_s - self._waited_s()
+        while (left := ends + self._waited_s() - time.monotonic()) > 0:
+            if pipe.poll(left):
+                return True
+        return False
+
+    def _waited_s(self) -> float:
+        """How long its main thread was ready and had no processor, ever (Linux; elsewhere nothing is known)."""
+        try:
+            return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
+        except OSError:
+            return 0.0
 
     def end(self) -> None:
         if self._process is not None:
