@@ -41,7 +41,8 @@ def main() -> int:
     except plan.BenchError as error:
         say(str(error))
         return 1
-    _write(figures, out, quick=arguments.quick)
+    given = [f"MINUTES={arguments.minutes:g}"] if arguments.minutes else []
+    _write(figures, out, " ".join(["make bench", *(["QUICK=1"] if arguments.quick else []), *given]))
     print(json.dumps(figures.document(), indent=1))
     say(f"{out}, {SUMMARY} and {RUNS} are written")
     return 1 if figures.results.failures else 0
@@ -65,12 +66,11 @@ def _measure(bench: Bench, budget: plan.Budget, say: Callable[[str], None], *, q
     return Figures(described, planned.measure(bench), overhead, import_s)
 
 
-def _write(figures: Figures, out: Path, *, quick: bool) -> None:
+def _write(figures: Figures, out: Path, command: str) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     SUMMARY.write_text(json.dumps(figures.document(), indent=1) + "\n")
     RUNS.write_text(json.dumps(asdict(figures), indent=1) + "\n")
     plot.draw(figures, out.parent / report.PICTURE)
-    command = "make bench QUICK=1" if quick else "make bench"
     out.write_text(report.render(figures, f"{datetime.now(UTC):%Y-%m-%d}", command))
 
 

@@ -112,11 +112,12 @@ class Environment:
 
     def _answers_within(self, allowed_s: float, pipe: Connection) -> bool:
         """On Lambda it has processors of its own: what it waited for one here is not counted."""
-        ends = time.monotonic() + allowed_s - self._waited_s()
-        while (left := ends + self._waited_s() - time.monotonic()) > 0:
-            if pipe.poll(left):
-                return True
-        return False
+        ends, left = time.monotonic() + allowed_s - self._waited_s(), allowed_s
+        while not pipe.poll(left):
+            left = ends + self._waited_s() - time.monotonic()
+            if left <= 0:
+                return False
+        return True
 
     def _waited_s(self) -> float:
         """How long its main thread was ready and had no processor, ever (Linux; elsewhere nothing is known)."""

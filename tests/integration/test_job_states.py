@@ -138,7 +138,8 @@ class JobLife(RuleBasedStateMachine):
             assert now.state in LEGAL[self.last.state]
         assert len(bills) == (now.state == "succeeded")
         assert (now.lease_until is not None) == (now.state == "running")
-        assert now.done_with <= (now.state in FINAL)
+        assert now.done_with == (now.due_at == 1000 * now.expires_at)
+        assert now.state in FINAL or not now.done_with
         assert 0 <= now.attempt <= self.world.limits.max_attempts
         assert len(self.world.webhooks.told) <= now.final
         self.last = now
