@@ -30,7 +30,8 @@ def to_item(job: Job) -> dict[str, Any]:
     item["progress"] = asdict(job.progress) if job.progress else None
     for name in _DOCUMENTS:
         if item[name] is not None:
-            item[name] = json.dumps(item[name], separators=(",", ":"))
+            # Not as ASCII: three times the bytes, and an item may have 400 KB.
+            item[name] = json.dumps(item[name], separators=(",", ":"), ensure_ascii=False)
     for name in _MOMENTS:
         if item[name] is not None:
             item[name] = item[name].isoformat()

@@ -66,7 +66,7 @@ class Run:
             return self._job
 
     def exhausted(self, cause: Cause) -> bool:
-        return jobs.exhausted(self._job, self._clock(), self._limits, cause)
+        return jobs.exhausted(self._job, self._limits, cause)
 
     @property
     def job(self) -> Job:

@@ -309,9 +309,12 @@ def _cause(error: ServiceError) -> Cause:
 
 
 def _request_of(job: Job) -> GenerateRequest:
-    """A later run takes what an earlier one has stored, whatever the caller thinks of caches."""
+    """A run after a crash or a setback takes what that one may have stored, whatever the caller thinks of caches.
+
+    One that met its deadline has stored nothing.
+    """
     request = GenerateRequest.model_validate(job.request)
-    return request if job.attempt + job.setbacks + job.hand_ons == 1 else request.model_copy(update={"cache": "use"})
+    return request if job.attempt + job.setbacks == 1 else request.model_copy(update={"cache": "use"})
 
 
 def _with_queue_time(outcome: Outcome, job: Job) -> Outcome:

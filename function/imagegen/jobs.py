@@ -45,12 +45,11 @@ class Limits:
     """How long whoever wrote a job may take to send its message before the sweeper sends it."""
     resend_s: float = 3600
     """After which an unclaimed job is sent again: the queue keeps a message for days, but nothing else is watching."""
-    give_up_s: float = 6 * 3600
-    """After its first run began, a job fails: AWS's failures count for no attempt, but must end, too. One that waits in
-    the queue is nobody's failure."""
+    max_setbacks: int = 30
+    """Runs that AWS's failures may end: more than five hours of nothing else, by the pauses between them. They are
+    counted, not timed from the first: what waits in a long queue between two runs is nobody's failure."""
     longest_pause_s: int = 900
-    """Before the next run, where AWS's failures ended those before: some thirty runs until `give_up_s`. SQS delays no
-    longer."""
+    """Before the next run, where AWS's failures ended those before. SQS delays no longer."""
 
     def ceiling_s(self, phase: Phase) -> float:
         return {"load": self.load_s, "step": self.step_s, "decode": self.decode_s}[phase]
@@ -178,7 +177,7 @@ def claimed(job: Job, owner: str, now: int, limits: Limits) -> Job:
     if job.state == "running" and job.owner == owner:
         return job
     _require_not_final(job)
-    if job.state == "running" and (now < (job.lease_until or 0) or exhausted(job, now, limits)):
+    if job.state == "running" and (now < (job.lease_until or 0) or exhausted(job, limits)):
         raise Held
     lease_until = _after(now, limits.lease_s)
     return replace(
@@ -265,8 +264,7 @@ def revived(job: Job, now: int, limits: Limits, gave_up: Mapping[str, Any]) -> J
     if job.final or now < job.due_at:
         return job
     expires_soon = _after(now, 2 * limits.resend_s) > 1000 * job.expires_at  # its end must be told before it is gone
-    crashed = job.state == "running" and exhausted(job, now, limits)
-    if crashed or expires_soon or exhausted(job, now, limits, "setback"):
+    if expires_soon or (job.state == "running" and exhausted(job, limits)):
         return _ended(replace(job, error=gave_up), "failed", now, limits)
     return replace(
         job,
@@ -280,7 +278,7 @@ def revived(job: Job, now: int, limits: Limits, gave_up: Mapping[str, Any]) -> J
     )
 
 
-def exhausted(job: Job, now: int, limits: Limits, cause: Cause = "crash") -> bool:
+def exhausted(job: Job, limits: Limits, cause: Cause = "crash") -> bool:
     """Whether the run under way is the last one, should it end so."""
     match cause:
         case "crash":
@@ -288,7 +286,7 @@ def exhausted(job: Job, now: int, limits: Limits, cause: Cause = "crash") -> boo
         case "deadline":
             return job.hand_ons >= limits.max_hand_ons
         case "setback":
-            return job.started_at is not None and now > _after(_epoch_ms(job.started_at), limits.give_up_s)
+            return job.setbacks >= limits.max_setbacks
 
 
 def bill(job: Job) -> dict[str, Any]:
@@ -335,7 +333,3 @@ def _after(now: int, seconds: float) -> int:
 
 def _moment(epoch_ms: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=epoch_ms)
-
-
-def _epoch_ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

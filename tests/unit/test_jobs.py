@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -94,13 +96,22 @@ def test_what_is_final_stays() -> None:
     assert jobs.revived(done, NOW + 10**9, LIMITS, {}) == jobs.sent(done, NOW, LIMITS) == done
 
 
-def test_tried_for_too_long_is_given_up_whatever_the_reason() -> None:
-    too_late, problem = NOW + 6 * 3600 * 1000 + 1, {"code": "internal_error"}
-    job = jobs.revived(running(), too_late, LIMITS, problem)
-    assert (job.state, job.error) == ("failed", problem)
-    assert jobs.exhausted(running(), too_late, LIMITS, "setback")
-    assert not jobs.exhausted(running(), too_late - 1, LIMITS, "setback")
-    assert jobs.revived(new(), too_late, LIMITS, problem).state == "queued"
+@pytest.mark.parametrize("cause", get_args(jobs.Cause))
+def test_waiting_for_another_run_is_nobodys_failure(cause: jobs.Cause) -> None:
+    """Whatever ended the first: a queue may be longer than the failures of AWS are borne."""
+    waiting = jobs.handed_on(running(), "me", NOW, LIMITS, cause)
+    for hours in range(1, 100):
+        waiting = jobs.revived(jobs.sent(waiting, NOW, LIMITS), NOW + hours * 3600 * 1000, LIMITS, {})
+        assert waiting.state == "queued"
+    again = jobs.claimed(waiting, "me again", NOW + 100 * 3600 * 1000, LIMITS)
+    assert not any(jobs.exhausted(again, LIMITS, each) for each in get_args(jobs.Cause))
+
+
+def test_the_failures_of_aws_are_borne_for_hours_but_not_for_ever() -> None:
+    pauses = [jobs.backoff_s(setbacks, LIMITS) for setbacks in range(1, LIMITS.max_setbacks + 1)]
+    assert 5 * 3600 < sum(pauses) < 6 * 3600
+    assert not jobs.exhausted(replace(running(), setbacks=LIMITS.max_setbacks - 1), LIMITS, "setback")
+    assert jobs.exhausted(replace(running(), setbacks=LIMITS.max_setbacks), LIMITS, "setback")
 
 
 def test_the_last_run_that_died_is_the_sweepers() -> None:

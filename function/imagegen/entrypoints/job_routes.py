@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
     from imagegen.job_service import JobService, Submitted
+    from imagegen.jobs import Job
 
 settings = Settings()
 MAX_WAIT_S: Final = 25.0
@@ -29,6 +32,8 @@ MAX_WAIT_S: Final = 25.0
 POLL_S: Final = 0.5
 RETRY_AFTER_S: Final = 2
 """What callers are asked to wait between two looks at a job."""
+MAX_PAGE_BYTES: Final = 5_000_000
+"""Lambda refuses an answer of more than 6 MB, and a job may bring 200 KB of metadata."""
 REFUSALS: Final = (401, 405, 429, 500, 503)
 OF_ONE: Final = (404, *REFUSALS)
 router = http.build_router(
@@ -65,9 +70,10 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     owner, query = caller(event), event.query_string_parameters or {}
     after = cursor.decode(owner, query["cursor"]) if "cursor" in query else None
     found, last = jobs().list(owner, limit=_count(query.get("limit")), after=after, state=_state(query.get("status")))
-    page = JobPage(
-        jobs=[jobs().summarize(job) for job in found], cursor=cursor.encode(owner, last) if last is not None else None
-    )
+    listed = _that_fit(found)
+    if len(listed) < len(found):
+        last = listed[-1].id
+    page = JobPage(jobs=listed, cursor=cursor.encode(owner, last) if last is not None else None)
     return Response(200, http.JSON, page.model_dump_json())
 
 
@@ -133,6 +139,19 @@ def _wait(submitted: Submitted, seconds: str | None) -> tuple[Any, bool]:
         with suppress(StorageUnavailable):  # accepted it is; a 503 would have its caller ask for another
             job = jobs().get(job.tenant, job.job_id)
     return job, True
+
+
+def _that_fit(found: Sequence[Job]) -> list[JobInfo]:
+    """Those of the first jobs that one answer can hold: JSON as ASCII in JSON, as Lambda's runtime hands it on."""
+    listed: list[JobInfo] = []
+    size = 0
+    for job in found:
+        info = jobs().summarize(job)
+        size += len(json.dumps(info.model_dump_json()))
+        if size > MAX_PAGE_BYTES:
+            break
+        listed.append(info)
+    return listed
 
 
 def _count(text: str | None) -> int:
