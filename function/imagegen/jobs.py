@@ -45,9 +45,10 @@ class Limits:
     """How long whoever wrote a job may take to send its message before the sweeper sends it."""
     resend_s: float = 3600
     """After which an unclaimed job is sent again: the queue keeps a message for days, but nothing else is watching."""
-    max_setbacks: int = 30
-    """Runs that AWS's failures may end: more than five hours of nothing else, by the pauses between them. They are
-    counted, not timed from the first: what waits in a long queue between two runs is nobody's failure."""
+    max_setbacks: int = 60
+    """Runs that AWS's failures may end: half a day of nothing else, by the pauses between them. Were three runs of four
+    so ended, one job in 40 million would fail for it. They are counted, not timed from the first: what waits in a long
+    queue between two runs is nobody's failure."""
     longest_pause_s: int = 900
     """Before the next run, where AWS's failures ended those before. SQS delays no longer."""
 

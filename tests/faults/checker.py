@@ -54,6 +54,8 @@ class Findings:
     """Of the jobs that succeeded."""
     silent_runs: int = 0
     """Those of them that ended without a word, which the job paid for with an attempt."""
+    setback_runs: int = 0
+    """Those of them that a failure of AWS ended."""
 
     WRONG = ("lost", "stuck", "duplicated", "misbilled", "misjudged", "contradicted")
 
@@ -93,7 +95,8 @@ def check(aws: StandIn, places: Places, folder: Path) -> Findings:
     generations = Counter(entry["n"] for entry in entries(folder, "generating"))
     succeeded = {job_id for job_id, row in jobs.items() if row["state"] == "succeeded"}
     silent = sum(int(jobs[each]["attempt"]) - 1 for each in succeeded)
-    harmless = sum(int(jobs[each].get("setbacks", 0)) + int(jobs[each].get("hand_ons", 0)) for each in succeeded)
+    setbacks = sum(int(jobs[each].get("setbacks", 0)) for each in succeeded)
+    hand_ons = sum(int(jobs[each].get("hand_ons", 0)) for each in succeeded)
     return Findings(
         accepted=len(answered),
         jobs=len(jobs),
@@ -115,8 +118,9 @@ def check(aws: StandIn, places: Places, folder: Path) -> Findings:
         orphaned=sorted(jobs.keys() - known),
         generations=sum(generations.values()),
         generated_again=sum(count - 1 for count in generations.values()),
-        runs=len(succeeded) + silent + harmless,
+        runs=len(succeeded) + silent + setbacks + hand_ons,
         silent_runs=silent,
+        setback_runs=setbacks,
     )
 
 

@@ -205,5 +205,5 @@ def demo_variables(places: Places) -> dict[str, str]:
     return variables(places) | engine
 
 
-JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts)
-DEMO: Final = Product("demo", deploy, demo_variables, api, worker, sweeper, SHORT.max_attempts)
+JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_setbacks)
+DEMO: Final = Product("demo", deploy, demo_variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_setbacks)

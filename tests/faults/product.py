@@ -34,3 +34,5 @@ class Product:
     sweeper: Build
     max_attempts: int
     """Runs of a job that may end without a word before it fails."""
+    max_setbacks: int
+    """Runs of a job that failures of AWS may end before another one fails it; 0 where they are attempts, too."""

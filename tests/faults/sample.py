@@ -291,4 +291,4 @@ def sweeper(surroundings: Surroundings) -> Handler:
     return lambda event, context: sample.sweep()
 
 
-SAMPLE: Final = Product("sample", deploy, variables, api, worker, sweeper, _MAX_ATTEMPTS)
+SAMPLE: Final = Product("sample", deploy, variables, api, worker, sweeper, _MAX_ATTEMPTS, 0)

@@ -257,6 +257,8 @@ def _judged(arena: Arena, poller: Poller, kills: float = 0.0) -> Figures:
         "arithmetic": arithmetic(
             silent=findings.silent_runs / max(1, findings.runs),
             max_attempts=arena.product.max_attempts,
+            set_back=findings.setback_runs / max(1, findings.runs),
+            max_setbacks=arena.product.max_setbacks,
             given_back=sum(len(each["back"]) for each in deliveries)
             / max(1, sum(len(each["records"]) for each in deliveries)),
             max_receives=arena.max_receives(),
@@ -266,16 +268,22 @@ def _judged(arena: Arena, poller: Poller, kills: float = 0.0) -> Figures:
     }
 
 
-def arithmetic(silent: float, max_attempts: int, given_back: float, max_receives: int) -> Figures:
+def arithmetic(
+    *, silent: float, max_attempts: int, set_back: float, max_setbacks: int, given_back: float, max_receives: int
+) -> Figures:
     """How unlikely it is that a job without fault fails, from the shares that a run has measured.
 
-    It takes `max_attempts` runs that all end without a word, or `max_receives` deliveries that all give the message
-    back; each is drawn anew. The second counts deliveries that died of poison, too, so it is rather too high.
+    It takes `max_attempts` runs that all end without a word, one more than `max_setbacks` that a failure of AWS ends,
+    or `max_receives` deliveries that all give the message back; each is drawn anew. The third counts deliveries that
+    died of poison, too, so it is rather too high.
     """
     return {
         "silent_runs": round(silent, 4),
         "max_attempts": max_attempts,
+        "set_back": round(set_back, 4),
+        "max_setbacks": max_setbacks,
         "deliveries_given_back": round(given_back, 4),
         "max_receives": max_receives,
-        "false_dead_letters_per_million": 1e6 * (silent**max_attempts + given_back**max_receives),
+        "false_dead_letters_per_million": 1e6
+        * (silent**max_attempts + set_back ** (max_setbacks + 1) + given_back**max_receives),
     }

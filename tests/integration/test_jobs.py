@@ -319,7 +319,7 @@ def test_the_sweeper_restarts_what_a_dead_worker_left_and_gives_up_at_last(world
 
 
 def test_a_failure_of_aws_that_does_not_end_fails_the_job_and_tells_it(world: JobWorld) -> None:
-    """Each run draws anew: thirty and one more, and an end."""
+    """Each run draws anew: sixty and one more, and an end."""
     world.engines.failing = StorageUnavailable("AWS does not answer.")
     job = world.submit(webhook=HOOK)
     while not world.get(job).final:
