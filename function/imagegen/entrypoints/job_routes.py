@@ -33,7 +33,7 @@ POLL_S: Final = 0.5
 RETRY_AFTER_S: Final = 2
 """What callers are asked to wait between two looks at a job."""
 MAX_PAGE_BYTES: Final = 5_000_000
-"""Lambda refuses an answer of more than 6 MB, and a job may bring 200 KB of metadata."""
+"""Lambda refuses an answer of more than 6 MB, and the metadata of one job may be 0.4 MB of it."""
 REFUSALS: Final = (401, 405, 429, 500, 503)
 OF_ONE: Final = (404, *REFUSALS)
 router = http.build_router(
