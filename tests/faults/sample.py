@@ -143,11 +143,13 @@ class _Sample:
         self._finish(job_id, owner, image)
 
     def _claim(self, job_id: str, owner: str) -> Item | None:
-        due = "" if self.broken == "sticks" else ", due_shard = :shard, due_at = :lease"
         values: Item = {":running": {"S": "running"}, ":queued": {"S": "queued"}, ":owner": {"S": owner}}
-        values |= {":one": {"N": "1"}, ":lease": {"N": str(_now() + self.lease_ms)}, ":shard": {"S": "0"}}
-        if not due:
-            del values[":shard"]
+        values |= {":one": {"N": "1"}, ":lease": {"N": str(_now() + self.lease_ms)}}
+        if self.broken == "sticks":
+            due = " REMOVE due_shard, due_at"
+        else:
+            due = ", due_shard = :shard, due_at = :lease"
+            values[":shard"] = {"S": "0"}
         expression = f"SET #state = :running, #owner = :owner, attempt = attempt + :one, lease_until = :lease{due}"
         condition = "#state = :queued"
         if not self._update(job_id, expression, condition, values):
