@@ -1,4 +1,7 @@
-"""The promises under faults, in the smallest volume that can tell faults from none; `make faults` has the real one."""
+"""The promises under faults, in a volume that chance leaves neither without faults nor without kills.
+
+`make faults` has the real one. R1 needs a kill, and has 8 to 18: none at all in fewer than one of 100,000 runs.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from tests.faults.scenarios import SCENARIOS, Ring
 from tests.faults.standin import StandIn
 
 
-@pytest.mark.parametrize(("name", "scale"), [("R1", 0.005), ("R2", 0.003), ("R7", 1.0)])
+@pytest.mark.parametrize(("name", "scale"), [("R1", 0.01), ("R2", 0.003), ("R7", 1.0)])
 def test_it_holds(aws: StandIn, tmp_path: Path, name: str, scale: float) -> None:
     figures = SCENARIOS[name](Ring(aws, JOBS, tmp_path, seed=1, scale=scale))
     assert figures["holds"], figures
