@@ -20,7 +20,10 @@ from imagegen.targets import Courier, Limits
 
 HOST = "hooks.example.com"
 LOOPBACK = IPv4Address("127.0.0.1")
-LIMITS = Limits(connect_s=1.0, silence_s=0.3, total_s=0.5)
+PATIENT = Limits(connect_s=10.0, silence_s=20.0, total_s=30.0)
+"""For answers that come: a busy machine is no fault."""
+IMPATIENT = Limits(connect_s=1.0, silence_s=0.3, total_s=0.5)
+"""For those that never come or never end."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ class Receiver:
     def url(self, path: str = "/hook") -> str:
         return f"https://{HOST}:{self.port}{path}"
 
-    def courier(self, limits: Limits = LIMITS) -> Courier:
+    def courier(self, limits: Limits = PATIENT) -> Courier:
         """A courier for which the receiver's name, address and port are public ones."""
         return Courier(
             resolve=lambda host, port: [LOOPBACK],

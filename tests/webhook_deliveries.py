@@ -186,7 +186,7 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
         jobs=Jobs(),
         render=lambda job: {"id": "the job", "status": job.state},
         secrets=secrets,
-        courier=running.courier(),
+        courier=running.courier(receiver.IMPATIENT),
         retries=_OneAtATime(queue),
         delays=[0] * len(DELAYS),
     )
