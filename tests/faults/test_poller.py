@@ -65,7 +65,7 @@ def writing(surroundings: Surroundings) -> Handler:
         s3.put_object(Bucket=bucket, Key=event["job"], Body=b"x")
         put = {"TableName": table, "Item": {"pk": {"S": f"BILL#{event['job']}"}}}
         dynamodb.transact_write_items(TransactItems=[{"Put": put}])
-        time.sleep(0.4 if event["job"] == "any" else 0)
+        time.sleep(5 if event["job"] == "any" else 0)  # killed long before
 
     return handle
 
