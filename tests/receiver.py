@@ -24,6 +24,9 @@ PATIENT = Limits(connect_s=10.0, silence_s=20.0, total_s=30.0)
 """For answers that come: a busy machine is no fault."""
 IMPATIENT = Limits(connect_s=1.0, silence_s=0.3, total_s=0.5)
 """For those that never come or never end."""
+_SILENT_S = 10
+_ENDLESS_S = 45
+"""What never comes, and what never ends, gives up after all, or a sender without limits would hang."""
 
 
 @dataclass(frozen=True)
@@ -62,32 +65,20 @@ def reset(handler: _Handler, _: Request) -> None:
 
 def drip(handler: _Handler, _: Request) -> None:
     """A byte now and then, each within the time that a silence may take: an answer that never ends."""
-    with suppress(OSError):
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
-        while True:
-            handler.wfile.write(b"x")
-            time.sleep(0.02)
+    handler.go_on_with(b"HTTP/1.1 200 OK\r\nx-slow: ", b"x", pause_s=0.02)
 
 
 def flood(handler: _Handler, _: Request) -> None:
     """A success with a body that never ends, as fast as it goes."""
-    with suppress(OSError):
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n")
-        while True:
-            handler.wfile.write(b"x" * 65536)
+    handler.go_on_with(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n", b"x" * 65536)
 
 
 def endless_headers(handler: _Handler, _: Request) -> None:
-    with suppress(OSError):
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            handler.wfile.write(b"x-header: " + b"x" * 1000 + b"\r\n")
+    handler.go_on_with(b"HTTP/1.1 200 OK\r\n", b"x-header: " + b"x" * 1000 + b"\r\n")
 
 
 def endless_continue(handler: _Handler, _: Request) -> None:
-    with suppress(OSError):
-        while True:
-            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    handler.go_on_with(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def garbage(handler: _Handler, _: Request) -> None:
@@ -99,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
     connection: Any
 
     def setup(self) -> None:
-        self.request.settimeout(10)
+        self.request.settimeout(_SILENT_S)
         self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
 
@@ -121,8 +112,22 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def wait_for_the_end(self) -> None:
-        with suppress(OSError):
+        try:
             self.connection.recv(1)
+        except TimeoutError:
+            self.server.outwaited += 1
+        except OSError:
+            return  # the sender has gone
+
+    def go_on_with(self, start: bytes, piece: bytes, pause_s: float = 0.0) -> None:
+        """Write pieces until the sender has gone."""
+        end = time.monotonic() + _ENDLESS_S
+        with suppress(OSError):
+            self.wfile.write(start)
+            while time.monotonic() < end:
+                self.wfile.write(piece)
+                time.sleep(pause_s)
+            self.server.outwaited += 1
 
 
 class _Server(ThreadingHTTPServer):
@@ -134,6 +139,7 @@ class _Server(ThreadingHTTPServer):
         self.tls = tls
         self.behaviour = behaviour
         self.requests: list[Request] = []
+        self.outwaited = 0
 
     def handle_error(self, *_: Any) -> None:
         """A sender that leaves, or breaks off the handshake, is what many tests are about."""
@@ -170,6 +176,11 @@ class Receiver:
     @property
     def requests(self) -> list[Request]:
         return self.server.requests
+
+    @property
+    def outwaited(self) -> int:
+        """Answers that never come or never end, and whose sender was still there when the receiver gave up."""
+        return self.server.outwaited
 
     def url(self, path: str = "/hook") -> str:
         return f"https://{HOST}:{self.port}{path}"
