@@ -14,7 +14,7 @@ TORCH_INDEX ?=
 ifdef MODEL
 export MODEL
 endif
-export PYTHONPATH := function:function/models/training
+export PYTHONPATH := function
 export ARCHITECTURE ?= x86_64
 
 .PHONY: help
@@ -26,7 +26,7 @@ help: ## list the targets
 PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt function/requirements-prepare.txt
 
 # torch first and by itself: its CPU build may come from an index of its own (TORCH_INDEX).
-$(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tests/requirements.txt
+$(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
 	@echo "Setting up $(VENV): 2 GB of packages, two to five minutes the first time." >&2
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
@@ -35,15 +35,15 @@ $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tests/requirements.t
 	@echo "  2/3 both engines, and what prepares models for them" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(PACKAGES:%=-r %)
 	@echo "  3/3 the local stack and the tests" >&2
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tools/requirements.txt
 	$(BIN)/python -c 'import torch'
 	touch $@
 
 # aws-sam-cli pins an older boto3, so it lives apart.
-$(SAM_VENV)/.ready: tests/requirements-sam.txt
+$(SAM_VENV)/.ready: tools/requirements-sam.txt
 	@echo "Setting up $(SAM_VENV): the SAM command line, a minute the first time." >&2
 	$(PYTHON) -m venv $(SAM_VENV)
-	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-sam.txt
+	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-sam.txt
 	touch $@
 
 .PHONY: setup
@@ -53,20 +53,20 @@ setup: $(VENV)/.ready ## install what running and testing needs into .venv
 
 .PHONY: run
 run: $(VENV)/.ready $(DEMO) ## generate an image through the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
-	@$(BIN)/python -m tests.stack.run $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m tools.local.run $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
 export PROMPT
 
 .PHONY: serve
 serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
-	@exec $(BIN)/python -m tests.stack.serve $(if $(PORT),--port "$(PORT)") \
+	@exec $(BIN)/python -m tools.local.serve $(if $(PORT),--port "$(PORT)") \
 		$(if $(RECEIVER),--receiver "$(RECEIVER)" --receiver-ca "$(RECEIVER_CA)")
 
 # -- check and test ----------------------------------------------------------------------------------------------------
 
 .PHONY: check
 check: $(VENV)/.ready ## format, lint, types, import rules; seconds
-	$(BIN)/ruff format --check function tests
-	$(BIN)/ruff check function tests
+	$(BIN)/ruff format --check function tests tools
+	$(BIN)/ruff check function tests tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
@@ -80,42 +80,42 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke
 
 .PHONY: faults
 faults: $(VENV)/.ready ## the promises R1 to R8 under faults and kills, writes .local/faults.json: make faults SEED=1 SCALE=0.1
-	$(BIN)/python -W ignore -m tests.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
+	$(BIN)/python -W ignore -m tools.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
 
 .PHONY: transcript
 transcript: $(VENV)/.ready $(DEMO) ## a job's whole life on the local stack, writes docs/transcript.md
-	$(BIN)/python -m tests.stack.transcript
+	$(BIN)/python -m tools.local.transcript
 
 .PHONY: demo-accuracy
 demo-accuracy: $(VENV)/.ready $(DEMO) ## judge the demo model on 300 + 300 prompts that it was not trained on
-	$(BIN)/python -m tests.model.accuracy
+	$(BIN)/python -m tools.accuracy.measure
 
 .PHONY: bench
 bench: $(VENV)/.ready $(DEMO) ## measure against the naive handler, writes docs/performance.md: make bench QUICK=1
-	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m tools.bench $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: format
 format: $(VENV)/.ready ## format the code and fix what can be fixed
-	$(BIN)/ruff format function tests
-	$(BIN)/ruff check --fix function tests
+	$(BIN)/ruff format function tests tools
+	$(BIN)/ruff check --fix function tests tools
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
 # The demo model is made here rather than kept in the repository, which holds its weights in one form only. A rule with a
 # pattern, for then make knows that one call makes both files; touched, for what was up to date is left as it was.
 $(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/models/%/manifest.json \
-		$(wildcard function/models/*.py) function/imagegen/registry.py function/imagegen/manifest.py $(VENV)/.ready
+		$(wildcard function/models/prepare/*.py) function/imagegen/registry.py function/imagegen/manifest.py $(VENV)/.ready
 	@echo "Preparing the model $* for both engines, half a minute." >&2
-	$(BIN)/python function/models/prepare.py $* $(MODELS)
+	$(BIN)/python -m models.prepare $* $(MODELS)
 	touch $(MODELS)/$*/openvino/manifest.json $(MODELS)/$*/torch/manifest.json
 
 .PHONY: model
 model: $(VENV)/.ready ## prepare a model for make run and make serve (a registry id, a folder, owner/name@revision): make model MODEL=sd-turbo
-	$(BIN)/python function/models/prepare.py "$(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo))" $(MODELS)
+	$(BIN)/python -m models.prepare "$(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo))" $(MODELS)
 
 .PHONY: demo-model
 demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
-	$(BIN)/python function/models/training/train.py
+	$(BIN)/python -m models.training
 
 # -- dependencies ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ lock: $(VENV)/.ready ## compile every requirements.in anew, each within what tho
 	cd function && $(COMPILE) requirements-openvino.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-diffusers.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-prepare.in
-	cd tests && $(COMPILE) --allow-unsafe requirements.in
+	cd tools && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
 
 # -- deploy ------------------------------------------------------------------------------------------------------------
@@ -158,12 +158,12 @@ invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make
 
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## a caller's webhook secret, made if need be: make webhook-secret API_KEY=... [ACTION=rotate|retire]
-	@$(BIN)/python -m tests.stack.webhook_secret $(STACK) $(or $(ACTION),show)
+	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK) $(or $(ACTION),show)
 export API_KEY
 
 .PHONY: destroy
 destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
-	$(BIN)/python -m tests.stack.empty $(STACK)
+	$(BIN)/python -m tools.deploy.empty_bucket $(STACK)
 	$(SAM) delete --stack-name $(STACK) --no-prompts
 
 .PHONY: clean

@@ -29,7 +29,7 @@ os.environ.update(
     THREADS="1",
     OMP_NUM_THREADS="1",
     # Processes that tests start find what pytest finds (pyproject.toml, pythonpath).
-    PYTHONPATH=os.pathsep.join([str(ROOT / "function"), str(ROOT / "function" / "models" / "training")]),
+    PYTHONPATH=str(ROOT / "function"),
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):
     os.environ.pop(name, None)

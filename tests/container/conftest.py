@@ -10,10 +10,10 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from tests import job_resources
-from tests.container import sam as sam_cli
-from tests.container.s3 import S3, s3_server
-from tests.container.sam import Sam
+from tests.support import sam as sam_cli
+from tests.support.s3 import S3, s3_server
+from tests.support.sam import Sam
+from tools.local import job_resources
 
 BUCKET = os.environ["BUCKET_NAME"]
 """Set in tests/conftest.py, as is THREADS. `sam local` prefers this process's variables to those of the template."""

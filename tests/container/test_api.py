@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.container.s3 import S3
-from tests.container.sam import ANSWER_SECONDS, Sam
+from tests.support.s3 import S3
+from tests.support.sam import ANSWER_SECONDS, Sam
 
 pytestmark = pytest.mark.container
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.container.sam import ENGINES, Sam
-from tests.expectations import EVENTS, events_of, expectations, outcome
+from tests.support.expectations import EVENTS, events_of, expectations, outcome
+from tests.support.sam import ENGINES, Sam
 
 pytestmark = pytest.mark.container
 

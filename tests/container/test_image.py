@@ -5,7 +5,7 @@ from __future__ import annotations
 import docker
 import pytest
 
-from tests.container.sam import ENGINES, IMAGE, Sam
+from tests.support.sam import ENGINES, IMAGE, Sam
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("sam")]
 

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.receiver import HOST, Authority
-from tests.stack.adapt import LocalReceiver
-from tests.stack.client import Client
-from tests.stack.deploy import STACK
-from tests.stack.deploy import client as client_of
-from tests.stack.endpoint import Endpoint
-from tests.stack.local import LOCAL, local_stack
-from tests.stack.process import free_port
+from tools.faults.webhook_receiver import HOST, Authority
+from tools.local.adapt import LocalReceiver
+from tools.local.client import Client
+from tools.local.deploy import STACK
+from tools.local.deploy import client as client_of
+from tools.local.endpoint import Endpoint
+from tools.local.local import LOCAL, local_stack
+from tools.local.process import free_port
 
 HERE = Path(__file__).parent
 

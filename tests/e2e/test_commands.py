@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stack.client import ApiError, Client
-from tests.stack.local import ENDPOINT_FILE, LOCAL, announced, local_stack
-from tests.stack.process import HOST, ROOT, free_port
+from tools.local.client import ApiError, Client
+from tools.local.local import ENDPOINT_FILE, LOCAL, announced, local_stack
+from tools.local.process import HOST, ROOT, free_port
 
 pytestmark = [
     pytest.mark.skipif("BASE_URL" in os.environ, reason="these start a local stack"),
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.stack.run", *arguments]
+    command = [sys.executable, "-m", "tools.local.run", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -80,7 +80,7 @@ def test_run_refuses_another_format_before_it_starts(tmp_path: Path) -> None:
 def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     with (tmp_path / "serve.log").open("w") as log:
-        command = [sys.executable, "-m", "tests.stack.serve", "--port", str(port)]
+        command = [sys.executable, "-m", "tools.local.serve", "--port", str(port)]
         serve = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     wait_until(lambda: announced() is not None, seconds=60)
     endpoint = json.loads(ENDPOINT_FILE.read_text())
@@ -107,7 +107,7 @@ def test_serve_names_a_port_that_is_taken() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        command = [sys.executable, "-m", "tests.stack.serve", "--port", str(port)]
+        command = [sys.executable, "-m", "tools.local.serve", "--port", str(port)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stack.client import ApiError, Client, check_png
-from tests.stack.endpoint import Endpoint
+from tools.local.client import ApiError, Client, check_png
+from tools.local.endpoint import Endpoint
 
 PROBLEM = "application/problem+json"
 OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]

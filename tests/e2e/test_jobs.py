@@ -17,9 +17,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.e2e.conftest import Aws
-from tests.receiver import HOST, Authority, Receiver, receiver, status
-from tests.stack.client import ApiError, Client
-from tests.stack.endpoint import Endpoint
+from tools.faults.webhook_receiver import HOST, Authority, Receiver, receiver, status
+from tools.local.client import ApiError, Client
+from tools.local.endpoint import Endpoint
 
 T = TypeVar("T")
 Json = dict[str, Any]

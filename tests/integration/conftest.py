@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from imagegen import telemetry
 from tests.conftest import ROOT
-from tests.stack.template import S3Object, Template, translate
+from tools.local.template import S3Object, Template, translate
 
 
 def translation() -> Template:

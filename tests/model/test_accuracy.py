@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagegen.ports import Engine
-from tests.model.accuracy import measure
+from tools.accuracy.measure import measure
 
 SAMPLE = 40
 

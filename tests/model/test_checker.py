@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, Thing, draw, random_scene
-from tests.model.checker import judge
+from models.training.scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, Thing, draw, random_scene
+from tools.accuracy.shape_checker import judge
 
 
 @pytest.mark.parametrize("two", [False, True])

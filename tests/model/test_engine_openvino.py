@@ -18,10 +18,10 @@ from imagegen.errors import ModelUnavailable
 from imagegen.ports import Backend
 from imagegen.processor import fastest_precision
 from tests.conftest import MODELS, ROOT
-from tests.model.accuracy import measure
 from tests.model.conftest import DEMO, OPENVINO
-from tests.model.damage import assert_refused
-from tests.model.test_engine import generation
+from tests.model.test_engine_contract import generation
+from tests.support.damage import assert_refused
+from tools.accuracy.measure import measure
 
 PREPARED = MODELS / "demo" / "openvino"
 

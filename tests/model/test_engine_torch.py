@@ -13,11 +13,11 @@ from diffusers import StableDiffusionPipeline
 from imagegen import manifest
 from imagegen.engine_torch import TorchEngine
 from imagegen.errors import ModelUnavailable
-from scenes import random_scene
+from models.training.scenes import random_scene
+from models.training.vae import draw_scenes
 from tests.conftest import MODELS
 from tests.model.conftest import DEMO, SHIPPED, TORCH
-from tests.model.damage import assert_refused
-from vae import draw_scenes
+from tests.support.damage import assert_refused
 
 PREPARED = MODELS / "demo" / "torch"
 

@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, webhooks, worker
-from tests import job_resources
-from tests.expectations import EVENTS, EXPECTATIONS, events_of, load, outcome
-from tests.lambda_event import Context
+from tests.support.expectations import EVENTS, EXPECTATIONS, events_of, load, outcome
+from tools.lambda_event import Context
+from tools.local import job_resources
 
 HANDLERS = {
     "Generator": generator.handler,

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from imagegen import manifest
-from tests import checkpoints
 from tests.conftest import MODELS, ROOT
-from tests.prepare import prepare
+from tests.support import checkpoints
+from tests.support.prepare import prepare
 
 PROMPT = "a red circle left of a blue star"
 
@@ -95,7 +95,7 @@ def test_torch_reads_weights_as_they_are_stored(prepared: Callable[[str], Path])
 
 def test_preparing_reports_nothing_to_anyone(tmp_path: Path) -> None:
     """OpenVINO's package sends an event each time it is imported, unless its sender is missing."""
-    code = "import sys; sys.modules['openvino_telemetry'] = None; import models.convert; print(*sys.modules)"
+    code = "import sys; sys.modules['openvino_telemetry'] = None; import models.prepare.convert; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(ROOT / "function"), "HOME": str(tmp_path), "PATH": ""},

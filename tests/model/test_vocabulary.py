@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from scenes import random_scene
-from text import write_tokenizer
+from models.training.scenes import random_scene
+from models.training.text import write_tokenizer
 
 
 def test_every_word_is_one_token_and_every_run_gives_the_same_ids(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from tests.stack.template import S3Object, translate
-from tests.template.evaluate import Resources, Template, evaluate
+from tests.support.evaluate import Resources, Template, evaluate
+from tools.local.template import S3Object, translate
 
 ROOT: Final = Path(__file__).parents[2]
 CODE: Final = S3Object("code", "function.zip")

@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from imagegen.errors import ServiceError
+from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import REGION, translated
-from tests.template.evaluate import Resources, Template, evaluate
 
 ANY = "x-amazon-apigateway-any-method"
 OPEN = {"/health", "/docs", "/openapi.json"}

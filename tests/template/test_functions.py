@@ -13,9 +13,9 @@ from samtranslator.yaml_helper import yaml_parse
 
 from imagegen.settings import Settings
 from imagegen.targets import Limits
-from tests.stack.process import ROOT
+from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import translated
-from tests.template.evaluate import Resources, Template, evaluate
+from tools.local.process import ROOT
 
 FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
 ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.evaluate import Resources, Template, evaluate
+from tests.support.evaluate import Resources, Template, evaluate
 
 
 def source(resources: Resources, name: str) -> Any:

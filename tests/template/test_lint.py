@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from cfnlint.api import ManualArgs, lint
 
+from tests.support.evaluate import Template
 from tests.template.conftest import REGION, ROOT
-from tests.template.evaluate import Template
 
 SAM = ROOT / ".local" / "sam" / "bin" / "sam"
 ONLY_AFTER_TRANSLATION = ["W2001", "W3005"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.evaluate import Template, broken_rules
 from tests.template.conftest import ROOT
-from tests.template.evaluate import Template, broken_rules
 
 ENVIRONMENTS = ["dev", "staging", "prod"]
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())

@@ -12,10 +12,10 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from checkpoint import Checkpoint, descend, log_every, one_cycle
-from scenes import Scene, random_scene
-from text import WIDTH, tokens
-from vae import draw_scenes
+from models.training.checkpoint import Checkpoint, descend, log_every, one_cycle
+from models.training.scenes import Scene, random_scene
+from models.training.text import WIDTH, tokens
+from models.training.vae import draw_scenes
 
 BATCH, LEARNING_RATE, EMA_DECAY = 32, 1.5e-3, 0.998
 BANK, BANK_CHUNK = 32_000, 64

@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from checkpoint import Checkpoint, descend, log_every, one_cycle
-from scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
+from models.training.checkpoint import Checkpoint, descend, log_every, one_cycle
+from models.training.scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
 
 WINDOW = 32
 """Tokens of a prompt that the encoder reads, start and end marks included."""

@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from checkpoint import Checkpoint, descend, log_every, one_cycle
-from scenes import Scene, draw, random_scene
+from models.training.checkpoint import Checkpoint, descend, log_every, one_cycle
+from models.training.scenes import Scene, draw, random_scene
 
 STEPS, BATCH, LEARNING_RATE = 3000, 16, 2e-3
 LATENT_NOISE = 0.15

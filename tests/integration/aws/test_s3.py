@@ -1,0 +1,137 @@
+"""The same cases against the store in memory and against S3: the fake may not drift from what it stands for."""
+
+from __future__ import annotations
+
+import urllib.parse
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from imagegen.aws import S3ImageStore
+from imagegen.errors import StorageUnavailable
+from imagegen.ports import ImageStore
+from tests.support.fakes import FAR_AWAY, MemoryStore
+
+KEY = "images/local/0123/0.png"
+
+
+@pytest.fixture(params=["memory", "s3"])
+def store(request: pytest.FixtureRequest, bucket: str) -> ImageStore:
+    return MemoryStore() if request.param == "memory" else S3ImageStore(bucket, 3600, 7)
+
+
+def put(store: ImageStore, body: bytes, *, overwrite: bool = False) -> str:
+    return store.put(KEY, body, "image/png", warnings=["careful: Ünïcode"], overwrite=overwrite).sha256
+
+
+def test_what_is_not_there_is_none(store: ImageStore) -> None:
+    assert store.find(KEY) is None
+
+
+def test_what_was_put_is_found(store: ImageStore) -> None:
+    put(store, b"first")
+    found = store.find(KEY)
+    assert found is not None
+    assert (found.key, found.bytes, found.warnings) == (KEY, 5, ("careful: Ünïcode",))
+    assert found.sha256 == "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
+
+
+def test_an_object_is_written_once(store: ImageStore) -> None:
+    first = put(store, b"first")
+    assert put(store, b"second") == first
+    assert store.find(KEY) == store.put(KEY, b"third", "image/png", warnings=[], overwrite=False)
+
+
+def test_refresh_overwrites(store: ImageStore) -> None:
+    first = put(store, b"first")
+    second = put(store, b"second", overwrite=True)
+    found = store.find(KEY)
+    assert found is not None
+    assert found.sha256 == second != first
+
+
+def test_objects_have_their_type_and_body(bucket: str) -> None:
+    put(S3ImageStore(bucket, 3600, 7), b"first")
+    stored = boto3.client("s3").get_object(Bucket=bucket, Key=KEY)
+    assert (stored["ContentType"], stored["Body"].read()) == ("image/png", b"first")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-3"])
+def test_a_url_names_the_buckets_own_region(bucket: str, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    host = urllib.parse.urlsplit(S3ImageStore(bucket, 600, 7).sign(KEY, FAR_AWAY).url).hostname
+    assert host in (f"{bucket}.s3.{region}.amazonaws.com", f"{bucket}.s3.amazonaws.com")
+    assert (host == f"{bucket}.s3.amazonaws.com") <= (region == "us-east-1")
+
+
+def head(last_modified: datetime) -> dict[str, Any]:
+    metadata = {"sha256": "theirs", "warnings": "[]"}
+    return {"ContentLength": 3, "LastModified": last_modified, "Metadata": metadata}
+
+
+def test_what_the_bucket_is_about_to_delete_counts_as_gone_and_is_written_anew(bucket: str) -> None:
+    store, old = S3ImageStore(bucket, 600, 7), datetime.now(UTC) - timedelta(days=7) + timedelta(seconds=300)
+    with Stubber(store._client) as stubber:
+        stubber.add_response("head_object", head(old))
+        assert store.find(KEY) is None
+        stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        stubber.add_response("head_object", head(old))
+        stubber.add_response("put_object", {})
+        assert put(store, b"first") != "theirs"
+        stubber.assert_no_pending_responses()
+
+
+def test_an_image_is_kept_for_its_days(bucket: str) -> None:
+    store = S3ImageStore(bucket, 600, 7)
+    stored = store.put(KEY, b"first", "image/png", warnings=[], overwrite=False)
+    found = store.find(KEY)
+    assert found is not None
+    for kept_until in (stored.kept_until, found.kept_until):
+        assert timedelta(days=7, seconds=-60) < kept_until - datetime.now(UTC) <= timedelta(days=7)
+
+
+def test_a_conflict_with_another_write_is_tried_again(bucket: str) -> None:
+    store = S3ImageStore(bucket, 600, 7)
+    with Stubber(store._client) as stubber:
+        stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
+        stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        stubber.add_response("head_object", head(datetime.now(UTC)))
+        assert put(store, b"first") == "theirs"
+        stubber.assert_no_pending_responses()
+
+
+def test_a_url_lives_as_long_as_it_says(bucket: str) -> None:
+    signed = S3ImageStore(bucket, 600, 7).sign(KEY, FAR_AWAY)
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed.url).query)
+    assert query["X-Amz-Expires"] == ["600"]
+    assert timedelta(seconds=595) < signed.expires_at - datetime.now(UTC) <= timedelta(seconds=600)
+
+
+def test_a_url_never_outlives_its_image(bucket: str) -> None:
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=100)
+    assert S3ImageStore(bucket, 600, 7).sign(KEY, until).expires_at == until
+
+
+def test_a_url_never_outlives_the_credentials(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    store = S3ImageStore(bucket, 3600, 7)
+    ends = datetime.now(UTC) + timedelta(seconds=100)
+    credentials = store._session.get_credentials()
+    assert credentials is not None
+    credentials._expiry_time = ends  # type: ignore[attr-defined]
+    signed = store.sign(KEY, FAR_AWAY)
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed.url).query)
+    assert 90 <= int(query["X-Amz-Expires"][0]) <= 100
+    assert signed.expires_at <= ends
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_store_that_fails_says_so_without_its_names() -> None:
+    store = S3ImageStore("another-bucket", 3600, 7)
+    with pytest.raises(StorageUnavailable) as caught:
+        put(store, b"first")
+    assert caught.value.retryable
+    assert "another-bucket" not in str(caught.value.problem(instance="", request_id=""))

@@ -1,0 +1,267 @@
+"""The generator's handler around a real store and a fake engine: what reaches callers, logs and metrics."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagegen import http
+from imagegen.aws import S3ImageStore
+from imagegen.entrypoints import generator
+from imagegen.jobs import Limits
+from imagegen.leader import Leader
+from imagegen.registry import REGISTRY
+from imagegen.service import ImageService, Receipts
+from tests.support.expectations import outcome
+from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
+from tools.lambda_event import Context, api_event
+
+
+@dataclass
+class Function:
+    """The handler with a service of ours behind it."""
+
+    engine: FakeEngine
+    bucket: str
+
+    def __call__(self, event: dict[str, Any], seconds: float = 900) -> dict[str, Any]:
+        answer: dict[str, Any] = generator.handler(event, Context(seconds))
+        return answer
+
+    def generate(self, seconds: float = 900, **body: Any) -> dict[str, Any]:
+        return self(api_event({"prompt": "a red circle", **body}), seconds)
+
+
+@pytest.fixture
+def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
+    engine = FakeEngine()
+    service = ImageService(
+        models=REGISTRY,
+        default_model_id="demo",
+        engines=FakeEngines(engine),
+        store=S3ImageStore(bucket, 3600, 7),
+        leader=Leader(MemoryLeases(), Limits()),
+        receipts=Receipts(10240, 0.0000166667),
+        embed_prompt=True,
+    )
+    monkeypatch.setattr(generator, "service", lambda: service)
+    return Function(engine, bucket)
+
+
+def body(answer: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(answer["body"])
+    return document
+
+
+def test_an_answer_has_every_member_of_the_contract(function: Function) -> None:
+    answer = function.generate(seed=7, metadata={"order": "A-17"})
+    assert answer["statusCode"] == 200
+    result = body(answer)
+    assert set(result) == {
+        "id", "status", "model", "image_url", "images", "cached", "cold_start", "timings", "cost", "warnings",
+        "metadata",
+    }  # fmt: skip
+    assert set(result["images"][0]) == {
+        "url", "seed", "width", "height", "content_type", "bytes", "sha256", "expires_at",
+    }  # fmt: skip
+    assert result["image_url"] == result["images"][0]["url"]
+    assert answer["multiValueHeaders"]["x-request-id"] == ["c6af9ac6-7b61-11e6-9a41-93e800000000"]
+
+
+def test_a_repeated_request_is_answered_from_s3(function: Function) -> None:
+    first, second = body(function.generate(seed=7)), body(function.generate(seed=7))
+    assert (first["cached"], second["cached"]) == (False, True)
+    assert first["images"][0]["sha256"] == second["images"][0]["sha256"]
+    assert function.engine.generations == 1
+
+
+def test_keys_and_direct_invocations_do_not_share_images(function: Function) -> None:
+    function.generate(seed=7)
+    other = api_event({"prompt": "a red circle", "seed": 7})
+    other["requestContext"]["identity"]["apiKey"] = "key-of-bob"
+    assert not body(function(other))["cached"]
+    assert not function({"prompt": "a red circle", "seed": 7})["cached"]
+    assert function({"prompt": "a red circle", "seed": 7})["cached"]
+
+
+@pytest.mark.parametrize("epoch", [None, 0, 1_795_000_000, 99_999_999_999_999])
+def test_a_time_that_cannot_be_is_ignored(function: Function, epoch: int | None) -> None:
+    event = api_event({"prompt": "a red circle"})
+    event["requestContext"]["requestTimeEpoch"] = epoch
+    assert function(event)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None, "", "text/plain", "application/jsonp", "application/json; charset=utf-16", "multipart/form-data",
+        "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "application/json, text/plain", "*/*",
+        ";", "\u00ff",
+    ],
+)  # fmt: skip
+def test_only_json_is_read(function: Function, content_type: str | None) -> None:
+    for raw in (b'{"prompt": "a red circle"}', b"prompt=a+red+circle", b"--x\r\n\r\n"):
+        event = api_event(raw, headers={"Content-Type": content_type})
+        if content_type is None:
+            del event["headers"]["Content-Type"]
+        assert function(event)["statusCode"] == 415
+    assert function.engine.generations == 0
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"']
+)
+def test_json_may_say_its_charset(function: Function, content_type: str) -> None:
+    event = api_event({"prompt": "a red circle"}, headers={"content-type": content_type})
+    del event["headers"]["Content-Type"]
+    assert function(event)["statusCode"] == 200
+
+
+def test_a_body_that_is_no_text_is_malformed(function: Function) -> None:
+    plain = api_event(None) | {"isBase64Encoded": False, "body": '{"prompt": "\ud800"}'}
+    assert outcome(function(plain)) == (400, "malformed_json")
+
+
+def test_a_body_beyond_the_limit_is_413(function: Function) -> None:
+    assert outcome(function(api_event({"prompt": "x" * http.MAX_BODY_BYTES}))) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'\\"' * 500_000,
+        b'{"prompt": "' + b'\\"' * 500_000,
+        b'{"prompt": "' + b"x" * 1_000_000 + b'"}',
+        b'{"prompt": "' + b" " * 1_000_000 + b'"}',
+        b"{" + b",".join(b'"%d": 0' % key for key in range(90_000)) + b"}",
+        b'{"prompt": "x", "metadata": {' + b",".join(b'"%d": 0' % key for key in range(80_000)) + b"}}",
+        b"[" * 1_000_000,
+    ],
+    ids=["quotes", "open string", "long prompt", "blank prompt", "many fields", "much metadata", "brackets"],
+)
+def test_hostile_bodies_get_a_short_answer(function: Function, raw: bytes) -> None:
+    answer = function(api_event(raw))
+    assert answer["statusCode"] in (400, 422)
+    assert len(json.dumps(answer)) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("*/*", 200), ("application/*;q=0.1", 200), ("text/html, application/json;q=0.5", 200), ("", 200),
+        ("application/problem+json, application/json", 200), ("text/html", 406), ("application/json;q=0", 406),
+        ("application/json;q=0.000, */*", 406), ("*/*;q=0.00", 406), ("application/json;charset=utf-8;q=0", 406),
+        ("application/json;q=high", 406), (";;,", 406),
+    ],
+)  # fmt: skip
+def test_the_most_specific_range_decides(function: Function, accept: str, status: int) -> None:
+    assert function(api_event({"prompt": "a red circle"}, headers={"Accept": accept}))["statusCode"] == status
+
+
+@pytest.mark.parametrize(
+    "event", [None, 1, "text", [], {}, {"requestContext": None}, {"warmup": 1}, {"requestContext": {}}]
+)
+def test_an_odd_direct_event_gets_a_problem_document(function: Function, event: Any) -> None:
+    answer = function(event)
+    assert answer["status"] in (400, 422)
+    assert answer["code"] in ("body_not_object", "missing_field", "wrong_type")
+
+
+def test_a_custom_domains_base_path_is_no_part_of_the_route(function: Function) -> None:
+    event = api_event({"prompt": "a red circle"}) | {"path": "/images/generate"}
+    assert function(event)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("https://a.example", True), ("https://b.example", True), ("https://c.example", False)],
+)
+def test_only_the_deployments_origins_may_call(origin: str, allowed: bool) -> None:
+    app = http.build_app(("https://a.example", "https://b.example"))
+    event = api_event(None, method="OPTIONS", headers={"Origin": origin})
+    headers = app.resolve(event, Context())["multiValueHeaders"]  # type: ignore[arg-type]
+    assert (headers.get("Access-Control-Allow-Origin") == [origin]) is allowed
+
+
+def test_a_provisioned_environment_loads_before_it_takes_requests(
+    monkeypatch: pytest.MonkeyPatch, bucket: str, printed: Callable[[], str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path))
+    spec = importlib.util.find_spec("imagegen.entrypoints.generator")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert f"{tmp_path}/demo/openvino/manifest.json is missing" in printed()
+
+
+def test_a_lost_bucket_is_503_and_can_be_retried(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator.service()._store, "_bucket", "another-bucket")
+    answer = function.generate(seed=7)
+    assert outcome(answer) == (503, "storage_unavailable")
+    assert answer["multiValueHeaders"]["Retry-After"] == ["5"]
+
+
+def test_a_crash_is_a_500_without_its_message(function: Function, printed: Callable[[], str]) -> None:
+    def crash(_: int) -> None:
+        raise ZeroDivisionError("canary-secret")
+
+    function.engine.during = crash
+    for answer in (function.generate(), function({"prompt": "x"})):
+        assert outcome(answer) == (500, "internal_error")
+        assert "canary" not in json.dumps(answer)
+    text = printed()
+    assert "ZeroDivisionError" in text
+    assert "canary" not in text
+
+
+def test_prompts_and_keys_reach_no_log_and_no_metric(function: Function, printed: Callable[[], str]) -> None:
+    canary = "canary-4711"
+    bodies: list[dict[str, Any]] = [
+        {"prompt": canary, "seed": 1}, {"prompt": canary, "seed": 1}, {"prompt": canary * 200}, {"prompt": [canary]},
+        {"prompt": canary, "model": canary}, {"prompt": canary, "scheduler": canary},
+        {"prompt": canary, "seed": canary},
+        {"prompt": canary, "negative_prompt": canary, "metadata": {canary: canary}},
+    ]  # fmt: skip
+    for each in bodies:
+        event = api_event(each)
+        event["requestContext"]["identity"]["apiKey"] = canary
+        function(event)
+        function(dict(each))
+    function(api_event(f'{{"prompt": "{canary}",'.encode()))
+    text = printed()
+    assert text.count("\n") > 2 * len(bodies)
+    assert canary not in text
+
+
+def test_failures_are_counted_by_their_code(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    function.generate(seed=-1)
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert [document["Refusals"] for document in documents] == [[1.0], [1.0]]
+    assert "out_of_range" in [document.get("code") for document in documents]
+
+
+def test_a_missing_model_is_a_clear_503(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
+) -> None:
+    elsewhere = generator.settings.model_copy(update={"models_dir": tmp_path, "bucket_name": bucket})
+    monkeypatch.setattr(generator, "settings", elsewhere)
+    generator.service.cache_clear()
+    try:
+        answers = [
+            generator.handler(api_event({"prompt": "a red circle"}), Context()),
+            generator.handler({"warmup": True}, Context()),
+        ]
+    finally:
+        generator.service.cache_clear()
+    assert [outcome(answer) for answer in answers] == [(503, "model_unavailable")] * 2
+    assert "Retry-After" not in answers[0]["multiValueHeaders"]
+    assert str(tmp_path) not in json.dumps(answers)
+    lines = [json.loads(line) for line in printed().splitlines() if '"failed"' in line]
+    assert lines[0]["cause"] == f"{tmp_path}/demo/openvino/manifest.json is missing"

@@ -1,0 +1,139 @@
+"""The Webhooks function's handler, with the template's queues as moto plays them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from imagegen.aws_webhooks import SqsWebhookQueue
+from imagegen.entrypoints import webhooks
+from imagegen.jobs import Job
+from imagegen.targets import Courier
+from imagegen.webhooks import WebhookSender
+from tests.support.expectations import events_of, load, outcome
+from tools.faults.webhook_deliveries import TENANT, Secrets, final_job, received, waiting
+from tools.faults.webhook_receiver import Behaviour, receiver, reset, status
+from tools.lambda_event import Context
+
+JOB_ID = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
+
+
+class Jobs:
+    """A JobReader that knows one job."""
+
+    def get(self, tenant: str, job_id: str) -> Job | None:
+        return final_job(job_id) if (tenant, job_id) == (TENANT, JOB_ID) else None
+
+
+class Function:
+    """The handler with a sender of ours behind it, fed from the queue by hand."""
+
+    def __init__(self, queues: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+        self.url = queues["WebhooksQueue"]
+        self.dead_letters_url = queues["WebhooksDeadLetters"]
+        self.queue = SqsWebhookQueue(self.url, self.dead_letters_url)
+        self._monkeypatch = monkeypatch
+        self.use(Courier())
+
+    def use(self, courier: Courier) -> None:
+        sender = WebhookSender(
+            jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=Secrets(), courier=courier, retries=self.queue
+        )
+        self._monkeypatch.setattr(webhooks, "sender", lambda: sender)
+
+    def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
+        return dict(webhooks.handler(event, Context(60)))
+
+    def deliver(self, behaviour: Behaviour, count: int = 1) -> list[dict[str, Any]]:
+        """Answers to `count` webhooks to a receiver that behaves so, one message each."""
+        with receiver(behaviour) as running:
+            self.use(running.courier())
+            for _ in range(count):
+                self.queue.put(TENANT, JOB_ID, running.url("/hook?key=canary-4711"), "job.succeeded", "succeeded")
+            sqs = boto3.client("sqs")
+            return [self(event) for _ in range(count) for event in received(sqs, self.url)]
+
+    def buried(self) -> list[str]:
+        """Reasons of the dead letters."""
+        answer = boto3.client("sqs").receive_message(
+            QueueUrl=self.dead_letters_url, MessageAttributeNames=["All"], MaxNumberOfMessages=10
+        )
+        return [each["MessageAttributes"]["reason"]["StringValue"] for each in answer.get("Messages", [])]
+
+
+@pytest.fixture
+def function(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Function:
+    return Function(queues, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("webhook-job-gone.json", "job_gone"),
+        ("webhook-malformed.json", "malformed_message"),
+        ("webhook-unknown-version.json", "unknown_version"),
+    ],
+)
+def test_each_sample_event_is_dead_lettered_with_its_reason(function: Function, name: str, reason: str) -> None:
+    event = load(name)
+    event["Records"][0]["body"] = event["Records"][0]["body"].replace(JOB_ID, JOB_ID[::-1])
+    assert outcome(function(event)) == (200, None)
+    assert function.buried() == [reason]
+
+
+def test_every_sample_event_is_tested() -> None:
+    assert events_of("Webhooks") == ["webhook-job-gone.json", "webhook-malformed.json", "webhook-unknown-version.json"]
+
+
+def test_a_delivered_webhook_leaves_the_queue(function: Function) -> None:
+    assert function.deliver(status(200)) == [{"batchItemFailures": []}]
+    assert function.buried() == []
+
+
+def test_a_failed_one_stays_hidden_until_its_next_attempt(function: Function) -> None:
+    (answer,) = function.deliver(status(500))
+    assert len(answer["batchItemFailures"]) == 1
+    assert waiting(boto3.client("sqs"), function.url) == 1
+    assert received(boto3.client("sqs"), function.url) == []
+
+
+def test_a_batch_of_failures_is_no_failure_of_the_function(function: Function) -> None:
+    answers = function.deliver(reset, count=3)
+    assert [len(answer["batchItemFailures"]) for answer in answers] == [1, 1, 1]
+
+
+def test_only_the_failed_of_a_batch_come_back(function: Function) -> None:
+    good, bad = load("webhook-malformed.json")["Records"][0], load("webhook-malformed.json")["Records"][0]
+    bad |= {"messageId": "bad", "attributes": {"ApproximateReceiveCount": "not a number"}}
+    assert function({"Records": [good, bad, good | {"messageId": "third"}]}) == {
+        "batchItemFailures": [{"itemIdentifier": "bad"}]
+    }
+
+
+def test_queues_that_are_down_keep_the_message(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function.queue, "_dead_letters_url", "https://sqs.us-east-1.amazonaws.com/123456789012/lost")
+    assert outcome(function(load("webhook-malformed.json"))) == (503, None)
+
+
+def test_logs_and_metrics_tell_the_outcome_and_not_the_url(function: Function, printed: Callable[[], str]) -> None:
+    function.deliver(status(200))
+    function.deliver(status(410))
+    function.deliver(reset)
+    function(load("webhook-malformed.json"))
+    text = printed()
+    lines = [json.loads(line) for line in text.splitlines() if '"reason"' in line]
+    assert [(line["message"], line["reason"]) for line in lines] == [
+        ("webhook delivered", "delivered"),
+        ("webhook dead", "status_410"),
+        ("webhook retry", "connection_failed"),
+        ("webhook dead", "malformed_message"),
+    ]
+    assert {line["job_id"] for line in lines} == {JOB_ID, ""}
+    assert all(name in text for name in ("WebhooksDelivered", "WebhookDeadLetters", "WebhookRetries"))
+    assert "canary" not in text
+    assert "whsec_" not in text
+    assert "example.com" not in text

@@ -1,0 +1,139 @@
+"""Webhooks through SQS and SSM as moto plays them, with the queues of template.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from imagegen.aws_webhooks import LONGEST_HIDING_S, SqsWebhookQueue, SsmSecretStore
+from imagegen.errors import StorageUnavailable
+from imagegen.ports import ReceivedMessage
+from imagegen.webhook_message import WebhookMessage
+from imagegen.webhooks import DELAYS, JITTER, SigningSecrets
+from tools.faults import webhook_deliveries
+from tools.local.template import Template
+
+JOB_ID = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
+PUT = ("0123456789abcdef", JOB_ID, "https://example.com/hook", "job.failed", "failed")
+
+
+@pytest.fixture
+def queue(queues: dict[str, str]) -> SqsWebhookQueue:
+    return SqsWebhookQueue(queues["WebhooksQueue"], queues["WebhooksDeadLetters"])
+
+
+@pytest.fixture
+def secrets() -> Iterator[SsmSecretStore]:
+    with mock_aws():
+        yield SsmSecretStore("/stack/webhooks")
+
+
+def receive(url: str) -> ReceivedMessage | None:
+    messages = boto3.client("sqs").receive_message(QueueUrl=url, AttributeNames=["All"]).get("Messages", [])
+    for message in messages:
+        count = int(message["Attributes"]["ApproximateReceiveCount"])
+        return ReceivedMessage(message["MessageId"], message["ReceiptHandle"], message["Body"], count)
+    return None
+
+
+# -- queue -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_put_is_what_is_delivered(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    queue.put(*PUT)
+    received = receive(queues["WebhooksQueue"])
+    assert received is not None
+    message = WebhookMessage.model_validate_json(received.body)
+    assert (message.tenant, message.job_id, message.url, message.event_type, message.final_state) == PUT
+    assert received.attempt == 1
+
+
+def test_a_postponed_message_is_hidden_and_comes_back(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    queue.put(*PUT)
+    url = queues["WebhooksQueue"]
+    received = receive(url)
+    assert received is not None
+    queue.postpone(received, 3600)
+    assert receive(url) is None
+    queue.postpone(received, 0)
+    again = receive(url)
+    assert again is not None
+    assert (again.message_id, again.attempt) == (received.message_id, 2)
+
+
+def test_no_delay_is_longer_than_sqs_hides_a_message(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    assert max(DELAYS) * (1 + JITTER) <= LONGEST_HIDING_S < 12 * 3600
+    queue.put(*PUT)
+    received = receive(queues["WebhooksQueue"])
+    assert received is not None
+    queue.postpone(received, 10**9)
+
+
+def test_a_buried_message_says_why(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    queue.bury(ReceivedMessage("m", "r", "what it said", 3), "status_410")
+    (dead,) = boto3.client("sqs").receive_message(
+        QueueUrl=queues["WebhooksDeadLetters"], MessageAttributeNames=["All"]
+    )["Messages"]
+    assert (dead["Body"], dead["MessageAttributes"]["reason"]["StringValue"]) == ("what it said", "status_410")
+
+
+@pytest.mark.usefixtures("queues")
+def test_a_queue_that_fails_says_so_without_its_name() -> None:
+    lost = SqsWebhookQueue("https://sqs.us-east-1.amazonaws.com/123456789012/lost", "lost")
+    with pytest.raises(StorageUnavailable) as caught:
+        lost.put(*PUT)
+    assert "lost" not in str(caught.value.problem(instance="", request_id="")) + caught.value.private
+    with pytest.raises(StorageUnavailable):
+        lost.bury(ReceivedMessage("m", "r", "b", 1), "x")
+
+
+def test_the_queues_own_redrive_comes_after_ours(translated: Template) -> None:
+    properties = translated["Resources"]["WebhooksQueue"]["Properties"]
+    assert properties["RedrivePolicy"]["maxReceiveCount"] > len(DELAYS) + 1
+    assert properties["MessageRetentionPeriod"] > sum(DELAYS) * (1 + JITTER) + 3600
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_read_from_its_tenants_parameter(secrets: SsmSecretStore) -> None:
+    signing = SigningSecrets.new().rotated()
+    boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value=str(signing), Type="SecureString")
+    text = secrets.get("alice")
+    assert text is not None
+    assert SigningSecrets.parse(text) == signing
+    assert secrets.get("bob") is None
+
+
+def test_an_absent_secret_is_asked_for_again(secrets: SsmSecretStore) -> None:
+    assert secrets.get("alice") is None
+    boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value="x", Type="SecureString")
+    assert secrets.get("alice") == "x"
+
+
+def test_a_parameter_store_that_fails_says_so(secrets: SsmSecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:9")
+    with pytest.raises(StorageUnavailable) as caught:
+        secrets.get("no such tenant ☃")
+    assert caught.value.private.startswith("SSM: ")
+
+
+# -- volume ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_webhook_is_delivered_or_dead_lettered(queues: dict[str, str]) -> None:
+    report = webhook_deliveries.run(queues, count=40, seed=1)
+    assert report.holds, report
+    assert report.delivered > 20
+    assert report.dead_letters
+    assert set(report.failures) == set(webhook_deliveries.FAILURES)
+
+
+def test_a_sender_that_forgets_is_caught(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqsWebhookQueue, "bury", lambda *_: None)
+    report = webhook_deliveries.run(queues, count=20, seed=1)
+    assert report.lost
+    assert not report.holds

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagegen.deadline import Deadline, Measured, Pace
+from imagegen.errors import GenerationTimeout, ModelNotFound, ModelUnavailable, ServiceError, StorageUnavailable
+from imagegen.registry import REGISTRY
+from imagegen.request import GenerateRequest, Generation, resolve
+from imagegen.result import Result
+from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build
+
+
+class Clock:
+    """Moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class World:
+    """A service with everything around it in reach."""
+
+    def __init__(self, **engine: Any) -> None:
+        self.clock = Clock()
+        self.engine = FakeEngine(**engine)
+        self.engines = FakeEngines(self.engine)
+        self.store = MemoryStore()
+        self.service = build(self.engines, self.store, clock=self.clock)
+
+    def ask(self, deadline: Deadline = PLENTY, tenant: str = "alice", **fields: Any) -> Result:
+        request = GenerateRequest.parse({"prompt": "a red circle", "num_inference_steps": 4, **fields})
+        return self.service.generate(request, tenant=tenant, deadline=deadline)
+
+
+def test_the_answer_describes_the_stored_object() -> None:
+    world = World()
+    result = world.ask(seed=7, num_images_per_prompt=2, metadata={"order": "A-17"})
+    (first_key, (body, stored)), (second_key, _) = world.store.objects.items()
+    assert result.image_url == result.images[0].url == f"memory://{first_key}"
+    assert (result.images[0].bytes, result.images[0].sha256) == (len(body), stored.sha256)
+    assert [image.seed for image in result.images] == [7, 8]
+    assert first_key.startswith("images/alice/")
+    assert second_key == first_key.replace("/0.png", "/1.png")
+    assert (result.cached, result.cold_start, result.timings.load_ms) == (False, True, 1000)
+    assert result.metadata == {"order": "A-17"}
+
+
+def test_a_seed_drawn_by_the_server_is_given_back_and_can_be_asked_for_again() -> None:
+    world = World()
+    drawn = world.ask()
+    again = world.ask(seed=drawn.images[0].seed)
+    assert again.cached
+    assert again.images[0].sha256 == drawn.images[0].sha256
+
+
+def test_the_same_request_with_a_seed_never_reaches_the_engine_twice() -> None:
+    world = World()
+    first, second = world.ask(seed=7), world.ask(seed=7)
+    assert (first.cached, second.cached) == (False, True)
+    assert (world.engine.generations, world.engines.loads) == (1, 1)
+    assert second.timings.denoise_ms == second.timings.load_ms == 0
+    assert second.id != first.id
+
+
+def test_a_request_without_a_seed_never_hits_the_cache() -> None:
+    world = World()
+    assert not world.ask().cached
+    assert not world.ask().cached
+
+
+@pytest.mark.parametrize("cache", ["off", "refresh"])
+def test_the_cache_can_be_passed_by(cache: str) -> None:
+    world = World()
+    world.ask(seed=7)
+    assert not world.ask(seed=7, cache=cache).cached
+    assert world.engine.generations == 2
+
+
+def test_only_refresh_overwrites_what_is_stored() -> None:
+    world = World()
+    key = next(iter(_keys_after(world, seed=7)))
+    world.store.objects[key] = (b"older", world.store.objects[key][1])
+    world.ask(seed=7, cache="off")
+    assert world.store.objects[key][0] == b"older"
+    world.ask(seed=7, cache="refresh")
+    assert world.store.objects[key][0] != b"older"
+
+
+def test_half_of_a_stored_pair_is_no_hit() -> None:
+    world = World()
+    *_, second = _keys_after(world, seed=7, num_images_per_prompt=2)
+    del world.store.objects[second]
+    assert not world.ask(seed=7, num_images_per_prompt=2).cached
+
+
+def test_tenants_share_nothing() -> None:
+    world = World()
+    world.ask(seed=7, tenant="alice")
+    assert not world.ask(seed=7, tenant="bob").cached
+
+
+def test_warnings_survive_the_cache() -> None:
+    world = World(warnings=["prompt_truncated: the model reads 32 tokens, the prompt has 40"])
+    first, second = world.ask(seed=7), world.ask(seed=7)
+    assert second.cached
+    assert first.warnings == second.warnings != []
+
+
+def test_a_negative_prompt_without_guidance_is_warned_about() -> None:
+    world = World()
+    assert [warning.split(":")[0] for warning in world.ask(negative_prompt="x", guidance_scale=1).warnings] == [
+        "negative_prompt_ignored"
+    ]
+    assert world.ask(negative_prompt="x", guidance_scale=2).warnings == []
+
+
+def test_the_receipt_bills_memory_times_time() -> None:
+    world = World()
+    world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 0.5)
+    cost = world.ask(seed=7).cost
+    assert (cost.billed_ms, cost.memory_mb, cost.usd) == (2000, 1024, 0.02)
+
+
+@pytest.mark.parametrize("left", [0.0, -5.0, 0.9])
+def test_without_time_nothing_is_loaded(left: float) -> None:
+    world = World()
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: left))
+    assert (world.engines.loads, world.store.objects) == (0, {})
+
+
+def test_a_run_stops_at_the_step_that_would_miss_the_deadline() -> None:
+    world = World()
+    world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 1.0)
+    # Four steps of a second and one to finish do not fit; the third leaves just too little for the fourth.
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: 4.9 - world.clock.now))
+    assert world.engine.steps == 3
+    assert world.store.objects == {}
+
+
+def test_a_known_pace_refuses_before_the_first_step() -> None:
+    world = World()
+    world.ask(seed=1)  # 0.02 s for four steps, as the engine says
+    steps = world.engine.steps
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: 1.1), num_inference_steps=100, num_images_per_prompt=8)
+    assert world.engine.steps == steps
+
+
+def test_one_slow_minute_does_not_refuse_for_ever() -> None:
+    world = World()
+    world.ask(seed=1)
+    world.service._pace = Pace()
+    world.service._pace.record(resolve_demo(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
+    refused = 0
+    while refused < 20:
+        try:
+            world.ask(Deadline(lambda: 28.0))
+            break
+        except GenerationTimeout:
+            refused += 1
+    assert 0 < refused < 6
+
+
+def test_a_known_load_counts_where_the_engine_must_be_loaded() -> None:
+    world = World()
+    world.ask(seed=1)  # a second to load, as the engines say
+    steps = world.engine.steps
+    world.ask(Deadline(lambda: 1.8), seed=2)
+    world.engines.loads = 0  # another model took its place
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: 1.2), seed=3)
+    assert world.engine.steps == 2 * steps
+    world.ask(Deadline(lambda: 1.2), seed=3)
+
+
+def test_guidance_has_a_pace_of_its_own() -> None:
+    pace = Pace()
+    pace.record(resolve_demo(guidance_scale=2), Measured(step_s=100.0, finish_s=10.0))
+    assert pace.of(resolve_demo(guidance_scale=1)).step_s == 0
+    assert pace.of(resolve_demo(guidance_scale=3)).step_s == 100
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("gone"), StorageUnavailable("down")])
+def test_failures_pass_through_as_they_are(error: ServiceError) -> None:
+    world = World()
+    world.engines.failing = error if isinstance(error, ModelUnavailable) else None
+    world.store.failing = error if isinstance(error, StorageUnavailable) else None
+    with pytest.raises(type(error)):
+        world.ask(seed=7)
+
+
+def test_a_model_that_cannot_load_does_not_stop_cached_answers() -> None:
+    world = World()
+    world.ask(seed=7)
+    world.engines.failing = ModelUnavailable("gone")
+    assert world.ask(seed=7).cached
+
+
+def test_unknown_models_are_named_with_the_known_ones() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        World().ask(model="none-such")
+    assert "demo" in caught.value.detail
+
+
+def test_warming_loads_once_draws_one_step_and_says_so() -> None:
+    world = World()
+    first, second = world.service.warm(), world.service.warm("demo")
+    assert (first.cold_start, second.cold_start) == (True, False)
+    assert first.load_ms >= 1000
+    assert second.load_ms == 0
+    assert (world.engine.generations, world.engine.steps) == (1, 1)
+    assert first.reason == "for tests"
+
+
+def test_compiling_for_a_size_counts_as_loading() -> None:
+    world = World()
+    world.engine.compile_s = 2.0
+    assert world.ask(seed=7).timings.load_ms == 3000
+    assert world.ask(seed=8).timings.load_ms == 2000
+    assert world.ask(seed=8).timings.load_ms == 0
+
+
+@pytest.mark.parametrize("model", ["lcm-dreamshaper-7"])
+def test_a_latent_consistency_model_reads_no_negative_prompt(model: str) -> None:
+    generation = resolve(GenerateRequest(prompt="a", negative_prompt="b", guidance_scale=8.0), REGISTRY[model], seed=1)
+    assert generation.negative_prompt == ""
+    warnings = World().ask(model=model, negative_prompt="b").warnings
+    assert [warning.split(":")[0] for warning in warnings] == ["negative_prompt_ignored"]
+
+
+def resolve_demo(**fields: Any) -> Generation:
+    return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), REGISTRY["demo"], seed=0)
+
+
+def _keys_after(world: World, **fields: Any) -> list[str]:
+    world.ask(**fields)
+    return list(world.store.objects)

@@ -1,0 +1,252 @@
+"""Each adaptation of the template to MiniStack, and that the adapted template is otherwise the translated one."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.local import adapt
+from tools.local.template import S3Object, translate
+
+ROOT = Path(__file__).resolve().parents[4]
+CODE = S3Object("code-bucket", "function.zip")
+MODELS = Path("/models")
+
+
+def image_function(**properties: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "PackageType": "Image",
+            "Code": {"ImageUri": "registry/image:tag"},
+            "ImageConfig": {"Command": ["package.module.handler"]},
+            **properties,
+        },
+    }
+
+
+def zip_function(**properties: Any) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"Code": {"S3Bucket": "b", "S3Key": "k"}, "Handler": "package.api.handler", **properties},
+    }
+
+
+def rest_api(**body: Any) -> dict[str, Any]:
+    return {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": {"paths": {}, **body}}}
+
+
+def test_one_environment_for_a_function_that_loads_a_model_and_few_for_any_other() -> None:
+    resources = {"Generator": image_function(ReservedConcurrentExecutions={"Ref": "Limit"}), "Api": zip_function()}
+
+    adapt.few_environments(resources)
+
+    assert resources["Generator"]["Properties"]["ReservedConcurrentExecutions"] == 1
+    assert resources["Api"]["Properties"]["ReservedConcurrentExecutions"] == 4
+
+
+def test_the_environment_of_the_image_is_added_to_the_functions_own() -> None:
+    resources = {
+        "Generator": image_function(Environment={"Variables": {"MODELS_DIR": "/opt/models", "DEVICE": "cpu"}}),
+        "Bare": image_function(),
+        "Api": zip_function(),
+    }
+
+    adapt.environment_of_the_image(resources, MODELS)
+
+    added = {"MODELS_DIR": "/models", **adapt.IMAGE_VARIABLES}
+    assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
+    assert resources["Bare"]["Properties"]["Environment"]["Variables"] == added
+    assert "Environment" not in resources["Api"]["Properties"]
+
+
+def test_the_variables_of_the_image_are_those_of_the_dockerfile() -> None:
+    dockerfile = (ROOT / "function" / "Dockerfile").read_text().replace("\\\n", " ")
+    (line,) = [line for line in dockerfile.splitlines() if line.startswith("ENV ")]
+    variables = dict(pair.split("=", 1) for pair in line.split()[1:])
+
+    assert {name: value for name, value in variables.items() if "/" not in value} == adapt.IMAGE_VARIABLES
+
+
+def test_an_image_function_becomes_a_zip_with_its_command_as_handler() -> None:
+    resources = {"Generator": image_function(MemorySize=10240, Timeout=900)}
+
+    adapt.images_become_zips(resources, CODE)
+
+    assert resources["Generator"]["Properties"] == {
+        "Code": {"S3Bucket": "code-bucket", "S3Key": "function.zip"},
+        "Handler": "package.module.handler",
+        "Runtime": "python3.13",
+        "MemorySize": 10240,
+        "Timeout": 900,
+    }
+
+
+def test_a_zip_function_keeps_its_code_and_loses_its_layers() -> None:
+    resources = {"Api": zip_function(Layers=[{"Ref": "Core"}]), "Core": {"Type": "AWS::Lambda::LayerVersion"}}
+    expected = {"Api": zip_function()}
+
+    adapt.images_become_zips(resources, CODE)
+    adapt.code_without_layers(resources)
+
+    assert resources == expected
+
+
+def test_what_bounds_a_poller_is_a_number() -> None:
+    sources = {
+        name: {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+        for name, properties in {"Bound": {"ScalingConfig": {"MaximumConcurrency": {"Ref": "P"}}}, "Free": {}}.items()
+    }
+
+    adapt.concurrency_of_pollers_is_a_number(sources)
+
+    assert sources["Bound"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
+    assert sources["Free"]["Properties"] == {}
+
+
+def test_any_becomes_every_method_but_the_ones_that_have_their_own() -> None:
+    paths = {"/generate": {adapt.ANY: {"to": "generator"}, "options": {"to": "api"}}, "/health": {"get": {"to": "api"}}}
+    resources = {"Rest": rest_api(paths=paths)}
+
+    adapt.any_becomes_every_method(resources)
+
+    generate = paths["/generate"]
+    assert set(generate) == set(adapt.METHODS)
+    assert generate["post"] == generate["delete"] == {"to": "generator"}
+    assert generate["options"] == {"to": "api"}
+    assert paths["/health"] == {"get": {"to": "api"}}
+
+
+def test_media_types_are_written_as_clients_send_them() -> None:
+    resources = {"Rest": rest_api()}
+    resources["Rest"]["Properties"]["BinaryMediaTypes"] = ["application~1json"]
+
+    adapt.media_types_unescaped(resources)
+
+    assert resources["Rest"]["Properties"]["BinaryMediaTypes"] == ["application/json"]
+
+
+@pytest.mark.parametrize("before", [None, "Rest", ["Rest"]])
+def test_gateway_responses_become_resources_that_the_deployment_waits_for(before: str | list[str] | None) -> None:
+    response = {"statusCode": "401", "responseTemplates": {"application/json": "{}"}, "responseParameters": {"a": "b"}}
+    responses = {"INVALID_API_KEY": response}
+    deployment: dict[str, Any] = {
+        "Type": "AWS::ApiGateway::Deployment",
+        "Properties": {"RestApiId": {"Ref": "Rest"}},
+        **({"DependsOn": before} if before else {}),
+    }
+    other = {"Type": "AWS::ApiGateway::Deployment", "Properties": {"RestApiId": {"Ref": "Other"}}}
+    resources = {
+        "Rest": rest_api(**{"x-amazon-apigateway-gateway-responses": responses}),
+        "Deployment": deployment,
+        "OtherDeployment": other,
+    }
+
+    adapt.gateway_responses_become_resources(resources)
+
+    assert resources["RestInvalidApiKeyResponse"] == {
+        "Type": "AWS::ApiGateway::GatewayResponse",
+        "Properties": {
+            "RestApiId": {"Ref": "Rest"},
+            "ResponseType": "INVALID_API_KEY",
+            "StatusCode": "401",
+            "ResponseTemplates": {"application/json": "{}"},
+            "ResponseParameters": {"a": "b"},
+        },
+    }
+    assert resources["Deployment"]["DependsOn"] == [*(["Rest"] if before else []), "RestInvalidApiKeyResponse"]
+    assert "DependsOn" not in other
+
+
+def bucket_policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": list(statements)}}}
+
+
+def test_a_bucket_policy_loses_the_statement_that_insists_on_tls_and_nothing_else() -> None:
+    tls_only = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    other = {"Effect": "Deny", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
+    resources = {"Mixed": bucket_policy(tls_only, other), "TlsOnly": bucket_policy(tls_only)}
+
+    adapt.plain_http_allowed(resources)
+
+    assert resources == {"Mixed": bucket_policy(other)}
+
+
+def test_the_api_answers_at_the_path_of_its_stage() -> None:
+    stage = {"Type": "AWS::ApiGateway::Stage", "Properties": {"StageName": "dev", "RestApiId": {"Ref": "Rest"}}}
+    resources = {"Stage": stage}
+
+    adapt.api_at_the_path_of_its_stage(resources, "127.0.0.1")
+
+    assert resources["StageDomain"]["Properties"] == {"DomainName": "127.0.0.1"}
+    assert resources["StageMapping"]["Properties"] == {
+        "BasePath": "dev",
+        "DomainName": {"Ref": "StageDomain"},
+        "RestApiId": {"Ref": "Rest"},
+        "Stage": {"Ref": "Stage"},
+    }
+
+
+@pytest.fixture(scope="module")
+def translated() -> dict[str, Any]:
+    return translate(ROOT / "template.yaml", CODE, "us-east-1", {})
+
+
+def test_the_projects_template_is_adapted_in_a_copy_and_only_where_it_must_be(translated: dict[str, Any]) -> None:
+    before = copy.deepcopy(translated)
+
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1")
+
+    assert translated == before
+    changed = {
+        resource["Type"] for name, resource in before["Resources"].items() if adapted["Resources"].get(name) != resource
+    }
+    added = {resource["Type"] for name, resource in adapted["Resources"].items() if name not in before["Resources"]}
+    assert changed == {
+        "AWS::Lambda::Function",
+        "AWS::Lambda::LayerVersion",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Deployment",
+        "AWS::S3::BucketPolicy",
+    }
+    assert added == {
+        "AWS::ApiGateway::GatewayResponse",
+        "AWS::ApiGateway::DomainName",
+        "AWS::ApiGateway::BasePathMapping",
+    }
+    assert {name: part for name, part in adapted.items() if name != "Resources"} == {
+        name: part for name, part in before.items() if name != "Resources"
+    }
+
+
+def test_webhooks_reach_this_machine_only_where_the_stack_is_told_so(translated: dict[str, Any]) -> None:
+    receiver = adapt.LocalReceiver("hooks.example.com", Path("/ca.pem"))
+    adapted, plain = (
+        adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", receiver=each)["Resources"]
+        for each in (receiver, None)
+    )
+
+    webhooks = adapted.pop("Webhooks")["Properties"]
+    before = plain.pop("Webhooks")["Properties"]
+    assert (webhooks["Handler"], before["Handler"]) == (
+        "local_webhooks.handler",
+        "imagegen.entrypoints.webhooks.handler",
+    )
+    added = {"LOCAL_RECEIVER": "hooks.example.com", "LOCAL_RECEIVER_CA": "/ca.pem"}
+    assert webhooks["Environment"]["Variables"] == before["Environment"]["Variables"] | added
+    assert adapted == plain
+
+
+def test_every_function_of_the_project_has_a_handler_in_the_zip(translated: dict[str, Any]) -> None:
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1")
+
+    functions = [each for each in adapted["Resources"].values() if each["Type"] == adapt.FUNCTION]
+    assert functions
+    for function in functions:
+        module, _, _ = function["Properties"]["Handler"].rpartition(".")
+        assert (ROOT / "function" / Path(*module.split("."))).with_suffix(".py").is_file()
+        assert function["Properties"]["Code"] == {"S3Bucket": CODE.bucket, "S3Key": CODE.key}

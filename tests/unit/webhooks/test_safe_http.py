@@ -1,0 +1,332 @@
+"""No request from us reaches an inner address (R9): hostile URLs, names and receivers, beside listening canaries."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from imagegen.targets import MAX_URL, Address, Courier, Limits, NotAllowed, Unreachable, is_public, judge, parse
+from tests.support.hostile_urls import INNER_NAMES, KINDS
+from tools.faults.webhook_receiver import (
+    HOST,
+    IMPATIENT,
+    LOOPBACK,
+    PATIENT,
+    Authority,
+    Behaviour,
+    Receiver,
+    drip,
+    endless_continue,
+    endless_headers,
+    flood,
+    garbage,
+    receiver,
+    reset,
+    silence,
+    status,
+)
+
+NOBODY = ipaddress.IPv4Address("127.0.0.9")
+"""Loopback, where nothing listens."""
+
+GOOD = {
+    "https://example.com": ("example.com", 443, "/"),
+    "HTTPS://Example.COM:443/": ("example.com", 443, "/"),
+    "https://example.com:8443/a/b?c=d&e=%20%C3%BC": ("example.com", 8443, "/a/b?c=d&e=%20%C3%BC"),
+    "https://example.com?to=https://127.0.0.1/?x": ("example.com", 443, "/?to=https://127.0.0.1/?x"),
+    "https://example.com/@127.0.0.1:9001/": ("example.com", 443, "/@127.0.0.1:9001/"),
+    "https://xn--bcher-kva.example/": ("xn--bcher-kva.example", 443, "/"),
+    "https://127.0.0.1.example.com/": ("127.0.0.1.example.com", 443, "/"),
+    "https://1.1.1.1/": ("1.1.1.1", 443, "/"),
+    "https://[2606:4700:4700:0::1111]/": ("2606:4700:4700::1111", 443, "/"),
+}
+
+
+# -- canaries ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Canaries:
+    """Listeners on this machine's own addresses, and every connection that this process tried, to wherever."""
+
+    listeners: list[socket.socket]
+    tried: list[Any] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return int(self.listeners[0].getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """Connections that wait at the canaries."""
+        found = 0
+        for listener in self.listeners:
+            while True:
+                try:
+                    listener.accept()[0].close()
+                except BlockingIOError:
+                    break
+                found += 1
+        return found
+
+
+_watching: list[Canaries] = []
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in ("socket.connect", "socket.sendto"):
+        for canaries in _watching:
+            canaries.tried.append(arguments[1])
+
+
+sys.addaudithook(_watch)  # cannot be taken away again, hence the list
+
+
+@pytest.fixture
+def canaries() -> Iterator[Canaries]:
+    first = socket.create_server(("127.0.0.1", 0))
+    listeners = [first]
+    if socket.has_ipv6:
+        with suppress(OSError):  # a machine without IPv6
+            listeners.append(socket.create_server(("::1", first.getsockname()[1]), family=socket.AF_INET6))
+    for listener in listeners:
+        listener.setblocking(False)
+    canaries = Canaries(listeners)
+    _watching.append(canaries)
+    yield canaries
+    _watching.remove(canaries)
+    for listener in listeners:
+        listener.close()
+
+
+def trusting_resolver(host: str, port: int) -> list[Address]:
+    """Knows the inner names, and reads numbers as generously as the system's resolver does; asks no network."""
+    if host in INNER_NAMES:
+        return [ipaddress.ip_address(each) for each in INNER_NAMES[host]]
+    found = socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)
+    return [ipaddress.ip_address(sockaddr[0]) for *_, sockaddr in found]
+
+
+def test_the_canaries_sing(canaries: Canaries) -> None:
+    socket.create_connection(("127.0.0.1", canaries.port)).close()
+    assert len(canaries.tried) == canaries.connections == 1
+
+
+def test_a_trusting_courier_would_reach_them(canaries: Canaries) -> None:
+    careless = Courier(resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, limits=IMPATIENT)
+    for host in ("loopback.example.com", "127.0.0.1"):
+        with pytest.raises(Unreachable):
+            careless.post(f"https://{host}:{canaries.port}/", {}, b"")
+    assert canaries.connections == 2
+
+
+# -- hostile URLs ------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_enough_of_them() -> None:
+    urls = [url for each in KINDS.values() for url in each]
+    assert len(KINDS) >= 60
+    assert len(set(urls)) == len(urls) >= 120
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_hostile_url_is_reached(canaries: Canaries, kind: str) -> None:
+    courier = Courier(resolve=trusting_resolver, ports={443, 8443, canaries.port}, limits=PATIENT)
+    for url in KINDS[kind]:
+        with pytest.raises((NotAllowed, Unreachable), match=r"^(must|names|leads|not_resolved)"):
+            courier.post(url.replace("{port}", str(canaries.port)), {}, b"")
+    assert canaries.tried == []
+    assert canaries.connections == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_can_be_seen_at_once_is_refused_at_once(kind: str) -> None:
+    """And without the resolver, to whose answers alone the last kinds owe their name."""
+    for url in KINDS[kind]:
+        if kind.startswith("a name of"):
+            parse(url.replace(":{port}", ""))
+        else:
+            with pytest.raises(NotAllowed) as caught:
+                judge(url.replace("{port}", "443"))
+            assert "127" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", GOOD)
+def test_good_urls_are_read_as_they_are_meant(url: str) -> None:
+    target = parse(judge(url))
+    assert (target.host, target.port, target.path) == GOOD[url]
+
+
+def test_a_url_has_a_length() -> None:
+    longest = "https://example.com/".ljust(MAX_URL, "x")
+    assert judge(longest) == longest
+    with pytest.raises(NotAllowed):
+        judge(longest + "x")
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.ip_addresses())
+@example(ipaddress.ip_address("64:ff9b::7f00:1"))
+@example(ipaddress.ip_address("2002:7f00:1::"))
+@example(ipaddress.ip_address("224.0.0.1"))
+@example(ipaddress.ip_address("100.64.0.1"))
+@example(ipaddress.ip_address("::ffff:10.0.0.1"))
+def test_only_global_unicast_addresses_are_public(address: Address) -> None:
+    if is_public(address):
+        assert address.is_global
+        assert not address.is_multicast
+        assert not address.is_reserved
+        if isinstance(address, ipaddress.IPv6Address):
+            assert {address.ipv4_mapped, address.sixtofour, address.teredo} == {None}
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "52.94.236.248", "2606:4700:4700::1111", "2a05:d018::1"])
+def test_the_internet_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+# -- reaching ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "answer"),
+    [
+        (status(204), 204), (status(500), 500), (status(410), 410), (silence, "timeout"), (drip, "timeout"),
+        (reset, "connection_failed"), (garbage, "bad_answer"), (flood, 200), (endless_headers, "bad_answer"),
+        (endless_continue, "timeout"),
+    ],
+    ids=lambda each: getattr(each, "__name__", str(each)),
+)  # fmt: skip
+def test_every_answer_ends(authority: Authority, behaviour: Behaviour, answer: int | str) -> None:
+    with receiver(behaviour, authority=authority) as running:
+        try:
+            given: int | str = running.courier(IMPATIENT if answer == "timeout" else PATIENT).post(
+                running.url(), {}, b"{}"
+            )
+        except Unreachable as error:
+            given = error.reason
+        assert given == answer
+        assert running.outwaited == 0
+
+
+def test_a_request_says_who_it_is_for(authority: Authority) -> None:
+    with receiver(status(200), authority=authority) as running:
+        running.courier().post(running.url("/hook?x=%20"), {"content-type": "application/json"}, b'{"a": 1}')
+    (request,) = running.requests
+    assert (request.path, request.body) == ("/hook?x=%20", b'{"a": 1}')
+    assert request.headers["host"] == f"{HOST}:{running.port}"
+    assert request.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("code", [300, 301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(canaries: Canaries, authority: Authority, code: int) -> None:
+    inner = f"https://127.0.0.1:{canaries.port}/"
+    with receiver(status(code, location=inner, refresh=f"0; url={inner}"), authority=authority) as running:
+        assert running.courier().post(running.url(), {}, b"") == code
+    assert canaries.tried == [("127.0.0.1", running.port)]
+
+
+def test_no_proxy_is_used(canaries: Canaries, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{canaries.port}")
+    with receiver(status(200), authority=authority) as running:
+        assert running.courier().post(running.url(), {}, b"") == 200
+    assert canaries.tried == [("127.0.0.1", running.port)]
+
+
+def test_a_name_is_resolved_once_and_the_checked_address_connected(canaries: Canaries) -> None:
+    asked = []
+
+    def rebinding(host: str, port: int) -> list[Address]:
+        asked.append(host)
+        return [NOBODY] if len(asked) == 1 else [LOOPBACK]
+
+    courier = Courier(
+        resolve=rebinding, may_reach=lambda address: address == NOBODY, ports={canaries.port}, limits=PATIENT
+    )
+    url = f"https://rebinding.example.com:{canaries.port}/"
+    with pytest.raises(Unreachable):
+        courier.post(url, {}, b"")
+    assert asked == ["rebinding.example.com"]
+    assert canaries.tried == [(str(NOBODY), canaries.port)]
+    with pytest.raises(NotAllowed):
+        courier.post(url, {}, b"")
+    assert canaries.connections == 0
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(authority: Authority) -> None:
+    with receiver(status(200), authority=authority) as running:
+        courier = Courier(
+            resolve=lambda host, port: [NOBODY, LOOPBACK],
+            may_reach=lambda _: True,
+            ports={running.port},
+            tls=authority.client(),
+            limits=PATIENT,
+        )
+        assert courier.post(running.url(), {}, b"") == 200
+
+
+def test_a_certificate_for_another_name_ends_it(authority: Authority) -> None:
+    with receiver(status(200), authority=authority, name="other.example.com") as running:
+        assert_refused_by_tls(running)
+
+
+def test_an_unknown_authority_ends_it(authority: Authority) -> None:
+    with receiver(status(200), authority=Authority()) as running:
+        assert_refused_by_tls(Receiver(running.server, authority))
+
+
+def assert_refused_by_tls(running: Receiver) -> None:
+    with pytest.raises(Unreachable, match="tls_failed"):
+        running.courier().post(running.url(), {}, b"")
+    assert running.requests == []
+
+
+def test_a_handshake_that_drips_ends_in_time() -> None:
+    record, sent = b"\x16\x03\x03\x40\x00" + b"x" * 2000, bytearray()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                for byte in record:
+                    sent.append(byte)
+                    connection.send(bytes([byte]))
+                    time.sleep(0.02)
+
+        threading.Thread(target=serve, daemon=True).start()
+        courier = Courier(resolve=lambda *_: [LOOPBACK], may_reach=lambda _: True, ports={port}, limits=IMPATIENT)
+        with pytest.raises(Unreachable, match="timeout"):
+            courier.post(f"https://{HOST}:{port}/", {}, b"")
+    assert len(sent) < len(record)
+
+
+def test_nothing_is_left_behind(authority: Authority) -> None:
+    with receiver(silence, authority=authority) as running:
+        courier = running.courier(Limits(1, 0.05, 0.05))
+        before = threading.active_count()
+        for _ in range(5):
+            with pytest.raises(Unreachable):
+                courier.post(running.url(), {}, b"")
+        guards = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert before
+    assert guards == []

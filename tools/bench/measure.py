@@ -1,0 +1,165 @@
+"""Starts the child processes, one at a time, each in the same surroundings, and collects what they measured."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from tools.bench import models, peers
+from tools.bench.case import Case
+from tools.bench.measured import Bound, Overhead, Run
+from tools.bench.plan import BenchError
+from tools.local import job_resources
+
+BUCKET: Final = "images-bucket"
+TABLE: Final = "jobs-table"
+REGION: Final = "us-east-1"
+MEMORY_MB: Final = 10240
+_KEPT: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
+_LIMIT_SECONDS: Final = 900.0
+_IMPORT = "import time; started = time.perf_counter(); import {module}; print(time.perf_counter() - started)"
+_CHUNK: Final = 16 * 1024**2
+
+
+class Bench:
+    """Runs measurements, and raises BenchError. Output of the children goes to one file each under `home`/logs."""
+
+    def __init__(self, home: Path, endpoint: str):
+        self._home = home
+        self._endpoint = endpoint
+        (home / "logs").mkdir(parents=True, exist_ok=True)
+
+    def run(self, case: Case) -> Run:
+        model = next(each for each in (*models.RANDOM, models.DEMO) if each.id == case.model)
+        folder = models.prepared(model) if case.program in ("product", "ready") else models.source(model)
+        interpreter = sys.executable
+        if case.program == peers.OPTIMUM.program:
+            folder, interpreter = peers.optimum_folder(folder), peers.python()
+        _read(folder)
+        extra = {
+            "CHECKPOINT": str(folder),
+            "MODEL_IDS": case.model,
+            "PRECISION": case.precision,
+            "THREADS": str(case.threads),
+        } | ({"ONEDNN_MAX_CPU_ISA": case.isa} if case.isa else {})
+        return Run.parse(self._child(case.program, case.id, asdict(case), extra, interpreter))
+
+    def bound(self, precisions: list[str], repeats: int) -> Bound:
+        return Bound.parse(self._child("roofline", "roofline", {"precisions": precisions, "repeats": repeats}, {}))
+
+    def overhead(self, case: Case, requests: int) -> Overhead:
+        task = {**asdict(case), "requests": requests}
+        return Overhead(**self._child("overhead", "overhead", task, {"PRECISION": case.precision, "THREADS": "0"}))
+
+    def import_s(self, module: str, repeats: int) -> float:
+        """Median over fresh interpreters, the first left out: it compiles the bytecode that an image ships with."""
+        log = self._home / "logs" / "import.log"
+        seconds = []
+        for _ in range(repeats + 1):
+            self._python(["-c", _IMPORT.format(module=module)], "import", self._environment({}))
+            seconds.append(float(log.read_text().splitlines()[-1]))
+        return median(seconds[1:])
+
+    def prepare(self) -> None:
+        self._python(["-m", "tools.bench.weights"], "weights", self._environment({}))
+
+    def _child(
+        self, module: str, name: str, task: dict[str, Any], extra: dict[str, str], interpreter: str = sys.executable
+    ) -> dict[str, Any]:
+        environment = self._environment(extra)
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "answer.json"
+            arguments = ["-m", f"tools.bench.{module}", json.dumps(task), repr(time.monotonic()), str(out)]
+            self._python(arguments, name, environment, interpreter)
+            answer: dict[str, Any] = json.loads(out.read_text())
+        return answer
+
+    def _python(
+        self, arguments: list[str], name: str, environment: dict[str, str], interpreter: str = sys.executable
+    ) -> None:
+        log = self._home / "logs" / f"{name}.log"
+        try:
+            with log.open("wb") as output:
+                subprocess.run(
+                    [interpreter, *arguments],
+                    cwd=models.ROOT,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=_LIMIT_SECONDS,
+                    check=True,
+                )
+        except subprocess.SubprocessError as error:
+            how = f"exit code {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else "no answer"
+            raise BenchError(f"{name} ended with {how}; its output is in {log}") from error
+
+    def _environment(self, extra: dict[str, str]) -> dict[str, str]:
+        """What a function's environment holds; nothing of the developer's own AWS set-up."""
+        return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "BUCKET_NAME": BUCKET,
+            "DEVICE": "cpu",
+            "ENGINES": "openvino",
+            "HF_HUB_OFFLINE": "1",
+            "MODEL_IDS": models.DEMO.id,
+            "MODELS_DIR": str(models.PREPARED),
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONPATH": str(models.ROOT / "function"),
+            "TABLE_NAME": TABLE,
+            "JOBS_QUEUE_URL": "none",
+            "JOBS_DEAD_LETTERS_URL": "none",
+            "WEBHOOKS_QUEUE_URL": "none",
+            "WEBHOOKS_DEAD_LETTERS_URL": "none",
+            "WEBHOOK_SECRETS_PATH": "/none",
+            **extra,
+        }
+
+
+@contextmanager
+def image_store() -> Iterator[str]:
+    """S3 as moto plays it, on a port of its own of this machine, with the bucket and the leases' table; yields its
+    address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        session = boto3.Session("testing", "testing", region_name=REGION)
+        session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+        job_resources.make_table(session.client("dynamodb", endpoint_url=endpoint), TABLE)
+        yield endpoint
+    finally:
+        server.stop()
+
+
+def _read(folder: Path) -> None:
+    """Have the page cache hold the files that will be loaded."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb", buffering=0) as file:
+                while file.read(_CHUNK):
+                    pass

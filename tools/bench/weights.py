@@ -1,0 +1,72 @@
+"""Makes the random models and prepares them, and the demo model, as `make model` would: 5 GB, once.
+
+What is there is kept. `python -m tools.bench.weights`, so that the 5 GB of memory that it takes go with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imagegen.registry import Model
+from models.prepare import __main__ as prepare
+from models.prepare import source as sources
+from tools.bench import architecture, models, vocabulary
+
+_INDEX = "model_index.json"
+
+
+def make(full: Path, tiny: Path) -> None:
+    """Write both diffusers folders; they share every file but those of the decoder."""
+    for folder in (full, tiny):
+        shutil.rmtree(folder, ignore_errors=True)
+    vocabulary.write(full / "tokenizer")
+    architecture.scheduler().save_pretrained(full / "scheduler")
+    _save(architecture.text_encoder, full / "text_encoder")
+    _save(architecture.unet, full / "unet")
+    shutil.copytree(full, tiny, copy_function=os.link)
+    _save(architecture.autoencoder, full / "vae")
+    _save(architecture.tiny_autoencoder, tiny / "vae")
+    for folder, decoder in ((full, "AutoencoderKL"), (tiny, "AutoencoderTiny")):
+        (folder / _INDEX).write_text(json.dumps(_index(decoder), indent=1))  # last: it says that the folder is whole
+
+
+def _save(build: Any, folder: Path) -> None:
+    with torch.device("meta"):
+        network = build()
+    architecture.filled(network).save_pretrained(folder)  # type: ignore[operator]
+
+
+def _index(decoder: str) -> dict[str, Any]:
+    return {
+        "_class_name": "StableDiffusionPipeline",
+        "scheduler": ["diffusers", "PNDMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", decoder],
+        "safety_checker": [None, None],
+        "feature_extractor": [None, None],
+    }
+
+
+def prepare_all() -> None:
+    folders = {model: models.source(model) for model in (*models.RANDOM, models.DEMO)}
+    if not all((folder / _INDEX).is_file() for folder in folders.values()):
+        make(folders[models.FULL], folders[models.TINY])
+    for model, folder in folders.items():
+        prepare.prepare(_source(model, folder), models.PREPARED, ["openvino"], "float32")
+
+
+def _source(model: Model, folder: Path) -> sources.Source:
+    return sources.Source(replace(model, revision=sources.revision(folder)), folder, listed=True)
+
+
+if __name__ == "__main__":
+    prepare_all()

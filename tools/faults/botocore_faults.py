@@ -1,0 +1,158 @@
+"""Faults on botocore's HTTP session, below its retries: what a network and a busy AWS do to every client.
+
+`URLLib3Session.send` is replaced for the process, so no client escapes, whoever makes it. Whatever can be left to the
+libraries is: a truncated answer is cut where urllib3 reads it, and urllib3 finds that it ends too soon.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, cast
+
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, HTTPClientError, ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+from botocore.retries.standard import ExponentialBackoff, RetryContext
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ProtocolError
+
+from tools.faults.counts import CallLog
+from tools.faults.plan import FaultPlan, Kind
+
+Send = Callable[[URLLib3Session, AWSPreparedRequest], AWSResponse]
+Watch = Callable[[str, str], None]
+
+_SERVICES: Final = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "AmazonSSM": "ssm"}
+_S3: Final = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+_JSON: Final = "application/x-amz-json-1.0"
+
+
+@dataclass
+class Faults:
+    """Draws a fault for each call from the plan and makes it happen. Safe to use from several threads."""
+
+    plan: FaultPlan
+    random: Random
+    log: CallLog
+    watch: Watch = lambda operation, moment: None
+    """Called with (operation, `before` | `after`) around what AWS really sees: where a worker may be killed."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        real, pause = URLLib3Session.send, ExponentialBackoff.delay_amount
+
+        def delay_amount(backoff: ExponentialBackoff, context: RetryContext) -> float:
+            return self.plan.backoff * pause(backoff, context)
+
+        def send(session: URLLib3Session, request: AWSRequest | AWSPreparedRequest) -> AWSResponse:
+            return self.send(real, session, cast(AWSPreparedRequest, request))
+
+        URLLib3Session.send = send  # type: ignore[method-assign, assignment]
+        ExponentialBackoff.delay_amount = delay_amount  # type: ignore[method-assign, assignment]
+        try:
+            yield
+        finally:
+            URLLib3Session.send = real  # type: ignore[method-assign]
+            ExponentialBackoff.delay_amount = pause  # type: ignore[method-assign]
+
+    def send(self, real: Send, session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+        """Raises what botocore's session raises."""
+        operation = operation_of(request)
+        with self._lock:
+            kind, share = self.plan.of(operation).draw(self.random), self.random.random()
+        match kind:
+            case "refused":
+                self.log.add(operation, kind, 0)
+                raise EndpointConnectionError(endpoint_url=request.url, error="refused by the fault plan")
+            case "throttled" | "failed":
+                self.log.add(operation, kind, 0)
+                return refusal(request, operation, kind, share)
+            case "delayed":
+                time.sleep(share * self.plan.delay_s)
+        self.watch(operation, "before")
+        try:
+            answer = real(session, request)
+        except HTTPClientError:
+            self.log.add(operation, kind, 0)
+            raise
+        self.log.add(operation, kind, answer.status_code)
+        self.watch(operation, "after")
+        match kind:
+            case "dropped":
+                raise ReadTimeoutError(endpoint_url=request.url, error="dropped by the fault plan")
+            case "truncated":
+                return _truncated(answer, request, share)
+        return answer
+
+
+def operation_of(request: AWSPreparedRequest) -> str:
+    """`service.Operation`: JSON services name it in a header, S3 in the method."""
+    target = request.headers.get("X-Amz-Target")
+    if target is None:
+        return f"s3.{_S3.get(request.method, request.method)}"
+    prefix, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+    return f"{_SERVICES.get(prefix, prefix)}.{operation}"
+
+
+def refusal(request: AWSPreparedRequest, operation: str, kind: Kind, share: float) -> AWSResponse:
+    """AWS's own words for "too fast" and "I am broken".
+
+    DynamoDB refuses a transaction in two ways: as a whole, which botocore tries again, and because one of its items is
+    throttled or in another transaction, which botocore does not.
+    """
+    service = operation.partition(".")[0]
+    if service == "s3":
+        status, code = (503, "SlowDown") if kind == "throttled" else (500, "InternalError")
+        return _answer(request, status, "application/xml", f"<Error><Code>{code}</Code><Message/></Error>".encode())
+    if operation == "dynamodb.TransactWriteItems" and kind == "throttled" and share < 0.5:
+        return _cancelled(request, "ThrottlingError" if share < 0.25 else "TransactionConflict")
+    status, code = {
+        ("dynamodb", "throttled"): (400, "ThrottlingException"),
+        ("dynamodb", "failed"): (500, "InternalServerError"),
+        ("sqs", "throttled"): (403, "RequestThrottled"),
+    }.get((service, kind), (500, "InternalFailure"))
+    return _answer(request, status, _JSON, json.dumps({"__type": f"com.amazonaws#{code}", "message": ""}).encode())
+
+
+def _cancelled(request: AWSPreparedRequest, reason: str) -> AWSResponse:
+    body = request.body if isinstance(request.body, bytes) else b"{}"
+    items = json.loads(body)["TransactItems"]
+    reasons = [{"Code": reason, "Message": ""}, *({"Code": "None"} for _ in items[1:])]
+    named = ", ".join(each["Code"] for each in reasons)
+    document = {
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": f"Transaction cancelled, please refer cancellation reasons for specific reasons [{named}]",
+        "CancellationReasons": reasons,
+    }
+    return _answer(request, 400, _JSON, json.dumps(document).encode())
+
+
+def _answer(request: AWSPreparedRequest, status: int, content_type: str, body: bytes) -> AWSResponse:
+    headers = HTTPHeaders.from_dict({"Content-Type": content_type, "Content-Length": str(len(body))})
+    return AWSResponse(request.url, status, headers, _raw(headers, body))
+
+
+def _truncated(answer: AWSResponse, request: AWSPreparedRequest, share: float) -> AWSResponse:
+    """Promises the whole body, or a byte where there is none, and ends in the middle of it."""
+    body = answer.content
+    headers = HTTPHeaders.from_dict(dict(answer.headers.items()) | {"Content-Length": str(max(1, len(body)))})
+    cut = AWSResponse(request.url, answer.status_code, headers, _raw(headers, body[: int(share * len(body))]))
+    if not request.stream_output:
+        try:
+            _ = cut.content
+        except ProtocolError as error:
+            raise ConnectionClosedError(error=error, request=request, endpoint_url=request.url) from error
+    return cut
+
+
+def _raw(headers: HTTPHeaders, body: bytes) -> HTTPResponse:
+    return HTTPResponse(io.BytesIO(body), dict(headers.items()), preload_content=False, decode_content=False)

@@ -1,0 +1,272 @@
+"""Many webhooks to a receiver that fails often: what arrived, what was buried, and whether every signature holds (R8).
+
+`python -m tools.faults.webhook_deliveries 1000 7` delivers 1,000 webhooks with seed 7. Real: the sender, its HTTPS and
+its timeouts, the receiver's failures, and SQS as moto implements it with the template's queues. Scaled: a failed
+attempt is retried at once instead of after minutes or hours, and the response timeout is 0.5 s instead of 20 s.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from standardwebhooks import Webhook, WebhookVerificationError
+from ulid import ULID
+
+from imagegen.aws_webhooks import SqsWebhookQueue
+from imagegen.jobs import Job, State
+from imagegen.ports import ReceivedMessage, WebhookRetries
+from imagegen.webhooks import DELAYS, SigningSecrets, WebhookSender
+from tools.faults import webhook_receiver as receiver
+from tools.faults.webhook_receiver import Behaviour, Receiver, Request
+
+TENANT = "0123456789abcdef"
+CHUNK = 100
+"""Webhooks in the queue at once: moto copies them all for each that is received."""
+ULID_BYTES = 16
+FAILURES: dict[str, Behaviour] = {
+    "500": receiver.status(500),
+    "silence": receiver.silence,
+    "reset": receiver.reset,
+    "302 to loopback": receiver.status(302, location="https://127.0.0.1:9001/2018-06-01/runtime/invocation/next"),
+    "slow drip": receiver.drip,
+    "410": receiver.status(410),
+}
+
+
+_MOTO = threading.Lock()
+"""Moto's queues are not made for several threads."""
+
+
+@dataclass(frozen=True)
+class _OneAtATime:
+    """WebhookRetries under the lock."""
+
+    retries: WebhookRetries
+
+    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+        with _MOTO:
+            self.retries.postpone(received, seconds)
+
+    def bury(self, received: ReceivedMessage, reason: str) -> None:
+        with _MOTO:
+            self.retries.bury(received, reason)
+
+
+def final_job(job_id: str, state: State = "succeeded") -> Job:
+    ended = datetime(2026, 11, 21, 14, 0, 0, 250_000, UTC)
+    return Job(
+        tenant=TENANT,
+        job_id=job_id,
+        request={"prompt": "a red circle"},
+        created_at=ended,
+        expires_at=int(ended.timestamp()) + 86_400,
+        due_at=0,
+        state=state,
+        finished_at=ended,
+    )
+
+
+class Jobs:
+    """A JobReader to whom every job is final."""
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        return final_job(job_id)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    signing: SigningSecrets = field(default_factory=SigningSecrets.new)
+
+    def get(self, tenant: str) -> str:
+        return str(self.signing)
+
+
+@dataclass
+class Unreliable:
+    """Fails the given share of requests; some webhooks it never takes."""
+
+    seed: int
+    share: float
+    secret: str
+    hopeless: float = 0.05
+    """Share of webhooks whose every attempt fails, otherwise than with 410."""
+    failed: Counter[str] = field(default_factory=Counter)
+    attempts: Counter[str] = field(default_factory=Counter)
+    accepted: list[Request] = field(default_factory=list)
+    unverified: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, handler: Any, request: Request) -> None:
+        webhook_id = request.headers["webhook-id"]
+        verified = self._verifies(request)
+        with self._lock:
+            self.unverified += not verified
+            self.attempts[webhook_id] += 1
+            failure = self._failure(webhook_id, self.attempts[webhook_id])
+            if failure is None:
+                self.accepted.append(request)
+            else:
+                self.failed[failure] += 1
+        (receiver.status(204) if failure is None else FAILURES[failure])(handler, request)
+
+    def _verifies(self, request: Request) -> bool:
+        try:
+            Webhook(self.secret).verify(request.body, request.headers)
+        except WebhookVerificationError:
+            return False
+        return True
+
+    def _failure(self, webhook_id: str, attempt: int) -> str | None:
+        """The same for the same seed, webhook and attempt, whatever the threads do."""
+        if Random(f"{self.seed}.{webhook_id}").random() < self.hopeless:
+            return "500"
+        chance = Random(f"{self.seed}.{webhook_id}.{attempt}")
+        return chance.choice(list(FAILURES)) if chance.random() < self.share else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of the webhooks."""
+
+    webhooks: int
+    delivered: int
+    dead_letters: dict[str, int]
+    lost: int
+    unverified: int
+    requests: int
+    failures: dict[str, int]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        return self.lost == self.unverified == 0 and self.delivered + sum(self.dead_letters.values()) >= self.webhooks
+
+
+def run(queues: dict[str, str], count: int, seed: int, *, share: float = 0.4, workers: int = 8) -> Report:
+    """Deliver `count` webhooks through the queues, at `share` failing attempts."""
+    started = time.monotonic()
+    queue = SqsWebhookQueue(queues["WebhooksQueue"], queues["WebhooksDeadLetters"])
+    secrets = Secrets()
+    unreliable = Unreliable(seed, share, secrets.signing.values[0])
+    with receiver.receiver(unreliable) as running:
+        ids = [str(ULID(Random(f"{seed}.{number}").randbytes(ULID_BYTES))) for number in range(count)]
+        for first in range(0, count, CHUNK):
+            for job_id in ids[first : first + CHUNK]:
+                queue.put(TENANT, job_id, running.url(), "job.succeeded", "succeeded")
+            _deliver(running, queue, secrets, queues["WebhooksQueue"], workers)
+    dead = _dead_letters(queues["WebhooksDeadLetters"])
+    arrived = {request.headers["webhook-id"] for request in unreliable.accepted}
+    return Report(
+        webhooks=count,
+        delivered=len(arrived),
+        dead_letters=dict(Counter(dead.values())),
+        lost=len({f"msg_{job_id}" for job_id in ids} - arrived - {f"msg_{job_id}" for job_id in dead}),
+        unverified=unreliable.unverified,
+        requests=len(running.requests),
+        failures=dict(unreliable.failed),
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: str, workers: int) -> None:
+    """Poll until the queue is empty, as Lambda would: one message a call, deleted unless it is reported."""
+    sender = WebhookSender(
+        jobs=Jobs(),
+        render=lambda job: {"id": "the job", "status": job.state},
+        secrets=secrets,
+        courier=running.courier(receiver.IMPATIENT),
+        retries=_OneAtATime(queue),
+        delays=[0] * len(DELAYS),
+    )
+
+    def deliver(record: SQSRecord) -> None:
+        attempt = int(record.attributes.approximate_receive_count)
+        outcome = sender.deliver(ReceivedMessage(record.message_id, record.receipt_handle, record.body, attempt))
+        if outcome.verdict == "retry":
+            raise RuntimeError(outcome.reason)
+
+    def poll() -> None:
+        sqs = boto3.client("sqs")
+        while True:
+            with _MOTO:
+                if not waiting(sqs, url):
+                    return
+                events = received(sqs, url)
+            for event in events:
+                processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+                response = process_partial_response(event, deliver, processor)
+                with _MOTO:
+                    settle(sqs, url, event, response)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for each in [pool.submit(poll) for _ in range(workers)]:
+            each.result()
+
+
+def waiting(sqs: Any, url: str) -> int:
+    """Messages in the queue, hidden ones included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)
+
+
+def received(sqs: Any, url: str) -> list[dict[str, Any]]:
+    """What is visible now, each message as an event of its own."""
+    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, AttributeNames=["All"], WaitTimeSeconds=0)
+    return [
+        {
+            "Records": [
+                {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": message["Attributes"],
+                    "messageAttributes": {},
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
+                    "awsRegion": "us-east-1",
+                }
+            ]
+        }
+        for message in answer.get("Messages", [])
+    ]
+
+
+def settle(sqs: Any, url: str, event: dict[str, Any], response: Any) -> None:
+    """Delete what was not reported."""
+    reported = {item["itemIdentifier"] for item in response["batchItemFailures"]}
+    for record in event["Records"]:
+        if record["messageId"] not in reported:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
+
+
+def _dead_letters(url: str) -> dict[str, str]:
+    """Reason by job."""
+    sqs, found = boto3.client("sqs"), {}
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
+    ).get("Messages"):
+        for message in messages:
+            found[json.loads(message["Body"])["job_id"]] = message["MessageAttributes"]["reason"]["StringValue"]
+    return found
+
+
+if __name__ == "__main__":
+    from tests.integration.conftest import played, translation
+
+    with played(translation(), "AWS::SQS::Queue") as made:
+        report = run(made, int(sys.argv[1]), int(sys.argv[2]))
+    print(json.dumps({"holds": report.holds, **asdict(report)}))
+    sys.exit(not report.holds)

@@ -1,0 +1,123 @@
+"""Deploys template.yaml on a running MiniStack through the CloudFormation API."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import WaiterError
+
+from imagegen import tenant
+from tools.deploy import webhook_secret
+from tools.local.adapt import FUNCTION, LocalReceiver, adapt
+from tools.local.endpoint import Endpoint
+from tools.local.process import ACCESS_KEY, HOST, REGION, StackError
+from tools.local.template import S3Object, Template, translate
+
+STACK: Final = "imagegen-local"
+CODE: Final = S3Object("imagegen-local-code", "function.zip")
+PARAMETERS: Final = {
+    "Engines": "openvino,torch",  # this machine has both installed
+    # MiniStack enforces them, and a test suite or a developer's loop is faster than a caller should be.
+    "KeyRateLimit": "10000",
+    "KeyBurstLimit": "5000",
+    "KeyMonthlyQuota": "1000000000",
+    "StageRateLimit": "10000",
+    "StageBurstLimit": "5000",
+}
+"""What the local deployment sets otherwise than the template's defaults."""
+_TEMPLATE_KEY: Final = "template.json"
+
+
+def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: LocalReceiver | None = None) -> Endpoint:
+    """Deploy the template under `root` to offer `model`. Raises StackError with CloudFormation's reasons."""
+    parameters = PARAMETERS | {"Model": model}
+    translated = translate(root / "template.yaml", CODE, REGION, parameters)
+    template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST, receiver=receiver)
+    s3 = client("s3", endpoint)
+    s3.create_bucket(Bucket=CODE.bucket)
+    s3.put_object(Bucket=CODE.bucket, Key=CODE.key, Body=_code(root))
+    s3.put_object(Bucket=CODE.bucket, Key=_TEMPLATE_KEY, Body=json.dumps(template).encode())
+    template_url = f"{endpoint}/{CODE.bucket}/{_TEMPLATE_KEY}"
+    resources = _create(client("cloudformation", endpoint), template_url, parameters)
+    _limit_concurrency(client("lambda", endpoint), template, resources)
+    stage = _only(resources, "AWS::ApiGateway::Stage")
+    key = client("apigateway", endpoint).get_api_key(
+        apiKey=_only(resources, "AWS::ApiGateway::ApiKey"), includeValue=True
+    )
+    secrets = webhook_secret.act(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
+    return Endpoint(f"{endpoint}/{stage}", key["value"], secrets.values[0])
+
+
+def zip_of(package: Path, *modules: Path) -> bytes:
+    """A Python package and single modules as a function's code; weights and caches are no part of it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(package.rglob("*.py")):
+            archive.write(path, path.relative_to(package.parent))
+        for path in modules:
+            archive.write(path, path.name)
+    return buffer.getvalue()
+
+
+def _code(root: Path) -> bytes:
+    return zip_of(root / "function" / "imagegen", root / "tests" / "stack" / "local_webhooks.py")
+
+
+def _create(cloudformation: Any, template_url: str, parameters: dict[str, str]) -> list[dict[str, str]]:
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=template_url,
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=STACK, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600}
+        )
+    except WaiterError as error:
+        raise StackError(f"The template was not deployed:\n{_failures(cloudformation)}") from error
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    return [summary for page in pages for summary in page["StackResourceSummaries"]]
+
+
+def _failures(cloudformation: Any) -> str:
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+    return "\n".join(
+        f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason')}"
+        for event in failed
+    )
+
+
+def _limit_concurrency(functions: Any, template: Template, resources: list[dict[str, str]]) -> None:
+    """MiniStack's CloudFormation leaves out ReservedConcurrentExecutions, its Lambda API does not."""
+    for resource in resources:
+        if resource["ResourceType"] == FUNCTION:
+            properties = template["Resources"][resource["LogicalResourceId"]]["Properties"]
+            functions.put_function_concurrency(
+                FunctionName=resource["PhysicalResourceId"],
+                ReservedConcurrentExecutions=properties["ReservedConcurrentExecutions"],
+            )
+
+
+def _only(resources: list[dict[str, str]], kind: str) -> str:
+    (name,) = [resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == kind]
+    return name
+
+
+def client(service: str, endpoint: str) -> Any:
+    """A client of MiniStack's AWS, as the account's owner."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+        config=Config(proxies={}, s3={"addressing_style": "path"}),
+    )

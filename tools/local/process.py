@@ -1,0 +1,141 @@
+"""MiniStack as a process group of its own, so that nothing of it survives its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import requests
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+HOST: Final = "127.0.0.1"
+REGION: Final = "us-east-1"
+ACCESS_KEY: Final = "test"
+"""MiniStack's word for the account's owner."""
+
+_KEPT: Final = (
+    *("PATH", "HOME", "LANG", "LD_LIBRARY_PATH"),
+    *("DEVICE", "PRECISION", "THREADS", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
+)
+"""What the machine needs, and what its owner decides about computing on it: settings that the template leaves alone."""
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 5.0
+
+
+class StackError(RuntimeError):
+    """The local stack could not be brought up; the message is for whoever started it."""
+
+
+@dataclass(frozen=True)
+class MiniStack:
+    """A running MiniStack."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def ministack(port: int, state: Path, log: Path | None) -> Iterator[MiniStack]:
+    """Run MiniStack on `port` with its files in `state`; its output goes to `log`, or where the caller's own goes.
+
+    Whoever has the port has the folder: one left behind by a killed run is emptied. Raises StackError.
+    """
+    if _listens(port):
+        raise StackError(f"Port {port} is in use. Choose another one (PORT=...), or end what runs there.")
+    shutil.rmtree(state, ignore_errors=True)
+    state.mkdir()
+    with log.open("wb") if log else nullcontext() as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tools.local.server"],
+            cwd=ROOT,
+            env=_environment(port, state),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(process, port)
+        yield MiniStack(f"http://{HOST}:{port}", process)
+    finally:
+        _stop(process)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _environment(port: int, state: Path) -> dict[str, str]:
+    """Everything that MiniStack and the handlers see: nothing of the developer's own AWS set-up reaches them."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
+        "AUTH": "true",  # IAM policies are enforced: a permission missing from the template is missing here
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "LOG_LEVEL": "WARNING",
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_REGION": REGION,
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(state),
+    }
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise StackError(f"MiniStack ended with exit code {process.returncode}.")
+        if _answers(f"http://{HOST}:{port}/_ministack/ready"):
+            return
+        time.sleep(0.05)
+    raise StackError(f"MiniStack did not answer within {_START_SECONDS:.0f} s.")
+
+
+def _answers(url: str) -> bool:
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the developer's knows nothing of this machine's loopback
+        try:
+            return session.get(url, timeout=1).ok
+        except requests.RequestException:
+            return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the group: MiniStack, its handlers and whatever they started, even in the middle of a generation."""
+    _signal(process, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # the group is gone
+        os.killpg(process.pid, number)

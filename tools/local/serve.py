@@ -1,0 +1,65 @@
+"""`make serve`: the local stack in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Final, NoReturn
+
+from tools.local.adapt import LocalReceiver
+from tools.local.local import announcement, local_stack
+from tools.local.process import StackError, free_port
+
+DEFAULT_PORT: Final = 4599
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--receiver", help="host of webhook URLs that shall reach this machine's port 8443 or 443")
+    parser.add_argument("--receiver-ca", type=Path, help="PEM file of the authority that issued its certificate")
+    arguments = parser.parse_args()
+    if bool(arguments.receiver) != bool(arguments.receiver_ca):
+        parser.error("--receiver and --receiver-ca need each other")
+    port = arguments.port or free_port()
+    receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    started = time.monotonic()
+    print("Starting the local stack ...", flush=True)
+    try:
+        with local_stack(port, receiver=receiver) as stack, announcement(stack.endpoint):
+            print(_READY.format(seconds=time.monotonic() - started, **vars(stack.endpoint)), flush=True)
+            code = stack.process.wait()
+    except StackError as error:
+        print(f"The local stack did not start. {error}", file=sys.stderr)
+        return 1
+    print(f"MiniStack ended by itself with exit code {code}.", file=sys.stderr)
+    return 1
+
+
+def _leave(*_: object) -> NoReturn:
+    """Once is enough: the way out takes a moment and must not be cut short."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    print("\nStopping the local stack ...", flush=True)
+    sys.exit(0)
+
+
+_READY: Final = """\
+Ready after {seconds:.1f} s. The functions' logs follow; Ctrl-C stops everything.
+
+  API      {base_url}
+  API key  {api_key}
+  docs     {base_url}/docs
+  webhooks are signed with {webhook_secret}
+
+  curl {base_url}/generate -H 'x-api-key: {api_key}' -H 'content-type: application/json' \\
+    -d '{{"prompt": "a small red circle above a large blue square on a white background", "seed": 7}}'
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())
