@@ -18,8 +18,8 @@ from tools.local.client import Client
 from tools.local.deploy import STACK
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint
-from tools.local.local import LOCAL, local_stack
 from tools.local.process import free_port
+from tools.local.stack import LOCAL, local_stack
 
 HERE = Path(__file__).parent
 

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tools.local.client import ApiError, Client
-from tools.local.local import ENDPOINT_FILE, LOCAL, announced, local_stack
 from tools.local.process import HOST, ROOT, free_port
+from tools.local.stack import ENDPOINT_FILE, LOCAL, local_stack, running_endpoint
 
 pytestmark = [
     pytest.mark.skipif("BASE_URL" in os.environ, reason="these start a local stack"),
-    pytest.mark.skipif(announced() is not None, reason="`make serve` is running; its stack is left alone"),
+    pytest.mark.skipif(running_endpoint() is not None, reason="`make serve` is running; these tests would stop its stack"),
 ]
 
 
@@ -82,7 +82,7 @@ def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, 
     with (tmp_path / "serve.log").open("w") as log:
         command = [sys.executable, "-m", "tools.local.serve", "--port", str(port)]
         serve = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    wait_until(lambda: announced() is not None, seconds=60)
+    wait_until(lambda: running_endpoint() is not None, seconds=60)
     endpoint = json.loads(ENDPOINT_FILE.read_text())
 
     serve.send_signal(number)
@@ -91,7 +91,7 @@ def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, 
     assert set(endpoint) == {"base_url", "api_key", "webhook_secret"}
     assert endpoint["base_url"].startswith(f"http://{HOST}:{port}/")
     wait_until(lambda: not listens(port) and not processes_of(port), seconds=10)
-    assert announced() is None
+    assert running_endpoint() is None
     if number is signal.SIGKILL:
         ENDPOINT_FILE.unlink()  # nobody was left to do it
         shutil.rmtree(LOCAL / f"stack-{port}")

@@ -1,4 +1,4 @@
-"""Where a deployment answers, whoever deployed it."""
+"""Address and credentials of a deployment, local or on AWS."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The API's base URL without a trailing slash, a key it takes, and the secret that signs its holder's webhooks."""
-
     base_url: str
+    """Without a trailing slash."""
     api_key: str
     webhook_secret: str = ""
+    """Signs the webhooks of the tenant that owns `api_key`; empty if unknown."""

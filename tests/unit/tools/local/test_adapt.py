@@ -42,7 +42,7 @@ def rest_api(**body: Any) -> dict[str, Any]:
 def test_one_environment_for_a_function_that_loads_a_model_and_few_for_any_other() -> None:
     resources = {"Generator": image_function(ReservedConcurrentExecutions={"Ref": "Limit"}), "Api": zip_function()}
 
-    adapt.few_environments(resources)
+    adapt.limit_concurrency(resources)
 
     assert resources["Generator"]["Properties"]["ReservedConcurrentExecutions"] == 1
     assert resources["Api"]["Properties"]["ReservedConcurrentExecutions"] == 4
@@ -55,7 +55,7 @@ def test_the_environment_of_the_image_is_added_to_the_functions_own() -> None:
         "Api": zip_function(),
     }
 
-    adapt.environment_of_the_image(resources, MODELS)
+    adapt.set_image_environment(resources, MODELS)
 
     added = {"MODELS_DIR": "/models", **adapt.IMAGE_VARIABLES}
     assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
@@ -74,7 +74,7 @@ def test_the_variables_of_the_image_are_those_of_the_dockerfile() -> None:
 def test_an_image_function_becomes_a_zip_with_its_command_as_handler() -> None:
     resources = {"Generator": image_function(MemorySize=10240, Timeout=900)}
 
-    adapt.images_become_zips(resources, CODE)
+    adapt.package_images_as_zips(resources, CODE)
 
     assert resources["Generator"]["Properties"] == {
         "Code": {"S3Bucket": "code-bucket", "S3Key": "function.zip"},
@@ -89,8 +89,8 @@ def test_a_zip_function_keeps_its_code_and_loses_its_layers() -> None:
     resources = {"Api": zip_function(Layers=[{"Ref": "Core"}]), "Core": {"Type": "AWS::Lambda::LayerVersion"}}
     expected = {"Api": zip_function()}
 
-    adapt.images_become_zips(resources, CODE)
-    adapt.code_without_layers(resources)
+    adapt.package_images_as_zips(resources, CODE)
+    adapt.remove_layers(resources)
 
     assert resources == expected
 
@@ -101,7 +101,7 @@ def test_what_bounds_a_poller_is_a_number() -> None:
         for name, properties in {"Bound": {"ScalingConfig": {"MaximumConcurrency": {"Ref": "P"}}}, "Free": {}}.items()
     }
 
-    adapt.concurrency_of_pollers_is_a_number(sources)
+    adapt.set_poller_concurrency(sources)
 
     assert sources["Bound"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
     assert sources["Free"]["Properties"] == {}
@@ -111,7 +111,7 @@ def test_any_becomes_every_method_but_the_ones_that_have_their_own() -> None:
     paths = {"/generate": {adapt.ANY: {"to": "generator"}, "options": {"to": "api"}}, "/health": {"get": {"to": "api"}}}
     resources = {"Rest": rest_api(paths=paths)}
 
-    adapt.any_becomes_every_method(resources)
+    adapt.expand_any_method(resources)
 
     generate = paths["/generate"]
     assert set(generate) == set(adapt.METHODS)
@@ -124,7 +124,7 @@ def test_media_types_are_written_as_clients_send_them() -> None:
     resources = {"Rest": rest_api()}
     resources["Rest"]["Properties"]["BinaryMediaTypes"] = ["application~1json"]
 
-    adapt.media_types_unescaped(resources)
+    adapt.unescape_media_types(resources)
 
     assert resources["Rest"]["Properties"]["BinaryMediaTypes"] == ["application/json"]
 
@@ -145,7 +145,7 @@ def test_gateway_responses_become_resources_that_the_deployment_waits_for(before
         "OtherDeployment": other,
     }
 
-    adapt.gateway_responses_become_resources(resources)
+    adapt.extract_gateway_responses(resources)
 
     assert resources["RestInvalidApiKeyResponse"] == {
         "Type": "AWS::ApiGateway::GatewayResponse",
@@ -170,7 +170,7 @@ def test_a_bucket_policy_loses_the_statement_that_insists_on_tls_and_nothing_els
     other = {"Effect": "Deny", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
     resources = {"Mixed": bucket_policy(tls_only, other), "TlsOnly": bucket_policy(tls_only)}
 
-    adapt.plain_http_allowed(resources)
+    adapt.allow_plain_http(resources)
 
     assert resources == {"Mixed": bucket_policy(other)}
 
@@ -179,7 +179,7 @@ def test_the_api_answers_at_the_path_of_its_stage() -> None:
     stage = {"Type": "AWS::ApiGateway::Stage", "Properties": {"StageName": "dev", "RestApiId": {"Ref": "Rest"}}}
     resources = {"Stage": stage}
 
-    adapt.api_at_the_path_of_its_stage(resources, "127.0.0.1")
+    adapt.map_stage_path(resources, "127.0.0.1")
 
     assert resources["StageDomain"]["Properties"] == {"DomainName": "127.0.0.1"}
     assert resources["StageMapping"]["Properties"] == {
