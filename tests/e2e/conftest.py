@@ -1,4 +1,4 @@
-"""One stack for the session: a deployed one where BASE_URL and API_KEY say so, else a local one of its own."""
+"""One stack for the session: the deployment at BASE_URL if that is set, else a local stack started here."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Aws:
-    """What stands behind a local stack's API, as its owner sees it."""
+    """Queues, functions and logs behind a local stack's API, with the account's root credentials."""
 
     endpoint: Endpoint
 
     def send(self, queue: str, body: str) -> None:
         self._sqs.send_message(QueueUrl=self._id(queue), MessageBody=body)
 
-    def waiting(self, *queues: str) -> int:
-        """Messages in the queues, hidden ones included."""
+    def message_count(self, *queues: str) -> int:
+        """Return the number of messages in the queues, including messages in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = [self._sqs.get_queue_attributes(QueueUrl=self._id(each), AttributeNames=names) for each in queues]
+        found = [self._sqs.get_queue_attributes(QueueUrl=self._id(queue), AttributeNames=names) for queue in queues]
         return sum(int(each["Attributes"][name]) for each in found for name in names)
 
     def invoke(self, function: str) -> dict[str, Any]:
-        answer = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
-        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        """Invoke the function with an empty event and return its result."""
+        response = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
+        payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
 
     def log(self) -> str:
@@ -61,9 +62,9 @@ class Aws:
         parts = urlsplit(self.endpoint.base_url)
         return client_of(service, f"{parts.scheme}://{parts.netloc}")
 
-    def _id(self, name: str) -> str:
+    def _id(self, logical_id: str) -> str:
         stacks = self._client("cloudformation")
-        found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=name)["StackResourceDetail"]
+        found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
         return str(found["PhysicalResourceId"])
 
 
@@ -73,7 +74,7 @@ def _log() -> Path:
 
 @pytest.fixture(scope="session")
 def authority() -> Authority:
-    """Of the certificate of a webhooks' receiver on this machine."""
+    """The CA that issues the certificate of the webhook receiver on this machine."""
     return Authority()
 
 
@@ -91,7 +92,7 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def aws(stack: Endpoint) -> Aws:
     if "BASE_URL" in os.environ:
-        pytest.skip("a deployed stack's queues are its owner's")
+        pytest.skip("needs AWS credentials, which the tests of a deployed stack do not have")
     return Aws(stack)
 
 
@@ -102,7 +103,7 @@ def client(stack: Endpoint) -> Client:
 
 @pytest.fixture
 def assert_same_image(request: pytest.FixtureRequest) -> Callable[[bytes, bytes], None]:
-    """Compare two images byte for byte; a difference leaves both in .local/e2e to look at."""
+    """Return a function that compares two images byte for byte, and saves both in .local/e2e if they differ."""
 
     def compare(expected: bytes, actual: bytes) -> None:
         if expected == actual:
@@ -111,6 +112,6 @@ def assert_same_image(request: pytest.FixtureRequest) -> Callable[[bytes, bytes]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "expected.png").write_bytes(expected)
         (folder / "actual.png").write_bytes(actual)
-        pytest.fail(f"the images differ; both are in {folder}")
+        pytest.fail(f"the images differ; see {folder}")
 
     return compare

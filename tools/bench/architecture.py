@@ -1,4 +1,4 @@
-"""The networks of Stable Diffusion 1.5 in their true sizes, filled at random in seconds."""
+"""The networks of Stable Diffusion 1.5 at full size, with random weights that take seconds to generate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 TOKENS: Final = 77
 WIDTH: Final = 768
-"""Of a token's embedding."""
+"""Size of a token's embedding."""
 VOCABULARY: Final = 49408
 LATENTS: Final = 4
 
 
 def unet() -> Any:
-    """860 million parameters; without memory on the meta device."""
+    """Return the UNet: 860 million parameters, which take no memory on the meta device."""
     return UNet2DConditionModel(sample_size=64, cross_attention_dim=WIDTH, attention_head_dim=8)
 
 
@@ -65,9 +65,9 @@ def scheduler() -> Any:
 
 
 def filled(network: nn.Module) -> nn.Module:
-    """A network from the meta device with values that keep activations in range, in float16.
+    """Return a network from the meta device in float16, with random weights that keep activations in range.
 
-    Not the constructors' own initialisation, which takes a minute and more.
+    The constructors' own initialization takes more than a minute.
     """
     network = network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(1)
