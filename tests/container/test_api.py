@@ -41,18 +41,18 @@ def test_an_image_is_stored_and_the_second_request_is_cached(url: str, s3: S3) -
 
 
 def test_a_wrong_method_is_405_with_an_allow_header(url: str) -> None:
-    answer = requests.get(f"{url}/generate", timeout=REQUEST_TIMEOUT_SECONDS)
+    response = requests.get(f"{url}/generate", timeout=REQUEST_TIMEOUT_SECONDS)
 
-    assert answer.status_code == 405
-    assert "POST" in answer.headers["Allow"].split(", ")
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"].split(", ")
 
 
 def test_an_unknown_field_is_422(url: str) -> None:
-    answer = generate(url, colour="red")
+    response = generate(url, colour="red")
 
-    assert answer.status_code == 422
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["field"] == "colour"
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["errors"][0]["field"] == "colour"
 
 
 def test_health_is_served_by_the_api_function(url: str) -> None:

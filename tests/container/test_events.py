@@ -15,6 +15,6 @@ pytestmark = pytest.mark.container
 def test_event(sam: Sam, name: str) -> None:
     expected = expectations(ENGINES)[name]
 
-    answer = sam.invoke(expected.function, EVENTS / name)
+    result = sam.invoke(expected.function, EVENTS / name)
 
-    assert outcome(answer) == (expected.status, expected.code)
+    assert outcome(result) == (expected.status, expected.code)

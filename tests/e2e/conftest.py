@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import STACK
 from tools.local.deploy import client as client_of
-from tools.local.endpoint import Endpoint
+from tools.local.endpoint import Endpoint, deployed_endpoint
 from tools.local.process import free_port
 from tools.local.stack import LOCAL, local_stack
 
@@ -28,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
+
+
+def small_request(**changes: Any) -> dict[str, Any]:
+    """Return a cheap request with a random seed: earlier runs on the same stack have not cached it."""
+    seed = secrets.randbelow(2**32)
+    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": seed} | changes
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,8 @@ def authority() -> Authority:
 
 @pytest.fixture(scope="session")
 def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    if "BASE_URL" in os.environ:
-        yield Endpoint(os.environ["BASE_URL"].rstrip("/"), os.environ["API_KEY"])
+    if deployed := deployed_endpoint():
+        yield deployed
         return
     ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
     authority.ca.cert_pem.write_to_path(str(ca))
@@ -91,7 +98,7 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def aws(stack: Endpoint) -> Aws:
-    if "BASE_URL" in os.environ:
+    if deployed_endpoint():
         pytest.skip("needs AWS credentials, which the tests of a deployed stack do not have")
     return Aws(stack)
 

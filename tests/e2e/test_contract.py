@@ -6,7 +6,6 @@ The same tests run against a deployed stack: BASE_URL=... API_KEY=... pytest tes
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,17 +13,13 @@ from typing import Any
 import pytest
 import requests
 
+from tests.e2e.conftest import small_request
 from tools.local.client import ApiError, Client, check_png
 from tools.local.endpoint import Endpoint
 
 PROBLEM = "application/problem+json"
 OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
 CLOSED_ROUTES = [("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1")]
-
-
-def small_request() -> dict[str, Any]:
-    """Return a cheap request with a random seed: earlier runs on the same stack have not cached it."""
-    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": secrets.randbelow(2**32)}
 
 
 class Caller:
@@ -43,25 +38,25 @@ def call(stack: Endpoint) -> Caller:
     return Caller(stack)
 
 
-def check_problem(answer: requests.Response, status: int, code: str) -> None:
+def check_problem(response: requests.Response, status: int, code: str) -> None:
     """Assert the problem document, which is the same for errors from the gateway and from a function."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].split(";")[0] == PROBLEM
-    problem = answer.json()
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"].split(";")[0] == PROBLEM
+    problem = response.json()
     assert problem["status"] == status
     assert problem["code"] == code
     assert problem["type"] == f"urn:imagegen:error:{code}"
     assert problem["title"]
     assert problem["detail"]
-    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert problem["request_id"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("path", OPEN_ROUTES)
 def test_open_routes_need_no_key(call: Caller, path: str) -> None:
-    answer = call("GET", path)
+    response = call("GET", path)
 
-    assert answer.status_code == 200
-    assert answer.headers["x-request-id"]
+    assert response.status_code == 200
+    assert response.headers["x-request-id"]
 
 
 def test_openapi_document_lists_every_route(call: Caller) -> None:
@@ -74,11 +69,11 @@ def test_openapi_document_lists_every_route(call: Caller) -> None:
 
 
 def test_models_lists_the_default_model(call: Caller) -> None:
-    answer = call("GET", "/models", headers=call.key)
+    response = call("GET", "/models", headers=call.key)
 
-    assert answer.status_code == 200
-    assert answer.headers["x-request-id"]
-    assert "demo" in answer.text
+    assert response.status_code == 200
+    assert response.headers["x-request-id"]
+    assert "demo" in response.text
 
 
 def test_a_generated_image_can_be_downloaded(client: Client) -> None:
@@ -149,18 +144,18 @@ def test_images_are_stored_under_the_tenants_prefix(client: Client, stack: Endpo
 def test_a_presigned_url_does_not_open_another_image(client: Client) -> None:
     url = client.generate(small_request())["image_url"]
 
-    answer = requests.get(url.replace("/0.png?", "/1.png?"), timeout=60)
+    response = requests.get(url.replace("/0.png?", "/1.png?"), timeout=60)
 
     assert url.count("/0.png?") == 1
-    assert answer.status_code in (403, 404)
+    assert response.status_code in (403, 404)
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "x" * 40])
 @pytest.mark.parametrize(("method", "path"), CLOSED_ROUTES)
 def test_missing_and_wrong_keys_get_the_same_401(call: Caller, method: str, path: str, key: str | None) -> None:
-    answer = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
+    response = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
 
-    check_problem(answer, 401, "invalid_api_key")
+    check_problem(response, 401, "invalid_api_key")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs/1/more", "/v1", "/healthy"])
@@ -186,21 +181,21 @@ def test_an_unknown_route_is_not_found(call: Caller, path: str, with_key: bool) 
     ],
 )
 def test_a_wrong_method_is_405_with_an_allow_header(call: Caller, method: str, path: str, allowed: str) -> None:
-    answer = call(method, path, headers=call.key)
+    response = call(method, path, headers=call.key)
 
-    check_problem(answer, 405, "method_not_allowed")
-    assert allowed in answer.headers["allow"].replace(" ", "").split(",")
+    check_problem(response, 405, "method_not_allowed")
+    assert allowed in response.headers["allow"].replace(" ", "").split(",")
 
 
 @pytest.mark.parametrize("path", ["/generate", "/models", "/health", "/jobs", "/jobs/1", "/jobs/1/cancel"])
 def test_a_cors_preflight_needs_no_key(call: Caller, path: str) -> None:
     origin = {"origin": "https://example.com", "access-control-request-method": "POST"}
 
-    answer = call("OPTIONS", path, headers=origin)
+    response = call("OPTIONS", path, headers=origin)
 
-    assert answer.status_code in (200, 204)
-    assert answer.headers["access-control-allow-origin"] in ("*", "https://example.com")
-    assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
+    assert response.status_code in (200, 204)
+    assert response.headers["access-control-allow-origin"] in ("*", "https://example.com")
+    assert "x-api-key" in response.headers["access-control-allow-headers"].lower()
 
 
 @pytest.mark.parametrize(
@@ -233,10 +228,10 @@ def test_a_syntax_error_is_400(call: Caller, body: bytes, status: int, code: str
 def test_a_validation_error_is_422_and_names_the_field(
     call: Caller, change: dict[str, Any], field: str, code: str
 ) -> None:
-    answer = call("POST", "/generate", json=small_request() | change, headers=call.key)
+    response = call("POST", "/generate", json=small_request() | change, headers=call.key)
 
-    check_problem(answer, 422, code)
-    assert field in [error["field"] for error in answer.json()["errors"]]
+    check_problem(response, 422, code)
+    assert field in [error["field"] for error in response.json()["errors"]]
 
 
 def test_the_client_describes_the_invalid_field(client: Client) -> None:

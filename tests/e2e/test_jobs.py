@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 import pytest
 from standardwebhooks import Webhook
 
-from tests.e2e.conftest import Aws
+from tests.e2e.conftest import Aws, small_request
 from tools.faults.webhook_receiver import HOST, Authority, Receiver, receiver, status
 from tools.local.client import ApiError, Client
 from tools.local.endpoint import Endpoint
@@ -37,23 +37,17 @@ def until(poll: Callable[[], T | None]) -> T:
     raise AssertionError(f"no result after {MAX_POLLS} polls")
 
 
-def request(**changes: Any) -> Json:
-    """Return a cheap request with a random seed: earlier runs on the same stack have not cached it."""
-    seed = secrets.randbelow(2**32)
-    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": seed} | changes
-
-
 def long_request(**changes: Any) -> Json:
     """Return a request that takes seconds and 400 steps, so that tests can see progress and cancel it."""
-    return request(num_inference_steps=50, num_images_per_prompt=8, **changes)
+    return small_request(num_inference_steps=50, num_images_per_prompt=8, **changes)
 
 
 def submit(client: Client, body: Json, **headers: str) -> Json:
     """Submit a job, check the response's headers, and return the job."""
-    answer = client.call("POST", "/jobs", body, **headers)
-    job: Json = answer.json()
-    assert urljoin(answer.url, answer.headers["location"]) == f"{client.base_url}/jobs/{job['id']}"
-    assert int(answer.headers["retry-after"]) > 0
+    response = client.call("POST", "/jobs", body, **headers)
+    job: Json = response.json()
+    assert urljoin(response.url, response.headers["location"]) == f"{client.base_url}/jobs/{job['id']}"
+    assert int(response.headers["retry-after"]) > 0
     return job
 
 
@@ -123,20 +117,20 @@ def test_a_running_job_is_cancelled_and_then_deleted(client: Client) -> None:
 
 
 def test_a_queued_job_is_cancelled_at_once_and_never_runs(client: Client) -> None:
-    before, waiting = submit(client, long_request()), submit(client, request())
+    before, waiting = submit(client, long_request()), submit(client, small_request())
 
     cancelled = client.call("POST", f"/jobs/{waiting['id']}/cancel").json()
 
     assert (cancelled["status"], cancelled["attempt"]) == ("cancelled", 0)
     client.call("POST", f"/jobs/{before['id']}/cancel")
-    after = submit(client, request())
+    after = submit(client, small_request())
     # The queue's worker takes one message at a time, so it has already received the cancelled job's.
     assert final_job(client, after["id"])["status"] == "succeeded"
     assert client.job(waiting["id"]) == cancelled
 
 
 def test_the_same_idempotency_key_returns_the_same_job(client: Client) -> None:
-    body, key = request(), secrets.token_hex(8)
+    body, key = small_request(), secrets.token_hex(8)
     first, again = (client.call("POST", "/jobs", body, **{"Idempotency-Key": key}) for _ in range(2))
 
     assert first.json()["id"] == again.json()["id"]
@@ -154,22 +148,22 @@ def test_the_same_idempotency_key_returns_the_same_job(client: Client) -> None:
 
 
 def test_generate_with_respond_async_returns_a_job(client: Client) -> None:
-    answer = client.call("POST", "/generate", request(), Prefer="respond-async")
+    response = client.call("POST", "/generate", small_request(), Prefer="respond-async")
 
-    assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
-    assert final_job(client, answer.json()["id"])["result"]["image_url"]
+    assert (response.status_code, response.headers["preference-applied"]) == (202, "respond-async")
+    assert final_job(client, response.json()["id"])["result"]["image_url"]
 
 
 def test_a_submission_with_prefer_wait_returns_the_result(client: Client) -> None:
     def poll() -> Json | None:
-        answer = client.call("POST", "/jobs", request(), Prefer="wait=20")
-        return answer.json() if answer.status_code == 200 else None
+        response = client.call("POST", "/jobs", small_request(), Prefer="wait=20")
+        return response.json() if response.status_code == 200 else None
 
     assert until(poll)["status"] == "succeeded"
 
 
 def test_the_webhook_of_a_succeeded_job_verifies(client: Client, stack: Endpoint, hook: Receiver) -> None:
-    body = request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}, metadata={"order": "A-18"})
+    body = small_request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}, metadata={"order": "A-18"})
     job = submit(client, body)
 
     arrived = until(lambda: hook.requests[:1])[0]
@@ -195,7 +189,10 @@ def test_the_webhook_of_a_cancelled_job_verifies(client: Client, stack: Endpoint
 
 @pytest.mark.parametrize("url", ["http://example.com", "https://127.0.0.1/", "https://localhost:8443/", "ftp://x"])
 def test_a_disallowed_webhook_url_is_422_on_submission(client: Client, url: str) -> None:
-    assert api_error(lambda: client.call("POST", "/jobs", request(webhook={"url": url}))) == (422, "url_not_allowed")
+    assert api_error(lambda: client.call("POST", "/jobs", small_request(webhook={"url": url}))) == (
+        422,
+        "url_not_allowed",
+    )
 
 
 @pytest.mark.parametrize("job_id", ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "1", "x" * 200, "%F0%9F%94%B4"])
@@ -219,7 +216,7 @@ def test_a_job_with_a_dead_lettered_message_fails_and_sends_its_webhook(
 ) -> None:
     """A dead letter for a queued job is what a crashing worker leaves. Another job keeps the worker busy meanwhile."""
     before = submit(client, long_request())
-    job = submit(client, request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}))
+    job = submit(client, small_request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}))
     tenant = hashlib.sha256(aws.endpoint.api_key.encode()).hexdigest()[:16]
     aws.send("JobsDeadLetters", json.dumps({"version": 1, "tenant": tenant, "job_id": job["id"]}))
 

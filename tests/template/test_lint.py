@@ -31,7 +31,7 @@ def test_sam_validate_passes() -> None:
     if not sam_cli.COMMAND.exists():
         pytest.skip("the AWS SAM CLI is not installed: `make test` installs it")
     command = [str(sam_cli.COMMAND), "validate", "--lint", "--region", REGION]
-    answer = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False
     )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -86,11 +86,11 @@ class Bench:
     ) -> dict[str, Any]:
         environment = self._environment(extra)
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "answer.json"
+            out = Path(folder) / "result.json"
             arguments = ["-m", f"tools.bench.{module}", json.dumps(task), repr(time.monotonic()), str(out)]
             self._python(arguments, name, environment, interpreter)
-            answer: dict[str, Any] = json.loads(out.read_text())
-        return answer
+            result: dict[str, Any] = json.loads(out.read_text())
+        return result
 
     def _python(
         self, arguments: list[str], name: str, environment: dict[str, str], interpreter: str = sys.executable

@@ -32,10 +32,10 @@ def main() -> None:
         event = make_event()
         instrument.begin()
         started = time.perf_counter()
-        answer = generator.handler(event, Context())
+        response = generator.handler(event, Context())
         seconds = time.perf_counter() - started
         if instrument.request.generated is None:
-            raise RuntimeError(f"nothing was generated: {answer}")
+            raise RuntimeError(f"nothing was generated: {response}")
         return seconds - instrument.request.outside_s, instrument.request
 
     def through_the_gateway() -> dict[str, Any]:

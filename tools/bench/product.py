@@ -27,11 +27,11 @@ def main() -> None:
     def request() -> Image:
         instrument.begin()
         started = time.perf_counter()
-        answer = generator.handler(case.event(), Context())
+        response = generator.handler(case.event(), Context())
         seconds = time.perf_counter() - started
         generated = instrument.request.generated
         if generated is None:
-            raise RuntimeError(f"nothing was generated: {answer}")
+            raise RuntimeError(f"nothing was generated: {response}")
         between = [after - before for before, after in pairwise(instrument.request.steps)]
         return Image(
             seconds,

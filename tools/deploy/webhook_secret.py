@@ -16,7 +16,7 @@ from imagegen.webhooks import SigningSecrets
 Action = Literal["show", "rotate", "retire"]
 
 
-def act(ssm: Any, stack_name: str, owner: str, action: Action) -> SigningSecrets:
+def apply_action(ssm: Any, stack_name: str, owner: str, action: Action) -> SigningSecrets:
     """Perform `action` and return the secrets of the tenant `owner`, newest first.
 
     If the tenant has no secret, any action creates the first one. Raises botocore's ClientError, and ValueError if the
@@ -52,7 +52,7 @@ def main() -> None:
     if not key:
         sys.exit('API_KEY is missing: make webhook-secret API_KEY="..."')
     try:
-        after = act(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
+        after = apply_action(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
     except (ClientError, ValueError) as error:
         sys.exit(f"{arguments.stack_name}: {error}")
     print(*after.values, sep="\n")

@@ -53,7 +53,7 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: Lo
     key = client("apigateway", endpoint).get_api_key(
         apiKey=_only(resources, "AWS::ApiGateway::ApiKey"), includeValue=True
     )
-    secrets = webhook_secret.act(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
+    secrets = webhook_secret.apply_action(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
     return Endpoint(f"{endpoint}/{stage}", key["value"], secrets.values[0])
 
 

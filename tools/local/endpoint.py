@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 
@@ -12,3 +13,10 @@ class Endpoint:
     api_key: str
     webhook_secret: str = ""
     """Signs the webhooks of the tenant that owns `api_key`; empty if unknown."""
+
+
+def deployed_endpoint() -> Endpoint | None:
+    """Return the deployment at BASE_URL with API_KEY, or None if BASE_URL is not set. Raises KeyError for API_KEY."""
+    if "BASE_URL" not in os.environ:
+        return None
+    return Endpoint(os.environ["BASE_URL"].rstrip("/"), os.environ["API_KEY"])

@@ -7,7 +7,6 @@ for Lambda.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from statistics import quantiles
 from typing import Final
 
 from tools.local.client import Client
-from tools.local.endpoint import Endpoint
+from tools.local.endpoint import Endpoint, deployed_endpoint
 from tools.local.process import free_port
 from tools.local.stack import LOCAL, local_stack
 
@@ -39,8 +38,8 @@ def main() -> None:
 
 @contextmanager
 def _endpoint() -> Iterator[Endpoint]:
-    if "BASE_URL" in os.environ:
-        yield Endpoint(os.environ["BASE_URL"].rstrip("/"), os.environ["API_KEY"])
+    if deployed := deployed_endpoint():
+        yield deployed
         return
     with local_stack(free_port(), LOCAL / "latency.log") as stack:
         yield stack.endpoint
