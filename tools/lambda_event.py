@@ -22,6 +22,7 @@ class Context:
     _started: float = field(default_factory=time.monotonic)
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds left of the time limit."""
         return int(1000 * (self.seconds - (time.monotonic() - self._started)))
 
 

@@ -54,6 +54,7 @@ class Verdict:
 
     @property
     def right(self) -> bool:
+        """Whether the image matches the whole caption."""
         return self.background and self.objects and self.relation
 
 

@@ -22,6 +22,7 @@ def unet() -> Any:
 
 
 def autoencoder() -> Any:
+    """Return the checkpoint's own autoencoder, for 512 x 512."""
     return AutoencoderKL(
         block_out_channels=(128, 256, 512, 512),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -33,10 +34,12 @@ def autoencoder() -> Any:
 
 
 def tiny_autoencoder() -> Any:
+    """Return a TAESD autoencoder."""
     return AutoencoderTiny(latent_channels=LATENTS)
 
 
 def text_encoder() -> Any:
+    """Return CLIP ViT-L/14's text encoder."""
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=VOCABULARY,
@@ -54,6 +57,7 @@ def text_encoder() -> Any:
 
 
 def scheduler() -> Any:
+    """Return the checkpoint's default scheduler, PNDM."""
     return PNDMScheduler(
         beta_start=0.00085,
         beta_end=0.012,

@@ -47,6 +47,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread | None:
+        """Return the spread of `values`, or None if there are none."""
         return cls(median(values), min(values), max(values), len(values)) if values else None
 
 

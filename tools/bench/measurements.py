@@ -58,14 +58,17 @@ class Run:
 
     @property
     def step_s(self) -> float:
+        """Median seconds of a UNet call in the last image."""
         return self.images[-1].step_s
 
     @property
     def decode_s(self) -> float:
+        """Seconds of decoding in the last image."""
         return self.images[-1].decode_s
 
     @property
     def calls(self) -> int:
+        """Number of UNet calls for the last image."""
         return self.images[-1].calls
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Endpoint:
+    """Where the API answers, and the keys to use it."""
+
     base_url: str
     """Without a trailing slash."""
     api_key: str

@@ -38,6 +38,8 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class MiniStack:
+    """Address and process of a running MiniStack."""
+
     url: str
     process: subprocess.Popen[bytes]
 
