@@ -1,4 +1,4 @@
-"""Every sample event in a container of its own, with the expected answer."""
+"""Every sample event, each in a new container, returns the expected result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.support.sam import ENGINES, Sam
 pytestmark = pytest.mark.container
 
 
-# Webhooks signs with a package of the layer's that no image holds: tests/integration runs its events.
+# Webhooks needs a signing package that only the layer has, not the image: tests/integration runs its events.
 @pytest.mark.parametrize("name", events_of("Generator", "Worker", "Api", "Sweeper", "DeadLetters"))
 def test_event(sam: Sam, name: str) -> None:
     expected = expectations(ENGINES)[name]
 
-    answer = sam.invoke(expected.function, EVENTS / name)
+    result = sam.invoke(expected.function, EVENTS / name)
 
-    assert outcome(answer) == (expected.status, expected.code)
+    assert outcome(result) == (expected.status, expected.code)

@@ -1,4 +1,4 @@
-"""A sample of `make demo-accuracy`: the demo model draws what it is told, at its default steps."""
+"""A sample of `make demo-accuracy`: the demo model follows its captions at its default number of steps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ SAMPLE = 40
 
 
 @pytest.mark.parametrize(("two", "least"), [(False, 0.95), (True, 0.90)], ids=["one object", "two objects"])
-def test_held_out_captions_are_drawn_right(engine: Engine, two: bool, least: float) -> None:
+def test_accuracy_on_held_out_captions(engine: Engine, two: bool, least: float) -> None:
     tally = measure(engine, two=two, count=SAMPLE)
     assert tally.right >= least, tally.wrong

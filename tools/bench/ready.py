@@ -1,4 +1,4 @@
-"""Our engine, loaded as the service loads it and used for nothing: all is done that no size has to be known for."""
+"""Load the product's engine as the service does, and stop: everything except compiling for an image size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import nan
 from imagegen.entrypoints import generator
 from tools.bench.case import Case
 from tools.bench.child import Child, peak_mb
-from tools.bench.measured import Run
+from tools.bench.measurements import Run
 
 
 def main() -> None:
@@ -22,8 +22,8 @@ def main() -> None:
     case = Case(**child.task)
     engines = build_engines(generator.settings)
     engine = engines.resident(REGISTRY[case.model], engines.backend_for(case.scheduler)).engine
-    engine.finish_loading()  # type: ignore[attr-defined]  # OpenVINO's, which goes on in the background
-    child.answer(asdict(Run(import_s, child.since_start(), nan, [], peak_mb(), peak_mb())))
+    engine.finish_loading()  # type: ignore[attr-defined]  # the OpenVINO engine still loads in the background
+    child.write_result(asdict(Run(import_s, child.since_start(), nan, [], peak_mb(), peak_mb())))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The Webhooks function of a local stack that was told of a receiver on this machine (`make serve RECEIVER=...`).
+"""Webhooks handler that can reach a receiver on this machine (`make serve RECEIVER=...`).
 
-The function's own handler, but for what it may reach: webhooks for one name go to the loopback interface and trust one
-more authority. This module is no part of the package, so that no deployment can be told the same.
+It differs from the function's own handler in one rule: webhooks to LOCAL_RECEIVER go to the loopback interface and
+trust one more CA. It is not part of the imagegen package, so no deployment to AWS can be configured this way.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ LOOPBACK = ip_address("127.0.0.1")
 
 
 def resolve_here(host: str, port: int) -> list[Address]:
+    """Return the loopback address for the local receiver; resolve any other host as usual."""
     return [LOOPBACK] if host == NAME else resolve(host, port)
 
 
 @cache
 def sender() -> WebhookSender:
+    """Return the sender that can also reach the local receiver; built once per execution environment."""
     tls = ssl.create_default_context()
     tls.load_verify_locations(os.environ["LOCAL_RECEIVER_CA"])
     courier = Courier(

@@ -1,4 +1,4 @@
-"""A local stack from start to end, and the file that tells others where it is."""
+"""Lifecycle of a local stack, and the file through which other processes find it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from tools.local.process import ROOT, StackError, ministack
 
 LOCAL: Final = ROOT / ".local"
 ENDPOINT_FILE: Final = LOCAL / "endpoint.json"
+"""Written by `make serve` while its stack runs."""
 _HEALTHY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack that answers."""
+    """A deployed, healthy stack."""
 
     endpoint: Endpoint
     process: subprocess.Popen[bytes]
@@ -33,9 +34,9 @@ class Stack:
 
 @contextmanager
 def local_stack(port: int, log: Path | None = None, receiver: LocalReceiver | None = None) -> Iterator[Stack]:
-    """Start MiniStack on `port`, deploy the template, wait until GET /health answers; end everything on the way out.
+    """Start MiniStack on `port`, deploy the template and wait until GET /health answers; stop everything on exit.
 
-    What MiniStack and the functions print goes to `log`, or to the caller's own output. Raises StackError.
+    Output of MiniStack and the functions goes to `log`, or to the caller's stdout and stderr. Raises StackError.
     """
     LOCAL.mkdir(exist_ok=True)
     with ministack(port, LOCAL / f"stack-{port}", log) as running:
@@ -45,12 +46,12 @@ def local_stack(port: int, log: Path | None = None, receiver: LocalReceiver | No
 
 
 def models_dir() -> Path:
-    """MODELS_DIR, as for the functions themselves, or where `make` prepares models."""
+    """Return the folder of prepared models: MODELS_DIR, or .local/models."""
     return Path(os.environ.get("MODELS_DIR", LOCAL / "models")).resolve()
 
 
-def announced() -> Endpoint | None:
-    """The stack that `make serve` keeps, if it answers."""
+def running_endpoint() -> Endpoint | None:
+    """Return the endpoint of the stack that `make serve` runs, or None if none is healthy."""
     try:
         endpoint = Endpoint(**json.loads(ENDPOINT_FILE.read_text()))
     except FileNotFoundError:
@@ -59,16 +60,16 @@ def announced() -> Endpoint | None:
 
 
 @contextmanager
-def announcement(endpoint: Endpoint) -> Iterator[None]:
-    """Tell others where the stack is, for as long as it is there."""
+def published_endpoint(endpoint: Endpoint) -> Iterator[None]:
+    """Write ENDPOINT_FILE, and remove it on exit."""
     text = json.dumps(asdict(endpoint), indent=2) + "\n"
     draft = ENDPOINT_FILE.with_suffix(f".{os.getpid()}")
     draft.write_text(text)
-    draft.replace(ENDPOINT_FILE)  # a reader sees the whole file or none
+    draft.replace(ENDPOINT_FILE)  # atomic: a reader sees the whole file or none
     try:
         yield
     finally:
-        if ENDPOINT_FILE.exists() and ENDPOINT_FILE.read_text() == text:  # not a later stack's
+        if ENDPOINT_FILE.exists() and ENDPOINT_FILE.read_text() == text:  # a later stack may have replaced it
             ENDPOINT_FILE.unlink()
 
 
