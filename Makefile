@@ -108,7 +108,8 @@ format: $(VENV)/.ready ## format the code and fix what can be fixed
 # The demo model is made here rather than kept in the repository, which holds its weights in one form only. A rule with a
 # pattern, for then make knows that one call makes both files; touched, for what was up to date is left as it was.
 $(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/models/%/manifest.json \
-		$(wildcard function/models/prepare/*.py) function/imagegen/registry.py function/imagegen/manifest.py $(VENV)/.ready
+		$(wildcard function/models/prepare/*.py) \
+		function/imagegen/catalog/registry.py function/imagegen/catalog/manifest.py $(VENV)/.ready
 	@echo "Preparing the model $* for both engines, half a minute." >&2
 	$(BIN)/python -m models.prepare $* $(MODELS)
 	touch $(MODELS)/$*/openvino/manifest.json $(MODELS)/$*/torch/manifest.json

@@ -1,4 +1,4 @@
-"""The demo model in both engines, each loaded once per process."""
+"""The demo model in both engines. Each engine is loaded once per process."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def openvino_engine() -> OpenVINOEngine:
 
 @pytest.fixture(params=["torch", "openvino"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Either engine: what stands in the port holds for both."""
+    """Each engine in turn: both must satisfy the contract of the port."""
     found: Engine = request.getfixturevalue(f"{request.param}_engine")
     return found

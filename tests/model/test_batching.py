@@ -1,4 +1,4 @@
-"""Several jobs in one pipeline call, with the torch engine on the CPU: what a GPU's worker does with a batch."""
+"""Several jobs in one pipeline call, as a GPU worker runs a batch, here with the torch engine on the CPU."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def ignore(step: int, of: int) -> None:
     pass
 
 
-class Counted:
-    """The torch engine, and the generations of each call."""
+class CountingEngine:
+    """The torch engine. `calls` records the number of generations in each call."""
 
     def __init__(self, engine: TorchEngine):
         self._engine = engine
@@ -50,8 +50,8 @@ class Counted:
         self._engine.close()
 
 
-class One:
-    """Engines of one engine."""
+class SingleEngine:
+    """An engine pool with one engine for all models."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
@@ -68,7 +68,7 @@ class One:
 
 @pytest.mark.parametrize("scheduler", DEMO.schedulers)
 @pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
-def test_together_and_alone_are_the_same_pictures(
+def test_a_batch_gives_the_same_images_as_single_calls(
     torch_engine: TorchEngine, scheduler: str, guidance_scale: float
 ) -> None:
     fields: dict[str, Any] = {"scheduler": scheduler, "guidance_scale": guidance_scale}
@@ -85,19 +85,19 @@ def test_together_and_alone_are_the_same_pictures(
     assert [len(each.images) for each in together] == [1, 2, 1]
     assert {each.shared_by for each in together} == {3}
     alone = [torch_engine.generate(each, ignore) for each in generations]
-    for drawn, expected in zip(together, alone, strict=True):
-        for image, other in zip(drawn.images, expected.images, strict=True):
+    for actual, expected in zip(together, alone, strict=True):
+        for image, other in zip(actual.images, expected.images, strict=True):
             difference = np.abs(np.asarray(image, dtype=int) - np.asarray(other, dtype=int))
             assert difference.max() <= 2, "more than rounding"
 
 
-def test_a_batch_of_messages_is_one_call_and_each_job_has_its_own_end(
+def test_a_batch_of_messages_is_one_call_and_completes_every_job(
     torch_engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted, together = Counted(torch_engine), Together(window_s=60)
+    counting, together = CountingEngine(torch_engine), Together(window_s=60)
     with played(translation(), "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as resources:
         world = JobWorld(resources)
-        world.service._engines = One(together.engine(counted))
+        world.service._engines = SingleEngine(together.engine(counting))
         monkeypatch.setattr(worker, "draws_together", True)
         monkeypatch.setattr(worker, "together", together)
         for name in ("jobs", "service", "queue"):
@@ -109,12 +109,12 @@ def test_a_batch_of_messages_is_one_call_and_each_job_has_its_own_end(
             for index, body in enumerate(bodies)
         ]
 
-        answer = worker.handler({"Records": records}, Context())
+        response = worker.handler({"Records": records}, Context())
 
-        assert answer == {"batchItemFailures": []}
+        assert response == {"batchItemFailures": []}
         done = [world.get(job) for job in submitted]
         assert [job.state for job in done] == ["succeeded"] * 3
-        assert counted.calls == [3]
+        assert counting.calls == [3]
         assert len(world.items("BILL#")) == 3
         keys = {image["key"] for job in done for image in job.result["images"]}  # type: ignore[index]
         assert len(keys) == 3

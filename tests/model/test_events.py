@@ -1,4 +1,4 @@
-"""Every sample event of the API through the real handlers, with the demo model and S3 as moto plays it."""
+"""Every event in events/ through the real handlers, with the demo model and moto."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HANDLERS = {
     "DeadLetters": dead_letters.handler,
     "Webhooks": webhooks.handler,
 }
-KEPT = [
+CACHED = [
     generator.service,
     worker.service,
     worker.queue,
     webhooks.sender,
     *(each.jobs for each in (job_routes, generator, worker, sweeper, dead_letters)),
 ]
-"""What handlers make once and keep, clients of an earlier moto with it."""
+"""Functions whose cached results hold boto3 clients, which must not outlive their mock_aws."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,24 +37,24 @@ def aws() -> Iterator[None]:
     with mock_aws():
         boto3.client("s3").create_bucket(Bucket=generator.settings.bucket_name)
         job_resources.make()
-        for kept in KEPT:
-            kept.cache_clear()
+        for cached in CACHED:
+            cached.cache_clear()
         yield
-        for kept in KEPT:
-            kept.cache_clear()
+        for cached in CACHED:
+            cached.cache_clear()
 
 
-def test_every_event_has_an_expectation_and_the_reverse() -> None:
+def test_events_and_expectations_correspond() -> None:
     assert {file.name for file in EVENTS.glob("*.json")} == set(EXPECTATIONS)
 
 
 @pytest.mark.parametrize("name", events_of(*HANDLERS))
-def test_each_event_gets_its_answer(name: str) -> None:
+def test_the_handler_gives_the_expected_response(name: str) -> None:
     expected = EXPECTATIONS[name]
-    answer = HANDLERS[expected.function](load(name), Context())
-    assert outcome(answer) == (expected.status, expected.code)
-    assert json.dumps(answer)
+    response = HANDLERS[expected.function](load(name), Context())
+    assert outcome(response) == (expected.status, expected.code)
+    assert json.dumps(response)
 
 
-def test_the_service_answers_after_all_of_them() -> None:
+def test_the_generator_still_responds_after_all_events() -> None:
     assert outcome(generator.handler({"warmup": True}, Context()))[0] == 200

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from imagegen.registry import Model
-from models.prepare import __main__ as prepare
-from models.prepare import source as sources
+from models.prepare.engine_folder import prepare
+from models.prepare.source import Source, folder_revision
 from tools.bench import architecture, models, vocabulary
 
 _INDEX = "model_index.json"
@@ -62,11 +62,11 @@ def prepare_all() -> None:
     if not all((folder / _INDEX).is_file() for folder in folders.values()):
         make(folders[models.FULL], folders[models.TINY])
     for model, folder in folders.items():
-        prepare.prepare(_source(model, folder), models.PREPARED, ["openvino"], "float32")
+        prepare(_source(model, folder), models.PREPARED, ["openvino"], "float32")
 
 
-def _source(model: Model, folder: Path) -> sources.Source:
-    return sources.Source(replace(model, revision=sources.revision(folder)), folder, listed=True)
+def _source(model: Model, folder: Path) -> Source:
+    return Source(replace(model, revision=folder_revision(folder)), folder, in_registry=True)
 
 
 if __name__ == "__main__":
