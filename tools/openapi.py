@@ -1,4 +1,4 @@
-"""Write the OpenAPI document of the code to docs/openapi.json (`make openapi`), so that every change of it is reviewed."""
+"""Write the OpenAPI document of the code to docs/openapi.json (`make openapi`); a test asks for that on any change."""
 
 from __future__ import annotations
 

@@ -28,12 +28,10 @@ ONLY_WITH_OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers"}
 ONLY_TO_PREPARE = {"nncf", "scipy"}
 
 LOAD_THE_MODEL = """
-from imagegen.registry import REGISTRY
-from imagegen.settings import Settings
-from imagegen.wiring import build_engines
-demo = REGISTRY["demo"]
-engines = build_engines(Settings())
-engines.resident(demo, engines.backend_for(demo.defaults.scheduler))
+from imagegen.wiring import Container
+container = Container.from_environment()
+plan = container.planner.warm_up("demo")
+container.engines.resident(plan.model, plan.backend)
 print("loaded")
 """
 

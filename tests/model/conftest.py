@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.engine_torch import TorchEngine
-from imagegen.ports import Backend, Engine
-from imagegen.registry import REGISTRY
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.torch_engine import TorchEngine
+from imagegen.generation.ports import Backend, Engine
 from tests.conftest import MODELS, ROOT
 
 HERE = Path(__file__).parent

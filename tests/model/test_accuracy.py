@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.ports import Engine
+from imagegen.generation.ports import Engine
 from tools.accuracy.measure import measure
 
 SAMPLE = 40

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagegen.engine_torch import TorchEngine
+from imagegen.catalog.registry import Model
+from imagegen.engines.batching import Batcher
+from imagegen.engines.torch_engine import TorchEngine
 from imagegen.entrypoints import worker
-from imagegen.ports import Backend, Engine, Generated, OnStep, Resident
-from imagegen.registry import Model
-from imagegen.request import GenerateRequest, Generation, resolve
-from imagegen.together import Together
+from imagegen.generation.planner import resolve
+from imagegen.generation.ports import Backend, Engine, Generated, OnStep, Resident
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.spec import GenerationSpec
 from tests.integration.conftest import played, translation
 from tests.model.conftest import DEMO, TORCH
 from tests.support.job_world import JobWorld
@@ -23,7 +25,7 @@ from tools.lambda_event import Context
 PROMPTS = ["a red circle on a white background", "a blue square on a white background", "a yellow star"]
 
 
-def generation(seed: int, prompt: str, **changes: Any) -> Generation:
+def generation(seed: int, prompt: str, **changes: Any) -> GenerationSpec:
     return resolve(GenerateRequest.parse({"prompt": prompt, "num_inference_steps": 3, **changes}), DEMO, seed)
 
 
@@ -38,11 +40,11 @@ class CountingEngine:
         self._engine = engine
         self.calls: list[int] = []
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+    def generate(self, generation: GenerationSpec, on_step: OnStep) -> Generated:
         self.calls.append(1)
         return self._engine.generate(generation, on_step)
 
-    def generate_together(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
+    def generate_together(self, generations: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
         self.calls.append(len(generations))
         return self._engine.generate_together(generations, on_step)
 
@@ -94,7 +96,7 @@ def test_a_batch_gives_the_same_images_as_single_calls(
 def test_a_batch_of_messages_is_one_call_and_completes_every_job(
     torch_engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counting, together = CountingEngine(torch_engine), Together(window_s=60)
+    counting, together = CountingEngine(torch_engine), Batcher(window_s=60)
     with played(translation(), "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as resources:
         world = JobWorld(resources)
         world.service._engines = SingleEngine(together.engine(counting))

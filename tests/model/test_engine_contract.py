@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.engine_torch import TorchEngine
-from imagegen.ports import Engine
-from imagegen.registry import SCHEDULERS
-from imagegen.request import GenerateRequest, Generation, resolve
+from imagegen.catalog.registry import SCHEDULERS
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.torch_engine import TorchEngine
+from imagegen.generation.planner import resolve
+from imagegen.generation.ports import Engine
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.spec import GenerationSpec
 from tests.model.conftest import DEMO
 
 SHARED_SCHEDULERS = [name for name in DEMO.schedulers if SCHEDULERS[name].openvino]
 
 
-def generation(**fields: Any) -> Generation:
+def generation(**fields: Any) -> GenerationSpec:
     request = GenerateRequest.parse(
         {"prompt": "a red circle on a white background", "num_inference_steps": 3, **fields}
     )

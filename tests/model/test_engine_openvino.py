@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine, Shape
+from imagegen.catalog import manifest
+from imagegen.engines.cpu import fastest_precision
+from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
 from imagegen.errors import ModelUnavailable
-from imagegen.ports import Backend
-from imagegen.processor import fastest_precision
+from imagegen.generation.ports import Backend
 from tests.conftest import MODELS, ROOT
 from tests.model.conftest import DEMO, OPENVINO
 from tests.model.test_engine_contract import generation

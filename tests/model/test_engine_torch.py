@@ -10,8 +10,8 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from imagegen import manifest
-from imagegen.engine_torch import TorchEngine
+from imagegen.catalog import manifest
+from imagegen.engines.torch_engine import TorchEngine
 from imagegen.errors import ModelUnavailable
 from models.training.scenes import random_scene
 from models.training.vae import draw_scenes

@@ -14,7 +14,7 @@ import openvino_genai as genai
 import pytest
 import torch
 
-from imagegen import manifest
+from imagegen.catalog import manifest
 from tests.conftest import MODELS, ROOT
 from tests.support import checkpoints
 from tests.support.prepare import prepare

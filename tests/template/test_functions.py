@@ -12,7 +12,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from imagegen.settings import Settings
-from imagegen.targets import Limits
+from imagegen.webhooks.safe_http import Timeouts
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import translated
 from tools.local.process import ROOT
@@ -239,7 +239,7 @@ def test_webhooks_are_delivered_one_at_a_time_and_only_failures_are_retried(reso
 
 def test_a_delivery_fits_the_functions_timeout_and_that_the_visibility_timeout(resources: Resources) -> None:
     function, queue = properties(resources, "Webhooks"), properties(resources, "WebhooksQueue")
-    assert Limits().total_s * 2 < function["Timeout"]
+    assert Timeouts().total_s * 2 < function["Timeout"]
     assert function["Timeout"] * 6 <= queue["VisibilityTimeout"]
 
 

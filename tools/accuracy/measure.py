@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.engine_torch import TorchEngine
-from imagegen.ports import Backend, Engine
-from imagegen.processor import fastest_precision, vcpus
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, resolve
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.cpu import fastest_precision, vcpus
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.torch_engine import TorchEngine
+from imagegen.generation.planner import Planner
+from imagegen.generation.ports import Backend, Engine
+from imagegen.generation.request import GenerateRequest
 from models.training.scenes import Scene, random_scene
 from tools.accuracy.shape_checker import Verdict, judge
 from tools.local.process import ROOT
@@ -24,6 +25,7 @@ MODELS = ROOT / ".local" / "models"
 COUNT = 300
 SEED = 2026
 """Of the captions; an image's seed is its index."""
+_PLANNER = Planner(REGISTRY, "demo", [Backend("torch", "cpu", "float32", "supports every scheduler")])
 
 
 @dataclass
@@ -55,8 +57,8 @@ def measure(engine: Engine, *, two: bool, count: int, **fields: object) -> Tally
     """
     tally = Tally()
     for index, scene in enumerate(_scenes(two=two, count=count)):
-        request = GenerateRequest.parse({"prompt": scene.caption(), **fields})
-        generated = engine.generate(resolve(request, REGISTRY["demo"], seed=index), lambda step, of: None)
+        request = GenerateRequest.parse({"prompt": scene.caption(), "seed": index, **fields})
+        generated = engine.generate(_PLANNER.plan(request).spec, lambda step, of: None)
         verdict = judge(generated.images[0], scene)
         tally.verdicts.append(verdict)
         if not verdict.right:

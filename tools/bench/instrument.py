@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagegen import service, wiring
-from imagegen.ports import Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
-from imagegen.registry import Model
-from imagegen.request import Generation
+from imagegen.catalog.registry import Model
+from imagegen.generation import service
+from imagegen.generation.ports import Backend, Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.spec import GenerationSpec
+from imagegen.wiring import Container
 
 
 @dataclass
@@ -33,14 +34,14 @@ class Request:
 
 
 class Instrument:
-    """Patches the product with timing wrappers, for the rest of the process; `begin` starts a request."""
+    """Puts timing wrappers around the parts of a container; `begin` starts a request."""
 
-    def __init__(self, on_ready: Callable[[], None]):
+    def __init__(self, container: Container, on_ready: Callable[[], None]):
         self.request = Request()
         self._on_ready = on_ready
-        _wrap(wiring, "build_engines", lambda build: lambda *given: TimedEngines(build(*given), self))
-        _wrap(wiring, "build_store", lambda build: lambda *given: TimedStore(build(*given), self))
-        _wrap(service, "encode", self._timed_encode)
+        container.engines = TimedEngines(container.engines, self)
+        container.image_store = TimedStore(container.image_store, self)
+        service.encode = self._timed_encode(service.encode)  # type: ignore[attr-defined]
 
     def begin(self) -> None:
         """Reset the timings for the next request."""
@@ -60,10 +61,6 @@ class Instrument:
         return timed
 
 
-def _wrap(module: object, name: str, wrapper: Callable[[Any], Any]) -> None:
-    setattr(module, name, wrapper(getattr(module, name)))
-
-
 class TimedEngines:
     """Wraps Engines: reports a loaded engine to the instrument, and returns timed engines."""
 
@@ -71,14 +68,14 @@ class TimedEngines:
         self._engines = engines
         self._instrument = instrument
 
-    def resident(self, model: Model, *arguments: Any) -> Resident:
-        resident = self._engines.resident(model, *arguments)
+    def holds(self, model: Model, backend: Backend) -> bool:
+        return self._engines.holds(model, backend)
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
+        resident = self._engines.resident(model, backend)
         if resident.load_s > 0:
             self._instrument.ready()
         return Resident(TimedEngine(resident.engine, self._instrument), resident.load_s)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engines, name)
 
 
 class TimedEngine:
@@ -89,7 +86,7 @@ class TimedEngine:
         self._instrument = instrument
         self.close = engine.close
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
         request = self._instrument.request
 
         def timed_step(step: int, of: int) -> None:
@@ -99,7 +96,7 @@ class TimedEngine:
             request.stepping_s += time.perf_counter() - started
 
         started = time.perf_counter()
-        request.generated = self._engine.generate(generation, timed_step)
+        request.generated = self._engine.generate(spec, timed_step)
         request.engine_s += time.perf_counter() - started
         return request.generated
 

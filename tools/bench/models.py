@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from imagegen.registry import REGISTRY, Defaults, Limits, MemoryNeed, Model
+from imagegen.catalog.registry import REGISTRY, Defaults, MemoryNeed, Model, ModelLimits
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOME: Final = ROOT / ".local" / "bench"
@@ -23,7 +23,7 @@ FULL: Final = Model(
     source="folder",
     revision="random",
     defaults=Defaults(512, 512, num_inference_steps=4, guidance_scale=0.0, scheduler="euler"),
-    limits=Limits(min_size=256, max_size=768, max_steps=50),
+    limits=ModelLimits(min_size=256, max_size=768, max_steps=50),
     memory_mb=MemoryNeed(float32=10_000, half=10_000),
     schedulers=("euler", "pndm"),
 )

@@ -26,7 +26,7 @@ def main() -> None:
 
     requests = child.task.pop("requests")
     case = Case(**child.task)
-    instrument = Instrument(on_ready=lambda: None)
+    instrument = Instrument(generator.container, on_ready=lambda: None)
 
     def overhead_s(make_event: Callable[[], dict[str, Any]]) -> tuple[float, Request]:
         event = make_event()

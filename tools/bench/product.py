@@ -6,7 +6,7 @@ import time
 from itertools import pairwise
 from statistics import median
 
-from imagegen.entrypoints import generator
+from tools.bench import models
 from tools.bench.case import Case
 from tools.bench.child import Child
 from tools.bench.measurements import Image
@@ -15,14 +15,15 @@ from tools.lambda_event import Context
 
 def main() -> None:
     child = Child()
-    import_s = child.since_start()
-    from tools.bench import models  # imported late: import_s must cover the product only
-    from tools.bench.instrument import Instrument
+    models.register()  # MODEL_IDS names these models, and the entrypoint checks it when it is imported
+    from imagegen.entrypoints import generator
 
-    models.register()
+    import_s = child.since_start()
+    from tools.bench.instrument import Instrument  # imported late: import_s must cover the product only
+
     case = Case(**child.task)
     ready: list[float] = []
-    instrument = Instrument(on_ready=lambda: ready.append(child.since_start()))
+    instrument = Instrument(generator.container, on_ready=lambda: ready.append(child.since_start()))
 
     def request() -> Image:
         instrument.begin()

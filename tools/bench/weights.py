@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from imagegen.registry import Model
+from imagegen.catalog.registry import Model
 from models.prepare.engine_folder import prepare
 from models.prepare.source import Source, folder_revision
 from tools.bench import architecture, models, vocabulary

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import boto3
 from botocore.exceptions import ClientError
 
-from imagegen import tenant
-from imagegen.webhooks import SigningSecrets
+from imagegen.access import tenant
+from imagegen.webhooks.signature import SigningSecrets
 
 Action = Literal["show", "rotate", "retire"]
 

@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import WaiterError
 
-from imagegen import tenant
+from imagegen.access import tenant
 from tools.deploy import webhook_secret
 from tools.local.adapt import FUNCTION, LocalReceiver, adapt
 from tools.local.endpoint import Endpoint

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import ssl
-from functools import cache
 from ipaddress import ip_address
 
 from imagegen.entrypoints import webhooks
-from imagegen.targets import Address, Courier, is_public, resolve
-from imagegen.webhooks import WebhookSender
-from imagegen.wiring import build_webhooks
+from imagegen.public_url import Address, is_public
+from imagegen.webhooks.safe_http import SafeClient, resolve
 
 NAME = os.environ["LOCAL_RECEIVER"]
 LOOPBACK = ip_address("127.0.0.1")
@@ -25,16 +23,14 @@ def resolve_here(host: str, port: int) -> list[Address]:
     return [LOOPBACK] if host == NAME else resolve(host, port)
 
 
-@cache
-def sender() -> WebhookSender:
-    """Return the sender that can also reach the local receiver; built once per execution environment."""
+def local_client() -> SafeClient:
+    """Return a client that can also reach the local receiver."""
     tls = ssl.create_default_context()
     tls.load_verify_locations(os.environ["LOCAL_RECEIVER_CA"])
-    courier = Courier(
+    return SafeClient(
         resolve=resolve_here, may_reach=lambda address: address == LOOPBACK or is_public(address), tls=tls
     )
-    return build_webhooks(webhooks.settings, courier)
 
 
-webhooks.sender = sender
+webhooks.container.safe_client = local_client()
 handler = webhooks.handler

@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from imagegen.registry import Family, Model
+from imagegen.catalog.registry import Family, Model
 from models.prepare import networks
 from models.prepare.pipeline_index import (
     IGNORED_COMPONENTS,

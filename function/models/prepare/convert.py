@@ -15,7 +15,7 @@ import openvino_tokenizers
 import torch
 from transformers import CLIPTokenizer
 
-from imagegen.registry import Family, Model
+from imagegen.catalog.registry import Family, Model
 from models.prepare import networks, openvino_modules
 from models.prepare.openvino_export import InputSpec, export
 from models.prepare.pipeline_index import COMPONENTS, INDEX, components, read_index

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from imagegen import manifest
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable
-from imagegen.registry import Model
 from models.prepare.errors import PrepareError
 from models.prepare.source import Source, fetch_checkpoint, fetch_decoder
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 
-from imagegen.registry import Family
+from imagegen.catalog.registry import Family
 from models.prepare.errors import PrepareError
 
 INDEX: Final = "model_index.json"

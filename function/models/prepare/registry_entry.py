@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from imagegen.registry import Defaults, Family, Limits, MemoryNeed, Model
+from imagegen.catalog.registry import Defaults, Family, MemoryNeed, Model, ModelLimits
 from models.prepare.errors import PrepareError
 from models.prepare.pipeline_index import detect_family, read_index
 
@@ -55,7 +55,7 @@ def infer(model_id: str, source: str, revision: str, folder: Path) -> Model:
         defaults=Defaults(
             size, size, num_inference_steps=steps, guidance_scale=guidance_scale, scheduler=SCHEDULERS[family][0]
         ),
-        limits=Limits(min_size=size // 2, max_size=size * 3 // 2 // 8 * 8, max_steps=max_steps),
+        limits=ModelLimits(min_size=size // 2, max_size=size * 3 // 2 // 8 * 8, max_steps=max_steps),
         memory_mb=MEMORY[family],
         schedulers=SCHEDULERS[family],
         weights="int8" if family == "stable-diffusion-xl" else "float16",
@@ -77,7 +77,7 @@ def to_python(model: Model) -> str:
         guidance_scale={defaults.guidance_scale},
         scheduler="{defaults.scheduler}",
     ),
-    limits=Limits(min_size={limits.min_size}, max_size={limits.max_size}, max_steps={limits.max_steps}),
+    limits=ModelLimits(min_size={limits.min_size}, max_size={limits.max_size}, max_steps={limits.max_steps}),
     memory_mb=MemoryNeed(float32={memory.float32}, half={memory.half}),
     schedulers={_tuple(model.schedulers)},
     weights="{model.weights}",

@@ -21,9 +21,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from imagegen import manifest
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY, Decoder, Model
 from imagegen.errors import ModelUnavailable
-from imagegen.registry import REGISTRY, Decoder, Model
 from models.prepare import registry_entry
 from models.prepare.errors import PrepareError
 from models.prepare.pipeline_index import INDEX, SUFFIXES, VARIANTS, check_weights, components, read_index

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from imagegen import manifest
+from imagegen.catalog import manifest
 from models.training import denoiser, text
 from models.training import vae as autoencoder
 from models.training.checkpoint import Checkpoint

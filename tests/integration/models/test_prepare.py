@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from imagegen import manifest
-from imagegen.registry import REGISTRY
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
 from tests.support import checkpoints
 from tests.support.prepare import prepare
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import boto3
 from moto import mock_aws
 
-from imagegen.aws_webhooks import SsmSecretStore
-from imagegen.webhooks import SigningSecrets
+from imagegen.aws.ssm import SsmSecretStore
+from imagegen.webhooks.signature import SigningSecrets
 from tools.deploy.webhook_secret import apply_action
 from tools.local.template import Template
 
