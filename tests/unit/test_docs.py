@@ -1,4 +1,4 @@
-"""What the documentation claims and a test can compare."""
+"""Documentation that can be compared with the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 from tests.unit.test_errors import LEAVES
 
 NEVER_SENT = {"invalid_request", "job_failed"}
-"""Their documents have the code of a field's error, and of a job's."""
+"""Responses have the code of the field error or of the job error instead."""
 README = (ROOT / "README.md").read_text()
 
 
@@ -23,20 +23,20 @@ def default_of(name: str) -> str:
     )
 
 
-def test_the_settings_table_is_the_settings() -> None:
+def test_the_settings_table_matches_the_settings() -> None:
     table = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| (.+?) \|$", README, re.MULTILINE)
     settings = [(name.upper(), default_of(name), field.description) for name, field in Settings.model_fields.items()]
     assert table == settings
 
 
-def test_every_path_that_the_readme_names_exists() -> None:
+def test_every_path_in_the_readme_exists() -> None:
     paths = re.findall(r"`((?:function|layers|tests|docs|events)/[\w./-]*)`", README) + re.findall(
         r"\]\(([\w./-]+)\)", README
     )
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_every_target_that_the_documents_name_exists() -> None:
+def test_every_make_target_in_the_documentation_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     documents = [README, *(file.read_text() for file in (ROOT / "docs").glob("*.md"))]
     named = {target for document in documents for target in re.findall(r"(?:`|\$ )make ([a-z-]+)", document)}

@@ -1,4 +1,4 @@
-"""What an entrypoint loads when Lambda starts it."""
+"""Modules that each entrypoint imports at startup."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ENGINES = DIFFUSERS | OPENVINO
 
 
 def modules_after(code: str) -> set[str]:
-    """Top-level modules in a fresh interpreter once it has run the code."""
-    done = subprocess.run(
+    """Top-level modules that are loaded after running the code in a new interpreter."""
+    completed = subprocess.run(
         [sys.executable, "-c", f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
         env={**os.environ, "PYTHONPATH": str(FUNCTION), "BUCKET_NAME": "images-bucket"},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(done.stdout.split())
+    return set(completed.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -34,25 +34,25 @@ def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
     assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
 
 
-def test_the_engine_on_openvino_does_without_torch() -> None:
+def test_the_openvino_engine_does_not_import_torch() -> None:
     loaded = modules_after("import imagegen.engine_openvino")
     assert "openvino_genai" in loaded
     assert not loaded & DIFFUSERS
 
 
-def test_jobs_need_nothing_that_the_layer_lacks() -> None:
+def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> None:
     loaded = modules_after(
         "from imagegen.entrypoints import dead_letters, sweeper\nsweeper.jobs()\ndead_letters.jobs()"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
-def test_a_delivery_needs_nothing_that_the_layer_lacks() -> None:
+def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
     loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.sender()")
     assert "standardwebhooks" in loaded
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
-def test_the_zip_function_needs_nothing_that_its_layer_lacks() -> None:
+def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
     loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}

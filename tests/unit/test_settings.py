@@ -12,7 +12,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUCKET_NAME", "images-bucket")
 
 
-def test_every_bad_value_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_values_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BUCKET_NAME")
     bad = {"DEVICE": "tpu", "URL_EXPIRES_SECONDS": "7200", "EMBED_PROMPT": "perhaps", "MODEL_IDS": " , "}
     for name, value in bad.items():
@@ -32,14 +32,14 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
 
 
-def test_a_model_outside_the_registry_stops_the_start() -> None:
+def test_an_unregistered_model_is_rejected_at_startup() -> None:
     with pytest.raises(ValueError, match=r"none-such.*demo"):
         offered(["demo", "none-such"])
     assert list(offered(["sd-turbo", "demo"])) == ["sd-turbo", "demo"]
 
 
 @pytest.mark.parametrize("model", REGISTRY.values(), ids=lambda model: model.id)
-def test_every_registered_default_is_within_its_limits(model: object) -> None:
+def test_the_defaults_of_every_model_are_within_its_limits(model: object) -> None:
     from imagegen.registry import SCHEDULERS, Model
     from imagegen.request import GenerateRequest, resolve
 
