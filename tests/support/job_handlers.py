@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from imagegen.entrypoints import api, generator, worker
+from imagegen.entrypoints import api, dead_letters, generator, worker
 from tests.support.job_world import JobWorld
 from tools.lambda_event import Context, api_event
 
@@ -36,15 +37,27 @@ class JobHandlers:
 
     def work(self, *bodies: str) -> list[str]:
         """Invoke the worker with one record per body. Returns the message IDs that it reports as failed."""
-        records = [
-            {"messageId": str(index), "body": body, "eventSource": "aws:sqs", "receiptHandle": "r", "attributes": {}}
-            for index, body in enumerate(bodies)
-        ]
-        answer = worker.handler({"Records": records}, Context())
-        return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+        return _failed(worker.handler(_sqs_event(*bodies), Context()))
+
+    def dead_letter(self, body: str) -> list[str]:
+        """Invoke the dead-letter handler with one record. Returns the message IDs that it reports as failed."""
+        return _failed(dead_letters.handler(_sqs_event(body), Context()))
 
     def run_queued_jobs(self) -> None:
         assert self.work(*(json.dumps(message["Body"]) for message in self.world.messages())) == []
+
+
+def _sqs_event(*bodies: str) -> dict[str, Any]:
+    return {
+        "Records": [
+            {"messageId": str(index), "body": body, "eventSource": "aws:sqs", "receiptHandle": "r", "attributes": {}}
+            for index, body in enumerate(bodies)
+        ]
+    }
+
+
+def _failed(answer: Mapping[str, Any]) -> list[str]:
+    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
 
 def body(answer: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from imagegen.registry import REGISTRY
 from imagegen.service import ImageService, Receipts
 from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
+from tests.support.job_handlers import body
 from tools.lambda_event import Context, api_event
 
 
@@ -52,11 +53,6 @@ def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
     )
     monkeypatch.setattr(generator, "service", lambda: service)
     return Function(engine, bucket)
-
-
-def body(answer: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(answer["body"])
-    return document
 
 
 def test_an_answer_has_every_documented_member(function: Function) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from imagegen.entrypoints import dead_letters, worker
+from imagegen.entrypoints import worker
 from imagegen.errors import StorageUnavailable
 from imagegen.job_message import JobMessage
 from tests.support.job_faults import unavailable
@@ -39,8 +39,7 @@ def test_an_unreadable_message_is_dead_lettered_once_with_its_reason(
     assert handlers.work(message) == []
     (dead,) = handlers.world.messages("JobsDeadLetters")
     assert dead["MessageAttributes"]["reason"]["StringValue"] == reason
-    records = [{"messageId": "1", "body": message, "eventSource": "aws:sqs", "attributes": {}}]
-    assert dead_letters.handler({"Records": records}, Context()) == {"batchItemFailures": []}
+    assert handlers.dead_letter(message) == []
 
 
 def test_only_the_failed_record_returns_to_the_queue(handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +57,7 @@ def test_only_the_failed_record_returns_to_the_queue(handlers: JobHandlers, monk
     assert handlers.work(*messages) == ["0"]
 
 
-def test_a_message_whose_job_could_not_start_is_retried_in_minutes_not_after_the_visibility_timeout(
+def test_a_job_that_could_not_start_is_retried_before_the_visibility_timeout(
     handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers.submit()
@@ -99,8 +98,7 @@ def test_prompts_and_keys_are_not_logged(handlers: JobHandlers, printed: Callabl
     handlers.run_queued_jobs()
     handlers.work('{"canary": "canary"}', "canary")
     handlers.call("GET", "/jobs", queryStringParameters={"cursor": "canary"})
-    records = [{"messageId": "1", "body": "canary", "eventSource": "aws:sqs", "attributes": {}}]
-    dead_letters.handler({"Records": records}, Context())
+    handlers.dead_letter("canary")
     text = printed()
     assert job["id"] in text
     assert "canary" not in text

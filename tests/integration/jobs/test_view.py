@@ -34,7 +34,7 @@ def test_expired_images_have_no_url(world: JobWorld) -> None:
     world.clock.pass_s(120)
     with pytest.raises(ResultExpired):
         world.jobs.describe(job)
-    told = world.jobs.summarize(again)
-    assert (told.status, told.result) == ("succeeded", None)
-    assert told.error is not None
-    assert (told.error.code, told.error.status) == ("result_expired", 410)
+    summary = world.jobs.summarize(again)
+    assert (summary.status, summary.result) == ("succeeded", None)
+    assert summary.error is not None
+    assert (summary.error.code, summary.error.status) == ("result_expired", 410)

@@ -33,23 +33,23 @@ class FakeBatchEngine:
     fails_together: bool = False
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        return self._draw([generation], on_step)[0]
+        return self._run([generation], on_step)[0]
 
     def generate_together(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
         if self.fails_together:
             raise MemoryError
-        return self._draw(generations, on_step)
+        return self._run(generations, on_step)
 
     def close(self) -> None:
         """No background work to stop."""
 
-    def _draw(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
+    def _run(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
         self.calls.append(sorted(each.seed for each in generations))
         for step in range(1, STEPS + 1):
             self.steps += 1
             on_step(step, STEPS)
-        picture = {each.seed: Image.new("RGB", (8, 8), (each.seed, 0, 0)) for each in generations}
-        return [Generated([picture[each.seed]], 0.0, 0.1, 0.0, shared_by=len(generations)) for each in generations]
+        image = {each.seed: Image.new("RGB", (8, 8), (each.seed, 0, 0)) for each in generations}
+        return [Generated([image[each.seed]], 0.0, 0.1, 0.0, shared_by=len(generations)) for each in generations]
 
 
 def generate_all(
@@ -57,15 +57,15 @@ def generate_all(
 ) -> list[Future[Generated]]:
     """Run each generation in its own thread. `on_step` also gets the seed."""
     together = Together(window_s=10)
-    gathering: Engine = together.engine(engine)
+    batched: Engine = together.engine(engine)
     barrier = threading.Barrier(len(generations))
 
-    def draw(each: Generation) -> Generated:
+    def run(each: Generation) -> Generated:
         barrier.wait()
-        return gathering.generate(each, lambda step, of: on_step(each.seed, step, of) if on_step else None)
+        return batched.generate(each, lambda step, of: on_step(each.seed, step, of) if on_step else None)
 
     with together.expecting(len(generations)), ThreadPoolExecutor(len(generations)) as threads:
-        return [threads.submit(draw, each) for each in generations]
+        return [threads.submit(run, each) for each in generations]
 
 
 def color(future: Future[Generated]) -> int:

@@ -3,8 +3,6 @@ from __future__ import annotations
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -156,23 +154,3 @@ def test_a_scheduler_without_an_engine_is_an_invalid_request() -> None:
     assert "dpm_multistep" not in error.message
     assert "dpm_multistep" not in known_schedulers(DEMO, [OPENVINO])
     assert "dpm_multistep" in known_schedulers(DEMO, [OPENVINO, TORCH])
-
-
-def test_backends_are_chosen_with_a_reason(tmp_path: Path) -> None:
-    driver = tmp_path / "version"
-
-    def first(device: Literal["auto", "cpu", "cuda"], *engines: str) -> Backend:
-        return choose_backends(device, engines, BFLOAT16, threads=2, driver=driver)[0]
-
-    assert first("auto", "openvino", "torch") == first("auto", "torch", "openvino")
-    assert first("auto", "openvino", "torch").engine == "openvino"
-    assert first("auto", "openvino", "torch").precision == "bfloat16"
-    assert BFLOAT16.reason in first("auto", "openvino", "torch").reason
-    assert (first("auto", "torch").device, first("auto", "torch").precision) == ("cpu", "float32")
-    driver.touch()
-    gpu = first("auto", "openvino", "torch")
-    assert (gpu.engine, gpu.device, gpu.precision) == ("torch", "cuda", "float16")
-    assert str(driver) in gpu.reason
-    assert first("auto", "openvino").device == "cpu"
-    assert first("cpu", "openvino", "torch").device == "cpu"
-    assert first("cuda", "openvino", "torch").device == "cuda"

@@ -52,10 +52,10 @@ def test_the_result_describes_the_stored_objects() -> None:
 
 def test_a_generated_seed_is_returned_and_reproduces_the_image() -> None:
     world = World()
-    drawn = world.ask()
-    again = world.ask(seed=drawn.images[0].seed)
+    first = world.ask()
+    again = world.ask(seed=first.images[0].seed)
     assert again.cached
-    assert again.images[0].sha256 == drawn.images[0].sha256
+    assert again.images[0].sha256 == first.images[0].sha256
 
 
 def test_a_repeated_request_with_a_seed_is_answered_from_the_cache() -> None:
@@ -178,13 +178,6 @@ def test_a_known_load_time_counts_if_the_engine_must_be_loaded() -> None:
         world.ask(Deadline(lambda: 1.2), seed=3)
     assert world.engine.steps == 2 * steps
     world.ask(Deadline(lambda: 1.2), seed=3)
-
-
-def test_speed_is_estimated_separately_with_guidance() -> None:
-    pace = Pace()
-    pace.record(resolve_demo(guidance_scale=2), Measured(step_s=100.0, finish_s=10.0))
-    assert pace.of(resolve_demo(guidance_scale=1)).step_s == 0
-    assert pace.of(resolve_demo(guidance_scale=3)).step_s == 100
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("gone"), StorageUnavailable("down")])
