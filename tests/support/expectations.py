@@ -1,4 +1,4 @@
-"""Expected answer to each sample event in events/, from pytest and from `sam local invoke`."""
+"""Expected answer to each sample event in events/, for pytest and `sam local invoke`."""
 
 from __future__ import annotations
 

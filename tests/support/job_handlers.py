@@ -1,4 +1,4 @@
-"""The handlers of jobs with a JobWorld behind them."""
+"""The job handlers, wired to a JobWorld."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that jobs are submitted with, and what became of them."""
+"""Requests that tests submit as jobs, and whether a job used the cache."""
 
 from __future__ import annotations
 

@@ -41,6 +41,8 @@ class MovableClock:
 
 @dataclass
 class JobWorld:
+    """Job and image services on moto, with the fakes and the clock that tests control."""
+
     resources: Mapping[str, str]
     clock: MovableClock = field(default_factory=MovableClock)
     engine: FakeEngine = field(default_factory=FakeEngine)

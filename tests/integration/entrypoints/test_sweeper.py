@@ -1,4 +1,4 @@
-"""The Sweeper handlers."""
+"""The Sweeper function."""
 
 from __future__ import annotations
 

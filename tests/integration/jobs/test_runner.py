@@ -61,7 +61,7 @@ def test_concurrent_workers_generate_once(world: JobWorld) -> None:
     assert world.engine.generations == 1
 
 
-def test_cancelling_stops_at_the_next_step(world: JobWorld) -> None:
+def test_cancelling_stops_a_run_at_the_next_step(world: JobWorld) -> None:
     job = world.submit(webhook=HOOK)
 
     def cancel(step: int) -> None:
