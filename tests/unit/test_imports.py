@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,18 @@ FUNCTION = Path(__file__).resolve().parents[2] / "function"
 DIFFUSERS = {"torch", "diffusers", "transformers", "accelerate"}
 OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers", "openvino_telemetry"}
 ENGINES = DIFFUSERS | OPENVINO
+LAYER = FUNCTION.parent / "layers" / "core" / "requirements.txt"
+HIDE = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+"""Makes the top-level packages in `hidden` look as if they were not installed."""
 
 
 def modules_after(code: str) -> set[str]:
@@ -56,3 +70,31 @@ def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
 def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
     loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
+
+
+def outside_the_layer() -> set[str]:
+    """Installed top-level packages that are not in the layer, whose requirements list boto3 and its dependencies."""
+    layer = set(re.findall(r"^([\w-]+)==", LAYER.read_text(), re.MULTILINE))
+    assert "boto3" in layer
+    return {
+        package
+        for package, distributions in packages_distributions().items()
+        if not layer & {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
+    }
+
+
+@pytest.mark.parametrize(
+    "initialization_type", ["on-demand", "provisioned-concurrency", "snap-start", "lambda-managed-instances"]
+)
+@pytest.mark.parametrize("entrypoint", ["api", "dead_letters", "sweeper", "webhooks"])
+def test_a_zip_entrypoint_starts_with_only_the_layer_installed(entrypoint: str, initialization_type: str) -> None:
+    hidden = outside_the_layer()
+    assert hidden >= {"PIL", "numpy", "torch", "diffusers", "openvino"}
+    started = subprocess.run(
+        [sys.executable, "-c", f"hidden = {hidden}\n{HIDE}\nimport imagegen.entrypoints.{entrypoint}"],
+        env={**os.environ, "PYTHONPATH": str(FUNCTION), "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 0, started.stderr
