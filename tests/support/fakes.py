@@ -1,4 +1,4 @@
-"""Stand-ins for the ports that need no AWS and no model. tests/integration holds the store to S3's behaviour."""
+"""Fakes for the ports, without AWS or a model. tests/integration/aws runs the same cases against MemoryStore and S3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLENTY = Deadline(lambda: 1000.0)
 
 @dataclass
 class MemoryStore:
-    """An ImageStore in a dictionary. `failing` is raised by every call while it is set."""
+    """An ImageStore in a dictionary. While `failing` is set, every call raises it."""
 
     objects: dict[str, tuple[bytes, StoredImage]] = field(default_factory=dict)
     failing: ServiceError | None = None
@@ -54,7 +54,7 @@ class MemoryStore:
 
 @dataclass
 class MemoryLeases:
-    """Leases in a dictionary; none ends by itself. `failing` is raised by every call while it is set."""
+    """Leases in a dictionary that never expire. While `failing` is set, every `take` raises it."""
 
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     failing: ServiceError | None = None
@@ -74,20 +74,20 @@ class MemoryLeases:
 
 @dataclass
 class MemoryWebhooks:
-    """A WebhookQueue in a list."""
+    """A WebhookQueue in a list. While `failing` is set, `put` raises it."""
 
-    told: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    queued: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     failing: ServiceError | None = None
 
     def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
         if self.failing is not None:
             raise self.failing
-        self.told.append((tenant, job_id, url, event_type, final_state))
+        self.queued.append((tenant, job_id, url, event_type, final_state))
 
 
 @dataclass
 class FakeEngine:
-    """Paints one colour per seed, and counts. `during` is called before each step is reported."""
+    """Generates images of one color per seed and counts its calls. Calls `during` before it reports a step."""
 
     warnings: list[str] = field(default_factory=list)
     during: Callable[[int], None] = lambda step: None
@@ -116,7 +116,7 @@ class FakeEngine:
 
 @dataclass
 class FakeEngines:
-    """Hands out one engine for every model; the first time takes a second on its own clock."""
+    """Returns the same engine for every model. The first call reports a load time of one second."""
 
     engine: FakeEngine
     backend: Backend = BACKEND

@@ -1,4 +1,4 @@
-"""Jobs around the AWS that moto plays: real table, queue and bucket, a fake engine, a clock that tests move."""
+"""The job services on moto's table, queue, and bucket, with a fake engine and a clock that tests advance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOOK = {"url": "https://example.com/hook"}
 
 @dataclass
 class MovableClock:
-    """Epoch milliseconds that only a test moves, from now on: objects get their time from S3."""
+    """Epoch milliseconds that only the test advances. Starts now, because S3 timestamps objects with the real time."""
 
     now: int = field(default_factory=epoch_ms)
 
@@ -41,6 +41,8 @@ class MovableClock:
 
 @dataclass
 class JobWorld:
+    """Job and image services on moto, with the fakes and the clock that tests control."""
+
     resources: Mapping[str, str]
     clock: MovableClock = field(default_factory=MovableClock)
     engine: FakeEngine = field(default_factory=FakeEngine)
@@ -86,7 +88,7 @@ class JobWorld:
         return self.jobs.get(job.tenant, job.job_id)
 
     def messages(self, queue: str = "JobsQueue") -> list[dict[str, Any]]:
-        """What can be received now; receiving hides it."""
+        """Messages visible in the queue. Receiving hides them."""
         sqs = boto3.client("sqs")
         found = []
         while batch := sqs.receive_message(

@@ -1,6 +1,6 @@
-"""R3: states are legal and final ones stay, whatever comes in whatever order (Hypothesis against moto's table).
+"""R3: state transitions are legal and final states never change, in any order of events (Hypothesis, moto's table).
 
-STATE_RUNS sets the number of runs, 2,000 for `make faults`; each has up to 50 steps.
+STATE_RUNS sets the number of runs: 2,000 in `make faults`. Each run has up to 50 steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUNS = int(os.environ.get("STATE_RUNS", "15"))
 TRANSLATED = translation()
 OWNERS = ["one", "two", "three"]
 RARELY = st.sampled_from([False, False, False, False, True])
-"""For what ends a job from outside: otherwise most lives would be over before a run has begun."""
+"""For rules that end the job from outside. If they were frequent, few jobs would live to see a run."""
 LEGAL = {
     "queued": {"queued", "running", "cancelled", "failed"},
     "running": {"queued", "running", "succeeded", "failed", "cancelled"},
@@ -33,23 +33,23 @@ RESULT: dict[str, Any] = {"images": [], "cost": {"billed_ms": 1, "usd": 0.1}}
 
 
 class JobLife(RuleBasedStateMachine):
-    """Callers, workers, a sweeper and the dead letters' handler, each acting on what it last saw."""
+    """Callers, workers, the sweeper, and the dead-letter handler, each acting on the job as it last read it."""
 
     @initialize()
-    def begin(self) -> None:
-        self.played = played(TRANSLATED, "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue")
-        self.world = JobWorld(self.played.__enter__())
+    def submit(self) -> None:
+        self.mock = played(TRANSLATED, "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue")
+        self.world = JobWorld(self.mock.__enter__())
         self.job = self.world.submit(webhook=HOOK)
         self.seen: dict[str, Job] = dict.fromkeys(OWNERS, self.job)
         self.last: Job | None = self.job
         self.deleted = False
 
     def teardown(self) -> None:
-        if hasattr(self, "played"):
-            self.played.__exit__(None, None, None)
+        if hasattr(self, "mock"):
+            self.mock.__exit__(None, None, None)
 
     @rule(owner=st.sampled_from(OWNERS))
-    def look(self, owner: str) -> None:
+    def read(self, owner: str) -> None:
         self.seen[owner] = self.world.store.get("alice", self.job.job_id) or self.seen[owner]
 
     @rule(seconds=st.sampled_from([0.1, 5, 21, 16, 3601]))
@@ -68,7 +68,7 @@ class JobLife(RuleBasedStateMachine):
         )
 
     @rule(owner=st.sampled_from(OWNERS), cause=st.sampled_from(get_args(jobs.Cause)))
-    def hand_on(self, owner: str, cause: jobs.Cause) -> None:
+    def requeue(self, owner: str, cause: jobs.Cause) -> None:
         now, limits = self.world.clock(), self.world.limits
         self._change(owner, lambda job: jobs.handed_on(job, owner, now, limits, cause))
 
@@ -77,16 +77,16 @@ class JobLife(RuleBasedStateMachine):
         now, limits = self.world.clock(), self.world.limits
         self._change(owner, lambda job: jobs.succeeded(job, owner, now, limits, RESULT))
 
-    @rule(owner=st.sampled_from(OWNERS), really=RARELY)
-    def fail(self, owner: str, really: bool) -> None:
-        if not really:
+    @rule(owner=st.sampled_from(OWNERS), fires=RARELY)
+    def fail(self, owner: str, fires: bool) -> None:
+        if not fires:
             return
         now, limits = self.world.clock(), self.world.limits
         self._change(owner, lambda job: jobs.failed(job, now, limits, {"code": "internal_error"}, owner=owner))
 
-    @rule(really=RARELY)
-    def cancel(self, really: bool) -> None:
-        if not really:
+    @rule(fires=RARELY)
+    def cancel(self, fires: bool) -> None:
+        if not fires:
             return
         try:
             assert self.world.jobs.cancel("alice", self.job.job_id).state == "cancelled"
@@ -97,9 +97,9 @@ class JobLife(RuleBasedStateMachine):
     def sweep(self) -> None:
         self.world.jobs.sweep(PLENTY)
 
-    @rule(really=RARELY)
-    def dead_letter(self, really: bool) -> None:
-        if not really:
+    @rule(fires=RARELY)
+    def dead_letter(self, fires: bool) -> None:
+        if not fires:
             return
         self.world.jobs.dead_letter("alice", self.job.job_id)
 
@@ -116,7 +116,7 @@ class JobLife(RuleBasedStateMachine):
             self.world.jobs.delete("alice", self.job.job_id)
         except JobNotFinal:
             return
-        raise AssertionError("a job that was not final was deleted")
+        raise AssertionError("a job was deleted before it was final")
 
     @invariant()
     def holds(self) -> None:
@@ -141,7 +141,7 @@ class JobLife(RuleBasedStateMachine):
         assert now.done_with == (now.due_at == 1000 * now.expires_at)
         assert now.state in FINAL or not now.done_with
         assert 0 <= now.attempt <= self.world.limits.max_attempts
-        assert len(self.world.webhooks.told) <= now.final
+        assert len(self.world.webhooks.queued) <= now.final
         self.last = now
 
     def _change(self, owner: str, transition: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the generated document says of each route that nobody but us could know."""
+"""The parts of the OpenAPI document that the code adds to what the framework generates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.lambda_event import Context
 
 Json = dict[str, Any]
 ONE, CANCEL = "/jobs/{job_id}", "/jobs/{job_id}/cancel"
-TAKEN = {
+PARAMETERS = {
     ("get", "/health"): set(),
     ("get", "/models"): set(),
     ("post", "/generate"): {"idempotency-key", "prefer"},
@@ -39,11 +39,11 @@ def parameters(operation: Json) -> dict[str, Json]:
     return {each["name"]: each for each in operation.get("parameters", [])}
 
 
-def test_every_parameter_is_named(operations: dict[tuple[str, str], Json]) -> None:
-    assert {route: set(parameters(operation)) for route, operation in operations.items()} == TAKEN
+def test_every_parameter_is_documented(operations: dict[tuple[str, str], Json]) -> None:
+    assert {route: set(parameters(operation)) for route, operation in operations.items()} == PARAMETERS
 
 
-def test_parameters_have_their_bounds_and_may_be_left_out(operations: dict[tuple[str, str], Json]) -> None:
+def test_parameters_are_optional_and_have_their_bounds(operations: dict[tuple[str, str], Json]) -> None:
     found = parameters(operations["get", "/jobs"]) | parameters(operations["post", "/jobs"])
     assert not any(each["required"] for each in found.values())
     assert found["limit"]["schema"] | {"minimum": 1, "maximum": 100, "type": "integer"} == found["limit"]["schema"]
@@ -51,7 +51,7 @@ def test_parameters_have_their_bounds_and_may_be_left_out(operations: dict[tuple
     assert found["idempotency-key"]["schema"]["maxLength"] == 255
 
 
-def test_a_deleted_job_has_no_body(operations: dict[tuple[str, str], Json]) -> None:
+def test_deletion_returns_no_body(operations: dict[tuple[str, str], Json]) -> None:
     answers = operations["delete", ONE]["responses"]
     assert answers["204"]["content"] == {}
     assert "200" not in answers
@@ -65,7 +65,7 @@ def test_a_deleted_job_has_no_body(operations: dict[tuple[str, str], Json]) -> N
         ("409", {("delete", ONE), ("post", CANCEL), ("post", "/generate")}),
     ],
 )
-def test_refusals_stand_where_they_are_given(
+def test_each_error_is_documented_where_it_can_occur(
     operations: dict[tuple[str, str], Json], status: str, routes: set[tuple[str, str]]
 ) -> None:
     assert {route for route, operation in operations.items() if status in operation["responses"]} == routes

@@ -78,3 +78,9 @@ def test_messages_in_flight_are_read() -> None:
     webhook = WebhookMessage.parse(STORED["messages"]["webhook"])
     assert webhook.webhook_id == "msg_01KAJ9X2S4QZ8W3V5N7M6K1H0G"
     assert webhook.body() == STORED["messages"]["webhook"]
+
+
+def test_a_job_is_read_as_it_was_written() -> None:
+    for written in (new(), renewed_at(running(), 5), states.succeeded(running(), "me", NOW, TIMING, RESULT)):
+        assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
+    assert "prompt" not in str(to_item(new())["pk"])

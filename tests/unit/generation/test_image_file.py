@@ -23,21 +23,21 @@ def image() -> Image.Image:
     return Image.linear_gradient("L").convert("RGB")
 
 
-def test_the_file_carries_its_parameters(image: Image.Image, generation: Generation) -> None:
+def test_the_file_contains_its_parameters(image: Image.Image, generation: Generation) -> None:
     opened = Image.open(io.BytesIO(encode(image, generation, 2, embed_prompt=True)))
     assert opened.info["prompt"] == PROMPT
     assert (opened.info["seed"], opened.info["model"], opened.info["scheduler"]) == ("9", "demo", "ddim")
     assert opened.tobytes() == image.tobytes()
 
 
-def test_the_prompt_can_be_left_out(image: Image.Image, generation: Generation) -> None:
+def test_the_prompt_can_be_omitted(image: Image.Image, generation: Generation) -> None:
     body = encode(image, generation, 0, embed_prompt=False)
     assert "prompt" not in Image.open(io.BytesIO(body)).info
     assert PROMPT.encode() not in body
 
 
 @pytest.mark.parametrize("output_format", CONTENT_TYPES)
-def test_each_format_is_what_it_says_and_repeats(
+def test_each_format_has_its_content_type_and_is_reproducible(
     image: Image.Image, generation: Generation, output_format: OutputFormat
 ) -> None:
     generation = replace(generation, output_format=output_format)

@@ -12,11 +12,11 @@ from imagegen.registry import REGISTRY
 from imagegen.request import MAX_SEED, GenerateRequest, Generation, WarmUpRequest, resolve
 
 DEMO = REGISTRY["demo"]
-SURROUNDINGS: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
+ENVIRONMENT: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
 
 
 def codes(body: dict[str, Any]) -> dict[str, str]:
-    """Field and code of everything that is wrong with a body."""
+    """Error codes by field for an invalid body."""
     with pytest.raises(InvalidRequest) as caught:
         GenerateRequest.parse(body)
     return {error.field: error.code for error in caught.value.errors}
@@ -60,7 +60,7 @@ def generation(**fields: Any) -> Generation:
         ({"seed": -1, "width": 7, "x": 1}, {"seed": "out_of_range", "width": "size_invalid", "x": "unknown_field"}),
     ],
 )
-def test_each_wrong_field_is_named_with_its_code(fields: dict[str, Any], wrong: dict[str, str]) -> None:
+def test_each_invalid_field_is_named_with_its_code(fields: dict[str, Any], wrong: dict[str, str]) -> None:
     assert codes({"prompt": "a red circle", **fields}) == wrong
 
 
@@ -80,7 +80,7 @@ def test_each_wrong_field_is_named_with_its_code(fields: dict[str, Any], wrong: 
         (None, "wrong_type"),
     ],
 )
-def test_prompts_that_say_nothing_or_hide_something_are_refused(prompt: object, code: str) -> None:
+def test_empty_prompts_and_hidden_characters_are_rejected(prompt: object, code: str) -> None:
     assert codes({"prompt": prompt}) == {"prompt": code}
 
 
@@ -88,13 +88,13 @@ def test_a_missing_prompt_is_named() -> None:
     assert codes({}) == {"prompt": "missing_field"}
 
 
-def test_prompts_are_trimmed_and_keep_their_inner_format_characters() -> None:
+def test_prompts_are_trimmed_and_keep_inner_format_characters() -> None:
     family = "👨\u200d👩\u200d👧 at\nhome"
     assert GenerateRequest.parse({"prompt": f"\u200b {family}\t"}).prompt == family
     assert len(GenerateRequest.parse({"prompt": " " + "x" * 2000 + " "}).prompt) == 2000
 
 
-def test_no_message_repeats_what_the_caller_sent() -> None:
+def test_no_message_repeats_the_input() -> None:
     with pytest.raises(InvalidRequest) as caught:
         GenerateRequest.parse({"prompt": ["canary-1"], "seed": "canary-2", "model": 3, "cache": "canary-3"})
     assert "canary" not in str(caught.value.problem(instance="/generate", request_id="r"))
@@ -105,7 +105,7 @@ values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | s
 
 
 @given(st.dictionaries(fields, values))
-def test_any_object_is_a_request_or_refused_with_fields(body: dict[str, Any]) -> None:
+def test_any_object_is_valid_or_rejected_with_fields(body: dict[str, Any]) -> None:
     try:
         GenerateRequest.parse(body)
     except InvalidRequest as error:
@@ -113,7 +113,7 @@ def test_any_object_is_a_request_or_refused_with_fields(body: dict[str, Any]) ->
         assert all(each.field.split(".")[0] in {*GenerateRequest.model_fields, "x"} for each in error.errors)
 
 
-def test_gaps_are_filled_from_the_model() -> None:
+def test_missing_fields_get_the_defaults_of_the_model() -> None:
     resolved = generation()
     assert (resolved.width, resolved.height, resolved.num_inference_steps) == (
         128,
@@ -134,7 +134,7 @@ def test_gaps_are_filled_from_the_model() -> None:
         ({"scheduler": "DDIMScheduler", "width": 4096}, {"scheduler": "unknown_scheduler", "width": "size_invalid"}),
     ],
 )
-def test_the_models_limits_are_checked_all_at_once(fields: dict[str, Any], wrong: dict[str, str]) -> None:
+def test_all_limits_of_the_model_are_checked_together(fields: dict[str, Any], wrong: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         generation(**fields)
     assert {error.field: error.code for error in caught.value.errors} == wrong
@@ -148,15 +148,15 @@ def test_the_models_limits_are_checked_all_at_once(fields: dict[str, Any], wrong
         {"scheduler": "euler"}, {"output_format": "webp"},
     ],
 )  # fmt: skip
-def test_the_cache_key_knows_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
+def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
     one = generation()
     other = dataclasses.replace(one, **change)
-    assert one.cache_key(**SURROUNDINGS) != other.cache_key(**SURROUNDINGS)
+    assert one.cache_key(**ENVIRONMENT) != other.cache_key(**ENVIRONMENT)
 
 
-def test_the_cache_key_covers_every_field_and_its_surroundings() -> None:
+def test_the_cache_key_covers_every_field_and_the_environment() -> None:
     tested = 12
-    assert len(dataclasses.fields(Generation)) == tested, "a new field needs a case in the test above"
+    assert len(dataclasses.fields(Generation)) == tested, "add a case for the new field to the test above"
     one = generation()
     keys = {
         one.cache_key(engine=engine, precision=precision, embed_prompt=embed)
@@ -167,11 +167,11 @@ def test_the_cache_key_covers_every_field_and_its_surroundings() -> None:
     assert len(keys) == 8
 
 
-def test_the_cache_key_ignores_what_changes_no_byte() -> None:
-    plain = generation(guidance_scale=1).cache_key(**SURROUNDINGS)
-    assert generation(guidance_scale=1.0, cache="refresh", metadata={"a": "b"}).cache_key(**SURROUNDINGS) == plain
-    assert generation(width=128, scheduler="ddim", guidance_scale=1).cache_key(**SURROUNDINGS) == plain
-    assert generation(guidance_scale=1, negative_prompt="unused without guidance").cache_key(**SURROUNDINGS) == plain
+def test_the_cache_key_ignores_what_does_not_change_the_bytes() -> None:
+    plain = generation(guidance_scale=1).cache_key(**ENVIRONMENT)
+    assert generation(guidance_scale=1.0, cache="refresh", metadata={"a": "b"}).cache_key(**ENVIRONMENT) == plain
+    assert generation(width=128, scheduler="ddim", guidance_scale=1).cache_key(**ENVIRONMENT) == plain
+    assert generation(guidance_scale=1, negative_prompt="unused without guidance").cache_key(**ENVIRONMENT) == plain
 
 
 def test_seeds_of_further_images_wrap_around() -> None:
@@ -179,7 +179,7 @@ def test_seeds_of_further_images_wrap_around() -> None:
     assert [last.seed_of(index) for index in range(3)] == [MAX_SEED, 0, 1]
 
 
-def test_a_warm_up_ping_is_exactly_true() -> None:
+def test_a_warm_up_request_is_exactly_true() -> None:
     assert WarmUpRequest.parse({"warmup": True, "model": "demo"}).model == "demo"
     for wrong in ({"warmup": 1}, {"warmup": "true"}, {"warmup": False}, {"warmup": True, "prompt": "x"}):
         with pytest.raises(InvalidRequest):
