@@ -15,9 +15,9 @@ from imagegen.ports import Backend, Engine, Generated, OnStep, Resident
 from imagegen.registry import Model
 from imagegen.request import GenerateRequest, Generation, resolve
 from imagegen.together import Together
-from tests.integration.conftest import played, translation
 from tests.model.conftest import DEMO, TORCH
 from tests.support.job_world import JobWorld
+from tools.faults.template_resources import BUCKET, QUEUE, TABLE, moto_resources, translated_template
 from tools.lambda_event import Context
 
 PROMPTS = ["a red circle on a white background", "a blue square on a white background", "a yellow star"]
@@ -95,7 +95,7 @@ def test_a_batch_of_messages_is_one_call_and_each_job_has_its_own_end(
     torch_engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted, together = Counted(torch_engine), Together(window_s=60)
-    with played(translation(), "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as resources:
+    with moto_resources(translated_template(), BUCKET, TABLE, QUEUE) as resources:
         world = JobWorld(resources)
         world.service._engines = One(together.engine(counted))
         monkeypatch.setattr(worker, "draws_together", True)

@@ -1,4 +1,4 @@
-"""Stand-ins for the ports that need no AWS and no model. tests/integration holds the store to S3's behaviour."""
+"""Fakes of the ports that need neither AWS nor a model. tests/integration checks that MemoryStore behaves as S3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLENTY = Deadline(lambda: 1000.0)
 
 @dataclass
 class MemoryStore:
-    """An ImageStore in a dictionary. `failing` is raised by every call while it is set."""
+    """An ImageStore in a dictionary. Every call raises `failing` while it is set."""
 
     objects: dict[str, tuple[bytes, StoredImage]] = field(default_factory=dict)
     failing: ServiceError | None = None
@@ -54,7 +54,7 @@ class MemoryStore:
 
 @dataclass
 class MemoryLeases:
-    """Leases in a dictionary; none ends by itself. `failing` is raised by every call while it is set."""
+    """Leases in a dictionary. They do not expire. Every call raises `failing` while it is set."""
 
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     failing: ServiceError | None = None
@@ -73,21 +73,8 @@ class MemoryLeases:
 
 
 @dataclass
-class MemoryWebhooks:
-    """A WebhookQueue in a list."""
-
-    told: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-    failing: ServiceError | None = None
-
-    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
-        if self.failing is not None:
-            raise self.failing
-        self.told.append((tenant, job_id, url, event_type, final_state))
-
-
-@dataclass
 class FakeEngine:
-    """Paints one colour per seed, and counts. `during` is called before each step is reported."""
+    """Returns an image of one color per seed, and counts. Calls `during` before it reports each step."""
 
     warnings: list[str] = field(default_factory=list)
     during: Callable[[int], None] = lambda step: None
@@ -116,7 +103,7 @@ class FakeEngine:
 
 @dataclass
 class FakeEngines:
-    """Hands out one engine for every model; the first time takes a second on its own clock."""
+    """One engine for every model. Loading reports one second the first time, then none."""
 
     engine: FakeEngine
     backend: Backend = BACKEND

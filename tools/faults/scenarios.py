@@ -152,7 +152,7 @@ def r6(ring: Ring) -> Figures:
 
 def r3(ring: Ring) -> Figures:
     """States are legal and final ones stay: 2,000 random lives of 50 steps."""
-    return _figures("tools.faults.states", ring.scaled(2000), ring.seed)
+    return _figures("tools.faults.lifecycle_runs", ring.scaled(2000), ring.seed)
 
 
 def r8(ring: Ring) -> Figures:

@@ -1,4 +1,4 @@
-"""Webhooks through SQS and SSM as moto plays them, with the queues of template.yaml."""
+"""Webhook queue and signing secrets on moto's SQS and SSM, with the queues of template.yaml."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def receive(url: str) -> ReceivedMessage | None:
 # -- queue -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_put_is_what_is_delivered(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+def test_message_is_delivered_as_it_was_put(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
     queue.put(*PUT)
     received = receive(queues["WebhooksQueue"])
     assert received is not None
@@ -51,7 +51,7 @@ def test_what_was_put_is_what_is_delivered(queue: SqsWebhookQueue, queues: dict[
     assert received.attempt == 1
 
 
-def test_a_postponed_message_is_hidden_and_comes_back(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+def test_postponed_message_is_invisible_until_its_delay_ends(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
     queue.put(*PUT)
     url = queues["WebhooksQueue"]
     received = receive(url)
@@ -64,7 +64,7 @@ def test_a_postponed_message_is_hidden_and_comes_back(queue: SqsWebhookQueue, qu
     assert (again.message_id, again.attempt) == (received.message_id, 2)
 
 
-def test_no_delay_is_longer_than_sqs_hides_a_message(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+def test_delays_are_within_the_longest_visibility_timeout(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
     assert max(DELAYS) * (1 + JITTER) <= LONGEST_HIDING_S < 12 * 3600
     queue.put(*PUT)
     received = receive(queues["WebhooksQueue"])
@@ -72,16 +72,16 @@ def test_no_delay_is_longer_than_sqs_hides_a_message(queue: SqsWebhookQueue, que
     queue.postpone(received, 10**9)
 
 
-def test_a_buried_message_says_why(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.bury(ReceivedMessage("m", "r", "what it said", 3), "status_410")
+def test_dead_letter_has_its_reason(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    queue.bury(ReceivedMessage("m", "r", "the body", 3), "status_410")
     (dead,) = boto3.client("sqs").receive_message(
         QueueUrl=queues["WebhooksDeadLetters"], MessageAttributeNames=["All"]
     )["Messages"]
-    assert (dead["Body"], dead["MessageAttributes"]["reason"]["StringValue"]) == ("what it said", "status_410")
+    assert (dead["Body"], dead["MessageAttributes"]["reason"]["StringValue"]) == ("the body", "status_410")
 
 
 @pytest.mark.usefixtures("queues")
-def test_a_queue_that_fails_says_so_without_its_name() -> None:
+def test_queue_failure_does_not_reveal_the_queues_name() -> None:
     lost = SqsWebhookQueue("https://sqs.us-east-1.amazonaws.com/123456789012/lost", "lost")
     with pytest.raises(StorageUnavailable) as caught:
         lost.put(*PUT)
@@ -90,7 +90,7 @@ def test_a_queue_that_fails_says_so_without_its_name() -> None:
         lost.bury(ReceivedMessage("m", "r", "b", 1), "x")
 
 
-def test_the_queues_own_redrive_comes_after_ours(translated: Template) -> None:
+def test_redrive_and_retention_allow_every_attempt(translated: Template) -> None:
     properties = translated["Resources"]["WebhooksQueue"]["Properties"]
     assert properties["RedrivePolicy"]["maxReceiveCount"] > len(DELAYS) + 1
     assert properties["MessageRetentionPeriod"] > sum(DELAYS) * (1 + JITTER) + 3600
@@ -99,7 +99,7 @@ def test_the_queues_own_redrive_comes_after_ours(translated: Template) -> None:
 # -- secrets -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_read_from_its_tenants_parameter(secrets: SsmSecretStore) -> None:
+def test_secret_is_read_from_the_tenants_parameter(secrets: SsmSecretStore) -> None:
     signing = SigningSecrets.new().rotated()
     boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value=str(signing), Type="SecureString")
     text = secrets.get("alice")
@@ -108,13 +108,13 @@ def test_a_secret_is_read_from_its_tenants_parameter(secrets: SsmSecretStore) ->
     assert secrets.get("bob") is None
 
 
-def test_an_absent_secret_is_asked_for_again(secrets: SsmSecretStore) -> None:
+def test_missing_secret_is_not_cached(secrets: SsmSecretStore) -> None:
     assert secrets.get("alice") is None
     boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value="x", Type="SecureString")
     assert secrets.get("alice") == "x"
 
 
-def test_a_parameter_store_that_fails_says_so(secrets: SsmSecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameter_store_failure_is_reported(secrets: SsmSecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable) as caught:
         secrets.get("no such tenant ☃")
@@ -132,7 +132,7 @@ def test_every_webhook_is_delivered_or_dead_lettered(queues: dict[str, str]) -> 
     assert set(report.failures) == set(webhook_deliveries.FAILURES)
 
 
-def test_a_sender_that_forgets_is_caught(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_dead_letter_is_found(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SqsWebhookQueue, "bury", lambda *_: None)
     report = webhook_deliveries.run(queues, count=20, seed=1)
     assert report.lost
