@@ -124,7 +124,7 @@ class Environment:
         return True
 
     def _cpu_wait_s(self) -> float:
-        """Seconds that its main thread has been runnable without a CPU since it started. 0 where not on Linux."""
+        """Seconds that its main thread has been runnable without a CPU since it started (Linux; else 0)."""
         try:
             return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
         except OSError:
@@ -145,11 +145,11 @@ class Environment:
             self.end()
         if self._process is None or self._pipe is None:
             self._starts += 1
-            self._pipe, theirs = self._context.Pipe()
+            self._pipe, child_pipe = self._context.Pipe()
             name = f"{self._name}-{self._starts}"
-            self._process = self._context.Process(target=_serve, args=(theirs, self._function, name), daemon=True)
+            self._process = self._context.Process(target=_serve, args=(child_pipe, self._function, name), daemon=True)
             self._process.start()
-            theirs.close()
+            child_pipe.close()
             with suppress(EOFError):  # it crashed during init: the next read from the pipe reports that
                 self._pipe.recv()  # ready: Lambda's timeout starts after the init phase
         else:

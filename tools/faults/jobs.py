@@ -30,7 +30,7 @@ from tools.local.process import ROOT
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "sleeps")
 SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, longest_pause_s=8)
-"""A tenth of the real times, except that the longest pause is 8 s instead of 15 minutes."""
+"""A tenth of the real times, except that the longest pause is 8 s instead of 15 minutes. R6 has the real times."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
 _VISIBILITY_S: Final = 4
@@ -72,7 +72,7 @@ class SleepingEngine:
         self._step_s = step_s
 
     def close(self) -> None:
-        """There is nothing to release."""
+        """Does nothing: a SleepingEngine has no resources."""
 
     def generate(self, generation: Generation, on_step: OnStep) -> Generated:
         steps = generation.num_inference_steps

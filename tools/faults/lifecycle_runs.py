@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from tools.faults.job_lifecycle import STEPS, JobLifecycle
+from tools.faults.template_resources import set_moto_environment
 
 Figures = dict[str, Any]
 
@@ -55,6 +56,7 @@ def check(runs: int, number: int) -> Figures:
 
 def main() -> int:
     """Return 0 if no invariant was violated, and all five states and the deleted job were seen, else 1."""
+    set_moto_environment()
     runs, number = map(int, sys.argv[1:3])
     processes = min(runs, os.cpu_count() or 1)
     share = -(-runs // processes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,19 @@ from typing import Any, Final
 import boto3
 from moto import mock_aws
 
-from tools.local.process import REGION, ROOT
+from tools.local.process import ACCESS_KEY, REGION, ROOT
 from tools.local.template import S3Object, Template, translate
 
 BUCKET: Final = "AWS::S3::Bucket"
 TABLE: Final = "AWS::DynamoDB::Table"
 QUEUE: Final = "AWS::SQS::Queue"
+
+
+def set_moto_environment() -> None:
+    """Set this process's region and fake credentials, and remove variables that would lead clients past moto."""
+    os.environ.update(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=ACCESS_KEY, AWS_DEFAULT_REGION=REGION)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
 
 
 def translated_template() -> Template:
@@ -42,6 +50,6 @@ def create_resources(cloudformation: Any, template: Template, *types: str) -> di
 
 @contextmanager
 def moto_resources(template: Template, *types: str) -> Iterator[dict[str, str]]:
-    """Run the block against moto with the template's resources of these types; yields what create_resources returns."""
+    """Use moto during the block, with the template's resources of these types. Yields what create_resources returns."""
     with mock_aws():
         yield create_resources(boto3.client("cloudformation"), template, *types)

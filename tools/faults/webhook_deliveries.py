@@ -30,7 +30,7 @@ from imagegen.ports import ReceivedMessage, WebhookRetries
 from imagegen.webhooks import DELAYS, SigningSecrets, WebhookSender
 from tools.faults import webhook_receiver as receiver
 from tools.faults.poller import as_record
-from tools.faults.template_resources import QUEUE, moto_resources, translated_template
+from tools.faults.template_resources import QUEUE, moto_resources, set_moto_environment, translated_template
 from tools.faults.webhook_receiver import Behaviour, Receiver, Request
 
 TENANT = "0123456789abcdef"
@@ -256,6 +256,7 @@ def _dead_letters(url: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    set_moto_environment()
     with moto_resources(translated_template(), QUEUE) as urls:
         report = run(urls, int(sys.argv[1]), int(sys.argv[2]))
     print(json.dumps({"holds": report.holds, **asdict(report)}))
