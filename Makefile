@@ -79,7 +79,7 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: faults
-faults: $(VENV)/.ready ## the promises R1 to R8 under faults and kills, writes .local/faults.json: make faults SEED=1 SCALE=0.1
+faults: $(VENV)/.ready ## test promises R1 to R8 under faults and kills, write .local/faults.json: make faults SEED=1 SCALE=0.1
 	$(BIN)/python -W ignore -m tools.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
 
 .PHONY: transcript

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on 127.0.0.1 that speaks TLS and behaves as badly as it is told to."""
+"""An HTTPS webhook receiver on 127.0.0.1 that misbehaves as configured."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from imagegen.targets import Courier, Limits
 HOST = "hooks.example.com"
 LOOPBACK = IPv4Address("127.0.0.1")
 PATIENT = Limits(connect_s=10.0, silence_s=20.0, total_s=30.0)
-"""For answers that come: a busy machine is no fault."""
+"""For receivers that answer: long enough for a busy machine."""
 IMPATIENT = Limits(connect_s=1.0, silence_s=0.3, total_s=0.5)
-"""For those that never come or never end."""
+"""For receivers that never answer or never finish their answer."""
 _SILENT_S = 10
 _ENDLESS_S = 45
-"""What never comes, and what never ends, gives up after all, or a sender without limits would hang."""
+"""Limits on silent and endless answers: without them a sender that has no timeouts would hang."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What arrived; header names in lower case."""
+    """A received request. Header names are in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -42,6 +42,8 @@ Behaviour = Callable[["_Handler", Request], None]
 
 
 def status(code: int, **headers: str) -> Behaviour:
+    """Answer with a status code, these headers and no body."""
+
     def answer(handler: _Handler, _: Request) -> None:
         handler.send_response(code)
         for name, value in headers.items():
@@ -53,35 +55,38 @@ def status(code: int, **headers: str) -> Behaviour:
 
 
 def silence(handler: _Handler, _: Request) -> None:
-    """Take the request and say nothing until the sender has gone."""
-    handler.wait_for_the_end()
+    """Read the request and send nothing until the sender disconnects."""
+    handler.wait_for_disconnect()
 
 
 def reset(handler: _Handler, _: Request) -> None:
-    """End the connection with RST."""
+    """Close the connection with RST."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.connection.close()
 
 
 def drip(handler: _Handler, _: Request) -> None:
-    """A byte now and then, each within the time that a silence may take: an answer that never ends."""
-    handler.go_on_with(b"HTTP/1.1 200 OK\r\nx-slow: ", b"x", pause_s=0.02)
+    """Send a byte every 20 ms, so that no read times out: an answer that never ends."""
+    handler.repeat(b"HTTP/1.1 200 OK\r\nx-slow: ", b"x", pause_s=0.02)
 
 
 def flood(handler: _Handler, _: Request) -> None:
-    """A success with a body that never ends, as fast as it goes."""
-    handler.go_on_with(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n", b"x" * 65536)
+    """Answer 200 with a body that never ends, at full speed."""
+    handler.repeat(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n", b"x" * 65536)
 
 
 def endless_headers(handler: _Handler, _: Request) -> None:
-    handler.go_on_with(b"HTTP/1.1 200 OK\r\n", b"x-header: " + b"x" * 1000 + b"\r\n")
+    """Answer 200 with headers that never end."""
+    handler.repeat(b"HTTP/1.1 200 OK\r\n", b"x-header: " + b"x" * 1000 + b"\r\n")
 
 
 def endless_continue(handler: _Handler, _: Request) -> None:
-    handler.go_on_with(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+    """Answer 100 Continue without end."""
+    handler.repeat(b"", b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def garbage(handler: _Handler, _: Request) -> None:
+    """Answer with bytes that are not HTTP."""
     handler.wfile.write(b"\x00\xff not HTTP at all\r\n\r\n")
 
 
@@ -97,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers["content-length"])
         body = self.rfile.read(length)
-        if len(body) < length:  # the sender's time was over in the middle
+        if len(body) < length:  # the sender timed out in the middle of it
             return
         received = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         self.server.requests.append(received)
@@ -111,16 +116,16 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def wait_for_the_end(self) -> None:
+    def wait_for_disconnect(self) -> None:
         try:
             self.connection.recv(1)
         except TimeoutError:
             self.server.outwaited += 1
         except OSError:
-            return  # the sender has gone
+            return  # the sender disconnected
 
-    def go_on_with(self, start: bytes, piece: bytes, pause_s: float = 0.0) -> None:
-        """Write pieces until the sender has gone."""
+    def repeat(self, start: bytes, piece: bytes, pause_s: float = 0.0) -> None:
+        """Write `start`, then `piece` repeatedly until the sender disconnects."""
         end = time.monotonic() + _ENDLESS_S
         with suppress(OSError):
             self.wfile.write(start)
@@ -142,21 +147,23 @@ class _Server(ThreadingHTTPServer):
         self.outwaited = 0
 
     def handle_error(self, *_: Any) -> None:
-        """A sender that leaves, or breaks off the handshake, is what many tests are about."""
+        """Print nothing: many tests have senders that disconnect, also during the TLS handshake."""
 
 
 @dataclass(frozen=True)
 class Authority:
-    """Issues certificates, and the context that trusts them."""
+    """A certificate authority, and the TLS contexts of its servers and clients."""
 
     ca: trustme.CA = field(default_factory=trustme.CA)
 
     def server(self, *names: str) -> ssl.SSLContext:
+        """Return a server's context with a certificate for these host names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ca.issue_cert(*names).configure_cert(context)
         return context
 
     def client(self) -> ssl.SSLContext:
+        """Return a client's context that also trusts this authority."""
         context = ssl.create_default_context()
         self.ca.configure_trust(context)
         return context
@@ -164,29 +171,32 @@ class Authority:
 
 @dataclass(frozen=True)
 class Receiver:
-    """A running receiver. Its certificate is for HOST, unless told otherwise."""
+    """A running receiver."""
 
     server: _Server
     authority: Authority
 
     @property
     def port(self) -> int:
+        """TCP port on 127.0.0.1."""
         return int(self.server.server_port)
 
     @property
     def requests(self) -> list[Request]:
+        """Requests received so far."""
         return self.server.requests
 
     @property
     def outwaited(self) -> int:
-        """Answers that never come or never end, and whose sender was still there when the receiver gave up."""
+        """Silent or endless answers whose sender was still connected when the receiver gave up."""
         return self.server.outwaited
 
     def url(self, path: str = "/hook") -> str:
+        """Return an HTTPS URL for HOST. Only `courier` resolves HOST to this receiver."""
         return f"https://{HOST}:{self.port}{path}"
 
     def courier(self, limits: Limits = PATIENT) -> Courier:
-        """A courier for which the receiver's name, address and port are public ones."""
+        """Return a client that treats the receiver's name, address and port as public."""
         return Courier(
             resolve=lambda host, port: [LOOPBACK],
             may_reach=lambda address: address == LOOPBACK,
@@ -200,7 +210,7 @@ class Receiver:
 def receiver(
     behaviour: Behaviour, *, authority: Authority | None = None, name: str = HOST, port: int = 0
 ) -> Iterator[Receiver]:
-    """On a free port, unless one is given."""
+    """Run a receiver during the block, with a certificate for `name`. Port 0 means a free port."""
     authority = authority or Authority()
     server = _Server(authority.server(name), behaviour, port)
     thread = threading.Thread(target=server.serve_forever, args=[0.05], daemon=True)
