@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from imagegen.generation.planner import Planner
 from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.jobs.outbox import Outbox
+from imagegen.jobs.ports import Clock
 from imagegen.jobs.recovery import JobRecovery
 from imagegen.jobs.runner import JobRunner
 from imagegen.jobs.service import JobService
@@ -29,7 +31,7 @@ from imagegen.settings import Settings
 if TYPE_CHECKING:
     from imagegen.aws.sqs import SqsWebhookQueue
     from imagegen.generation.service import ImageService
-    from imagegen.jobs.ports import JobQueue, JobStore
+    from imagegen.jobs.ports import JobQueue, JobStore, WebhookQueue
     from imagegen.webhooks.delivery import WebhookSender
     from imagegen.webhooks.safe_http import SafeClient
 
@@ -40,11 +42,12 @@ class Container:
     Not thread-safe: a process with several threads uses the parts once in one thread first.
     """
 
-    timing = JobTiming()
-
     def __init__(self, settings: Settings):
         self.settings = settings
         self.models = offered(settings.model_ids)
+        self.timing = JobTiming()
+        self.clock: Clock = epoch_ms
+        self.on_crash: Callable[[BaseException], None] = telemetry.crashed
 
     @classmethod
     def from_environment(cls) -> Container:
@@ -110,7 +113,7 @@ class Container:
         """Runs identical generations once."""
         from imagegen.aws.leases import DynamoLeases
 
-        leases = DynamoLeases(self.settings.table_name, epoch_ms)
+        leases = DynamoLeases(self.settings.table_name, self.clock)
         return SingleFlight(leases, lease_s=self.timing.lease_s, renew_s=self.timing.renew_s)
 
     @cached_property
@@ -128,7 +131,7 @@ class Container:
         """Jobs in DynamoDB."""
         from imagegen.aws.job_store import DynamoJobStore
 
-        return DynamoJobStore(self.settings.table_name, epoch_ms)
+        return DynamoJobStore(self.settings.table_name, self.clock)
 
     @cached_property
     def job_queue(self) -> JobQueue:
@@ -138,16 +141,14 @@ class Container:
         return SqsJobQueue(self.settings.jobs_queue_url, self.settings.jobs_dead_letters_url)
 
     @cached_property
-    def webhook_queue(self) -> SqsWebhookQueue:
+    def webhook_queue(self) -> WebhookQueue:
         """The queue of webhooks to deliver."""
-        from imagegen.aws.sqs import SqsWebhookQueue
-
-        return SqsWebhookQueue(self.settings.webhooks_queue_url, self.settings.webhooks_dead_letters_url)
+        return self._sqs_webhooks
 
     @cached_property
     def outbox(self) -> Outbox:
         """Sends the messages of jobs."""
-        return Outbox(self.job_store, self.job_queue, self.webhook_queue, epoch_ms, self.timing)
+        return Outbox(self.job_store, self.job_queue, self.webhook_queue, self.clock, self.timing)
 
     @cached_property
     def jobs(self) -> JobService:
@@ -156,14 +157,14 @@ class Container:
             store=self.job_store,
             outbox=self.outbox,
             keep_s=self.settings.image_days * 24 * 3600,
-            clock=epoch_ms,
+            clock=self.clock,
             timing=self.timing,
         )
 
     @cached_property
     def job_renderer(self) -> JobRenderer:
         """Renders jobs for callers."""
-        return JobRenderer(self.image_store, epoch_ms)
+        return JobRenderer(self.image_store, self.clock)
 
     @cached_property
     def job_runner(self) -> JobRunner:
@@ -174,15 +175,15 @@ class Container:
             outbox=self.outbox,
             planner=self.planner,
             images=self.images,
-            clock=epoch_ms,
+            clock=self.clock,
             timing=self.timing,
-            on_crash=telemetry.crashed,
+            on_crash=self.on_crash,
         )
 
     @cached_property
     def job_recovery(self) -> JobRecovery:
         """Jobs for the sweeper."""
-        return JobRecovery(self.job_store, self.outbox, epoch_ms, self.timing, telemetry.crashed)
+        return JobRecovery(self.job_store, self.outbox, self.clock, self.timing, self.on_crash)
 
     # -- webhooks ------------------------------------------------------------------------------------------------------
 
@@ -204,8 +205,14 @@ class Container:
             render=lambda job: self.job_renderer.render_listed(job).model_dump(mode="json"),
             secrets=SsmSecretStore(self.settings.webhook_secrets_path),
             client=self.safe_client,
-            retries=self.webhook_queue,
+            retries=self._sqs_webhooks,
         )
+
+    @cached_property
+    def _sqs_webhooks(self) -> SqsWebhookQueue:
+        from imagegen.aws.sqs import SqsWebhookQueue
+
+        return SqsWebhookQueue(self.settings.webhooks_queue_url, self.settings.webhooks_dead_letters_url)
 
     # -- engines -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.faults.webhook_receiver import HOST, Authority
+from tools.local.webhook_receiver import HOST, Authority
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import STACK

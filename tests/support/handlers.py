@@ -7,46 +7,44 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import boto3
+import pytest
 from moto import mock_aws
 
-from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, webhooks, worker
+from imagegen.entrypoints import api, dead_letters, generator, sweeper, webhooks, worker
+from imagegen.wiring import Container
 from tools.lambda_event import Context
 from tools.local import job_resources
 
-_HANDLERS: Final = {
-    "Generator": generator.handler,
-    "Worker": worker.handler,
-    "Api": api.handler,
-    "Sweeper": sweeper.handler,
-    "DeadLetters": dead_letters.handler,
-    "Webhooks": webhooks.handler,
+ENTRYPOINTS: Final = {
+    "Generator": generator,
+    "Worker": worker,
+    "Api": api,
+    "Sweeper": sweeper,
+    "DeadLetters": dead_letters,
+    "Webhooks": webhooks,
 }
-_CACHED: Final = [
-    generator.service,
-    worker.service,
-    worker.queue,
-    webhooks.sender,
-    *(each.jobs for each in (job_routes, generator, worker, sweeper, dead_letters)),
-]
-"""Objects that the handlers keep between invocations, including clients that belong to an earlier mock."""
 
 
 def invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = _HANDLERS[function](event, Context())
+    answer: dict[str, Any] = ENTRYPOINTS[function].handler(event, Context())
     return answer
+
+
+def use_container(monkeypatch: pytest.MonkeyPatch, container: Container) -> None:
+    """Have all handlers use the same container."""
+    for entrypoint in ENTRYPOINTS.values():
+        monkeypatch.setattr(entrypoint, "container", container)
 
 
 @contextmanager
 def wired_handlers() -> Iterator[None]:
-    """A mock of AWS with the bucket, table, and queues that the handlers find in their environment."""
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket=generator.settings.bucket_name)
+    """A mock of AWS with the bucket, table, and queues that the handlers find in their environment.
+
+    Handlers get a new container: the clients of another one would belong to an earlier mock.
+    """
+    with mock_aws(), pytest.MonkeyPatch.context() as monkeypatch:
+        container = Container.from_environment()
+        boto3.client("s3").create_bucket(Bucket=container.settings.bucket_name)
         job_resources.make()
-        _clear_caches()
+        use_container(monkeypatch, container)
         yield
-        _clear_caches()
-
-
-def _clear_caches() -> None:
-    for cached in _CACHED:
-        cached.cache_clear()

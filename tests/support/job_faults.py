@@ -45,5 +45,5 @@ class UnavailableQueue:
     def postpone(self, receipt: str, seconds: int) -> None:
         unavailable()
 
-    def bury(self, body: str, reason: str) -> None:
+    def dead_letter(self, body: str, reason: str) -> None:
         unavailable()

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
+
 from imagegen.entrypoints import api, dead_letters, generator, worker
+from tests.support.handlers import use_container
 from tests.support.job_world import JobWorld
 from tools.lambda_event import Context, api_event
 
@@ -19,8 +22,9 @@ HOOK = {"webhook": {"url": "https://example.com/hook", "events": ["job.succeeded
 class JobHandlers:
     """Calls the handlers as API Gateway and SQS do."""
 
-    def __init__(self, world: JobWorld):
+    def __init__(self, world: JobWorld, monkeypatch: pytest.MonkeyPatch):
         self.world = world
+        use_container(monkeypatch, world.container)
 
     def call(self, method: str, path: str, body: object = b"", **changes: Any) -> dict[str, Any]:
         parts = path.split("/")

@@ -8,12 +8,8 @@ from typing import Any
 
 import boto3
 
-from imagegen.aws_table import DynamoLeases
 from imagegen.deadline import Deadline
-from imagegen.jobs import Job
-from imagegen.leader import Leader
-from imagegen.registry import REGISTRY
-from imagegen.service import ImageService, Receipts
+from imagegen.jobs.job import Job
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines
 from tools.faults.job_backend import JobBackend
 
@@ -22,26 +18,18 @@ HOOK = {"url": "https://example.com/hook"}
 
 @dataclass
 class JobWorld(JobBackend):
-    """A JobBackend with a worker: an ImageService whose engine is a FakeEngine."""
+    """A JobBackend with a worker, whose engine is a FakeEngine."""
 
     engine: FakeEngine = field(default_factory=FakeEngine)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.engines = FakeEngines(self.engine)
-        self.service = ImageService(
-            models=REGISTRY,
-            default_model_id="demo",
-            engines=self.engines,
-            store=self.images,
-            leader=Leader(DynamoLeases(self.resources["Table"], self.clock), self.limits),
-            receipts=Receipts(10240, 0.0000166667),
-            embed_prompt=True,
-        )
+        self.engines = self.container.engines = FakeEngines(self.engine)
+        self.runner, self.renderer = self.container.job_runner, self.container.job_renderer
 
     def run(self, job: Job, deadline: Deadline = PLENTY) -> Job:
         """Run the job as a worker does; returns it as stored afterwards."""
-        self.jobs.run_job(job.tenant, job.job_id, self.service, deadline)
+        self.runner.run(job.tenant, job.job_id, deadline)
         return self.get(job)
 
     def get(self, job: Job) -> Job:

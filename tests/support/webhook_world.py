@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imagegen.errors import StorageUnavailable
-from imagegen.jobs import Job
-from imagegen.ports import ReceivedMessage
-from imagegen.targets import Courier
-from imagegen.webhooks import SigningSecrets, WebhookSender
+from imagegen.jobs.job import Job
+from imagegen.webhooks.delivery import WebhookSender
+from imagegen.webhooks.ports import ReceivedMessage
+from imagegen.webhooks.safe_http import SafeClient
+from imagegen.webhooks.signature import SigningSecrets
 from tools.faults.webhook_deliveries import TENANT, final_job
 
 JOB_ID = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
@@ -59,11 +60,11 @@ class Retries:
     def postpone(self, received: ReceivedMessage, seconds: float) -> None:
         self.postponed.append(seconds)
 
-    def bury(self, received: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         self.dead_lettered.append(reason)
 
 
-class StubClient(Courier):
+class StubClient(SafeClient):
     """An HTTP client that sends nothing, records its requests, and gives a fixed answer."""
 
     def __init__(self, answer: int | Exception = 200):
@@ -92,7 +93,7 @@ class WebhookWorld:
             jobs=self.jobs,
             render=lambda job: {"id": JOB_ID, "status": job.state, "image_url": "https://images.example.com/signed"},
             secrets=self.secrets,
-            courier=self.client,
+            client=self.client,
             retries=self.retries,
         )
         text = json.dumps(MESSAGE | changes) if body is None else body

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imagegen.targets import MAX_URL, Address, NotAllowed, is_public, judge, parse
+from imagegen.public_url import MAX_URL, Address, NotAllowed, check, is_public, parse
 from tests.support.hostile_urls import KINDS
 
 GOOD = {
@@ -38,21 +38,21 @@ def test_hostile_urls_are_rejected_at_submission_without_resolving_names(kind: s
             parse(url.replace(":{port}", ""))
         else:
             with pytest.raises(NotAllowed) as caught:
-                judge(url.replace("{port}", "443"))
+                check(url.replace("{port}", "443"))
             assert "127" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", GOOD)
 def test_valid_urls_are_parsed(url: str) -> None:
-    target = parse(judge(url))
+    target = parse(check(url))
     assert (target.host, target.port, target.path) == GOOD[url]
 
 
 def test_the_length_of_a_url_is_limited() -> None:
     longest = "https://example.com/".ljust(MAX_URL, "x")
-    assert judge(longest) == longest
+    assert check(longest) == longest
     with pytest.raises(NotAllowed):
-        judge(longest + "x")
+        check(longest + "x")
 
 
 @given(st.ip_addresses())

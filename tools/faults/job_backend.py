@@ -1,4 +1,4 @@
-"""The product's job service on moto: real table, queues and bucket, a list of webhooks, and a clock that tests move."""
+"""The product's container on moto: real table, queues and bucket, a list of webhooks, and a clock that tests move."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from typing import Any, Final
 
 import boto3
 
-from imagegen.aws import S3ImageStore
-from imagegen.aws_queue import SqsJobQueue
-from imagegen.aws_table import DynamoJobStore
+from imagegen.aws.job_store import DynamoJobStore
 from imagegen.errors import ServiceError
-from imagegen.job_service import JobService, Offer
-from imagegen.jobs import Job, Limits
-from imagegen.ports import Backend
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest
-from imagegen.wiring import epoch_ms
+from imagegen.generation.ports import Backend
+from imagegen.generation.request import GenerateRequest
+from imagegen.jobs.job import Job
+from imagegen.jobs.timing import JobTiming
+from imagegen.settings import Settings
+from imagegen.wiring import Container, epoch_ms
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "for tests")
-OFFER: Final = Offer(REGISTRY, "demo", lambda _: BACKEND)
 
 
 @dataclass
@@ -41,48 +38,52 @@ class MovableClock:
 class MemoryWebhooks:
     """A WebhookQueue in a list. Every `put` raises `failing` while it is set."""
 
-    told: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    queued: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     failing: ServiceError | None = None
 
     def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
         """Append a webhook."""
         if self.failing is not None:
             raise self.failing
-        self.told.append((tenant, job_id, url, event_type, final_state))
+        self.queued.append((tenant, job_id, url, event_type, final_state))
 
 
 @dataclass
 class JobBackend:
-    """JobService on the given resources: physical names by the template's logical IDs."""
+    """The job services on the given resources: physical names by the template's logical IDs."""
 
     resources: Mapping[str, str]
     clock: MovableClock = field(default_factory=MovableClock)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     crashes: list[BaseException] = field(default_factory=list)
-    limits: Limits = field(default_factory=Limits)
+    timing: JobTiming = field(default_factory=JobTiming)
 
     def __post_init__(self) -> None:
-        self.store = DynamoJobStore(self.resources["Table"], self.clock)
-        self.queue = SqsJobQueue(self.resources["JobsQueue"], self.resources["JobsDeadLetters"])
-        self.images = S3ImageStore(self.resources["Bucket"], 3600, 7)
-        self.jobs = JobService(
-            offer=OFFER,
-            store=self.store,
-            queue=self.queue,
-            webhooks=self.webhooks,
-            images=self.images,
-            keep_s=7 * 24 * 3600,
-            clock=self.clock,
-            on_crash=self.crashes.append,
-            limits=self.limits,
-        )
+        self.container = container = Container(self._settings())
+        container.timing, container.clock, container.on_crash = self.timing, self.clock, self.crashes.append
+        container.backends = (BACKEND,)
+        container.webhook_queue = self.webhooks
+        self.store = container.job_store = DynamoJobStore(self.resources["Table"], self.clock)
+        self.queue = container.job_queue
+        self.planner, self.jobs, self.recovery = container.planner, container.jobs, container.job_recovery
 
     def submit(self, tenant: str = "alice", **body: Any) -> Job:
         """Submit a job of four steps; `body` overrides or adds request fields."""
         request = GenerateRequest.parse({"prompt": "a red circle", "num_inference_steps": 4, **body})
-        return self.jobs.submit(request, tenant=tenant).job
+        return self.jobs.submit(self.planner.plan(request), tenant=tenant).job
 
     def items(self, prefix: str) -> list[dict[str, Any]]:
         """Return the table's items whose `pk` starts with `prefix`."""
         table = boto3.resource("dynamodb").Table(self.resources["Table"])
         return [item for item in table.scan()["Items"] if str(item["pk"]).startswith(prefix)]
+
+    def _settings(self) -> Settings:
+        return Settings(
+            bucket_name=self.resources["Bucket"],
+            table_name=self.resources["Table"],
+            jobs_queue_url=self.resources["JobsQueue"],
+            jobs_dead_letters_url=self.resources["JobsDeadLetters"],
+            webhooks_queue_url=self.resources["WebhooksQueue"],
+            webhooks_dead_letters_url=self.resources["WebhooksDeadLetters"],
+            webhook_secrets_path="/imagegen/webhooks",
+        )

@@ -8,10 +8,12 @@ from typing import Any, Final, get_args
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from imagegen import jobs
 from imagegen.deadline import Deadline
 from imagegen.errors import JobAlreadyFinal, JobNotFinal, JobNotFound
-from imagegen.jobs import FINAL, Job, Refused
+from imagegen.generation.result import Cost, Outcome, Timings
+from imagegen.jobs import states
+from imagegen.jobs.job import FINAL, Job, JobError
+from imagegen.jobs.states import Refused
 from tools.faults.job_backend import JobBackend
 from tools.faults.template_resources import BUCKET, QUEUE, TABLE, moto_resources, translated_template
 
@@ -25,7 +27,16 @@ LEGAL: Final = {
     "queued": {"queued", "running", "cancelled", "failed"},
     "running": {"queued", "running", "succeeded", "failed", "cancelled"},
 }
-RESULT: Final[dict[str, Any]] = {"images": [], "cost": {"billed_ms": 1, "usd": 0.1}}
+RESULT: Final = Outcome(
+    model="demo",
+    images=[],
+    cached=False,
+    cold_start=False,
+    timings=Timings(),
+    cost=Cost(billed_ms=1, memory_mb=10240, usd=0.1),
+    warnings=[],
+)
+ERROR: Final = JobError(code="internal_error", status=500, detail="")
 LONG_ENOUGH: Final = Deadline(lambda: 1000.0)
 
 
@@ -63,35 +74,35 @@ class JobLifecycle(RuleBasedStateMachine):
     @rule(owner=st.sampled_from(OWNERS))
     def claim(self, owner: str) -> None:
         """A worker claims the job."""
-        self._change(owner, lambda job: jobs.claimed(job, owner, self.backend.clock(), self.backend.limits))
+        self._change(owner, lambda job: states.claimed(job, owner, self.backend.clock(), self.backend.timing))
 
     @rule(owner=st.sampled_from(OWNERS))
     def renew(self, owner: str) -> None:
         """A worker renews its lease."""
-        now, limits = self.backend.clock(), self.backend.limits
+        now, timing = self.backend.clock(), self.backend.timing
         self._change(
-            owner, lambda job: jobs.renewed(job, owner, now, limits, phase="step", phase_began=now, progress=None)
+            owner, lambda job: states.renewed(job, owner, now, timing, phase="step", phase_began=now, progress=None)
         )
 
-    @rule(owner=st.sampled_from(OWNERS), cause=st.sampled_from(get_args(jobs.Cause)))
-    def requeue(self, owner: str, cause: jobs.Cause) -> None:
+    @rule(owner=st.sampled_from(OWNERS), cause=st.sampled_from(get_args(states.Cause)))
+    def requeue(self, owner: str, cause: states.Cause) -> None:
         """A worker ends its run early and requeues the job."""
-        now, limits = self.backend.clock(), self.backend.limits
-        self._change(owner, lambda job: jobs.handed_on(job, owner, now, limits, cause))
+        now, timing = self.backend.clock(), self.backend.timing
+        self._change(owner, lambda job: states.requeued(job, owner, now, timing, cause))
 
     @rule(owner=st.sampled_from(OWNERS))
     def succeed(self, owner: str) -> None:
         """A worker finishes the job."""
-        now, limits = self.backend.clock(), self.backend.limits
-        self._change(owner, lambda job: jobs.succeeded(job, owner, now, limits, RESULT))
+        now, timing = self.backend.clock(), self.backend.timing
+        self._change(owner, lambda job: states.succeeded(job, owner, now, timing, RESULT))
 
     @rule(owner=st.sampled_from(OWNERS), really=RARELY)
     def fail(self, owner: str, really: bool) -> None:
         """A worker fails the job."""
         if not really:
             return
-        now, limits = self.backend.clock(), self.backend.limits
-        self._change(owner, lambda job: jobs.failed(job, now, limits, {"code": "internal_error"}, owner=owner))
+        now, timing = self.backend.clock(), self.backend.timing
+        self._change(owner, lambda job: states.failed(job, now, timing, ERROR, owner=owner))
 
     @rule(really=RARELY)
     def cancel(self, really: bool) -> None:
@@ -106,14 +117,14 @@ class JobLifecycle(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         """The sweeper runs."""
-        self.backend.jobs.sweep(LONG_ENOUGH)
+        self.backend.recovery.sweep(LONG_ENOUGH)
 
     @rule(really=RARELY)
     def dead_letter(self, really: bool) -> None:
         """The job's message reaches the dead-letter queue."""
         if not really:
             return
-        self.backend.jobs.dead_letter("alice", self.job.job_id)
+        self.backend.recovery.fail_dead_letter("alice", self.job.job_id)
 
     @precondition(lambda self: self.last is not None and self.last.final)
     @rule()
@@ -153,10 +164,10 @@ class JobLifecycle(RuleBasedStateMachine):
             assert now.state in LEGAL[self.last.state]
         assert len(bills) == (now.state == "succeeded")
         assert (now.lease_until is not None) == (now.state == "running")
-        assert now.done_with == (now.due_at == 1000 * now.expires_at)
-        assert now.state in FINAL or not now.done_with
-        assert 0 <= now.attempt <= self.backend.limits.max_attempts
-        assert len(self.backend.webhooks.told) <= now.final
+        assert now.done == (now.due_at == 1000 * now.expires_at)
+        assert now.state in FINAL or not now.done
+        assert 0 <= now.attempt <= self.backend.timing.max_attempts
+        assert len(self.backend.webhooks.queued) <= now.final
         self.last = now
 
     def _change(self, owner: str, transition: Any) -> None:

@@ -15,13 +15,11 @@ from typing import Any, Final
 
 from PIL import Image
 
-from imagegen.job_service import JobService, Offer
-from imagegen.jobs import Limits
-from imagegen.leader import Leader
-from imagegen.ports import Backend, Engine, Engines, Generated, OnStep, Resident
-from imagegen.registry import REGISTRY, Model
-from imagegen.request import Generation
-from imagegen.service import ImageService, Receipts
+from imagegen.catalog.registry import Model
+from imagegen.generation.ports import Backend, Engine, Engines, Generated, OnStep, Resident
+from imagegen.generation.spec import GenerationSpec
+from imagegen.jobs.timing import JobTiming
+from imagegen.wiring import Container
 from tools.faults.environment import Handler, Hooks
 from tools.faults.ministack import LocalAws
 from tools.faults.product import Product, Resources
@@ -29,7 +27,7 @@ from tools.faults.template_resources import BUCKET, QUEUE, TABLE, create_resourc
 from tools.local.process import ROOT
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "sleeps")
-SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, longest_pause_s=8)
+SHORT: Final = JobTiming(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, max_backoff_s=8)
 """A tenth of the real times, except that the longest pause is 8 s instead of 15 minutes. R6 has the real times."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
@@ -57,6 +55,8 @@ def variables(resources: Resources) -> dict[str, str]:
         "WEBHOOKS_QUEUE_URL": resources.webhooks_queue_url,
         "WEBHOOKS_DEAD_LETTERS_URL": "none",
         "WEBHOOK_SECRETS_PATH": "/none",
+        "IMAGE_DAYS": "1",
+        "EMBED_PROMPT": "false",
         "STEP_S": "0.002",
         "REAL_TIMES": "",
         "REAL_ENGINE": "",
@@ -74,12 +74,12 @@ class SleepingEngine:
     def close(self) -> None:
         """Does nothing: a SleepingEngine has no resources."""
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        steps = generation.num_inference_steps
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        steps = spec.num_inference_steps
         for step in range(1, steps + 1):
             time.sleep(self._step_s)
             on_step(step, steps)
-        size = (generation.width, generation.height)
+        size = (spec.width, spec.height)
         return Generated([Image.new("RGB", size)], 0.0, steps * self._step_s, 0.0)
 
 
@@ -88,9 +88,6 @@ class SleepingEngines:
 
     def __init__(self, step_s: float):
         self._engine = SleepingEngine(step_s)
-
-    def backend_for(self, scheduler: str) -> Backend:
-        return BACKEND
 
     def holds(self, model: Model, backend: Backend) -> bool:
         return True
@@ -109,9 +106,9 @@ class WatchedEngine:
     def close(self) -> None:
         self.engine.close()
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        self.hooks.history.add("generating", n=str(generation.seed), pid=os.getpid())
-        if generation.prompt == "poison":
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        self.hooks.history.add("generating", n=str(spec.seed), pid=os.getpid())
+        if spec.prompt == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
 
         def watch(step: int, of: int) -> None:
@@ -119,7 +116,7 @@ class WatchedEngine:
                 self.hooks.kills.reached("denoising")
             on_step(step, of)
 
-        return self.engine.generate(generation, watch)
+        return self.engine.generate(spec, watch)
 
 
 @dataclass(frozen=True)
@@ -129,9 +126,6 @@ class WatchedEngines:
     engines: Engines
     hooks: Hooks
 
-    def backend_for(self, scheduler: str) -> Backend:
-        return self.engines.backend_for(scheduler)
-
     def holds(self, model: Model, backend: Backend) -> bool:
         return self.engines.holds(model, backend)
 
@@ -140,49 +134,9 @@ class WatchedEngines:
         return replace(resident, engine=WatchedEngine(resident.engine, self.hooks))
 
 
-class _Services:
-    """What imagegen.wiring builds, with this module's engine and times."""
-
-    def __init__(self, hooks: Hooks):
-        from imagegen import wiring
-        from imagegen.aws_table import DynamoJobStore, DynamoLeases
-        from imagegen.settings import Settings
-
-        settings = Settings()
-        limits = Limits() if os.environ["REAL_TIMES"] else SHORT
-        engines: Engines = SleepingEngines(float(os.environ["STEP_S"]))
-        if os.environ["REAL_ENGINE"]:
-            engines = wiring.build_engines(settings)
-        store = wiring.build_store(settings)
-        self.jobs = JobService(
-            offer=Offer(REGISTRY, "demo", engines.backend_for),
-            store=DynamoJobStore(settings.table_name, wiring.epoch_ms),
-            queue=wiring.build_queue(settings),
-            webhooks=wiring.build_webhook_queue(settings),
-            images=store,
-            keep_s=24 * 3600,
-            clock=wiring.epoch_ms,
-            on_crash=lambda error: hooks.history.add("crashed", error=repr(error)),
-            limits=limits,
-        )
-        self.service = ImageService(
-            models=REGISTRY,
-            default_model_id="demo",
-            engines=WatchedEngines(engines, hooks),
-            store=store,
-            leader=Leader(DynamoLeases(settings.table_name, wiring.epoch_ms), limits),
-            receipts=Receipts(memory_mb=1024, usd_per_gb_second=0.0000166667),
-            embed_prompt=False,
-        )
-
-
 def api(hooks: Hooks) -> Handler:
     """Build the Api function's handler."""
-    services = _Services(hooks)
-    routes: Any = importlib.import_module("imagegen.entrypoints.job_routes")
-    routes.jobs = lambda: services.jobs
-    handler: Handler = importlib.import_module("imagegen.entrypoints.api").handler
-    return handler
+    return _entrypoint("api", hooks)
 
 
 def worker(hooks: Hooks) -> Handler:
@@ -197,13 +151,23 @@ def sweeper(hooks: Hooks) -> Handler:
 
 def _entrypoint(name: str, hooks: Hooks) -> Handler:
     """Import an entrypoint only in the process that runs it: it reads its settings when imported."""
-    services = _Services(hooks)
     module: Any = importlib.import_module(f"imagegen.entrypoints.{name}")
-    module.jobs, module.service = lambda: services.jobs, lambda: services.service
+    _replace_parts(module.container, hooks)
     if not os.environ["REAL_TIMES"]:
         module.POSTPONE_S = POSTPONE_S
     handler: Handler = module.handler
     return handler
+
+
+def _replace_parts(container: Container, hooks: Hooks) -> None:
+    """Give the container this module's engine and times."""
+    if not os.environ["REAL_TIMES"]:
+        container.timing = SHORT
+    if not os.environ["REAL_ENGINE"]:
+        container.backends = (BACKEND,)
+        container.engines = SleepingEngines(float(os.environ["STEP_S"]))
+    container.engines = WatchedEngines(container.engines, hooks)
+    container.on_crash = lambda error: hooks.history.add("crashed", error=repr(error))
 
 
 def demo_variables(resources: Resources) -> dict[str, str]:
@@ -218,5 +182,5 @@ def demo_variables(resources: Resources) -> dict[str, str]:
     return variables(resources) | engine
 
 
-JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_setbacks)
+JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_aws_failures)
 DEMO: Final = replace(JOBS, name="demo", variables=demo_variables)

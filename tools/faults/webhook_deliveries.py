@@ -24,14 +24,16 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from standardwebhooks import Webhook, WebhookVerificationError
 from ulid import ULID
 
-from imagegen.aws_webhooks import SqsWebhookQueue
-from imagegen.jobs import Job, State
-from imagegen.ports import ReceivedMessage, WebhookRetries
-from imagegen.webhooks import DELAYS, SigningSecrets, WebhookSender
-from tools.faults import webhook_receiver as receiver
+from imagegen.aws.sqs import SqsWebhookQueue
+from imagegen.generation.request import GenerateRequest
+from imagegen.jobs.job import Job, State
+from imagegen.webhooks.delivery import DELAYS, WebhookSender
+from imagegen.webhooks.ports import ReceivedMessage, WebhookRetries
+from imagegen.webhooks.signature import SigningSecrets
 from tools.faults.poller import as_record
 from tools.faults.template_resources import QUEUE, moto_resources, set_moto_environment, translated_template
-from tools.faults.webhook_receiver import Behaviour, Receiver, Request
+from tools.local import webhook_receiver as receiver
+from tools.local.webhook_receiver import Behaviour, Receiver, Request
 
 TENANT = "0123456789abcdef"
 CHUNK = 100
@@ -59,9 +61,9 @@ class _LockedRetries:
         with _MOTO:
             self.retries.postpone(received, seconds)
 
-    def bury(self, received: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         with _MOTO:
-            self.retries.bury(received, reason)
+            self.retries.dead_letter(received, reason)
 
 
 def final_job(job_id: str, state: State = "succeeded") -> Job:
@@ -70,7 +72,7 @@ def final_job(job_id: str, state: State = "succeeded") -> Job:
     return Job(
         tenant=TENANT,
         job_id=job_id,
-        request={"prompt": "a red circle"},
+        request=GenerateRequest(prompt="a red circle"),
         created_at=ended,
         expires_at=int(ended.timestamp()) + 86_400,
         due_at=0,
@@ -194,7 +196,7 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
         jobs=Jobs(),
         render=lambda job: {"id": "the job", "status": job.state},
         secrets=secrets,
-        courier=running.courier(receiver.IMPATIENT),
+        client=running.client(receiver.IMPATIENT),
         retries=_LockedRetries(queue),
         delays=[0] * len(DELAYS),
     )

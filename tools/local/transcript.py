@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from standardwebhooks import Webhook
 
-from tools.faults import webhook_receiver as receiver
+from tools.local import webhook_receiver as receiver
 from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
 from tools.local.process import ROOT, free_port

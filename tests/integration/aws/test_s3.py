@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from imagegen.aws import S3ImageStore
+from imagegen.aws.s3 import S3ImageStore
 from imagegen.errors import StorageUnavailable
-from imagegen.ports import ImageStore
+from imagegen.generation.ports import ImageStore
 from tests.support.fakes import FAR_AWAY, MemoryStore
 
 KEY = "images/local/0123/0.png"

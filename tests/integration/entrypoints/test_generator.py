@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from imagegen import http
-from imagegen.aws import S3ImageStore
+from imagegen.aws.s3 import S3ImageStore
+from imagegen.catalog.registry import REGISTRY
 from imagegen.entrypoints import generator
-from imagegen.jobs import Limits
-from imagegen.leader import Leader
-from imagegen.registry import REGISTRY
-from imagegen.service import ImageService, Receipts
+from imagegen.generation.service import ImageService, Pricing
+from imagegen.generation.single_flight import SingleFlight
+from imagegen.jobs.timing import JobTiming
 from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
 from tests.support.job_handlers import body
@@ -47,8 +47,8 @@ def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
         default_model_id="demo",
         engines=FakeEngines(engine),
         store=S3ImageStore(bucket, 3600, 7),
-        leader=Leader(MemoryLeases(), Limits()),
-        receipts=Receipts(10240, 0.0000166667),
+        leader=SingleFlight(MemoryLeases(), JobTiming()),
+        receipts=Pricing(10240, 0.0000166667),
         embed_prompt=True,
     )
     monkeypatch.setattr(generator, "service", lambda: service)

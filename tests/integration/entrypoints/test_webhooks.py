@@ -9,14 +9,14 @@ from typing import Any
 import boto3
 import pytest
 
-from imagegen.aws_webhooks import SqsWebhookQueue
+from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.entrypoints import webhooks
-from imagegen.targets import Courier
-from imagegen.webhooks import WebhookSender
+from imagegen.webhooks.delivery import WebhookSender
+from imagegen.webhooks.safe_http import SafeClient
 from tests.support.expectations import events_of, load, outcome
 from tests.support.webhook_world import JOB_ID, Jobs
 from tools.faults.webhook_deliveries import TENANT, Secrets, received, waiting
-from tools.faults.webhook_receiver import Behaviour, receiver, reset, status
+from tools.local.webhook_receiver import Behaviour, receiver, reset, status
 from tools.lambda_event import Context
 
 
@@ -28,9 +28,9 @@ class Function:
         self.dead_letters_url = queues["WebhooksDeadLetters"]
         self.queue = SqsWebhookQueue(self.url, self.dead_letters_url)
         self._monkeypatch = monkeypatch
-        self.use(Courier())
+        self.use(SafeClient())
 
-    def use(self, courier: Courier) -> None:
+    def use(self, courier: SafeClient) -> None:
         sender = WebhookSender(
             jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=Secrets(), courier=courier, retries=self.queue
         )

@@ -11,7 +11,7 @@ import pytest
 
 from imagegen.entrypoints import worker
 from imagegen.errors import StorageUnavailable
-from imagegen.job_message import JobMessage
+from imagegen.jobs.message import JobMessage
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body
 from tools.lambda_event import Context

@@ -7,11 +7,11 @@ from contextlib import suppress
 import boto3
 import pytest
 
-from imagegen import jobs
 from imagegen.errors import (
     StorageUnavailable,
 )
-from imagegen.insist import PAUSES_S
+from imagegen.jobs import states
+from imagegen.jobs.retry import PAUSES_S
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import UnavailableQueue, fail_calls
 from tests.support.job_requests import was_cached
@@ -63,7 +63,7 @@ def test_the_sweeper_sends_messages_that_were_not_sent(world: JobWorld) -> None:
 def test_the_sweeper_requeues_the_jobs_of_dead_workers_until_the_last_attempt(world: JobWorld) -> None:
     job = world.submit(webhook=HOOK)
     for attempt in range(1, world.limits.max_attempts + 1):
-        world.store.change(world.get(job), lambda seen: jobs.claimed(seen, "dead", world.clock(), world.limits))
+        world.store.change(world.get(job), lambda seen: states.claimed(seen, "dead", world.clock(), world.limits))
         world.clock.pass_s(world.limits.lease_s - 1)
         assert world.jobs.sweep(PLENTY).jobs == 0
         world.clock.pass_s(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from imagegen import jobs
 from imagegen.deadline import Deadline
 from imagegen.errors import (
     GenerationTimeout,
@@ -15,9 +14,10 @@ from imagegen.errors import (
     ModelUnavailable,
     StorageUnavailable,
 )
-from imagegen.insist import PAUSES_S
-from imagegen.job_run import Run
-from imagegen.jobs import LeaseLost
+from imagegen.jobs import states
+from imagegen.jobs.retry import PAUSES_S
+from imagegen.jobs.run import Run
+from imagegen.jobs.states import LeaseLost
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import fail_calls
 from tests.support.job_requests import REQUEST, keyed, was_cached
@@ -193,7 +193,7 @@ def test_a_persistent_aws_failure_fails_the_job_and_sends_its_webhook(world: Job
     world.engines.failing = StorageUnavailable("AWS does not answer.")
     job = world.submit(webhook=HOOK)
     while not world.get(job).final:
-        world.clock.pass_s(jobs.backoff_s(world.get(job).setbacks, world.limits))
+        world.clock.pass_s(states.backoff_s(world.get(job).setbacks, world.limits))
         world.run(job)
     last = world.get(job)
     assert last.error == {"code": "storage_unavailable", "status": 503, "detail": "AWS does not answer."}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.aws_table import DynamoLeases
+from imagegen.aws.leases import DynamoLeases
 from imagegen.errors import (
     IdempotencyKeyReuse,
     JobNotFinal,

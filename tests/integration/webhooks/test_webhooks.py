@@ -8,11 +8,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagegen.aws_webhooks import LONGEST_HIDING_S, SqsWebhookQueue, SsmSecretStore
+from imagegen.aws.sqs import MAX_VISIBILITY_S, SqsWebhookQueue
+from imagegen.aws.ssm import SsmSecretStore
 from imagegen.errors import StorageUnavailable
-from imagegen.ports import ReceivedMessage
-from imagegen.webhook_message import WebhookMessage
-from imagegen.webhooks import DELAYS, JITTER, SigningSecrets
+from imagegen.webhooks.delivery import DELAYS, JITTER
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.ports import ReceivedMessage
+from imagegen.webhooks.signature import SigningSecrets
 from tools.faults import webhook_deliveries
 from tools.local.template import Template
 
@@ -65,7 +67,7 @@ def test_a_postponed_message_is_hidden_until_its_delay_ends(queue: SqsWebhookQue
 
 
 def test_delays_are_within_the_visibility_limit_of_sqs(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    assert max(DELAYS) * (1 + JITTER) <= LONGEST_HIDING_S < 12 * 3600
+    assert max(DELAYS) * (1 + JITTER) <= MAX_VISIBILITY_S < 12 * 3600
     queue.put(*PUT)
     received = receive(queues["WebhooksQueue"])
     assert received is not None

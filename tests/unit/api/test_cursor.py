@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen import cursor
+from imagegen.api import cursor
 from imagegen.errors import InvalidCursor
 from tests.support.job_states import JOB_ID
 

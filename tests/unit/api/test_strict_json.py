@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagegen.api.strict_json import MAX_DEPTH, parse_object
 from imagegen.errors import (
     BodyNotObject,
     DuplicateKey,
@@ -15,7 +16,6 @@ from imagegen.errors import (
     NumberOutOfRange,
     ServiceError,
 )
-from imagegen.strict_json import MAX_DEPTH, parse_object
 
 json_values = st.recursive(
     st.none()

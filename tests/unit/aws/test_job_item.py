@@ -37,7 +37,11 @@ def test_a_stored_item_survives_reading_and_writing_byte_for_byte(name: str) -> 
 def test_documents_become_typed_fields() -> None:
     every_field, failed, succeeded = job("queued_every_field"), job("failed"), job("succeeded")
     assert every_field.request is not None
-    assert (every_field.request.seed, every_field.request.guidance_scale, every_field.request.cache) == (7, 7, "refresh")
+    assert (every_field.request.seed, every_field.request.guidance_scale, every_field.request.cache) == (
+        7,
+        7,
+        "refresh",
+    )
     assert every_field.webhook == Webhook(url="https://example.com/hooks/images", events=["job.failed"])
     assert every_field.metadata == {"order": "17", "名": "値"}
     assert failed.error is not None

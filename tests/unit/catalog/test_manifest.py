@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegen import manifest
+from imagegen.catalog import manifest
 from imagegen.errors import ModelUnavailable
 
 

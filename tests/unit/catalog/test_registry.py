@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.registry import REGISTRY, SCHEDULERS, Model, offered
-from imagegen.request import GenerateRequest, resolve
+from imagegen.catalog.registry import REGISTRY, SCHEDULERS, Model, offered
+from imagegen.generation.planner import resolve
+from imagegen.generation.request import GenerateRequest
 
 
 def test_an_unregistered_model_is_rejected_at_startup() -> None:

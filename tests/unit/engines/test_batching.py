@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imagegen.ports import Engine, Generated, OnStep
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, Generation, resolve
-from imagegen.together import Together
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.batching import Batcher
+from imagegen.generation.planner import resolve
+from imagegen.generation.ports import Engine, Generated, OnStep
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.spec import GenerationSpec
 
 STEPS = 4
 
 
-def generation(seed: int, **changes: Any) -> Generation:
+def generation(seed: int, **changes: Any) -> GenerationSpec:
     body = {"prompt": "a red circle", "num_inference_steps": STEPS, **changes}
     return resolve(GenerateRequest.parse(body), REGISTRY["demo"], seed)
 
@@ -32,10 +34,10 @@ class FakeBatchEngine:
     steps: int = 0
     fails_together: bool = False
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+    def generate(self, generation: GenerationSpec, on_step: OnStep) -> Generated:
         return self._run([generation], on_step)[0]
 
-    def generate_together(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
+    def generate_together(self, generations: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
         if self.fails_together:
             raise MemoryError
         return self._run(generations, on_step)
@@ -43,7 +45,7 @@ class FakeBatchEngine:
     def close(self) -> None:
         """No background work to stop."""
 
-    def _run(self, generations: Sequence[Generation], on_step: OnStep) -> list[Generated]:
+    def _run(self, generations: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
         self.calls.append(sorted(each.seed for each in generations))
         for step in range(1, STEPS + 1):
             self.steps += 1
@@ -53,14 +55,16 @@ class FakeBatchEngine:
 
 
 def generate_all(
-    engine: FakeBatchEngine, generations: Sequence[Generation], on_step: Callable[[int, int, int], None] | None = None
+    engine: FakeBatchEngine,
+    generations: Sequence[GenerationSpec],
+    on_step: Callable[[int, int, int], None] | None = None,
 ) -> list[Future[Generated]]:
     """Run each generation in its own thread. `on_step` also gets the seed."""
-    together = Together(window_s=10)
+    together = Batcher(window_s=10)
     batched: Engine = together.engine(engine)
     barrier = threading.Barrier(len(generations))
 
-    def run(each: Generation) -> Generated:
+    def run(each: GenerationSpec) -> Generated:
         barrier.wait()
         return batched.generate(each, lambda step, of: on_step(each.seed, step, of) if on_step else None)
 
@@ -136,14 +140,14 @@ def test_steps_count_all_images_of_a_request() -> None:
 
 def test_a_single_caller_does_not_wait() -> None:
     engine = FakeBatchEngine()
-    together = Together(window_s=3600)
+    together = Batcher(window_s=3600)
     together.engine(engine).generate(generation(1), lambda step, of: None)
     assert engine.calls == [[1]]
 
 
 def test_a_caller_runs_alone_if_no_other_arrives_within_the_window() -> None:
     engine = FakeBatchEngine()
-    together = Together(window_s=0.01)
+    together = Batcher(window_s=0.01)
     with together.expecting(2):
         together.engine(engine).generate(generation(1), lambda step, of: None)
     assert engine.calls == [[1]]

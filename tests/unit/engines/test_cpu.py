@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.processor import fastest_precision, vcpus
+from imagegen.engines.cpu import fastest_precision, vcpus
 
 X86 = "processor\t: 0\nmodel name\t: some\nflags\t\t: fpu avx2 {}\n\nprocessor\t: 1\nflags\t\t: fpu\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd {}\n"

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from imagegen.engines import EnginePool, choose_backends, known_schedulers
+from imagegen.catalog.registry import REGISTRY, Model
+from imagegen.engines.cpu import Precision
+from imagegen.engines.pool import EnginePool
+from imagegen.engines.selection import choose_backends, supported_schedulers
 from imagegen.errors import InvalidRequest, ModelUnavailable
-from imagegen.ports import Backend, Engine
-from imagegen.processor import Precision
-from imagegen.registry import REGISTRY, Model
+from imagegen.generation.ports import Backend, Engine
 from tests.support.fakes import FakeEngine
 
 DEMO, TURBO = REGISTRY["demo"], REGISTRY["sd-turbo"]
@@ -152,5 +153,5 @@ def test_a_scheduler_without_an_engine_is_an_invalid_request() -> None:
     assert (error.field, error.code) == ("scheduler", "unknown_scheduler")
     assert "euler_ancestral" in error.message
     assert "dpm_multistep" not in error.message
-    assert "dpm_multistep" not in known_schedulers(DEMO, [OPENVINO])
-    assert "dpm_multistep" in known_schedulers(DEMO, [OPENVINO, TORCH])
+    assert "dpm_multistep" not in supported_schedulers(DEMO, [OPENVINO])
+    assert "dpm_multistep" in supported_schedulers(DEMO, [OPENVINO, TORCH])

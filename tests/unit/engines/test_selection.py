@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from imagegen.engines import choose_backends
-from imagegen.ports import Backend
-from imagegen.processor import Precision
+from imagegen.engines.cpu import Precision
+from imagegen.engines.selection import choose_backends
+from imagegen.generation.ports import Backend
 
 BFLOAT16 = Precision("bfloat16", "the CPU supports it")
 

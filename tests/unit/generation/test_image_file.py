@@ -6,15 +6,17 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from imagegen.picture import CONTENT_TYPES, encode
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, Generation, OutputFormat, resolve
+from imagegen.catalog.registry import REGISTRY
+from imagegen.generation.image_file import CONTENT_TYPES, encode
+from imagegen.generation.planner import resolve
+from imagegen.generation.request import GenerateRequest, OutputFormat
+from imagegen.generation.spec import GenerationSpec
 
 PROMPT = "ein roter Kreis 赤い円"
 
 
 @pytest.fixture
-def generation() -> Generation:
+def generation() -> GenerationSpec:
     return resolve(GenerateRequest(prompt=PROMPT), REGISTRY["demo"], seed=7)
 
 
@@ -23,14 +25,14 @@ def image() -> Image.Image:
     return Image.linear_gradient("L").convert("RGB")
 
 
-def test_the_file_contains_its_parameters(image: Image.Image, generation: Generation) -> None:
+def test_the_file_contains_its_parameters(image: Image.Image, generation: GenerationSpec) -> None:
     opened = Image.open(io.BytesIO(encode(image, generation, 2, embed_prompt=True)))
     assert opened.info["prompt"] == PROMPT
     assert (opened.info["seed"], opened.info["model"], opened.info["scheduler"]) == ("9", "demo", "ddim")
     assert opened.tobytes() == image.tobytes()
 
 
-def test_the_prompt_can_be_omitted(image: Image.Image, generation: Generation) -> None:
+def test_the_prompt_can_be_omitted(image: Image.Image, generation: GenerationSpec) -> None:
     body = encode(image, generation, 0, embed_prompt=False)
     assert "prompt" not in Image.open(io.BytesIO(body)).info
     assert PROMPT.encode() not in body
@@ -38,7 +40,7 @@ def test_the_prompt_can_be_omitted(image: Image.Image, generation: Generation) -
 
 @pytest.mark.parametrize("output_format", CONTENT_TYPES)
 def test_each_format_has_its_content_type_and_is_reproducible(
-    image: Image.Image, generation: Generation, output_format: OutputFormat
+    image: Image.Image, generation: GenerationSpec, output_format: OutputFormat
 ) -> None:
     generation = replace(generation, output_format=output_format)
     body = encode(image, generation, 0, embed_prompt=True)

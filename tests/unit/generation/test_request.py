@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest
-from imagegen.registry import REGISTRY
-from imagegen.request import MAX_SEED, GenerateRequest, Generation, WarmUpRequest, resolve
+from imagegen.generation.planner import resolve
+from imagegen.generation.request import MAX_SEED, GenerateRequest, WarmUpRequest
+from imagegen.generation.spec import GenerationSpec
 
 DEMO = REGISTRY["demo"]
 ENVIRONMENT: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
@@ -22,7 +24,7 @@ def codes(body: dict[str, Any]) -> dict[str, str]:
     return {error.field: error.code for error in caught.value.errors}
 
 
-def generation(**fields: Any) -> Generation:
+def generation(**fields: Any) -> GenerationSpec:
     return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), DEMO, seed=fields.get("seed", 7))
 
 
@@ -156,7 +158,7 @@ def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict
 
 def test_the_cache_key_covers_every_field_and_the_environment() -> None:
     tested = 12
-    assert len(dataclasses.fields(Generation)) == tested, "add a case for the new field to the test above"
+    assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
     one = generation()
     keys = {
         one.cache_key(engine=engine, precision=precision, embed_prompt=embed)

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
-from imagegen.deadline import Deadline, Measured, Pace
+from imagegen.catalog.registry import REGISTRY
+from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelNotFound, ModelUnavailable, ServiceError, StorageUnavailable
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, Generation, resolve
-from imagegen.result import Result
+from imagegen.generation.planner import resolve
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.result import Result
+from imagegen.generation.spec import GenerationSpec
+from imagegen.generation.speed_estimate import Measured, SpeedEstimate
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build
 
 
@@ -156,7 +159,7 @@ def test_a_request_known_to_be_too_slow_is_rejected_before_the_first_step() -> N
 def test_one_slow_measurement_does_not_reject_requests_forever() -> None:
     world = World()
     world.ask(seed=1)
-    world.service._pace = Pace()
+    world.service._pace = SpeedEstimate()
     world.service._pace.record(resolve_demo(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
     refused = 0
     while refused < 20:
@@ -228,7 +231,7 @@ def test_a_latent_consistency_model_ignores_the_negative_prompt(model: str) -> N
     assert [warning.split(":")[0] for warning in warnings] == ["negative_prompt_ignored"]
 
 
-def resolve_demo(**fields: Any) -> Generation:
+def resolve_demo(**fields: Any) -> GenerationSpec:
     return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), REGISTRY["demo"], seed=0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagegen.errors import InvalidRequest
-from imagegen.request import Webhook as WebhookField
+from imagegen.generation.request import Webhook as WebhookField
 
 
 def test_events_default_to_every_final_state() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from imagegen.job_message import JobMessage
+from imagegen.jobs.message import JobMessage
 from tests.support.job_states import JOB_ID
 
 

@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from imagegen import jobs
 from imagegen.errors import JobAlreadyFinal
-from imagegen.jobs import Held, LeaseLost
+from imagegen.jobs import states
+from imagegen.jobs.states import Held, LeaseLost
 from tests.support.job_states import LIMITS, NOW, RESULT, new, renewed_at, running
 
 
@@ -17,12 +17,12 @@ def test_a_lease_survives_three_missed_renewals_but_not_four() -> None:
     job = renewed_at(running(), 5)
     assert job.lease_until == job.due_at == NOW + 25_000
     with pytest.raises(Held):
-        jobs.claimed(job, "you", NOW + 24_999, LIMITS)
-    assert jobs.claimed(job, "you", NOW + 25_000, LIMITS).owner == "you"
+        states.claimed(job, "you", NOW + 24_999, LIMITS)
+    assert states.claimed(job, "you", NOW + 25_000, LIMITS).owner == "you"
 
 
 @pytest.mark.parametrize(("phase", "ceiling"), [("load", 300), ("step", 150), ("decode", 150)])
-def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: jobs.Phase, ceiling: int) -> None:
+def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: states.Phase, ceiling: int) -> None:
     job = running()
     for second in range(5, 2 * ceiling, 5):
         job = renewed_at(job, second, phase)
@@ -32,69 +32,69 @@ def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: jobs.Phase, ceiling: 
 
 def test_every_transition_is_idempotent() -> None:
     job = running()
-    assert jobs.claimed(job, "me", NOW + 99_000, LIMITS) == job
-    done = jobs.succeeded(job, "me", NOW, LIMITS, RESULT)
-    assert jobs.succeeded(done, "me", NOW + 1, LIMITS, {"other": 1}) == done
-    queued = jobs.handed_on(job, "me", NOW, LIMITS, "crash")
-    assert jobs.handed_on(queued, "me", NOW + 1, LIMITS, "crash") == queued
-    failed = jobs.failed(job, NOW, LIMITS, {}, owner="me")
-    assert jobs.failed(failed, NOW + 1, LIMITS, {}, owner="me") == failed
-    cancelled = jobs.cancelled(job, NOW, LIMITS)
-    assert jobs.cancelled(cancelled, NOW + 1, LIMITS) == cancelled
+    assert states.claimed(job, "me", NOW + 99_000, LIMITS) == job
+    done = states.succeeded(job, "me", NOW, LIMITS, RESULT)
+    assert states.succeeded(done, "me", NOW + 1, LIMITS, {"other": 1}) == done
+    queued = states.requeued(job, "me", NOW, LIMITS, "crash")
+    assert states.requeued(queued, "me", NOW + 1, LIMITS, "crash") == queued
+    failed = states.failed(job, NOW, LIMITS, {}, owner="me")
+    assert states.failed(failed, NOW + 1, LIMITS, {}, owner="me") == failed
+    cancelled = states.cancelled(job, NOW, LIMITS)
+    assert states.cancelled(cancelled, NOW + 1, LIMITS) == cancelled
 
 
 def test_only_the_owner_ends_a_run() -> None:
     job = running()
     ends: list[Callable[[], object]] = [
-        lambda: jobs.succeeded(job, "you", NOW, LIMITS, RESULT),
-        lambda: jobs.handed_on(job, "you", NOW, LIMITS, "crash"),
-        lambda: jobs.failed(job, NOW, LIMITS, {}, owner="you"),
-        lambda: renewed_at(jobs.revived(job, NOW + 20_000, LIMITS, {}), 21),
+        lambda: states.succeeded(job, "you", NOW, LIMITS, RESULT),
+        lambda: states.requeued(job, "you", NOW, LIMITS, "crash"),
+        lambda: states.failed(job, NOW, LIMITS, {}, owner="you"),
+        lambda: renewed_at(states.recovered(job, NOW + 20_000, LIMITS, {}), 21),
     ]
     for end in ends:
         with pytest.raises(LeaseLost):
             end()
     with pytest.raises(Held):
-        jobs.failed(job, NOW, LIMITS, {})
+        states.failed(job, NOW, LIMITS, {})
 
 
 def test_a_final_state_does_not_change() -> None:
-    done = jobs.succeeded(running(), "me", NOW, LIMITS, RESULT)
+    done = states.succeeded(running(), "me", NOW, LIMITS, RESULT)
     assert (done.due_at, done.lease_until, done.phase) == (1000 * done.expires_at, None, None)
     changes: list[Callable[[], object]] = [
-        lambda: jobs.claimed(done, "you", NOW, LIMITS),
-        lambda: jobs.cancelled(done, NOW, LIMITS),
-        lambda: jobs.failed(done, NOW, LIMITS, {}),
+        lambda: states.claimed(done, "you", NOW, LIMITS),
+        lambda: states.cancelled(done, NOW, LIMITS),
+        lambda: states.failed(done, NOW, LIMITS, {}),
     ]
     for change in changes:
         with pytest.raises(JobAlreadyFinal):
             change()
-    assert jobs.revived(done, NOW + 10**9, LIMITS, {}) == jobs.sent(done, NOW, LIMITS) == done
+    assert states.recovered(done, NOW + 10**9, LIMITS, {}) == states.sent(done, NOW, LIMITS) == done
 
 
-@pytest.mark.parametrize("cause", get_args(jobs.Cause))
-def test_waiting_for_another_run_counts_as_no_failure(cause: jobs.Cause) -> None:
+@pytest.mark.parametrize("cause", get_args(states.Cause))
+def test_waiting_for_another_run_counts_as_no_failure(cause: states.Cause) -> None:
     """For any cause of the requeue: a queue may last longer than AWS failures are tolerated."""
-    waiting = jobs.handed_on(running(), "me", NOW, LIMITS, cause)
+    waiting = states.requeued(running(), "me", NOW, LIMITS, cause)
     for hours in range(1, 100):
-        waiting = jobs.revived(jobs.sent(waiting, NOW, LIMITS), NOW + hours * 3600 * 1000, LIMITS, {})
+        waiting = states.recovered(states.sent(waiting, NOW, LIMITS), NOW + hours * 3600 * 1000, LIMITS, {})
         assert waiting.state == "queued"
-    again = jobs.claimed(waiting, "me again", NOW + 100 * 3600 * 1000, LIMITS)
-    assert not any(jobs.exhausted(again, LIMITS, each) for each in get_args(jobs.Cause))
+    again = states.claimed(waiting, "me again", NOW + 100 * 3600 * 1000, LIMITS)
+    assert not any(states.exhausted(again, LIMITS, each) for each in get_args(states.Cause))
 
 
 def test_a_job_whose_last_run_died_is_failed_by_the_sweeper() -> None:
     job = new()
     for attempt in range(LIMITS.max_attempts):
-        job = jobs.claimed(job, f"run {attempt}", NOW + attempt * 20_000, LIMITS)
+        job = states.claimed(job, f"run {attempt}", NOW + attempt * 20_000, LIMITS)
     with pytest.raises(Held):
-        jobs.claimed(job, "one more", NOW + 10**6, LIMITS)
-    assert jobs.revived(job, NOW + 10**6, LIMITS, {}).state == "failed"
+        states.claimed(job, "one more", NOW + 10**6, LIMITS)
+    assert states.recovered(job, NOW + 10**6, LIMITS, {}).state == "failed"
 
 
 def test_a_webhook_is_due_for_the_requested_events() -> None:
-    asked = jobs.cancelled(new(url="https://example.com", events=["job.cancelled"]), NOW, LIMITS)
+    asked = states.cancelled(new(url="https://example.com", events=["job.cancelled"]), NOW, LIMITS)
     assert (asked.webhook_due, asked.due_at) == (True, NOW + 15_000)
-    assert (jobs.notified(asked).due_at, jobs.notified(asked).done_with) == (1000 * asked.expires_at, True)
-    other = jobs.cancelled(new(url="https://example.com", events=["job.failed"]), NOW, LIMITS)
+    assert (states.notified(asked).due_at, states.notified(asked).done_with) == (1000 * asked.expires_at, True)
+    other = states.cancelled(new(url="https://example.com", events=["job.failed"]), NOW, LIMITS)
     assert (other.webhook_due, other.done_with, asked.done_with) == (False, True, False)

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from imagegen.errors import StorageUnavailable
-from imagegen.targets import NotAllowed, Unreachable
-from imagegen.webhook_message import WebhookMessage
-from imagegen.webhooks import DELAYS, JITTER
+from imagegen.public_url import NotAllowed
+from imagegen.webhooks.delivery import DELAYS, JITTER
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.safe_http import Unreachable
 from tests.support.webhook_world import JOB_ID, MESSAGE, Jobs, StubClient, WebhookWorld
 from tools.faults.webhook_deliveries import final_job
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from imagegen.targets import Address, Courier, Limits, NotAllowed, Unreachable
+from imagegen.public_url import Address, NotAllowed
+from imagegen.webhooks.safe_http import SafeClient, Timeouts, Unreachable
 from tests.support.hostile_urls import INTERNAL_NAMES, KINDS
-from tools.faults.webhook_receiver import (
+from tools.local.webhook_receiver import (
     HOST,
     IMPATIENT,
     LOOPBACK,
@@ -110,7 +111,7 @@ def test_the_canaries_notice_a_connection(canaries: Canaries) -> None:
 
 
 def test_a_client_without_checks_would_reach_the_canaries(canaries: Canaries) -> None:
-    trusting = Courier(resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, limits=IMPATIENT)
+    trusting = SafeClient(resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, limits=IMPATIENT)
     for host in ("loopback.example.com", "127.0.0.1"):
         with pytest.raises(Unreachable):
             trusting.post(f"https://{host}:{canaries.port}/", {}, b"")
@@ -122,7 +123,7 @@ def test_a_client_without_checks_would_reach_the_canaries(canaries: Canaries) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_hostile_url_is_reached(canaries: Canaries, kind: str) -> None:
-    courier = Courier(resolve=trusting_resolver, ports={443, 8443, canaries.port}, limits=PATIENT)
+    courier = SafeClient(resolve=trusting_resolver, ports={443, 8443, canaries.port}, limits=PATIENT)
     for url in KINDS[kind]:
         with pytest.raises((NotAllowed, Unreachable), match=r"^(must|names|leads|not_resolved)"):
             courier.post(url.replace("{port}", str(canaries.port)), {}, b"")
@@ -193,7 +194,7 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_used(canaries: Canar
         resolved.append(host)
         return [UNUSED_ADDRESS] if len(resolved) == 1 else [LOOPBACK]
 
-    courier = Courier(
+    courier = SafeClient(
         resolve=rebinding, may_reach=lambda address: address == UNUSED_ADDRESS, ports={canaries.port}, limits=PATIENT
     )
     url = f"https://rebinding.example.com:{canaries.port}/"
@@ -208,7 +209,7 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_used(canaries: Canar
 
 def test_the_next_address_is_tried_when_one_does_not_answer(authority: Authority) -> None:
     with receiver(status(200), authority=authority) as running:
-        courier = Courier(
+        courier = SafeClient(
             resolve=lambda host, port: [UNUSED_ADDRESS, LOOPBACK],
             may_reach=lambda _: True,
             ports={running.port},
@@ -248,7 +249,7 @@ def test_a_slow_handshake_times_out() -> None:
                     time.sleep(0.02)
 
         threading.Thread(target=serve, daemon=True).start()
-        courier = Courier(resolve=lambda *_: [LOOPBACK], may_reach=lambda _: True, ports={port}, limits=IMPATIENT)
+        courier = SafeClient(resolve=lambda *_: [LOOPBACK], may_reach=lambda _: True, ports={port}, limits=IMPATIENT)
         with pytest.raises(Unreachable, match="timeout"):
             courier.post(f"https://{HOST}:{port}/", {}, b"")
     assert len(sent) < len(record)
@@ -256,7 +257,7 @@ def test_a_slow_handshake_times_out() -> None:
 
 def test_no_timer_thread_outlives_its_request(authority: Authority) -> None:
     with receiver(silence, authority=authority) as running:
-        courier = running.courier(Limits(1, 0.05, 0.05))
+        courier = running.courier(Timeouts(1, 0.05, 0.05))
         before = threading.active_count()
         for _ in range(5):
             with pytest.raises(Unreachable):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from imagegen.webhooks import SigningSecrets
+from imagegen.webhooks.signature import SigningSecrets
 from tests.support.webhook_world import JOB_ID, MESSAGE, SECRET, Secrets, StubClient, WebhookWorld
 
 

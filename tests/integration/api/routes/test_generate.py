@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagegen.entrypoints import generator
-from imagegen.job_message import JobMessage
+from imagegen.jobs.message import JobMessage
 from tests.support.expectations import outcome
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, header, queued_webhooks
 from tools.lambda_event import Context, api_event

@@ -16,13 +16,13 @@ from typing import Any
 
 import trustme
 
-from imagegen.targets import Courier, Limits
+from imagegen.webhooks.safe_http import SafeClient, Timeouts
 
 HOST = "hooks.example.com"
 LOOPBACK = IPv4Address("127.0.0.1")
-PATIENT = Limits(connect_s=10.0, silence_s=20.0, total_s=30.0)
+PATIENT = Timeouts(connect_s=10.0, read_s=20.0, total_s=30.0)
 """For receivers that answer: long enough for a busy machine."""
-IMPATIENT = Limits(connect_s=1.0, silence_s=0.3, total_s=0.5)
+IMPATIENT = Timeouts(connect_s=1.0, read_s=0.3, total_s=0.5)
 """For receivers that never answer or never finish their answer."""
 _SILENT_S = 10
 _ENDLESS_S = 45
@@ -192,17 +192,17 @@ class Receiver:
         return self.server.outwaited
 
     def url(self, path: str = "/hook") -> str:
-        """Return an HTTPS URL for HOST. Only `courier` resolves HOST to this receiver."""
+        """Return an HTTPS URL for HOST. Only `client` resolves HOST to this receiver."""
         return f"https://{HOST}:{self.port}{path}"
 
-    def courier(self, limits: Limits = PATIENT) -> Courier:
+    def client(self, timeouts: Timeouts = PATIENT) -> SafeClient:
         """Return a client that treats the receiver's name, address and port as public."""
-        return Courier(
+        return SafeClient(
             resolve=lambda host, port: [LOOPBACK],
             may_reach=lambda address: address == LOOPBACK,
             ports={self.port},
             tls=self.authority.client(),
-            limits=limits,
+            timeouts=timeouts,
         )
 
 
