@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.local.webhook_receiver import HOST, Authority
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import STACK
@@ -21,6 +20,7 @@ from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint, deployed_endpoint
 from tools.local.process import free_port
 from tools.local.stack import LOCAL, local_stack
+from tools.local.webhook_receiver import HOST, Authority
 
 HERE = Path(__file__).parent
 

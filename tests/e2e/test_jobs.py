@@ -17,9 +17,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.e2e.conftest import Aws, small_request
-from tools.local.webhook_receiver import HOST, Authority, Receiver, receiver, status
 from tools.local.client import ApiError, Client
 from tools.local.endpoint import Endpoint
+from tools.local.webhook_receiver import HOST, Authority, Receiver, receiver, status
 
 T = TypeVar("T")
 Json = dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,20 +14,22 @@ from imagegen.catalog.registry import Model
 from imagegen.engines.batching import Batcher
 from imagegen.engines.torch_engine import TorchEngine
 from imagegen.entrypoints import worker
-from imagegen.generation.planner import resolve
 from imagegen.generation.ports import Backend, Engine, Generated, OnStep, Resident
-from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
-from tests.integration.conftest import played, translation
 from tests.model.conftest import DEMO, TORCH
 from tests.support.job_world import JobWorld
+from tests.support.plans import spec
+from tools.faults.template_resources import BUCKET, QUEUE, TABLE, moto_resources, translated_template
 from tools.lambda_event import Context
+
+GPU = replace(TORCH, device="cuda")
+"""Makes the worker run a batch, as on a GPU."""
 
 PROMPTS = ["a red circle on a white background", "a blue square on a white background", "a yellow star"]
 
 
 def generation(seed: int, prompt: str, **changes: Any) -> GenerationSpec:
-    return resolve(GenerateRequest.parse({"prompt": prompt, "num_inference_steps": 3, **changes}), DEMO, seed)
+    return spec(prompt, **{"num_inference_steps": 3, "seed": seed, **changes})
 
 
 def ignore(step: int, of: int) -> None:
@@ -40,13 +43,13 @@ class CountingEngine:
         self._engine = engine
         self.calls: list[int] = []
 
-    def generate(self, generation: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
         self.calls.append(1)
-        return self._engine.generate(generation, on_step)
+        return self._engine.generate(spec, on_step)
 
-    def generate_together(self, generations: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
-        self.calls.append(len(generations))
-        return self._engine.generate_together(generations, on_step)
+    def generate_batch(self, specs: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
+        self.calls.append(len(specs))
+        return self._engine.generate_batch(specs, on_step)
 
     def close(self) -> None:
         self._engine.close()
@@ -57,9 +60,6 @@ class SingleEngine:
 
     def __init__(self, engine: Engine):
         self._engine = engine
-
-    def backend_for(self, scheduler: str) -> Backend:
-        return TORCH
 
     def holds(self, model: Model, backend: Backend) -> bool:
         return True
@@ -81,7 +81,7 @@ def test_a_batch_gives_the_same_images_as_single_calls(
     ]
     steps: list[tuple[int, int]] = []
 
-    together = torch_engine.generate_together(generations, lambda step, of: steps.append((step, of)))
+    together = torch_engine.generate_batch(generations, lambda step, of: steps.append((step, of)))
 
     assert steps == [(step, steps[-1][1]) for step in range(1, steps[-1][1] + 1)]
     assert [len(each.images) for each in together] == [1, 2, 1]
@@ -96,14 +96,13 @@ def test_a_batch_gives_the_same_images_as_single_calls(
 def test_a_batch_of_messages_is_one_call_and_completes_every_job(
     torch_engine: TorchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counting, together = CountingEngine(torch_engine), Batcher(window_s=60)
-    with played(translation(), "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as resources:
+    counting, batcher = CountingEngine(torch_engine), Batcher(window_s=60)
+    with moto_resources(translated_template(), BUCKET, TABLE, QUEUE) as resources:
         world = JobWorld(resources)
-        world.service._engines = SingleEngine(together.engine(counting))
-        monkeypatch.setattr(worker, "draws_together", True)
-        monkeypatch.setattr(worker, "together", together)
-        for name in ("jobs", "service", "queue"):
-            monkeypatch.setattr(worker, name, lambda name=name: getattr(world, name))
+        world.container.images._engines = SingleEngine(batcher.wrap(counting))
+        world.container.backends = (GPU,)
+        world.container.batcher = batcher
+        monkeypatch.setattr(worker, "container", world.container)
         submitted = [world.submit(prompt=prompt, seed=seed) for seed, prompt in enumerate(PROMPTS)]
         bodies = [json.dumps(message["Body"]) for message in world.messages()]
         records = [
@@ -118,5 +117,5 @@ def test_a_batch_of_messages_is_one_call_and_completes_every_job(
         assert [job.state for job in done] == ["succeeded"] * 3
         assert counting.calls == [3]
         assert len(world.items("BILL#")) == 3
-        keys = {image["key"] for job in done for image in job.result["images"]}  # type: ignore[index]
+        keys = {image.key for job in done if job.result is not None for image in job.result.images}
         assert len(keys) == 3

@@ -10,20 +10,17 @@ import pytest
 from imagegen.catalog.registry import SCHEDULERS
 from imagegen.engines.openvino_engine import OpenVINOEngine
 from imagegen.engines.torch_engine import TorchEngine
-from imagegen.generation.planner import resolve
 from imagegen.generation.ports import Engine
-from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
 from tests.model.conftest import DEMO
+from tests.support.plans import spec
 
 SHARED_SCHEDULERS = [name for name in DEMO.schedulers if SCHEDULERS[name].openvino]
 
 
 def generation(**fields: Any) -> GenerationSpec:
-    request = GenerateRequest.parse(
-        {"prompt": "a red circle on a white background", "num_inference_steps": 3, **fields}
-    )
-    return resolve(request, DEMO, seed=fields.get("seed", 7))
+    prompt = "a red circle on a white background"
+    return spec(**{"prompt": prompt, "num_inference_steps": 3, "seed": 7, **fields})
 
 
 def draw(engine: Engine, **fields: Any) -> list[bytes]:

@@ -95,7 +95,7 @@ def test_a_folder_in_a_newer_format_is_refused(folder: Path) -> None:
 
 def test_a_failed_load_waits_for_running_compilations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Releasing OpenVINO objects during a compilation sometimes crashes the process."""
-    compiled, compile_unet = [], OpenVINOEngine._compiled_unet
+    compiled, compile_unet = [], OpenVINOEngine._compile_unet
 
     def slow(engine: OpenVINOEngine, shape: Shape) -> object:
         unet = compile_unet(engine, shape)
@@ -103,7 +103,7 @@ def test_a_failed_load_waits_for_running_compilations(folder: Path, monkeypatch:
         compiled.append(shape)
         return unet
 
-    monkeypatch.setattr(OpenVINOEngine, "_compiled_unet", slow)
+    monkeypatch.setattr(OpenVINOEngine, "_compile_unet", slow)
     (folder / "text_encoder" / "openvino_model.xml").write_bytes(b"<not a model>")
     manifest.write(folder)
     engine = OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder))

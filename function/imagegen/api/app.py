@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
 from imagegen import telemetry
+from imagegen.api import scope
 from imagegen.api.problem import JSON, problem_response
 from imagegen.api.strict_json import parse_object
 from imagegen.errors import (
@@ -41,7 +42,7 @@ def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> API
 
     def read_body(_: str) -> dict[str, Any]:
         body = _json_object(app)
-        app.append_context(body=body)  # type: ignore[no-untyped-call]
+        scope.current().body = body
         return body
 
     app = APIGatewayRestResolver(cors=_cors(allowed_origins), enable_validation=True, json_body_deserializer=read_body)
@@ -59,7 +60,7 @@ def resolve(
     """Route the event with the container's services. Every response has the request id."""
     request_id = event["requestContext"].get("requestId", "")
     telemetry.requested(request_id)
-    app.append_context(container=container)  # type: ignore[no-untyped-call]
+    scope.enter(container)
     response: dict[str, Any] = app.resolve(_normalized(event), context)
     response["multiValueHeaders"]["x-request-id"] = [request_id]
     return response

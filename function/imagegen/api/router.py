@@ -1,4 +1,4 @@
-"""What routes share: 405 responses, the container, the caller and the Idempotency-Key."""
+"""What routes share: 405 responses, the caller and the Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from imagegen.access import tenant
+from imagegen.api import scope
 from imagegen.errors import MethodNotAllowed
 from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-
-    from imagegen.wiring import Container
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
@@ -28,21 +27,14 @@ def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
     return router
 
 
-def container_of(router: APIGatewayRouter) -> Container:
-    """Return the container that `app.resolve` was called with."""
-    container: Container = router.context["container"]
-    return container
-
-
 def caller(event: APIGatewayProxyEvent) -> str:
     """Return the tenant of the API key that the gateway has checked."""
     return tenant.of_api_key(event.request_context.identity.api_key or "")
 
 
-def fingerprint(router: APIGatewayRouter) -> IdempotencyFingerprint | None:
+def fingerprint(event: APIGatewayProxyEvent) -> IdempotencyFingerprint | None:
     """Return the fingerprint of the request, or None without an Idempotency-Key. Raises IdempotencyKeyInvalid."""
-    event = router.current_event
-    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, router.context["body"])
+    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, scope.current().body)
 
 
 def repeatable_caller(event: APIGatewayProxyEvent) -> str:

@@ -1,8 +1,8 @@
 """The only door to OpenVINO GenAI: diffusion on a CPU without torch, diffusers or transformers in the process.
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `python -m models.prepare` writes
-them. Denoiser and decoder are compiled for one shape at a time, the default shape right after the text encoder: the first
-image is a second faster, steps are faster, and decoding touches half the memory (docs/decisions/openvino.md).
+them. Denoiser and decoder are compiled for one shape at a time, the default shape right after the text encoder: that
+makes the first image a second faster, steps faster, and decoding touch half the memory (docs/decisions/openvino.md).
 A request of another shape recompiles, and its receipt says so. Not covered: a generation that is stopped ends one step
 late, because GenAI calls back from its own thread.
 """

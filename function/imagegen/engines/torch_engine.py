@@ -138,7 +138,7 @@ class TorchEngine:
         return pipeline
 
     def _encode_text(self, pipeline: Pipeline, spec: GenerationSpec) -> Embeddings:
-        """Return the pipeline's embedding arguments, of shape (1, tokens, width), and for SDXL pooled ones of (1, width).
+        """Return the pipeline's embedding arguments: (1, tokens, width), and for SDXL pooled ones, (1, width).
 
         SDXL distinguishes an absent negative prompt from an empty one.
         """

@@ -11,13 +11,10 @@ from typing import Any
 
 import pytest
 
-from imagegen import http
-from imagegen.aws.s3 import S3ImageStore
-from imagegen.catalog.registry import REGISTRY
+from imagegen.api.app import MAX_BODY_BYTES, build_app
 from imagegen.entrypoints import generator
-from imagegen.generation.service import ImageService, Pricing
 from imagegen.generation.single_flight import SingleFlight
-from imagegen.jobs.timing import JobTiming
+from imagegen.wiring import Container
 from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
 from tests.support.job_handlers import body
@@ -42,17 +39,15 @@ class Function:
 @pytest.fixture
 def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
     engine = FakeEngine()
-    service = ImageService(
-        models=REGISTRY,
-        default_model_id="demo",
-        engines=FakeEngines(engine),
-        store=S3ImageStore(bucket, 3600, 7),
-        leader=SingleFlight(MemoryLeases(), JobTiming()),
-        receipts=Pricing(10240, 0.0000166667),
-        embed_prompt=True,
-    )
-    monkeypatch.setattr(generator, "service", lambda: service)
+    container = container_of(bucket)
+    container.engines = FakeEngines(engine)
+    container.single_flight = SingleFlight(MemoryLeases(), lease_s=20, renew_s=5)
+    monkeypatch.setattr(generator, "container", container)
     return Function(engine, bucket)
+
+
+def container_of(bucket: str, **settings: Any) -> Container:
+    return Container(generator.container.settings.model_copy(update={"bucket_name": bucket, **settings}))
 
 
 def test_an_answer_has_every_documented_member(function: Function) -> None:
@@ -125,7 +120,7 @@ def test_a_body_with_a_lone_surrogate_is_malformed(function: Function) -> None:
 
 
 def test_a_body_beyond_the_limit_is_413(function: Function) -> None:
-    assert outcome(function(api_event({"prompt": "x" * http.MAX_BODY_BYTES}))) == (413, "payload_too_large")
+    assert outcome(function(api_event({"prompt": "x" * MAX_BODY_BYTES}))) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +174,7 @@ def test_the_base_path_of_a_custom_domain_is_ignored(function: Function) -> None
     [("https://a.example", True), ("https://b.example", True), ("https://c.example", False)],
 )
 def test_only_allowed_origins_get_cors_headers(origin: str, allowed: bool) -> None:
-    app = http.build_app(("https://a.example", "https://b.example"))
+    app = build_app(("https://a.example", "https://b.example"))
     event = api_event(None, method="OPTIONS", headers={"Origin": origin})
     headers = app.resolve(event, Context())["multiValueHeaders"]  # type: ignore[arg-type]
     assert (headers.get("Access-Control-Allow-Origin") == [origin]) is allowed
@@ -198,7 +193,7 @@ def test_provisioned_concurrency_loads_the_model_during_init(
 
 
 def test_a_missing_bucket_is_a_retryable_503(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator.service()._store, "_bucket", "another-bucket")
+    monkeypatch.setattr(generator.container.image_store, "_bucket", "another-bucket")
     answer = function.generate(seed=7)
     assert outcome(answer) == (503, "storage_unavailable")
     assert answer["multiValueHeaders"]["Retry-After"] == ["5"]
@@ -246,16 +241,11 @@ def test_failures_are_counted_by_code(function: Function, capsys: pytest.Capture
 def test_a_missing_model_is_a_503_and_its_path_is_only_logged(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
 ) -> None:
-    elsewhere = generator.settings.model_copy(update={"models_dir": tmp_path, "bucket_name": bucket})
-    monkeypatch.setattr(generator, "settings", elsewhere)
-    generator.service.cache_clear()
-    try:
-        answers = [
-            generator.handler(api_event({"prompt": "a red circle"}), Context()),
-            generator.handler({"warmup": True}, Context()),
-        ]
-    finally:
-        generator.service.cache_clear()
+    monkeypatch.setattr(generator, "container", container_of(bucket, models_dir=tmp_path))
+    answers = [
+        generator.handler(api_event({"prompt": "a red circle"}), Context()),
+        generator.handler({"warmup": True}, Context()),
+    ]
     assert [outcome(answer) for answer in answers] == [(503, "model_unavailable")] * 2
     assert "Retry-After" not in answers[0]["multiValueHeaders"]
     assert str(tmp_path) not in json.dumps(answers)

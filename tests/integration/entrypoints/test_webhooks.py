@@ -16,8 +16,8 @@ from imagegen.webhooks.safe_http import SafeClient
 from tests.support.expectations import events_of, load, outcome
 from tests.support.webhook_world import JOB_ID, Jobs
 from tools.faults.webhook_deliveries import TENANT, Secrets, received, waiting
-from tools.local.webhook_receiver import Behaviour, receiver, reset, status
 from tools.lambda_event import Context
+from tools.local.webhook_receiver import Behaviour, receiver, reset, status
 
 
 class Function:
@@ -30,11 +30,11 @@ class Function:
         self._monkeypatch = monkeypatch
         self.use(SafeClient())
 
-    def use(self, courier: SafeClient) -> None:
+    def use(self, client: SafeClient) -> None:
         sender = WebhookSender(
-            jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=Secrets(), courier=courier, retries=self.queue
+            jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=Secrets(), client=client, retries=self.queue
         )
-        self._monkeypatch.setattr(webhooks, "sender", lambda: sender)
+        self._monkeypatch.setattr(webhooks.container, "webhook_sender", sender, raising=False)
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any]:
         return dict(webhooks.handler(event, Context(60)))
@@ -42,7 +42,7 @@ class Function:
     def deliver(self, behaviour: Behaviour, count: int = 1) -> list[dict[str, Any]]:
         """Queue `count` webhooks for a receiver with this behavior. Returns the handler's answers, one per message."""
         with receiver(behaviour) as running:
-            self.use(running.courier())
+            self.use(running.client())
             for _ in range(count):
                 self.queue.put(TENANT, JOB_ID, running.url("/hook?key=canary-4711"), "job.succeeded", "succeeded")
             sqs = boto3.client("sqs")

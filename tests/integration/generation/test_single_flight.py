@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from tests.support.fakes import PLENTY
-from tests.support.job_requests import REQUEST
 from tests.support.job_world import JobWorld
+from tests.support.plans import plan
 
 
 def test_concurrent_identical_requests_generate_once(world: JobWorld) -> None:
@@ -17,11 +17,11 @@ def test_concurrent_identical_requests_generate_once(world: JobWorld) -> None:
         go.wait(10)
 
     world.engine.during = wait
-    request = REQUEST.model_copy(update={"seed": 7})
+    seeded = plan(seed=7, num_inference_steps=4)
     cached = []
 
     def ask() -> None:
-        cached.append(world.service.produce(request, tenant="alice", deadline=PLENTY).cached)
+        cached.append(world.container.images.produce(seeded, tenant="alice", deadline=PLENTY).cached)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

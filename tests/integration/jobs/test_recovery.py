@@ -28,7 +28,7 @@ def test_a_lost_write_loses_no_job_and_bills_once(world: JobWorld, operation: st
         world.run(job)
     for _ in range(5):
         world.clock.pass_s(30)
-        world.jobs.sweep(PLENTY)
+        world.recovery.sweep(PLENTY)
         if not world.get(job).final:
             world.run(job)
     assert world.get(job).state == "succeeded"
@@ -42,49 +42,50 @@ def test_a_run_after_an_aws_failure_reuses_the_stored_images(world: JobWorld) ->
     with suppress(StorageUnavailable):
         world.run(job)
     world.clock.pass_s(30)
-    world.jobs.sweep(PLENTY)
+    world.recovery.sweep(PLENTY)
     assert was_cached(world, world.run(job)) is True
     assert world.engine.generations == 1
 
 
 def test_the_sweeper_sends_messages_that_were_not_sent(world: JobWorld) -> None:
-    real, world.jobs._queue = world.jobs._queue, UnavailableQueue()
+    outbox = world.container.outbox
+    real, outbox._queue = outbox._queue, UnavailableQueue()
     job = world.submit()
-    world.jobs._queue = real
+    outbox._queue = real
     assert not job.sent
-    assert world.jobs.sweep(PLENTY).jobs == 0
-    world.clock.pass_s(world.limits.unsent_s)
-    assert world.jobs.sweep(PLENTY).jobs == 1
+    assert world.recovery.sweep(PLENTY).jobs == 0
+    world.clock.pass_s(world.timing.unsent_s)
+    assert world.recovery.sweep(PLENTY).jobs == 1
     assert world.get(job).sent
     assert len(world.messages()) == 1
-    assert world.jobs.sweep(PLENTY).jobs == 0
+    assert world.recovery.sweep(PLENTY).jobs == 0
 
 
 def test_the_sweeper_requeues_the_jobs_of_dead_workers_until_the_last_attempt(world: JobWorld) -> None:
     job = world.submit(webhook=HOOK)
-    for attempt in range(1, world.limits.max_attempts + 1):
-        world.store.change(world.get(job), lambda seen: states.claimed(seen, "dead", world.clock(), world.limits))
-        world.clock.pass_s(world.limits.lease_s - 1)
-        assert world.jobs.sweep(PLENTY).jobs == 0
+    for attempt in range(1, world.timing.max_attempts + 1):
+        world.store.change(world.get(job), lambda seen: states.claimed(seen, "dead", world.clock(), world.timing))
+        world.clock.pass_s(world.timing.lease_s - 1)
+        assert world.recovery.sweep(PLENTY).jobs == 0
         world.clock.pass_s(1)
-        swept = world.jobs.sweep(PLENTY)
+        swept = world.recovery.sweep(PLENTY)
         assert swept.jobs == 1
         assert world.get(job).attempt == attempt
     given_up = world.get(job)
     assert swept.given_up == [job.job_id]
-    assert (given_up.state, given_up.done_with) == ("failed", True)
+    assert (given_up.state, given_up.done) == ("failed", True)
     assert [each[3] for each in world.webhooks.queued] == ["job.failed"]
 
 
 def test_a_job_may_wait_in_the_queue_until_its_images_would_expire(world: JobWorld) -> None:
     job = world.submit(webhook=HOOK)
     for _ in range(7 * 24 - 3):
-        world.clock.pass_s(world.limits.resend_s)
-        assert world.jobs.sweep(PLENTY).given_up == []
+        world.clock.pass_s(world.timing.resend_s)
+        assert world.recovery.sweep(PLENTY).given_up == []
     assert world.get(job).state == "queued"
     assert len(world.messages()) == 7 * 24 - 2
-    world.clock.pass_s(world.limits.resend_s)
-    assert world.jobs.sweep(PLENTY).given_up == [job.job_id]
+    world.clock.pass_s(world.timing.resend_s)
+    assert world.recovery.sweep(PLENTY).given_up == [job.job_id]
     assert [each[3] for each in world.webhooks.queued] == ["job.failed"]
 
 
@@ -97,8 +98,8 @@ def test_an_unreadable_row_does_not_stop_the_sweep(world: JobWorld) -> None:
         ExpressionAttributeValues={":broken": "canary"},
     )
     world.messages()
-    world.clock.pass_s(world.limits.resend_s)
-    assert world.jobs.sweep(PLENTY).jobs == 2
+    world.clock.pass_s(world.timing.resend_s)
+    assert world.recovery.sweep(PLENTY).jobs == 2
     assert [message["Body"]["job_id"] for message in world.messages()] == [job.job_id]
     assert [type(error).__name__ for error in world.crashes] == ["JSONDecodeError"]
 
@@ -108,22 +109,22 @@ def test_the_sweeper_queues_webhooks_that_could_not_be_queued(world: JobWorld) -
     job = world.run(world.submit(webhook=HOOK))
     assert job.webhook_due
     world.webhooks.failing = None
-    world.clock.pass_s(world.limits.unsent_s)
-    world.jobs.sweep(PLENTY)
+    world.clock.pass_s(world.timing.unsent_s)
+    world.recovery.sweep(PLENTY)
     assert (len(world.webhooks.queued), world.get(job).webhook_due) == (1, False)
-    assert world.jobs.sweep(PLENTY).jobs == 0
+    assert world.recovery.sweep(PLENTY).jobs == 0
 
 
 def test_the_sweeper_deletes_only_expired_jobs(world: JobWorld) -> None:
     expiring = world.run(world.submit())
     world.clock.now = 1000 * expiring.expires_at - 1
     kept = world.run(world.submit())
-    assert world.jobs.sweep(PLENTY).jobs == 0
-    world.clock.pass_s(world.limits.unsent_s)
+    assert world.recovery.sweep(PLENTY).jobs == 0
+    world.clock.pass_s(world.timing.unsent_s)
     unsent = world.submit()
-    world.clock.pass_s(world.limits.resend_s)
+    world.clock.pass_s(world.timing.resend_s)
     assert world.store.due(1) == [("alice", unsent.job_id)]  # jobs that wait come first
-    assert world.jobs.sweep(PLENTY).jobs == 2
+    assert world.recovery.sweep(PLENTY).jobs == 2
     assert {item["job_id"] for item in world.items("JOB#")} == {kept.job_id, unsent.job_id}
     assert world.get(kept) == kept
     assert len(world.items("BILL#")) == 2
@@ -132,10 +133,10 @@ def test_the_sweeper_deletes_only_expired_jobs(world: JobWorld) -> None:
 def test_a_dead_letter_fails_its_job_once(world: JobWorld) -> None:
     job = world.submit(webhook=HOOK)
     for _ in range(2):
-        world.jobs.dead_letter("alice", job.job_id)
+        world.recovery.fail_dead_letter("alice", job.job_id)
     assert world.get(job).state == "failed"
     assert len(world.webhooks.queued) == 1
     done = world.run(world.submit())
-    world.jobs.dead_letter("alice", done.job_id)
+    world.recovery.fail_dead_letter("alice", done.job_id)
     assert world.get(done) == done
-    world.jobs.dead_letter("alice", "no-such-job")
+    world.recovery.fail_dead_letter("alice", "no-such-job")

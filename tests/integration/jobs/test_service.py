@@ -12,8 +12,9 @@ from imagegen.errors import (
     ResultExpired,
     StorageUnavailable,
 )
+from imagegen.jobs.ports import Page
 from tests.support.job_faults import fail_calls
-from tests.support.job_requests import REQUEST, keyed
+from tests.support.job_requests import PLAN, keyed
 from tests.support.job_world import JobWorld
 
 
@@ -28,33 +29,33 @@ def test_the_prompt_is_in_no_message_key_or_bill(world: JobWorld) -> None:
 def test_a_submission_whose_response_was_lost_creates_no_second_job(world: JobWorld, after: bool) -> None:
     fail_calls(world, "transact_write_items", after=after)
     with pytest.raises(StorageUnavailable):
-        world.jobs.submit(REQUEST, tenant="alice", keyed=keyed())
-    again = world.jobs.submit(REQUEST, tenant="alice", keyed=keyed())
+        world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+    again = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
     assert again.replayed == after
     assert len(world.items("JOB#")) == 1
 
 
 def test_the_same_key_returns_the_same_job_and_rejects_another_body(world: JobWorld) -> None:
-    first = world.jobs.submit(REQUEST, tenant="alice", keyed=keyed())
-    again = world.jobs.submit(REQUEST, tenant="alice", keyed=keyed())
+    first = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+    again = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
     assert (first.replayed, again.replayed) == (False, True)
     assert first.job.job_id == again.job.job_id
-    assert not world.jobs.submit(REQUEST, tenant="bob", keyed=keyed()).replayed
+    assert not world.jobs.submit(PLAN, tenant="bob", fingerprint=keyed()).replayed
     with pytest.raises(IdempotencyKeyReuse):
-        world.jobs.submit(REQUEST, tenant="alice", keyed=keyed("another"))
+        world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed("another"))
     world.clock.pass_s(24 * 3600)
-    assert not world.jobs.submit(REQUEST, tenant="alice", keyed=keyed("another")).replayed
+    assert not world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed("another")).replayed
 
 
 def test_the_key_of_a_deleted_job_is_rejected(world: JobWorld) -> None:
-    job = world.run(world.jobs.submit(REQUEST, tenant="alice", keyed=keyed()).job)
+    job = world.run(world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed()).job)
     world.jobs.delete("alice", job.job_id)
     with pytest.raises(ResultExpired):
-        world.jobs.submit(REQUEST, tenant="alice", keyed=keyed())
+        world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
 
 
 def test_every_item_has_its_tenant_and_only_jobs_are_listed(world: JobWorld) -> None:
-    job = world.run(world.jobs.submit(REQUEST, tenant="alice", keyed=keyed()).job)
+    job = world.run(world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed()).job)
     DynamoLeases(world.resources["Table"], world.clock).take("alice", "name", "me", 20)
     items = world.items("")
     assert {str(item["pk"]).partition("#")[0] for item in items} == {"JOB", "IDEMPOTENCY", "BILL", "LEASE"}
@@ -80,13 +81,13 @@ def test_jobs_are_listed_newest_first_in_pages_and_by_state(world: JobWorld) -> 
         if index % 2:
             world.run(job)
     world.submit(tenant="bob")
-    first, cursor = world.jobs.list("alice", limit=4)
-    rest, end = world.jobs.list("alice", limit=4, after=cursor)
-    assert [job.job_id for job in [*first, *rest]] == ids
-    assert end is None
-    done, more = world.jobs.list("alice", limit=2, state="succeeded")
-    others, _ = world.jobs.list("alice", limit=2, state="succeeded", after=more)
-    assert [job.job_id for job in [*done, *others]] == ids[1::2]
+    first = world.jobs.page("alice", limit=4)
+    rest = world.jobs.page("alice", limit=4, after=first.last)
+    assert [job.job_id for job in [*first.jobs, *rest.jobs]] == ids
+    assert rest.last is None
+    done = world.jobs.page("alice", limit=2, state="succeeded")
+    others = world.jobs.page("alice", limit=2, state="succeeded", after=done.last)
+    assert [job.job_id for job in [*done.jobs, *others.jobs]] == ids[1::2]
 
 
 def test_an_expired_job_is_not_found_before_it_is_deleted(world: JobWorld) -> None:
@@ -94,7 +95,7 @@ def test_an_expired_job_is_not_found_before_it_is_deleted(world: JobWorld) -> No
     world.clock.pass_s(8 * 24 * 3600)
     with pytest.raises(JobNotFound):
         world.get(job)
-    assert world.jobs.list("alice", limit=10) == ([], None)
+    assert world.jobs.page("alice", limit=10) == Page([], None)
 
 
 def test_only_a_finished_job_can_be_deleted(world: JobWorld) -> None:

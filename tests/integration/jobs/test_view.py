@@ -16,7 +16,7 @@ def test_progress_is_visible_during_a_run(world: JobWorld) -> None:
 
     def look(step: int) -> None:
         world.clock.pass_s(2)
-        seen.append(world.jobs.describe(world.get(job)).progress)
+        seen.append(world.renderer.render(world.get(job)).progress)
 
     world.engine.during = look
     world.run(job)
@@ -28,13 +28,13 @@ def test_progress_is_visible_during_a_run(world: JobWorld) -> None:
 
 def test_expired_images_have_no_url(world: JobWorld) -> None:
     job = world.run(world.submit())
-    (signed,) = world.jobs.summarize(job).result.images  # type: ignore[union-attr]
+    (signed,) = world.renderer.render_listed(job).result.images  # type: ignore[union-attr]
     world.clock.pass_s(7 * 24 * 3600 - 60)
     again = world.run(world.submit(seed=signed.seed + 1))
     world.clock.pass_s(120)
     with pytest.raises(ResultExpired):
-        world.jobs.describe(job)
-    summary = world.jobs.summarize(again)
+        world.renderer.render(job)
+    summary = world.renderer.render_listed(again)
     assert (summary.status, summary.result) == ("succeeded", None)
     assert summary.error is not None
     assert (summary.error.code, summary.error.status) == ("result_expired", 410)

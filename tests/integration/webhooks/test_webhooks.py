@@ -75,7 +75,7 @@ def test_delays_are_within_the_visibility_limit_of_sqs(queue: SqsWebhookQueue, q
 
 
 def test_a_dead_lettered_message_has_its_reason(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.bury(ReceivedMessage("m", "r", "the body", 3), "status_410")
+    queue.dead_letter(ReceivedMessage("m", "r", "the body", 3), "status_410")
     (dead,) = boto3.client("sqs").receive_message(
         QueueUrl=queues["WebhooksDeadLetters"], MessageAttributeNames=["All"]
     )["Messages"]
@@ -89,7 +89,7 @@ def test_an_error_does_not_name_the_queue() -> None:
         lost.put(*PUT)
     assert "lost" not in str(caught.value.problem(instance="", request_id="")) + caught.value.private
     with pytest.raises(StorageUnavailable):
-        lost.bury(ReceivedMessage("m", "r", "b", 1), "x")
+        lost.dead_letter(ReceivedMessage("m", "r", "b", 1), "x")
 
 
 def test_the_redrive_policy_of_the_queue_exceeds_our_attempts(translated: Template) -> None:
@@ -137,7 +137,7 @@ def test_every_webhook_is_delivered_or_dead_lettered(queues: dict[str, str]) -> 
 def test_the_report_detects_a_sender_that_loses_webhooks(
     queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SqsWebhookQueue, "bury", lambda *_: None)
+    monkeypatch.setattr(SqsWebhookQueue, "dead_letter", lambda *_: None)
     report = webhook_deliveries.run(queues, count=20, seed=1)
     assert report.lost
     assert not report.holds

@@ -9,11 +9,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import telemetry
+from imagegen.api import scope
 from imagegen.api.headers import check_accept, preferences
 from imagegen.api.job_response import accepted_response, replay_header
 from imagegen.api.parameters import Async, IdempotencyKey
 from imagegen.api.problem import JSON, responses
-from imagegen.api.router import build_router, caller, container_of, fingerprint
+from imagegen.api.router import build_router, caller, fingerprint
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
 from imagegen.generation.request import GenerateRequest
@@ -45,9 +46,9 @@ router = build_router({"/generate": ["POST"]})
 )
 def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
     """Generate now: as a job that is run here if its response must be kept or announced, else directly."""
-    event, container = router.current_event, container_of(router)
+    event, container = router.current_event, scope.current().container
     check_accept(event)
-    tenant, key = caller(event), fingerprint(router)
+    tenant, key = caller(event), fingerprint(event)
     gateway = _gateway_deadline(event, container.settings)
     plan = container.planner.plan(body)
     if "respond-async" in preferences(event):

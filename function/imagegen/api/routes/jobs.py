@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from imagegen.api import cursor
+from imagegen.api import cursor, scope
 from imagegen.api.headers import check_accept, preferences
 from imagegen.api.job_response import accepted_response, job_response, replay_header
 from imagegen.api.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
 from imagegen.api.problem import JSON, responses
-from imagegen.api.router import build_router, caller, container_of, fingerprint, repeatable_caller
+from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
 from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.view import JobInfo, JobPage
@@ -47,9 +47,9 @@ router = build_router(
 )
 def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
     """Create a job: 202, or 200 if the caller waits and the job finishes in time."""
-    event, container = router.current_event, container_of(router)
+    event, container = router.current_event, scope.current().container
     check_accept(event)
-    key = fingerprint(router)
+    key = fingerprint(event)
     plan = container.planner.plan(body)
     submitted = container.jobs.submit(plan, tenant=caller(event), fingerprint=key)
     job, waited = _wait(container.jobs, submitted, preferences(event).get("wait"))
@@ -61,7 +61,7 @@ def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None
 @router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     """Return a page of the caller's jobs."""
-    event, container = router.current_event, container_of(router)
+    event, container = router.current_event, scope.current().container
     tenant, query = caller(event), event.query_string_parameters or {}
     after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
     limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
@@ -76,14 +76,14 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
 @router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))
 def get_job(job_id: str):  # type: ignore[no-untyped-def]
     """Return the job with newly signed URLs."""
-    container = container_of(router)
+    container = scope.current().container
     return job_response(container.job_renderer.render(container.jobs.get(caller(router.current_event), job_id)))
 
 
 @router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=responses(JobInfo, 400, *JOB_ERRORS, 409))
 def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Cancel the job and return it."""
-    container = container_of(router)
+    container = scope.current().container
     cancelled = container.jobs.cancel(repeatable_caller(router.current_event), job_id)
     return job_response(container.job_renderer.render(cancelled))
 
@@ -91,7 +91,7 @@ def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped
 @router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
 def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Delete a final job; its images stay."""
-    container_of(router).jobs.delete(repeatable_caller(router.current_event), job_id)
+    scope.current().container.jobs.delete(repeatable_caller(router.current_event), job_id)
     return Response(204, body="")  # the local gateway does not accept None
 
 

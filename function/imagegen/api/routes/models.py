@@ -8,8 +8,9 @@ from typing import Self
 
 from aws_lambda_powertools.event_handler import Response
 
+from imagegen.api import scope
 from imagegen.api.problem import JSON, responses
-from imagegen.api.router import build_router, container_of
+from imagegen.api.router import build_router
 from imagegen.catalog.registry import Model
 from imagegen.engines.selection import supported_schedulers
 from imagegen.generation.result import ResponseModel
@@ -52,7 +53,7 @@ class ModelList(ResponseModel):
 @router.get("/models", summary="The models this deployment offers", responses=responses(ModelList, 401, 405, 429, 500))
 def list_models():  # type: ignore[no-untyped-def]
     """Return the deployment's models, the default one by name."""
-    container = container_of(router)
+    container = scope.current().container
     backends = container.backends
     infos = [
         ModelInfo.of(model, backends[0].engine, supported_schedulers(model, backends))

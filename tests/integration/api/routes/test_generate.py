@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagegen.entrypoints import generator
-from imagegen.jobs.message import JobMessage
+from imagegen.jobs.message import VERSION, JobMessage
 from tests.support.expectations import outcome
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, header, queued_webhooks
 from tools.lambda_event import Context, api_event
@@ -50,7 +50,11 @@ def test_a_failed_keyed_generate_returns_the_same_error_when_repeated(handlers: 
     first = handlers.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"})
     assert (first["statusCode"], body(first)["status"]) == (202, "queued")
     for _ in range(6):
-        handlers.work(JobMessage(handlers.world.items("JOB#")[0]["tenant"], body(first)["id"]).body())
+        handlers.work(
+            JobMessage(
+                version=VERSION, tenant=handlers.world.items("JOB#")[0]["tenant"], job_id=body(first)["id"]
+            ).body()
+        )
     again = handlers.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"})
     assert outcome(again) == (500, "internal_error")
 

@@ -8,7 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from imagegen.entrypoints import api, job_routes
+from imagegen.api import app, strict_json
+from imagegen.api.routes import jobs as job_routes
+from imagegen.entrypoints import api
 from tests.support.expectations import outcome
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body, header
@@ -189,3 +191,27 @@ def test_expired_images_are_410_for_one_job_and_an_error_in_lists(handlers: JobH
 def test_prefer_wait_tolerates_an_unavailable_table(handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers.world.store, "get", unavailable)
     assert handlers.submit(Prefer="wait=1")["statusCode"] == 202
+
+
+@pytest.mark.parametrize("route", ["/jobs", "/generate"])
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
+def test_a_body_is_parsed_once(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, route: str, headers: dict[str, str]
+) -> None:
+    parsed: list[bytes] = []
+
+    def parse(raw: bytes) -> dict[str, Any]:
+        parsed.append(raw)
+        return strict_json.parse_object(raw)
+
+    monkeypatch.setattr(app, "parse_object", parse)
+    assert handlers.call("POST", route, PROMPT, headers=headers)["statusCode"] in (200, 202)
+    assert len(parsed) == 1
+
+
+def test_a_body_with_numbers_of_equal_value_is_the_same_request(handlers: JobHandlers) -> None:
+    first = handlers.submit(PROMPT | {"guidance_scale": 2}, **{"Idempotency-Key": "k"})
+    again = handlers.submit(PROMPT | {"guidance_scale": 2.0}, **{"Idempotency-Key": "k"})
+    other = handlers.submit(PROMPT | {"guidance_scale": 2.5}, **{"Idempotency-Key": "k"})
+    assert body(first)["id"] == body(again)["id"]
+    assert outcome(other) == (422, "idempotency_key_reuse")
