@@ -255,13 +255,18 @@ def test_a_run_that_waits_renews_its_lease_and_notices_a_cancellation(world: Job
 def count_calls(world: JobWorld, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the look-ups in the bucket and the leases on identical work."""
     calls: Counter[str] = Counter()
-    for part, name in ((world.container.image_store, "find"), (world.container.single_flight._leases, "take")):
 
-        def counted(*arguments: Any, real: Any = getattr(part, name), name: str = name) -> Any:
+    def counted(part: object, name: str) -> None:
+        real = getattr(part, name)
+
+        def call(*arguments: Any) -> Any:
             calls[name] += 1
             return real(*arguments)
 
-        monkeypatch.setattr(part, name, counted)
+        monkeypatch.setattr(part, name, call)
+
+    counted(world.container.image_store, "find")
+    counted(world.container.single_flight._leases, "take")
     return calls
 
 
@@ -300,7 +305,8 @@ def test_a_job_of_a_newer_version_fails_here_and_keeps_its_request(world: JobWor
     newer = '{"prompt":"a red circle","seed":7,"field_of_a_newer_version":1}'
     table.update_item(
         Key={"pk": f"JOB#alice#{job.job_id}", "sk": "JOB"},
-        UpdateExpression="SET request = :newer",
+        UpdateExpression="SET #request = :newer",
+        ExpressionAttributeNames={"#request": "request"},
         ExpressionAttributeValues={":newer": newer},
     )
     assert world.renderer.render(world.get(job)).status == "queued"
