@@ -1,11 +1,13 @@
-"""Modules that each entrypoint imports at startup."""
+"""Modules that each entrypoint imports at startup, and which code reads the environment."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,6 +17,7 @@ FUNCTION = Path(__file__).resolve().parents[2] / "function"
 DIFFUSERS = {"torch", "diffusers", "transformers", "accelerate"}
 OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers", "openvino_telemetry"}
 ENGINES = DIFFUSERS | OPENVINO
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 LAYER = FUNCTION.parent / "layers" / "core" / "requirements.txt"
 HIDE = """
 import sys
@@ -29,11 +32,11 @@ sys.meta_path.insert(0, Hidden())
 """Makes the top-level packages in `hidden` look as if they were not installed."""
 
 
-def modules_after(code: str) -> set[str]:
-    """Top-level modules that are loaded after running the code in a new interpreter."""
+def modules_after(code: str, environment: Mapping[str, str] = os.environ) -> set[str]:
+    """Modules that are loaded after running the code in a new interpreter, by their full names."""
     completed = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
-        env={**os.environ, "PYTHONPATH": str(FUNCTION), "BUCKET_NAME": "images-bucket"},
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        env={**environment, "PYTHONPATH": str(FUNCTION)},
         capture_output=True,
         text=True,
         check=True,
@@ -49,27 +52,58 @@ def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
 
 
 def test_the_openvino_engine_does_not_import_torch() -> None:
-    loaded = modules_after("import imagegen.engine_openvino")
+    loaded = modules_after("import imagegen.engines.openvino_engine")
     assert "openvino_genai" in loaded
     assert not loaded & DIFFUSERS
 
 
 def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> None:
     loaded = modules_after(
-        "from imagegen.entrypoints import dead_letters, sweeper\nsweeper.jobs()\ndead_letters.jobs()"
+        "from imagegen.entrypoints import dead_letters, sweeper\n"
+        "sweeper.container.job_recovery\ndead_letters.container.job_recovery"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
 def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
-    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.sender()")
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.container.webhook_sender")
     assert "standardwebhooks" in loaded
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
 def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
-    loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
+    loaded = modules_after(
+        "from imagegen.api.routes.documentation import openapi_document\n"
+        "from imagegen.entrypoints import api\nopenapi_document(api.app)"
+    )
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
+
+
+@pytest.mark.parametrize("route", sorted(path.stem for path in (FUNCTION / "imagegen/api/routes").glob("[!_]*.py")))
+def test_a_route_is_imported_without_settings_and_only_with_what_all_functions_have(route: str) -> None:
+    loaded = modules_after(f"import imagegen.api.routes.{route}", environment={})
+    assert f"imagegen.api.routes.{route}" in loaded
+    assert not loaded & {*ENGINES, "PIL", "numpy", "boto3", "imagegen.settings", "imagegen.wiring"}
+
+
+def names_in(source: str) -> Iterator[str]:
+    """Every name, attribute and imported name in the code; comments and strings do not count."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                yield name
+
+
+@pytest.mark.parametrize("code", ["os.environ['A']", "os.getenv('A')", "from os import environ as e", "getenv('A')"])
+def test_reading_the_environment_is_noticed(code: str) -> None:
+    assert ENVIRONMENT & set(names_in(code))
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    modules = sorted((FUNCTION / "imagegen").rglob("*.py"))
+    assert len(modules) > 50
+    reading = [path for path in modules if ENVIRONMENT & set(names_in(path.read_text()))]
+    assert [path for path in reading if path != FUNCTION / "imagegen" / "settings.py"] == []
 
 
 def outside_the_layer() -> set[str]:

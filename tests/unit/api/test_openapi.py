@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document that the code adds to what the framework generates."""
+"""The OpenAPI document: what the code adds to what the framework generates, and the copy in docs/."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from imagegen.api.routes.documentation import openapi_document
 from imagegen.entrypoints import api
 from tests.support.expectations import load
+from tools import openapi
 from tools.lambda_event import Context
 
 Json = dict[str, Any]
@@ -26,8 +28,13 @@ PARAMETERS = {
 
 
 @pytest.fixture(scope="module")
-def operations() -> dict[tuple[str, str], Json]:
-    document = json.loads(api.handler(load("api-openapi.json"), Context())["body"])
+def document() -> Json:
+    parsed: Json = json.loads(openapi_document(api.app))
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def operations(document: Json) -> dict[tuple[str, str], Json]:
     return {
         (method, path): operation
         for path, operations in document["paths"].items()
@@ -37,6 +44,20 @@ def operations() -> dict[tuple[str, str], Json]:
 
 def parameters(operation: Json) -> dict[str, Json]:
     return {each["name"]: each for each in operation.get("parameters", [])}
+
+
+def test_the_copy_in_the_documentation_is_up_to_date(document: Json) -> None:
+    reminder = "The OpenAPI document has changed: run `make openapi`, review the difference and commit it."
+    text = openapi.FILE.read_text()
+    assert json.loads(text) == document, reminder
+    assert text == openapi.document(), reminder
+
+
+def test_the_route_returns_the_document_with_its_own_server(document: Json) -> None:
+    event = load("api-openapi.json")
+    served = json.loads(api.handler(event, Context())["body"])
+    stage = event["requestContext"]["path"].removesuffix("/openapi.json")
+    assert served == document | {"servers": [{"url": stage or "/"}]}
 
 
 def test_every_parameter_is_documented(operations: dict[tuple[str, str], Json]) -> None:

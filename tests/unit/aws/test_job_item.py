@@ -15,6 +15,7 @@ from imagegen.jobs.job import Job
 from imagegen.jobs.message import JobMessage
 from imagegen.webhooks.message import WebhookMessage
 from tests.conftest import ROOT
+from tests.support.job_states import NOW, RESULT, TIMING, new, renewed_at, running
 
 STORED = json.loads((ROOT / "tests" / "support" / "data" / "stored-0.1.0.json").read_text())
 """Written by the code of version 0.1.0: its `to_item`, `bill` and message bodies."""

@@ -11,65 +11,62 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imagegen.catalog.registry import REGISTRY
 from imagegen.engines.batching import Batcher
-from imagegen.generation.planner import resolve
 from imagegen.generation.ports import Engine, Generated, OnStep
-from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
+from tests.support import plans
 
 STEPS = 4
 
 
-def generation(seed: int, **changes: Any) -> GenerationSpec:
-    body = {"prompt": "a red circle", "num_inference_steps": STEPS, **changes}
-    return resolve(GenerateRequest.parse(body), REGISTRY["demo"], seed)
+def spec(seed: int, **changes: Any) -> GenerationSpec:
+    return plans.spec(seed=seed, **{"num_inference_steps": STEPS, **changes})
 
 
 @dataclass
 class FakeBatchEngine:
-    """Records the seeds of each call. With `fails_together`, batched calls fail."""
+    """Records the seeds of each call. With `fails_in_batches`, batched calls fail."""
 
     calls: list[list[int]] = field(default_factory=list)
     steps: int = 0
-    fails_together: bool = False
+    fails_in_batches: bool = False
 
-    def generate(self, generation: GenerationSpec, on_step: OnStep) -> Generated:
-        return self._run([generation], on_step)[0]
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        return self._run([spec], on_step)[0]
 
-    def generate_together(self, generations: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
-        if self.fails_together:
+    def generate_batch(self, specs: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
+        if self.fails_in_batches:
             raise MemoryError
-        return self._run(generations, on_step)
+        return self._run(specs, on_step)
 
     def close(self) -> None:
         """No background work to stop."""
 
-    def _run(self, generations: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
-        self.calls.append(sorted(each.seed for each in generations))
+    def _run(self, specs: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
+        self.calls.append(sorted(each.seed for each in specs))
         for step in range(1, STEPS + 1):
             self.steps += 1
             on_step(step, STEPS)
-        image = {each.seed: Image.new("RGB", (8, 8), (each.seed, 0, 0)) for each in generations}
-        return [Generated([image[each.seed]], 0.0, 0.1, 0.0, shared_by=len(generations)) for each in generations]
+        image = {each.seed: Image.new("RGB", (8, 8), (each.seed, 0, 0)) for each in specs}
+        return [Generated([image[each.seed]], 0.0, 0.1, 0.0, shared_by=len(specs)) for each in specs]
 
 
 def generate_all(
     engine: FakeBatchEngine,
-    generations: Sequence[GenerationSpec],
+    specs: Sequence[GenerationSpec],
     on_step: Callable[[int, int, int], None] | None = None,
 ) -> list[Future[Generated]]:
     """Run each generation in its own thread. `on_step` also gets the seed."""
-    together = Batcher(window_s=10)
-    batched: Engine = together.engine(engine)
-    barrier = threading.Barrier(len(generations))
+    batcher = Batcher(window_s=10)
+    batched: Engine = batcher.wrap(engine)
+    barrier = threading.Barrier(len(specs))
 
     def run(each: GenerationSpec) -> Generated:
         barrier.wait()
         return batched.generate(each, lambda step, of: on_step(each.seed, step, of) if on_step else None)
 
-    with together.expecting(len(generations)), ThreadPoolExecutor(len(generations)) as threads:
-        return [threads.submit(run, each) for each in generations]
+    with batcher.expect(len(specs)), ThreadPoolExecutor(len(specs)) as threads:
+        return [threads.submit(run, each) for each in specs]
 
 
 def color(future: Future[Generated]) -> int:
@@ -78,7 +75,7 @@ def color(future: Future[Generated]) -> int:
 
 def test_generations_of_one_shape_share_a_call_and_get_their_own_images() -> None:
     engine = FakeBatchEngine()
-    futures = generate_all(engine, [generation(seed) for seed in (1, 2, 3)])
+    futures = generate_all(engine, [spec(seed) for seed in (1, 2, 3)])
     assert engine.calls == [[1, 2, 3]]
     assert [color(each) for each in futures] == [1, 2, 3]
     assert {each.result().shared_by for each in futures} == {3}
@@ -87,13 +84,13 @@ def test_generations_of_one_shape_share_a_call_and_get_their_own_images() -> Non
 @pytest.mark.parametrize("change", [{"width": 64}, {"num_inference_steps": 5}, {"scheduler": "euler"}])
 def test_generations_of_another_shape_get_their_own_call(change: dict[str, Any]) -> None:
     engine = FakeBatchEngine()
-    generate_all(engine, [generation(1), generation(2, **change), generation(3)])
+    generate_all(engine, [spec(1), spec(2, **change), spec(3)])
     assert sorted(engine.calls) == [[1, 3], [2]]
 
 
 def test_a_call_generates_at_most_eight_images() -> None:
     engine = FakeBatchEngine()
-    generate_all(engine, [generation(seed, num_images_per_prompt=4) for seed in (1, 2, 3)])
+    generate_all(engine, [spec(seed, num_images_per_prompt=4) for seed in (1, 2, 3)])
     assert sorted(map(len, engine.calls)) == [1, 2]
 
 
@@ -103,7 +100,7 @@ def test_a_cancelled_generation_does_not_affect_the_others() -> None:
             raise KeyError
 
     engine = FakeBatchEngine()
-    one, two, three = generate_all(engine, [generation(seed) for seed in (1, 2, 3)], cancel)
+    one, two, three = generate_all(engine, [spec(seed) for seed in (1, 2, 3)], cancel)
     assert (color(one), color(three)) == (1, 3)
     assert isinstance(two.exception(), KeyError)
     assert len(engine.calls) == 1
@@ -115,14 +112,14 @@ def test_a_call_stops_when_all_its_generations_are_cancelled() -> None:
             raise KeyError
 
     engine = FakeBatchEngine()
-    futures = generate_all(engine, [generation(seed) for seed in (1, 2)], cancel)
+    futures = generate_all(engine, [spec(seed) for seed in (1, 2)], cancel)
     assert engine.steps == 2
     assert all(isinstance(each.exception(), KeyError) for each in futures)
 
 
 def test_a_failed_batch_is_retried_one_by_one() -> None:
-    engine = FakeBatchEngine(fails_together=True)
-    futures = generate_all(engine, [generation(seed) for seed in (1, 2)])
+    engine = FakeBatchEngine(fails_in_batches=True)
+    futures = generate_all(engine, [spec(seed) for seed in (1, 2)])
     assert sorted(engine.calls) == [[1], [2]]
     assert [color(each) for each in futures] == [1, 2]
 
@@ -131,7 +128,7 @@ def test_steps_count_all_images_of_a_request() -> None:
     reported: list[tuple[int, int, int]] = []
     generate_all(
         FakeBatchEngine(),
-        [generation(1, num_images_per_prompt=2), generation(2)],
+        [spec(1, num_images_per_prompt=2), spec(2)],
         lambda seed, step, of: reported.append((seed, step, of)),
     )
     assert [each[1:] for each in reported if each[0] == 1] == [(2, 8), (4, 8), (6, 8), (8, 8)]
@@ -140,14 +137,14 @@ def test_steps_count_all_images_of_a_request() -> None:
 
 def test_a_single_caller_does_not_wait() -> None:
     engine = FakeBatchEngine()
-    together = Batcher(window_s=3600)
-    together.engine(engine).generate(generation(1), lambda step, of: None)
+    batcher = Batcher(window_s=3600)
+    batcher.wrap(engine).generate(spec(1), lambda step, of: None)
     assert engine.calls == [[1]]
 
 
 def test_a_caller_runs_alone_if_no_other_arrives_within_the_window() -> None:
     engine = FakeBatchEngine()
-    together = Batcher(window_s=0.01)
-    with together.expecting(2):
-        together.engine(engine).generate(generation(1), lambda step, of: None)
+    batcher = Batcher(window_s=0.01)
+    with batcher.expect(2):
+        batcher.wrap(engine).generate(spec(1), lambda step, of: None)
     assert engine.calls == [[1]]

@@ -9,8 +9,8 @@ import pytest
 from imagegen.catalog.registry import REGISTRY, Model
 from imagegen.engines.cpu import Precision
 from imagegen.engines.pool import EnginePool
-from imagegen.engines.selection import choose_backends, supported_schedulers
-from imagegen.errors import InvalidRequest, ModelUnavailable
+from imagegen.engines.selection import choose_backends
+from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
 from tests.support.fakes import FakeEngine
 
@@ -36,7 +36,7 @@ class Loader:
 
 def test_concurrent_callers_load_once() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
+    pool = EnginePool(loader, PLENTY_MB)
     loader.gate.clear()
     with ThreadPoolExecutor(8) as executor:
         waiting = [executor.submit(pool.resident, DEMO, OPENVINO) for _ in range(8)]
@@ -49,7 +49,7 @@ def test_concurrent_callers_load_once() -> None:
 
 def test_a_second_model_replaces_the_first() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
+    pool = EnginePool(loader, PLENTY_MB)
     for model in (DEMO, TURBO, TURBO, DEMO):
         pool.resident(model, OPENVINO)
     assert loader.models == ["demo", "sd-turbo", "demo"]
@@ -64,7 +64,7 @@ def test_the_first_model_is_freed_before_the_second_loads() -> None:
         alive.append(weakref.ref(engine))
         return engine
 
-    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    pool = EnginePool(load, PLENTY_MB)
     for model in (DEMO, TURBO, DEMO):
         pool.resident(model, OPENVINO)
     assert len(alive) == 3
@@ -78,7 +78,7 @@ def test_a_failed_load_is_retried() -> None:
             raise failures.pop()
         return FakeEngine()
 
-    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    pool = EnginePool(load, PLENTY_MB)
     with pytest.raises(ModelUnavailable):
         pool.resident(DEMO, OPENVINO)
     assert pool.resident(DEMO, OPENVINO).load_s > 0
@@ -92,32 +92,33 @@ def test_an_engine_is_closed_before_it_is_replaced() -> None:
         engines.append(FakeEngine())
         return engines[-1]
 
-    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    pool = EnginePool(load, PLENTY_MB)
     for model in (DEMO, TURBO):
         pool.resident(model, OPENVINO)
     assert [engine.closed for engine in engines] == [True, False]
 
 
-def test_a_load_begun_early_is_not_repeated_and_still_counts_as_a_cold_start() -> None:
+def test_a_preload_is_not_repeated_and_still_counts_as_a_cold_start() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
-    pool.begin(DEMO)
+    pool = EnginePool(loader, PLENTY_MB)
+    pool.preload(DEMO, OPENVINO)
     first, second = pool.resident(DEMO, OPENVINO), pool.resident(DEMO, OPENVINO)
     assert loader.models == ["demo"]
     assert first.load_s > 0
     assert second.load_s == 0
 
 
-def test_an_early_load_that_fails_is_reported_to_the_next_caller() -> None:
-    pool = EnginePool([OPENVINO], Loader(), memory_mb=1)
-    pool.begin(DEMO)
+def test_a_preload_that_fails_raises_and_so_does_the_next_caller() -> None:
+    pool = EnginePool(Loader(), memory_mb=1)
+    with pytest.raises(ModelUnavailable):
+        pool.preload(DEMO, OPENVINO)
     with pytest.raises(ModelUnavailable):
         pool.resident(DEMO, OPENVINO)
 
 
 def test_a_second_backend_replaces_the_first() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
+    pool = EnginePool(loader, PLENTY_MB)
     for backend in (OPENVINO, TORCH, OPENVINO):
         pool.resident(DEMO, backend)
     assert loader.models == ["demo", "demo", "demo"]
@@ -125,7 +126,7 @@ def test_a_second_backend_replaces_the_first() -> None:
 
 def test_a_model_too_large_for_the_function_is_rejected_with_both_sizes() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, memory_mb=4096)
+    pool = EnginePool(loader, memory_mb=4096)
     with pytest.raises(ModelUnavailable) as caught:
         pool.resident(TURBO, OPENVINO)
     need = TURBO.memory_mb.half
@@ -137,21 +138,3 @@ def test_a_model_too_large_for_the_function_is_rejected_with_both_sizes() -> Non
 @pytest.mark.parametrize("model", REGISTRY.values(), ids=lambda model: model.id)
 def test_every_model_fits_the_largest_function_in_some_precision(model: Model) -> None:
     assert model.memory_mb.half <= model.memory_mb.float32 <= 10240
-
-
-def test_a_scheduler_selects_the_first_engine_that_supports_it() -> None:
-    pool = EnginePool([OPENVINO, TORCH], Loader(), PLENTY_MB)
-    assert pool.backend_for("ddim") == OPENVINO
-    assert pool.backend_for("dpm_multistep") == TORCH
-
-
-def test_a_scheduler_without_an_engine_is_an_invalid_request() -> None:
-    pool = EnginePool([OPENVINO], Loader(), PLENTY_MB)
-    with pytest.raises(InvalidRequest) as caught:
-        pool.backend_for("dpm_multistep")
-    (error,) = caught.value.errors
-    assert (error.field, error.code) == ("scheduler", "unknown_scheduler")
-    assert "euler_ancestral" in error.message
-    assert "dpm_multistep" not in error.message
-    assert "dpm_multistep" not in supported_schedulers(DEMO, [OPENVINO])
-    assert "dpm_multistep" in supported_schedulers(DEMO, [OPENVINO, TORCH])

@@ -14,6 +14,7 @@ from imagegen.generation.request import MAX_SEED, GenerateRequest
 
 OPENVINO = Backend("openvino", "cpu", "float32", "for tests")
 TORCH = Backend("torch", "cpu", "float32", "for tests")
+DEMO = REGISTRY["demo"]
 BOTH = Planner(REGISTRY, "demo", [OPENVINO, TORCH])
 
 
@@ -28,6 +29,7 @@ def test_a_plan_has_model_specification_and_preferred_backend() -> None:
 
 
 def test_the_scheduler_decides_the_backend() -> None:
+    assert plan(scheduler="ddim").backend == OPENVINO
     assert plan(scheduler="dpm_multistep").backend == TORCH
 
 
@@ -82,3 +84,35 @@ def test_a_warm_up_runs_one_step_at_the_default_size(model_id: str | None) -> No
 def test_a_warm_up_of_an_unknown_model_is_refused() -> None:
     with pytest.raises(ModelNotFound):
         BOTH.warm_up("none")
+
+
+def test_missing_fields_get_the_defaults_of_the_model() -> None:
+    resolved = plan().spec
+    assert (resolved.width, resolved.height, resolved.num_inference_steps) == (
+        128,
+        128,
+        DEMO.defaults.num_inference_steps,
+    )
+    assert (resolved.scheduler, resolved.guidance_scale) == (DEMO.defaults.scheduler, DEMO.defaults.guidance_scale)
+    assert resolved.output_format == "png"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"width": 2048}, {"width": "size_invalid"}),
+        ({"width": 8, "height": 8}, {"width": "size_invalid", "height": "size_invalid"}),
+        ({"num_inference_steps": 150}, {"num_inference_steps": "out_of_range"}),
+        ({"scheduler": ""}, {"scheduler": "unknown_scheduler"}),
+        ({"scheduler": "DDIMScheduler", "width": 4096}, {"scheduler": "unknown_scheduler", "width": "size_invalid"}),
+    ],
+)
+def test_all_limits_of_the_model_are_checked_together(fields: dict[str, Any], wrong: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        plan(**fields)
+    assert {error.field: error.code for error in caught.value.errors} == wrong
+
+
+def test_a_latent_consistency_model_ignores_the_negative_prompt() -> None:
+    assert plan(model="lcm-dreamshaper-7", negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == ""
+    assert plan(negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == "b"

@@ -1,20 +1,13 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest
-from imagegen.generation.planner import resolve
 from imagegen.generation.request import MAX_SEED, GenerateRequest, WarmUpRequest
-from imagegen.generation.spec import GenerationSpec
-
-DEMO = REGISTRY["demo"]
-ENVIRONMENT: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
 
 
 def codes(body: dict[str, Any]) -> dict[str, str]:
@@ -22,10 +15,6 @@ def codes(body: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
         GenerateRequest.parse(body)
     return {error.field: error.code for error in caught.value.errors}
-
-
-def generation(**fields: Any) -> GenerationSpec:
-    return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), DEMO, seed=fields.get("seed", 7))
 
 
 @pytest.mark.parametrize(
@@ -113,72 +102,6 @@ def test_any_object_is_valid_or_rejected_with_fields(body: dict[str, Any]) -> No
     except InvalidRequest as error:
         assert error.errors
         assert all(each.field.split(".")[0] in {*GenerateRequest.model_fields, "x"} for each in error.errors)
-
-
-def test_missing_fields_get_the_defaults_of_the_model() -> None:
-    resolved = generation()
-    assert (resolved.width, resolved.height, resolved.num_inference_steps) == (
-        128,
-        128,
-        DEMO.defaults.num_inference_steps,
-    )
-    assert (resolved.scheduler, resolved.guidance_scale) == (DEMO.defaults.scheduler, DEMO.defaults.guidance_scale)
-    assert resolved.output_format == "png"
-
-
-@pytest.mark.parametrize(
-    ("fields", "wrong"),
-    [
-        ({"width": 2048}, {"width": "size_invalid"}),
-        ({"width": 8, "height": 8}, {"width": "size_invalid", "height": "size_invalid"}),
-        ({"num_inference_steps": 150}, {"num_inference_steps": "out_of_range"}),
-        ({"scheduler": ""}, {"scheduler": "unknown_scheduler"}),
-        ({"scheduler": "DDIMScheduler", "width": 4096}, {"scheduler": "unknown_scheduler", "width": "size_invalid"}),
-    ],
-)
-def test_all_limits_of_the_model_are_checked_together(fields: dict[str, Any], wrong: dict[str, str]) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        generation(**fields)
-    assert {error.field: error.code for error in caught.value.errors} == wrong
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"prompt": "a blue circle"}, {"negative_prompt": "x"}, {"model_id": "x"}, {"revision": "2"}, {"width": 64},
-        {"height": 64}, {"num_inference_steps": 3}, {"guidance_scale": 2.0}, {"num_images_per_prompt": 2}, {"seed": 8},
-        {"scheduler": "euler"}, {"output_format": "webp"},
-    ],
-)  # fmt: skip
-def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
-    one = generation()
-    other = dataclasses.replace(one, **change)
-    assert one.cache_key(**ENVIRONMENT) != other.cache_key(**ENVIRONMENT)
-
-
-def test_the_cache_key_covers_every_field_and_the_environment() -> None:
-    tested = 12
-    assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
-    one = generation()
-    keys = {
-        one.cache_key(engine=engine, precision=precision, embed_prompt=embed)
-        for engine in ("torch", "openvino")
-        for precision in ("float32", "float16")
-        for embed in (True, False)
-    }
-    assert len(keys) == 8
-
-
-def test_the_cache_key_ignores_what_does_not_change_the_bytes() -> None:
-    plain = generation(guidance_scale=1).cache_key(**ENVIRONMENT)
-    assert generation(guidance_scale=1.0, cache="refresh", metadata={"a": "b"}).cache_key(**ENVIRONMENT) == plain
-    assert generation(width=128, scheduler="ddim", guidance_scale=1).cache_key(**ENVIRONMENT) == plain
-    assert generation(guidance_scale=1, negative_prompt="unused without guidance").cache_key(**ENVIRONMENT) == plain
-
-
-def test_seeds_of_further_images_wrap_around() -> None:
-    last = dataclasses.replace(generation(), seed=MAX_SEED)
-    assert [last.seed_of(index) for index in range(3)] == [MAX_SEED, 0, 1]
 
 
 def test_a_warm_up_request_is_exactly_true() -> None:

@@ -4,15 +4,12 @@ from typing import Any
 
 import pytest
 
-from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout, ModelNotFound, ModelUnavailable, ServiceError, StorageUnavailable
-from imagegen.generation.planner import resolve
-from imagegen.generation.request import GenerateRequest
+from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
 from imagegen.generation.result import Result
-from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate
-from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build
+from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryLeases, MemoryStore, build_service
+from tests.support.plans import PLANNER, plan, spec
 
 
 class Clock:
@@ -33,11 +30,11 @@ class World:
         self.engine = FakeEngine(**engine)
         self.engines = FakeEngines(self.engine)
         self.store = MemoryStore()
-        self.service = build(self.engines, self.store, clock=self.clock)
+        self.service = build_service(self.engines, self.store, clock=self.clock)
 
     def ask(self, deadline: Deadline = PLENTY, tenant: str = "alice", **fields: Any) -> Result:
-        request = GenerateRequest.parse({"prompt": "a red circle", "num_inference_steps": 4, **fields})
-        return self.service.generate(request, tenant=tenant, deadline=deadline)
+        asked = plan(**{"num_inference_steps": 4, **fields})
+        return self.service.generate(asked, tenant=tenant, deadline=deadline)
 
 
 def test_the_result_describes_the_stored_objects() -> None:
@@ -159,8 +156,8 @@ def test_a_request_known_to_be_too_slow_is_rejected_before_the_first_step() -> N
 def test_one_slow_measurement_does_not_reject_requests_forever() -> None:
     world = World()
     world.ask(seed=1)
-    world.service._pace = SpeedEstimate()
-    world.service._pace.record(resolve_demo(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
+    world.service._estimate = SpeedEstimate()
+    world.service._estimate.record(spec(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
     refused = 0
     while refused < 20:
         try:
@@ -199,15 +196,9 @@ def test_cached_results_do_not_need_the_model() -> None:
     assert world.ask(seed=7).cached
 
 
-def test_an_unknown_model_error_lists_the_known_models() -> None:
-    with pytest.raises(ModelNotFound) as caught:
-        World().ask(model="none-such")
-    assert "demo" in caught.value.detail
-
-
 def test_warm_up_loads_once_and_runs_one_step() -> None:
     world = World()
-    first, second = world.service.warm(), world.service.warm("demo")
+    first, second = (world.service.warm(PLANNER.warm_up(model_id)) for model_id in (None, "demo"))
     assert (first.cold_start, second.cold_start) == (True, False)
     assert first.load_ms >= 1000
     assert second.load_ms == 0
@@ -223,16 +214,41 @@ def test_compiling_for_a_size_counts_as_loading() -> None:
     assert world.ask(seed=8).timings.load_ms == 0
 
 
-@pytest.mark.parametrize("model", ["lcm-dreamshaper-7"])
-def test_a_latent_consistency_model_ignores_the_negative_prompt(model: str) -> None:
-    generation = resolve(GenerateRequest(prompt="a", negative_prompt="b", guidance_scale=8.0), REGISTRY[model], seed=1)
-    assert generation.negative_prompt == ""
-    warnings = World().ask(model=model, negative_prompt="b").warnings
+def test_a_latent_consistency_model_warns_of_an_ignored_negative_prompt() -> None:
+    warnings = World().ask(model="lcm-dreamshaper-7", negative_prompt="b").warnings
     assert [warning.split(":")[0] for warning in warnings] == ["negative_prompt_ignored"]
 
 
-def resolve_demo(**fields: Any) -> GenerationSpec:
-    return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), REGISTRY["demo"], seed=0)
+@pytest.mark.parametrize("cache", ["use", "refresh", "off"])
+def test_a_request_without_a_seed_makes_no_look_up_and_takes_no_lease(
+    monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    finds, leases = recorded(monkeypatch, MemoryStore, "find"), recorded(monkeypatch, MemoryLeases, "take")
+    World().ask(cache=cache, num_images_per_prompt=2)
+    assert (finds, leases) == ([], [])
+
+
+def test_a_request_with_a_seed_is_looked_up_before_and_after_it_takes_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    recorded(monkeypatch, MemoryStore, "find", calls)
+    recorded(monkeypatch, MemoryLeases, "take", calls)
+    World().ask(seed=7, cache="use")
+    assert calls == ["find", "take", "find"]
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, fake: type, method: str, calls: list[str] | None = None) -> list[str]:
+    """Record each call of the fake's method under the method's name."""
+    found: list[str] = [] if calls is None else calls
+    original = getattr(fake, method)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        found.append(method)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(fake, method, call)
+    return found
 
 
 def _keys_after(world: World, **fields: Any) -> list[str]:

@@ -9,20 +9,22 @@ import pytest
 
 from imagegen.errors import JobAlreadyFinal
 from imagegen.jobs import states
+from imagegen.jobs.job import Progress
 from imagegen.jobs.states import Held, LeaseLost
-from tests.support.job_states import LIMITS, NOW, RESULT, new, renewed_at, running
+from imagegen.jobs.timing import Phase
+from tests.support.job_states import ERROR, NOW, RESULT, TIMING, new, renewed_at, running
 
 
 def test_a_lease_survives_three_missed_renewals_but_not_four() -> None:
     job = renewed_at(running(), 5)
     assert job.lease_until == job.due_at == NOW + 25_000
     with pytest.raises(Held):
-        states.claimed(job, "you", NOW + 24_999, LIMITS)
-    assert states.claimed(job, "you", NOW + 25_000, LIMITS).owner == "you"
+        states.claimed(job, "you", NOW + 24_999, TIMING)
+    assert states.claimed(job, "you", NOW + 25_000, TIMING).owner == "you"
 
 
 @pytest.mark.parametrize(("phase", "ceiling"), [("load", 300), ("step", 150), ("decode", 150)])
-def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: states.Phase, ceiling: int) -> None:
+def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: Phase, ceiling: int) -> None:
     job = running()
     for second in range(5, 2 * ceiling, 5):
         job = renewed_at(job, second, phase)
@@ -32,69 +34,74 @@ def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: states.Phase, ceiling
 
 def test_every_transition_is_idempotent() -> None:
     job = running()
-    assert states.claimed(job, "me", NOW + 99_000, LIMITS) == job
-    done = states.succeeded(job, "me", NOW, LIMITS, RESULT)
-    assert states.succeeded(done, "me", NOW + 1, LIMITS, {"other": 1}) == done
-    queued = states.requeued(job, "me", NOW, LIMITS, "crash")
-    assert states.requeued(queued, "me", NOW + 1, LIMITS, "crash") == queued
-    failed = states.failed(job, NOW, LIMITS, {}, owner="me")
-    assert states.failed(failed, NOW + 1, LIMITS, {}, owner="me") == failed
-    cancelled = states.cancelled(job, NOW, LIMITS)
-    assert states.cancelled(cancelled, NOW + 1, LIMITS) == cancelled
+    assert states.claimed(job, "me", NOW + 99_000, TIMING) == job
+    done = states.succeeded(job, "me", NOW, TIMING, RESULT)
+    assert states.succeeded(done, "me", NOW + 1, TIMING, RESULT.model_copy(update={"cached": True})) == done
+    queued = states.requeued(job, "me", NOW, TIMING, "crash")
+    assert states.requeued(queued, "me", NOW + 1, TIMING, "crash") == queued
+    failed = states.failed(job, NOW, TIMING, ERROR, owner="me")
+    assert states.failed(failed, NOW + 1, TIMING, ERROR, owner="me") == failed
+    cancelled = states.cancelled(job, NOW, TIMING)
+    assert states.cancelled(cancelled, NOW + 1, TIMING) == cancelled
 
 
 def test_only_the_owner_ends_a_run() -> None:
     job = running()
     ends: list[Callable[[], object]] = [
-        lambda: states.succeeded(job, "you", NOW, LIMITS, RESULT),
-        lambda: states.requeued(job, "you", NOW, LIMITS, "crash"),
-        lambda: states.failed(job, NOW, LIMITS, {}, owner="you"),
-        lambda: renewed_at(states.recovered(job, NOW + 20_000, LIMITS, {}), 21),
+        lambda: states.succeeded(job, "you", NOW, TIMING, RESULT),
+        lambda: states.requeued(job, "you", NOW, TIMING, "crash"),
+        lambda: states.failed(job, NOW, TIMING, ERROR, owner="you"),
+        lambda: renewed_at(states.recovered(job, NOW + 20_000, TIMING, ERROR), 21),
     ]
     for end in ends:
         with pytest.raises(LeaseLost):
             end()
     with pytest.raises(Held):
-        states.failed(job, NOW, LIMITS, {})
+        states.failed(job, NOW, TIMING, ERROR)
 
 
 def test_a_final_state_does_not_change() -> None:
-    done = states.succeeded(running(), "me", NOW, LIMITS, RESULT)
+    done = states.succeeded(running(), "me", NOW, TIMING, RESULT)
     assert (done.due_at, done.lease_until, done.phase) == (1000 * done.expires_at, None, None)
     changes: list[Callable[[], object]] = [
-        lambda: states.claimed(done, "you", NOW, LIMITS),
-        lambda: states.cancelled(done, NOW, LIMITS),
-        lambda: states.failed(done, NOW, LIMITS, {}),
+        lambda: states.claimed(done, "you", NOW, TIMING),
+        lambda: states.cancelled(done, NOW, TIMING),
+        lambda: states.failed(done, NOW, TIMING, ERROR),
     ]
     for change in changes:
         with pytest.raises(JobAlreadyFinal):
             change()
-    assert states.recovered(done, NOW + 10**9, LIMITS, {}) == states.sent(done, NOW, LIMITS) == done
+    assert states.recovered(done, NOW + 10**9, TIMING, ERROR) == states.sent(done, NOW, TIMING) == done
 
 
 @pytest.mark.parametrize("cause", get_args(states.Cause))
 def test_waiting_for_another_run_counts_as_no_failure(cause: states.Cause) -> None:
     """For any cause of the requeue: a queue may last longer than AWS failures are tolerated."""
-    waiting = states.requeued(running(), "me", NOW, LIMITS, cause)
+    waiting = states.requeued(running(), "me", NOW, TIMING, cause)
     for hours in range(1, 100):
-        waiting = states.recovered(states.sent(waiting, NOW, LIMITS), NOW + hours * 3600 * 1000, LIMITS, {})
+        waiting = states.recovered(states.sent(waiting, NOW, TIMING), NOW + hours * 3600 * 1000, TIMING, ERROR)
         assert waiting.state == "queued"
-    again = states.claimed(waiting, "me again", NOW + 100 * 3600 * 1000, LIMITS)
-    assert not any(states.exhausted(again, LIMITS, each) for each in get_args(states.Cause))
+    again = states.claimed(waiting, "me again", NOW + 100 * 3600 * 1000, TIMING)
+    assert not any(states.exhausted(again, TIMING, each) for each in get_args(states.Cause))
 
 
 def test_a_job_whose_last_run_died_is_failed_by_the_sweeper() -> None:
     job = new()
-    for attempt in range(LIMITS.max_attempts):
-        job = states.claimed(job, f"run {attempt}", NOW + attempt * 20_000, LIMITS)
+    for attempt in range(TIMING.max_attempts):
+        job = states.claimed(job, f"run {attempt}", NOW + attempt * 20_000, TIMING)
     with pytest.raises(Held):
-        states.claimed(job, "one more", NOW + 10**6, LIMITS)
-    assert states.recovered(job, NOW + 10**6, LIMITS, {}).state == "failed"
+        states.claimed(job, "one more", NOW + 10**6, TIMING)
+    assert states.recovered(job, NOW + 10**6, TIMING, ERROR).state == "failed"
 
 
 def test_a_webhook_is_due_for_the_requested_events() -> None:
-    asked = states.cancelled(new(url="https://example.com", events=["job.cancelled"]), NOW, LIMITS)
+    asked = states.cancelled(new(url="https://example.com", events=["job.cancelled"]), NOW, TIMING)
     assert (asked.webhook_due, asked.due_at) == (True, NOW + 15_000)
-    assert (states.notified(asked).due_at, states.notified(asked).done_with) == (1000 * asked.expires_at, True)
-    other = states.cancelled(new(url="https://example.com", events=["job.failed"]), NOW, LIMITS)
-    assert (other.webhook_due, other.done_with, asked.done_with) == (False, True, False)
+    assert (states.notified(asked).due_at, states.notified(asked).done) == (1000 * asked.expires_at, True)
+    other = states.cancelled(new(url="https://example.com", events=["job.failed"]), NOW, TIMING)
+    assert (other.webhook_due, other.done, asked.done) == (False, True, False)
+
+
+def test_the_first_step_is_not_part_of_the_estimate() -> None:
+    assert states.estimate(1, 10, 0) == Progress(1, 10)
+    assert states.estimate(3, 10, 4000) == Progress(3, 10, eta_ms=14_000)

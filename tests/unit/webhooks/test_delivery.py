@@ -37,7 +37,10 @@ def test_410_is_not_retried() -> None:
 
 def test_a_missing_answer_is_retried_but_an_internal_address_is_not() -> None:
     assert WebhookWorld(client=StubClient(Unreachable("timeout"))).deliver() == ("retry", "timeout")
-    assert WebhookWorld(client=StubClient(NotAllowed("leads inside"))).deliver() == ("dead", "url_not_allowed")
+    assert WebhookWorld(client=StubClient(NotAllowed("resolves to an address that is not public"))).deliver() == (
+        "dead",
+        "url_not_allowed",
+    )
 
 
 def test_attempts_follow_the_schedule_and_end() -> None:

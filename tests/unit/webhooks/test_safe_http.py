@@ -111,7 +111,9 @@ def test_the_canaries_notice_a_connection(canaries: Canaries) -> None:
 
 
 def test_a_client_without_checks_would_reach_the_canaries(canaries: Canaries) -> None:
-    trusting = SafeClient(resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, limits=IMPATIENT)
+    trusting = SafeClient(
+        resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, timeouts=IMPATIENT
+    )
     for host in ("loopback.example.com", "127.0.0.1"):
         with pytest.raises(Unreachable):
             trusting.post(f"https://{host}:{canaries.port}/", {}, b"")
@@ -123,10 +125,10 @@ def test_a_client_without_checks_would_reach_the_canaries(canaries: Canaries) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_hostile_url_is_reached(canaries: Canaries, kind: str) -> None:
-    courier = SafeClient(resolve=trusting_resolver, ports={443, 8443, canaries.port}, limits=PATIENT)
+    client = SafeClient(resolve=trusting_resolver, ports={443, 8443, canaries.port}, timeouts=PATIENT)
     for url in KINDS[kind]:
-        with pytest.raises((NotAllowed, Unreachable), match=r"^(must|names|leads|not_resolved)"):
-            courier.post(url.replace("{port}", str(canaries.port)), {}, b"")
+        with pytest.raises((NotAllowed, Unreachable), match=r"^(must|resolves to|not_resolved)"):
+            client.post(url.replace("{port}", str(canaries.port)), {}, b"")
     assert canaries.tried == []
     assert canaries.connections == 0
 
@@ -153,7 +155,7 @@ def test_every_receiver_behavior_ends_in_a_status_or_an_error(
 ) -> None:
     with receiver(behaviour, authority=authority) as running:
         try:
-            actual: int | str = running.courier(IMPATIENT if answer == "timeout" else PATIENT).post(
+            actual: int | str = running.client(IMPATIENT if answer == "timeout" else PATIENT).post(
                 running.url(), {}, b"{}"
             )
         except Unreachable as error:
@@ -164,7 +166,7 @@ def test_every_receiver_behavior_ends_in_a_status_or_an_error(
 
 def test_a_request_has_its_host_path_headers_and_body(authority: Authority) -> None:
     with receiver(status(200), authority=authority) as running:
-        running.courier().post(running.url("/hook?x=%20"), {"content-type": "application/json"}, b'{"a": 1}')
+        running.client().post(running.url("/hook?x=%20"), {"content-type": "application/json"}, b'{"a": 1}')
     (request,) = running.requests
     assert (request.path, request.body) == ("/hook?x=%20", b'{"a": 1}')
     assert request.headers["host"] == f"{HOST}:{running.port}"
@@ -175,7 +177,7 @@ def test_a_request_has_its_host_path_headers_and_body(authority: Authority) -> N
 def test_no_redirect_is_followed(canaries: Canaries, authority: Authority, code: int) -> None:
     internal = f"https://127.0.0.1:{canaries.port}/"
     with receiver(status(code, location=internal, refresh=f"0; url={internal}"), authority=authority) as running:
-        assert running.courier().post(running.url(), {}, b"") == code
+        assert running.client().post(running.url(), {}, b"") == code
     assert canaries.tried == [("127.0.0.1", running.port)]
 
 
@@ -183,7 +185,7 @@ def test_no_proxy_is_used(canaries: Canaries, authority: Authority, monkeypatch:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{canaries.port}")
     with receiver(status(200), authority=authority) as running:
-        assert running.courier().post(running.url(), {}, b"") == 200
+        assert running.client().post(running.url(), {}, b"") == 200
     assert canaries.tried == [("127.0.0.1", running.port)]
 
 
@@ -194,29 +196,29 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_used(canaries: Canar
         resolved.append(host)
         return [UNUSED_ADDRESS] if len(resolved) == 1 else [LOOPBACK]
 
-    courier = SafeClient(
-        resolve=rebinding, may_reach=lambda address: address == UNUSED_ADDRESS, ports={canaries.port}, limits=PATIENT
+    client = SafeClient(
+        resolve=rebinding, may_reach=lambda address: address == UNUSED_ADDRESS, ports={canaries.port}, timeouts=PATIENT
     )
     url = f"https://rebinding.example.com:{canaries.port}/"
     with pytest.raises(Unreachable):
-        courier.post(url, {}, b"")
+        client.post(url, {}, b"")
     assert resolved == ["rebinding.example.com"]
     assert canaries.tried == [(str(UNUSED_ADDRESS), canaries.port)]
     with pytest.raises(NotAllowed):
-        courier.post(url, {}, b"")
+        client.post(url, {}, b"")
     assert canaries.connections == 0
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(authority: Authority) -> None:
     with receiver(status(200), authority=authority) as running:
-        courier = SafeClient(
+        client = SafeClient(
             resolve=lambda host, port: [UNUSED_ADDRESS, LOOPBACK],
             may_reach=lambda _: True,
             ports={running.port},
             tls=authority.client(),
-            limits=PATIENT,
+            timeouts=PATIENT,
         )
-        assert courier.post(running.url(), {}, b"") == 200
+        assert client.post(running.url(), {}, b"") == 200
 
 
 def test_a_certificate_for_another_name_is_rejected(authority: Authority) -> None:
@@ -231,7 +233,7 @@ def test_an_unknown_certificate_authority_is_rejected(authority: Authority) -> N
 
 def assert_refused_by_tls(running: Receiver) -> None:
     with pytest.raises(Unreachable, match="tls_failed"):
-        running.courier().post(running.url(), {}, b"")
+        running.client().post(running.url(), {}, b"")
     assert running.requests == []
 
 
@@ -249,19 +251,19 @@ def test_a_slow_handshake_times_out() -> None:
                     time.sleep(0.02)
 
         threading.Thread(target=serve, daemon=True).start()
-        courier = SafeClient(resolve=lambda *_: [LOOPBACK], may_reach=lambda _: True, ports={port}, limits=IMPATIENT)
+        client = SafeClient(resolve=lambda *_: [LOOPBACK], may_reach=lambda _: True, ports={port}, timeouts=IMPATIENT)
         with pytest.raises(Unreachable, match="timeout"):
-            courier.post(f"https://{HOST}:{port}/", {}, b"")
+            client.post(f"https://{HOST}:{port}/", {}, b"")
     assert len(sent) < len(record)
 
 
 def test_no_timer_thread_outlives_its_request(authority: Authority) -> None:
     with receiver(silence, authority=authority) as running:
-        courier = running.courier(Timeouts(1, 0.05, 0.05))
+        client = running.client(Timeouts(1, 0.05, 0.05))
         before = threading.active_count()
         for _ in range(5):
             with pytest.raises(Unreachable):
-                courier.post(running.url(), {}, b"")
+                client.post(running.url(), {}, b"")
         guards = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert before
     assert guards == []
