@@ -169,12 +169,13 @@ class Container:
     @cached_property
     def job_runner(self) -> JobRunner:
         """Jobs for workers."""
+        images = self.images  # first: the engine loads while boto3 is imported
         return JobRunner(
             jobs=self.jobs,
             store=self.job_store,
             outbox=self.outbox,
             planner=self.planner,
-            images=self.images,
+            images=images,
             clock=self.clock,
             timing=self.timing,
             on_crash=self.on_crash,

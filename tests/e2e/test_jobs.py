@@ -206,7 +206,7 @@ def test_an_unknown_job_is_404_for_every_method(client: Client, job_id: str) -> 
 def test_an_unreadable_message_is_dead_lettered_and_not_logged(aws: Aws) -> None:
     aws.send("JobsQueue", '{"version": 99, "canary": "canary-4711"}')
 
-    until(lambda: "unknown version" in aws.log() and aws.message_count("JobsQueue", "JobsDeadLetters") == 0)
+    until(lambda: "unknown_version" in aws.log() and aws.message_count("JobsQueue", "JobsDeadLetters") == 0)
 
     assert "canary-4711" not in aws.log()
 

@@ -67,7 +67,7 @@ def test_one_changed_byte_in_the_weights_is_detected(folder: Path, monkeypatch: 
         monkeypatch.setattr(manifest, "LARGE_BYTES", large)
         with pytest.raises(ModelUnavailable) as caught:
             load_and_generate(folder)
-        assert caught.value.private == f"{weights} has not the SHA-256 of the manifest"
+        assert caught.value.private == f"{weights} does not have the SHA-256 that the manifest lists"
 
 
 def test_a_folder_with_a_pickle_is_refused(folder: Path) -> None:
@@ -128,15 +128,16 @@ def test_generating_does_not_import_torch() -> None:
     code = """
 import sys
 from pathlib import Path
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.ports import Backend
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, resolve
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.generation.planner import Planner
+from imagegen.generation.ports import Backend
+from imagegen.generation.request import GenerateRequest
 folder, backend = Path(sys.argv[1]), Backend("openvino", "cpu", "float32", "", 1)
 engine = OpenVINOEngine.load(folder, REGISTRY["demo"], backend, manifest.begin_verifying(folder))
 request = GenerateRequest(prompt="a red circle", num_inference_steps=1)
-engine.generate(resolve(request, REGISTRY["demo"], seed=1), lambda step, of: None)
+engine.generate(Planner(REGISTRY, "demo", [backend]).plan(request).spec, lambda step, of: None)
 heavy = ("torch", "diffusers", "transformers", "openvino", "openvino.tools", "scipy")
 print(*sorted(name for name in heavy if name in sys.modules))
 """

@@ -111,7 +111,7 @@ def train(
     # At these small sizes, the backward pass of scaled dot product attention takes 40 % of a step on a CPU. Plain
     # matrix multiplications are faster.
     unet.set_attn_processor(AttnProcessor())
-    ema = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))
+    ema = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, betas=(0.9, 0.99))
     scheduler = one_cycle(optimizer, steps, warmup=200)
     noise = noise_schedule()
