@@ -1,4 +1,4 @@
-# Stable Diffusion on Lambda. `make help` lists the targets; `make run` and `make test` need only CPython 3.11+.
+# Stable Diffusion on Lambda. `make help` lists the targets. `make run` and `make test` need only CPython 3.11 or newer.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -68,45 +68,50 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 	$(BIN)/ruff format --check function tests tools
 	$(BIN)/ruff check function tests tools
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	PYTHONPATH=function:. $(BIN)/lint-imports --no-cache
 
 .PHONY: test
 test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## run all tests that need no container engine
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/container
 
 .PHONY: test-container
-test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke with each sample event, sam local start-api
+test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local invoke with each sample event, and sam local start-api
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: faults
-faults: $(VENV)/.ready ## test promises R1 to R8 under faults and kills, write .local/faults.json: make faults SEED=1 SCALE=0.1
+faults: $(VENV)/.ready ## test promises R1 to R8 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
 	$(BIN)/python -W ignore -m tools.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
 
 .PHONY: transcript
-transcript: $(VENV)/.ready $(DEMO) ## record the life of a job on the local stack in docs/transcript.md
+transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stack in docs/transcript.md
 	$(BIN)/python -m tools.local.transcript
 
+.PHONY: openapi
+openapi: $(VENV)/.ready ## write docs/openapi.json from the code
+	$(BIN)/python -m tools.openapi
+
 .PHONY: latency
-latency: $(VENV)/.ready $(DEMO) ## p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
+latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
 
 .PHONY: demo-accuracy
-demo-accuracy: $(VENV)/.ready $(DEMO) ## accuracy of the demo model on 300 + 300 held-out prompts
+demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts
 	$(BIN)/python -m tools.accuracy.measure
 
 .PHONY: bench
-bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler, writes docs/performance.md: make bench QUICK=1
+bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler and write docs/performance.md: make bench QUICK=1
 	$(BIN)/python -m tools.bench $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: format
-format: $(VENV)/.ready ## format the code and fix what can be fixed
+format: $(VENV)/.ready ## format the code and apply the linter's automatic fixes
 	$(BIN)/ruff format function tests tools
 	$(BIN)/ruff check --fix function tests tools
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
-# The demo model is made here rather than kept in the repository, which holds its weights in one form only. A rule with a
-# pattern, for then make knows that one call makes both files; touched, for what was up to date is left as it was.
+# The repository contains the demo model's weights in one format only, so the engines' formats are built here. A pattern
+# rule tells make that one call creates both files. The files are touched because models.prepare does not rewrite files
+# that are up to date.
 $(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/models/%/manifest.json \
 		$(wildcard function/models/prepare/*.py) \
 		function/imagegen/catalog/registry.py function/imagegen/catalog/manifest.py $(VENV)/.ready
@@ -119,7 +124,7 @@ model: $(VENV)/.ready ## prepare a model for make run and make serve (a registry
 	$(BIN)/python -m models.prepare "$(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo))" $(MODELS)
 
 .PHONY: demo-model
-demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
+demo-model: $(VENV)/.ready ## train the demo model from scratch; hours on a CPU, resumes after an interruption
 	$(BIN)/python -m models.training
 
 # -- dependencies ------------------------------------------------------------------------------------------------------
@@ -127,7 +132,7 @@ demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours 
 COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links
 
 .PHONY: lock
-lock: $(VENV)/.ready ## recompile every requirements.in; later ones are constrained by earlier ones
+lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain later ones
 	cd function && $(COMPILE) requirements.in
 	cd function && $(COMPILE) requirements-openvino.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-diffusers.in
@@ -141,7 +146,7 @@ ENV ?= dev
 IMAGE_REPOSITORY ?=
 STACK = imagegen-$(ENV)
 
-# What the environment overrides in samconfig.toml, then what make was told. A new Release publishes a new version.
+# The environment's overrides in samconfig.toml, then make's own variables. A new Release publishes a new version.
 OVERRIDES = $(shell $(PYTHON) -c 'import tomllib; \
 	print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["global"]["parameters"]["parameter_overrides"])') \
 	Architecture=$(ARCHITECTURE) $(if $(MODEL),Model=$(MODEL)) $(if $(ENGINES),Engines=$(ENGINES)) \
@@ -162,7 +167,7 @@ invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make
 		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
 
 .PHONY: webhook-secret
-webhook-secret: $(VENV)/.ready ## show, or first create, a tenant's webhook secret: make webhook-secret API_KEY=... [ACTION=rotate|retire]
+webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret API_KEY=... [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK) $(or $(ACTION),show)
 export API_KEY
 
@@ -172,5 +177,5 @@ destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the st
 	$(SAM) delete --stack-name $(STACK) --no-prompts
 
 .PHONY: clean
-clean: ## remove everything that make created, including the environments
+clean: ## remove everything that make created, including the virtual environments
 	rm -rf $(VENV) .local .aws-sam
