@@ -1,4 +1,4 @@
-# Stable Diffusion on Lambda. `make help` lists the targets; `make run` and `make test` need nothing but CPython 3.11+.
+# Stable Diffusion on Lambda. `make help` lists the targets. `make run` and `make test` need only CPython 3.11 or newer.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -25,39 +25,39 @@ help: ## list the targets
 
 PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt function/requirements-prepare.txt
 
-# torch first and by itself: its CPU build may come from an index of its own (TORCH_INDEX).
+# torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
 	@echo "Setting up $(VENV): 2 GB of packages, two to five minutes the first time." >&2
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "  1/3 torch" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r function/requirements-torch.txt
-	@echo "  2/3 both engines, and what prepares models for them" >&2
+	@echo "  2/3 both engines and model preparation" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(PACKAGES:%=-r %)
 	@echo "  3/3 the local stack and the tests" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tools/requirements.txt
 	$(BIN)/python -c 'import torch'
 	touch $@
 
-# aws-sam-cli pins an older boto3, so it lives apart.
+# aws-sam-cli pins an older boto3, so it has its own environment.
 $(SAM_VENV)/.ready: tools/requirements-sam.txt
-	@echo "Setting up $(SAM_VENV): the SAM command line, a minute the first time." >&2
+	@echo "Setting up $(SAM_VENV): the AWS SAM CLI, a minute the first time." >&2
 	$(PYTHON) -m venv $(SAM_VENV)
 	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-sam.txt
 	touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready ## install what running and testing needs into .venv
+setup: $(VENV)/.ready ## install the packages for running and testing into .venv
 
 # -- run ---------------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(VENV)/.ready $(DEMO) ## generate an image through the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
+run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
 	@$(BIN)/python -m tools.local.run $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
 export PROMPT
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## deploy template.yaml on this machine and keep it running: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
+serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
 	@exec $(BIN)/python -m tools.local.serve $(if $(PORT),--port "$(PORT)") \
 		$(if $(RECEIVER),--receiver "$(RECEIVER)" --receiver-ca "$(RECEIVER_CA)")
 
@@ -68,43 +68,53 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 	$(BIN)/ruff format --check function tests tools
 	$(BIN)/ruff check function tests tools
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	PYTHONPATH=function:. $(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## everything that needs no container engine
+test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## run all tests that need no container engine
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/container
 
 .PHONY: test-container
-test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## sam build, sam local invoke with every event, sam local start-api
+test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local invoke with each sample event, and sam local start-api
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: faults
-faults: $(VENV)/.ready ## the promises R1 to R8 under faults and kills, writes .local/faults.json: make faults SEED=1 SCALE=0.1
+faults: $(VENV)/.ready ## test promises R1 to R8 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
 	$(BIN)/python -W ignore -m tools.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
 
 .PHONY: transcript
-transcript: $(VENV)/.ready $(DEMO) ## a job's whole life on the local stack, writes docs/transcript.md
+transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stack in docs/transcript.md
 	$(BIN)/python -m tools.local.transcript
 
+.PHONY: openapi
+openapi: $(VENV)/.ready ## write docs/openapi.json from the code
+	$(BIN)/python -m tools.openapi
+
+.PHONY: latency
+latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
+	$(BIN)/python -m tools.local.latency
+
 .PHONY: demo-accuracy
-demo-accuracy: $(VENV)/.ready $(DEMO) ## judge the demo model on 300 + 300 prompts that it was not trained on
+demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts
 	$(BIN)/python -m tools.accuracy.measure
 
 .PHONY: bench
-bench: $(VENV)/.ready $(DEMO) ## measure against the naive handler, writes docs/performance.md: make bench QUICK=1
+bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler and write docs/performance.md: make bench QUICK=1
 	$(BIN)/python -m tools.bench $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: format
-format: $(VENV)/.ready ## format the code and fix what can be fixed
+format: $(VENV)/.ready ## format the code and apply the linter's automatic fixes
 	$(BIN)/ruff format function tests tools
 	$(BIN)/ruff check --fix function tests tools
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
-# The demo model is made here rather than kept in the repository, which holds its weights in one form only. A rule with a
-# pattern, for then make knows that one call makes both files; touched, for what was up to date is left as it was.
+# The repository contains the demo model's weights in one format only, so the engines' formats are built here. A pattern
+# rule tells make that one call creates both files. The files are touched because models.prepare does not rewrite files
+# that are up to date.
 $(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/models/%/manifest.json \
-		$(wildcard function/models/prepare/*.py) function/imagegen/registry.py function/imagegen/manifest.py $(VENV)/.ready
+		$(wildcard function/models/prepare/*.py) \
+		function/imagegen/catalog/registry.py function/imagegen/catalog/manifest.py $(VENV)/.ready
 	@echo "Preparing the model $* for both engines, half a minute." >&2
 	$(BIN)/python -m models.prepare $* $(MODELS)
 	touch $(MODELS)/$*/openvino/manifest.json $(MODELS)/$*/torch/manifest.json
@@ -114,7 +124,7 @@ model: $(VENV)/.ready ## prepare a model for make run and make serve (a registry
 	$(BIN)/python -m models.prepare "$(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo))" $(MODELS)
 
 .PHONY: demo-model
-demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours on a CPU)
+demo-model: $(VENV)/.ready ## train the demo model from scratch; hours on a CPU, resumes after an interruption
 	$(BIN)/python -m models.training
 
 # -- dependencies ------------------------------------------------------------------------------------------------------
@@ -122,7 +132,7 @@ demo-model: $(VENV)/.ready ## train the demo model from nothing (resumes; hours 
 COMPILE = ../$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links
 
 .PHONY: lock
-lock: $(VENV)/.ready ## compile every requirements.in anew, each within what those before it have settled
+lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain later ones
 	cd function && $(COMPILE) requirements.in
 	cd function && $(COMPILE) requirements-openvino.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-diffusers.in
@@ -136,7 +146,7 @@ ENV ?= dev
 IMAGE_REPOSITORY ?=
 STACK = imagegen-$(ENV)
 
-# What the environment overrides in samconfig.toml, then what make was told. A new Release publishes a new version.
+# The environment's overrides in samconfig.toml, then make's own variables. A new Release publishes a new version.
 OVERRIDES = $(shell $(PYTHON) -c 'import tomllib; \
 	print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["global"]["parameters"]["parameter_overrides"])') \
 	Architecture=$(ARCHITECTURE) $(if $(MODEL),Model=$(MODEL)) $(if $(ENGINES),Engines=$(ENGINES)) \
@@ -157,7 +167,7 @@ invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make
 		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
 
 .PHONY: webhook-secret
-webhook-secret: $(VENV)/.ready ## a caller's webhook secret, made if need be: make webhook-secret API_KEY=... [ACTION=rotate|retire]
+webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret API_KEY=... [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK) $(or $(ACTION),show)
 export API_KEY
 
@@ -167,5 +177,5 @@ destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the st
 	$(SAM) delete --stack-name $(STACK) --no-prompts
 
 .PHONY: clean
-clean: ## remove everything that make has made, the environments included
+clean: ## remove everything that make created, including the virtual environments
 	rm -rf $(VENV) .local .aws-sam

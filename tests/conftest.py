@@ -1,4 +1,4 @@
-"""The environment of every test: credentials that open nothing, and the function's own variables."""
+"""The environment of every test: invalid credentials and the function's variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / ".local" / "models"
-"""Prepared by `make`."""
+"""Created by `make`."""
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
@@ -25,15 +25,15 @@ os.environ.update(
     JOBS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     MODELS_DIR=str(MODELS),
     DEVICE="cpu",
-    # Two workers and a stack share the cores, and threads that wait for each other there take ten times as long.
+    # pytest workers and the local stack share the cores: with more threads, inference is ten times slower.
     THREADS="1",
     OMP_NUM_THREADS="1",
-    # Processes that tests start find what pytest finds (pyproject.toml, pythonpath).
+    # Subprocesses find the same modules as pytest (pythonpath in pyproject.toml).
     PYTHONPATH=str(ROOT / "function"),
 )
 for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):
     os.environ.pop(name, None)
 
-# No test judges by the clock: a busy machine is no fault.
+# No test depends on its duration: a busy machine must not fail it.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")

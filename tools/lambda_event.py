@@ -1,4 +1,4 @@
-"""What Lambda hands to a handler: events of a REST API and a context."""
+"""Lambda inputs for tests and benchmarks: API Gateway REST proxy events and an invocation context."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 @dataclass
 class Context:
-    """The members of Lambda's context object that the handlers read."""
+    """The attributes of Lambda's context object that the handlers read."""
 
     seconds: float = 900.0
+    """Time limit, counted from when the context was created."""
     function_name: str = "Generator"
     memory_limit_in_mb: int = 10240
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:Generator:live"
@@ -21,11 +22,16 @@ class Context:
     _started: float = field(default_factory=time.monotonic)
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds left of the time limit."""
         return int(1000 * (self.seconds - (time.monotonic() - self._started)))
 
 
 def api_event(body: object, *, method: str = "POST", path: str = "/generate", **changes: Any) -> dict[str, Any]:
-    """A proxy event as the gateway sends it: JSON bodies base64-encoded, since it takes them for binary."""
+    """Return a proxy event with `body` base64-encoded: the API lists JSON as a binary media type.
+
+    `bytes` are sent as they are, anything else as JSON. `changes` override top-level keys of the event; `headers` are
+    added to the default ones.
+    """
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **changes.pop("headers", {})}
     event = {

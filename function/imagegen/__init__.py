@@ -1,1 +1,3 @@
-"""Stable Diffusion on Lambda: one package for every function and every way to run it."""
+"""Stable Diffusion on Lambda: one package for every Lambda function and for every other way to run the service."""
+
+__version__ = "0.1.0"

@@ -1,7 +1,6 @@
-"""Everything that can go wrong, each with `code`, `status` and `retryable`; never told apart by text.
+"""Every error of the service, with `code`, `status` and `retryable`. Never distinguish errors by their text.
 
-The API answers with `status`, a worker retries what is `retryable`, metrics count `code`. The codes are those of
-docs/api.md.
+The API responds with `status`, a worker retries what is `retryable`, metrics count `code`. docs/api.md lists the codes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class FieldError:
-    """One field that is wrong; `field` is a dotted path such as `metadata.colour`."""
+    """One invalid field; `field` is a dotted path such as `metadata.colour`."""
 
     field: str
     code: str
@@ -22,16 +21,13 @@ class FieldError:
 
 
 class ServiceError(Exception):
-    """The root of the tree.
-
-    `detail` reaches the caller, `private` only the log; neither ever holds a prompt or a key.
-    """
+    """Base class. `detail` goes to the caller, `private` only to the log; neither ever contains a prompt or a key."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     retry_after: ClassVar[int | None] = None
-    """Seconds of the Retry-After header."""
+    """Seconds for the Retry-After header."""
 
     def __init__(
         self,
@@ -51,10 +47,11 @@ class ServiceError(Exception):
 
     @property
     def public_code(self) -> str:
+        """The code that the caller sees."""
         return self.code
 
     def problem(self, *, instance: str, request_id: str) -> dict[str, Any]:
-        """The error as a problem document (RFC 9457)."""
+        """Return the error as a problem document (RFC 9457)."""
         return {
             "type": f"urn:imagegen:error:{self.public_code}",
             "title": HTTPStatus(self.status).phrase,
@@ -68,54 +65,70 @@ class ServiceError(Exception):
 
 
 class InternalError(ServiceError):
-    """A fault of ours that no class below names."""
+    """A fault of the service that no other class describes."""
 
     retryable = True
 
     def __init__(self) -> None:
-        super().__init__("The service failed; its log names the cause under the request's id.")
+        super().__init__("The service failed. Its log has the cause under this request id.")
 
 
 class BadSyntax(ServiceError):
-    """The body cannot be read as the one JSON object that was meant."""
+    """The request cannot be parsed."""
 
     status = 400
 
 
 class MalformedJson(BadSyntax):
+    """Not JSON, not UTF-8, empty, NaN or Infinity."""
+
     code = "malformed_json"
 
 
 class BodyNotObject(BadSyntax):
+    """Valid JSON, but not an object."""
+
     code = "body_not_object"
 
 
 class JsonTooDeep(BadSyntax):
+    """Too many levels of nesting."""
+
     code = "json_too_deep"
 
 
 class DuplicateKey(BadSyntax):
+    """The same key twice in one JSON object."""
+
     code = "duplicate_key"
 
 
 class NumberOutOfRange(BadSyntax):
+    """A number that a double cannot represent, or an integer with too many digits."""
+
     code = "number_out_of_range"
 
 
 class NotFound(ServiceError):
+    """The resource does not exist, or not for this caller."""
+
     status = 404
 
 
 class RouteNotFound(NotFound):
+    """No route has this path."""
+
     code = "route_not_found"
 
 
 class ModelNotFound(NotFound):
+    """The deployment does not offer this model."""
+
     code = "model_not_found"
 
 
 class JobNotFound(NotFound):
-    """Unknown, malformed, expired or another caller's: nobody can tell which."""
+    """Unknown, malformed, expired or another tenant's: the response is the same, so that it reveals nothing."""
 
     code = "job_not_found"
 
@@ -124,14 +137,20 @@ class JobNotFound(NotFound):
 
 
 class InvalidCursor(BadSyntax):
+    """A cursor that the same list did not return to this caller."""
+
     code = "invalid_cursor"
 
 
 class IdempotencyKeyInvalid(BadSyntax):
+    """An Idempotency-Key outside its legal form."""
+
     code = "idempotency_key_invalid"
 
 
 class IdempotencyInProgress(ServiceError):
+    """The first request with the same Idempotency-Key is still running."""
+
     code = "idempotency_in_progress"
     status = 409
     retryable = True
@@ -139,11 +158,15 @@ class IdempotencyInProgress(ServiceError):
 
 
 class IdempotencyKeyReuse(ServiceError):
+    """The same Idempotency-Key with another body."""
+
     code = "idempotency_key_reuse"
     status = 422
 
 
 class JobAlreadyFinal(ServiceError):
+    """The job has finished, so its state cannot change."""
+
     code = "job_already_final"
     status = 409
 
@@ -156,42 +179,52 @@ class JobNotFinal(ServiceError):
 
 
 class ResultExpired(ServiceError):
+    """The job's images, or the job behind an Idempotency-Key, no longer exist."""
+
     code = "result_expired"
     status = 410
 
 
 class MethodNotAllowed(ServiceError):
+    """The path exists, but not with this method."""
+
     code = "method_not_allowed"
     status = 405
 
     def __init__(self, allowed: Sequence[str]):
         methods = ", ".join(allowed)
-        super().__init__(f"This route answers {methods}.", headers={"Allow": methods})
+        super().__init__(f"Allowed methods: {methods}.", headers={"Allow": methods})
 
 
 class NotAcceptable(ServiceError):
+    """The Accept header excludes every media type of the route."""
+
     code = "not_acceptable"
     status = 406
 
 
 class PayloadTooLarge(ServiceError):
+    """The body exceeds the route's limit."""
+
     code = "payload_too_large"
     status = 413
 
 
 class UnsupportedMediaType(ServiceError):
+    """The body is not plain UTF-8 JSON."""
+
     code = "unsupported_media_type"
     status = 415
 
 
 class InvalidRequest(ServiceError):
-    """Legal JSON that does not say a legal request. The document's code is the first wrong field's."""
+    """Valid JSON that is not a valid request. The problem document's code is that of the first invalid field."""
 
     code = "invalid_request"
     status = 422
 
     most: ClassVar[int] = 20
-    """Errors that are listed: a body of a megabyte can hold a hundred thousand, a Lambda answer only 6 MB."""
+    """Errors that are listed. A body of 1 MB can contain 100,000, and a Lambda response is limited to 6 MB."""
 
     def __init__(self, errors: Sequence[FieldError], found: int | None = None):
         first, others = errors[0], (found or len(errors)) - 1
@@ -200,22 +233,25 @@ class InvalidRequest(ServiceError):
 
     @property
     def public_code(self) -> str:
+        """The first invalid field's code."""
         return self.errors[0].code
 
 
 class ModelUnavailable(ServiceError):
-    """The model's files are missing, corrupt or too large: trying again does not help, a deployment does."""
+    """The model's files are missing, corrupt or too large. Retrying does not help; a new deployment does."""
 
     code = "model_unavailable"
     status = 503
 
     @classmethod
     def because(cls, path: object, reason: str) -> ModelUnavailable:
-        """The caller learns that the model is down; the log learns which file and why."""
-        return cls("The model cannot be loaded; the deployment's log names the file.", private=f"{path} {reason}")
+        """Return an error that tells the caller the model is down, and the log which path and why."""
+        return cls("The model cannot be loaded. The deployment's log names the file.", private=f"{path} {reason}")
 
 
 class StorageUnavailable(ServiceError):
+    """An AWS service that stores images, jobs or messages does not respond."""
+
     code = "storage_unavailable"
     status = 503
     retryable = True
@@ -223,7 +259,7 @@ class StorageUnavailable(ServiceError):
 
 
 class GenerationTimeout(ServiceError):
-    """The time left does not suffice, or did not."""
+    """Not enough time left to start or to finish."""
 
     code = "generation_timeout"
     status = 504
@@ -231,16 +267,18 @@ class GenerationTimeout(ServiceError):
 
 
 class GenerationTooLong(GenerationTimeout):
-    """It did not fit into the longest time there is, several times."""
+    """Several runs did not finish within the longest time that a function may run."""
 
     retryable = False
 
     def __init__(self) -> None:
-        super().__init__("It takes longer than a function may run; ask for fewer steps, images or pixels.")
+        super().__init__(
+            "The generation takes longer than a function may run. Request fewer steps, fewer images or a smaller size."
+        )
 
 
 class JobFailed(ServiceError):
-    """The error that a job ended with, told to whoever asked for its result under the job's own code."""
+    """A failed job's error, raised for a caller that waits for the result, under the job's own code and status."""
 
     code = "job_failed"
 
@@ -251,4 +289,5 @@ class JobFailed(ServiceError):
 
     @property
     def public_code(self) -> str:
+        """The code that the job failed with."""
         return self._code

@@ -1,4 +1,4 @@
-"""A thread that keeps a lease alive while its holder works."""
+"""A background thread that renews a lease while its holder works."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def beating(beat: Callable[[], None], every_s: float) -> Iterator[None]:
-    """Call `beat`, which must not raise, every so many seconds until the block ends."""
-    over = threading.Event()
+def heartbeat(renew: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call `renew` every `every_s` seconds until the block ends. `renew` must not raise."""
+    stopped = threading.Event()
 
     def run() -> None:
-        while not over.wait(every_s):
-            beat()
+        while not stopped.wait(every_s):
+            renew()
 
     threading.Thread(target=run, name="heartbeat", daemon=True).start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()

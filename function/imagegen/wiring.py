@@ -1,146 +1,239 @@
-"""Builds the service from the settings. Engines are imported when a model is first asked for."""
+"""Builds the parts of a process from its settings. boto3 and the engines are imported when first needed."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from imagegen import manifest, telemetry
-from imagegen.engines import EnginePool, choose_backends
-from imagegen.errors import ModelUnavailable
-from imagegen.job_service import JobService, Offer
-from imagegen.jobs import Limits
-from imagegen.leader import Leader
-from imagegen.ports import Backend, Engine, ImageStore, JobQueue
-from imagegen.processor import Precision, fastest_precision, vcpus
-from imagegen.registry import Model, offered
+from imagegen import telemetry
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import Model, offered
+from imagegen.engines.batching import Batcher
+from imagegen.engines.cpu import Precision, fastest_precision, vcpus
+from imagegen.engines.pool import EnginePool
+from imagegen.engines.selection import choose_backends
+from imagegen.errors import ModelUnavailable, ServiceError
+from imagegen.generation.planner import Planner
+from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
+from imagegen.generation.single_flight import SingleFlight
+from imagegen.jobs.outbox import Outbox
+from imagegen.jobs.ports import Clock
+from imagegen.jobs.recovery import JobRecovery
+from imagegen.jobs.runner import JobRunner
+from imagegen.jobs.service import JobService
+from imagegen.jobs.timing import JobTiming
+from imagegen.jobs.view import JobRenderer
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
-    from imagegen.aws_webhooks import SqsWebhookQueue
-    from imagegen.service import ImageService
-    from imagegen.targets import Courier
-    from imagegen.together import Together
-    from imagegen.webhooks import WebhookSender
+    from imagegen.aws.sqs import SqsWebhookQueue
+    from imagegen.generation.service import ImageService
+    from imagegen.jobs.ports import JobQueue, JobStore, WebhookQueue
+    from imagegen.webhooks.delivery import WebhookSender
+    from imagegen.webhooks.safe_http import SafeClient
 
 
-def build_service(settings: Settings, together: Together | None = None) -> ImageService:
-    """On a GPU, what comes at the same time is drawn `together`.
+class Container:
+    """Everything a process needs. Each part is built once, when first used; a test may assign another one before.
 
-    Raises ValueError where MODEL_IDS names a model that the registry does not know.
+    Not thread-safe: a process with several threads uses the parts once in one thread first.
     """
-    from imagegen.service import ImageService, Receipts  # Pillow: not in the zip functions
 
-    models = offered(settings.model_ids)
-    engines = build_engines(settings, together)
-    if settings.aws_lambda_initialization_type:
-        engines.begin(models[settings.default_model_id])
-    return ImageService(
-        models=models,
-        default_model_id=settings.default_model_id,
-        engines=engines,
-        store=build_store(settings),
-        leader=build_leader(settings),
-        receipts=Receipts(settings.aws_lambda_function_memory_size, settings.usd_per_gb_second),
-        embed_prompt=settings.embed_prompt,
-    )
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.models = offered(settings.model_ids)
+        self.timing = JobTiming()
+        self.clock: Clock = epoch_ms
+        self.on_crash: Callable[[BaseException], None] = telemetry.crashed
 
+    @classmethod
+    def from_environment(cls) -> Container:
+        """Return a container for the environment's settings.
 
-def build_jobs(settings: Settings) -> JobService:
-    """Imports boto3, never an engine. Raises ValueError as `build_service` does."""
-    from imagegen.aws_table import DynamoJobStore
+        Raises pydantic.ValidationError or ValueError for invalid settings, which fails the deployment, not a request.
+        """
+        return cls(Settings())
 
-    return JobService(
-        offer=Offer(offered(settings.model_ids), settings.default_model_id, build_engines(settings).backend_for),
-        store=DynamoJobStore(settings.table_name, epoch_ms),
-        queue=build_queue(settings),
-        webhooks=build_webhook_queue(settings),
-        images=build_store(settings),
-        keep_s=settings.image_days * 24 * 3600,
-        clock=epoch_ms,
-        on_crash=telemetry.crashed,
-    )
+    # -- generation ----------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def backends(self) -> tuple[Backend, ...]:
+        """The available backends, the preferred one first. Imports no engine."""
+        settings, memory_mb = self.settings, self.settings.aws_lambda_function_memory_size
+        if settings.precision == "auto":
+            precision = fastest_precision(settings.onednn_max_cpu_isa)
+        else:
+            precision = Precision(settings.precision, f"PRECISION={settings.precision}")
+        return choose_backends(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
 
-def build_queue(settings: Settings) -> JobQueue:
-    from imagegen.aws_queue import SqsJobQueue
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the preferred backend is a GPU."""
+        return self.backends[0].device == "cuda"
 
-    return SqsJobQueue(settings.jobs_queue_url, settings.jobs_dead_letters_url)
+    @cached_property
+    def planner(self) -> Planner:
+        """Turns requests into plans."""
+        return Planner(self.models, self.settings.default_model_id, self.backends)
 
+    @cached_property
+    def batcher(self) -> Batcher:
+        """Groups concurrent generations on a GPU."""
+        return Batcher()
 
-def build_webhook_queue(settings: Settings) -> SqsWebhookQueue:
-    from imagegen.aws_webhooks import SqsWebhookQueue
+    @cached_property
+    def engines(self) -> Engines:
+        """The one resident engine. In Lambda it starts to load at once: an environment starts for a waiting request."""
+        pool = EnginePool(self._load, self.settings.aws_lambda_function_memory_size)
+        if self.settings.aws_lambda_initialization_type:
+            with suppress(ServiceError):  # the request meets the same error and reports it
+                default = self.planner.warm_up(None)
+                pool.preload(default.model, default.backend)
+        return pool
 
-    return SqsWebhookQueue(settings.webhooks_queue_url, settings.webhooks_dead_letters_url)
+    @cached_property
+    def images(self) -> ImageService:
+        """Generates and stores images."""
+        from imagegen.generation.service import ImageService, Pricing  # imports Pillow: not in the zip functions
 
+        engines = self.engines  # before boto3, which takes a quarter of a second to import while the engine loads
+        return ImageService(
+            engines=engines,
+            store=self.image_store,
+            single_flight=self.single_flight,
+            pricing=Pricing(self.settings.aws_lambda_function_memory_size, self.settings.usd_per_gb_second),
+            embed_prompt=self.settings.embed_prompt,
+        )
 
-def build_webhooks(settings: Settings, courier: Courier | None = None) -> WebhookSender:
-    """Delivers to public addresses only, unless a test brings a courier: nothing in the settings says otherwise."""
-    from imagegen.aws_table import DynamoJobStore
-    from imagegen.aws_webhooks import SsmSecretStore
-    from imagegen.targets import Courier
-    from imagegen.webhooks import WebhookSender
+    @cached_property
+    def single_flight(self) -> SingleFlight:
+        """Runs identical generations once."""
+        from imagegen.aws.leases import DynamoLeases
 
-    jobs = build_jobs(settings)
-    return WebhookSender(
-        jobs=DynamoJobStore(settings.table_name, epoch_ms),
-        render=lambda job: jobs.summarize(job).model_dump(mode="json"),
-        secrets=SsmSecretStore(settings.webhook_secrets_path),
-        courier=courier or Courier(),
-        retries=build_webhook_queue(settings),
-    )
+        leases = DynamoLeases(self.settings.table_name, self.clock)
+        return SingleFlight(leases, lease_s=self.timing.lease_s, renew_s=self.timing.renew_s)
 
+    @cached_property
+    def image_store(self) -> ImageStore:
+        """Images in S3."""
+        from imagegen.aws.s3 import S3ImageStore
 
-def build_leader(settings: Settings) -> Leader:
-    from imagegen.aws_table import DynamoLeases
+        settings = self.settings
+        return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
 
-    return Leader(DynamoLeases(settings.table_name, epoch_ms), Limits())
+    # -- jobs ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def job_store(self) -> JobStore:
+        """Jobs in DynamoDB."""
+        from imagegen.aws.job_store import DynamoJobStore
+
+        return DynamoJobStore(self.settings.table_name, self.clock)
+
+    @cached_property
+    def job_queue(self) -> JobQueue:
+        """The queue between callers and workers."""
+        from imagegen.aws.sqs import SqsJobQueue
+
+        return SqsJobQueue(self.settings.jobs_queue_url, self.settings.jobs_dead_letters_url)
+
+    @cached_property
+    def webhook_queue(self) -> WebhookQueue:
+        """The queue of webhooks to deliver."""
+        return self._sqs_webhooks
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Sends the messages of jobs."""
+        return Outbox(self.job_store, self.job_queue, self.webhook_queue, self.clock, self.timing)
+
+    @cached_property
+    def jobs(self) -> JobService:
+        """Jobs for callers."""
+        return JobService(
+            store=self.job_store,
+            outbox=self.outbox,
+            keep_s=self.settings.image_days * 24 * 3600,
+            clock=self.clock,
+            timing=self.timing,
+        )
+
+    @cached_property
+    def job_renderer(self) -> JobRenderer:
+        """Renders jobs for callers."""
+        return JobRenderer(self.image_store, self.clock)
+
+    @cached_property
+    def job_runner(self) -> JobRunner:
+        """Jobs for workers."""
+        images = self.images  # first: the engine loads while boto3 is imported
+        return JobRunner(
+            jobs=self.jobs,
+            store=self.job_store,
+            outbox=self.outbox,
+            planner=self.planner,
+            images=images,
+            clock=self.clock,
+            timing=self.timing,
+            on_crash=self.on_crash,
+        )
+
+    @cached_property
+    def job_recovery(self) -> JobRecovery:
+        """Jobs for the sweeper."""
+        return JobRecovery(self.job_store, self.outbox, self.clock, self.timing, self.on_crash)
+
+    # -- webhooks ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def safe_client(self) -> SafeClient:
+        """Reaches public addresses only. No setting can change that; a test assigns another client."""
+        from imagegen.webhooks.safe_http import SafeClient
+
+        return SafeClient()
+
+    @cached_property
+    def webhook_sender(self) -> WebhookSender:
+        """Delivers webhooks."""
+        from imagegen.aws.ssm import SsmSecretStore
+        from imagegen.webhooks.delivery import WebhookSender
+
+        return WebhookSender(
+            jobs=self.job_store,
+            render=lambda job: self.job_renderer.render_listed(job).model_dump(mode="json"),
+            secrets=SsmSecretStore(self.settings.webhook_secrets_path),
+            client=self.safe_client,
+            retries=self._sqs_webhooks,
+        )
+
+    @cached_property
+    def _sqs_webhooks(self) -> SqsWebhookQueue:
+        from imagegen.aws.sqs import SqsWebhookQueue
+
+        return SqsWebhookQueue(self.settings.webhooks_queue_url, self.settings.webhooks_dead_letters_url)
+
+    # -- engines -------------------------------------------------------------------------------------------------------
+
+    def _load(self, model: Model, backend: Backend) -> Engine:
+        """Load an engine. Verification starts first: it needs no Python, while importing an engine needs only that."""
+        folder = self.settings.models_dir / model.id / backend.engine
+        verified = manifest.begin_verifying(folder)
+        try:
+            if backend.engine == "openvino":
+                from imagegen.engines.openvino_engine import OpenVINOEngine
+
+                return OpenVINOEngine.load(folder, model, backend, verified)
+            from imagegen.engines.torch_engine import TorchEngine
+
+            engine = TorchEngine.load(folder, backend, verified)
+            return self.batcher.wrap(engine) if backend.device == "cuda" else engine
+        except ModuleNotFoundError as error:
+            raise ModelUnavailable.because(backend.engine, f"is in ENGINES, but not in the image: {error}") from error
 
 
 def epoch_ms() -> int:
+    """Return the current time in epoch milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def build_store(settings: Settings) -> ImageStore:
-    """Imports boto3, a quarter of a second; the engine that was begun before needs no Python meanwhile."""
-    from imagegen.aws import S3ImageStore
-
-    return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
-
-
-def on_gpu(settings: Settings) -> bool:
-    return _backends(settings)[0].device == "cuda"
-
-
-def build_engines(settings: Settings, together: Together | None = None) -> EnginePool:
-    def load(model: Model, backend: Backend) -> Engine:
-        return _load(model, settings.models_dir, backend, together)
-
-    return EnginePool(_backends(settings), load, settings.aws_lambda_function_memory_size)
-
-
-def _backends(settings: Settings) -> tuple[Backend, ...]:
-    memory_mb = settings.aws_lambda_function_memory_size
-    if settings.precision == "auto":
-        precision = fastest_precision(settings.onednn_max_cpu_isa)
-    else:
-        precision = Precision(settings.precision, f"PRECISION={settings.precision}")
-    return choose_backends(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
-
-
-def _load(model: Model, models_dir: Path, backend: Backend, together: Together | None) -> Engine:
-    """Verifying the files needs no Python, so it begins before the engine's imports, which need nothing else."""
-    folder = models_dir / model.id / backend.engine
-    verified = manifest.begin_verifying(folder)
-    try:
-        if backend.engine == "openvino":
-            from imagegen.engine_openvino import OpenVINOEngine
-
-            return OpenVINOEngine.load(folder, model, backend, verified)
-        from imagegen.engine_torch import TorchEngine
-
-        engine = TorchEngine.load(folder, backend, verified)
-        return together.engine(engine) if together is not None and backend.device == "cuda" else engine
-    except ModuleNotFoundError as error:
-        raise ModelUnavailable.because(backend.engine, f"is not built in, but ENGINES names it: {error}") from error

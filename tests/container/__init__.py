@@ -1,1 +1,1 @@
-"""The Dockerfile and the template in real containers, through SAM: `make test-container`. Skipped without an engine."""
+"""The Dockerfile and the template in containers run by SAM (`make test-container`)."""

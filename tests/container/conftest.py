@@ -1,4 +1,4 @@
-"""One build, one S3 and one `sam local` for the session; without a container engine, a skip that says so."""
+"""One build, one S3 server and one `sam local` per session; skips the tests if there is no container engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.sam import Sam
 from tools.local import job_resources
 
 BUCKET = os.environ["BUCKET_NAME"]
-"""Set in tests/conftest.py, as is THREADS. `sam local` prefers this process's variables to those of the template."""
+"""Set in tests/conftest.py, like THREADS. `sam local` prefers this process's variables to the template's."""
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def engine() -> Iterator[docker.DockerClient]:
         pytest.skip(f"{sam_cli.COMMAND} is missing: `make test-container` installs it")
     where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     try:
-        client = docker.from_env(timeout=sam_cli.BUILD_SECONDS)
+        client = docker.from_env(timeout=sam_cli.BUILD_TIMEOUT_SECONDS)
         client.ping()
     except DockerException as error:
         pytest.skip(f"no container engine answers at {where}: start Docker or Podman, or set DOCKER_HOST ({error})")
@@ -36,13 +36,13 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="session")
 def s3(engine: docker.DockerClient) -> Iterator[S3]:
     with s3_server(engine, BUCKET) as server:
-        job_resources.make(server.outside)  # the same server plays DynamoDB and SQS
+        job_resources.make(server.outside)  # moto also serves DynamoDB and SQS
         yield server
 
 
 @pytest.fixture(scope="session")
 def sam(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Sam:
-    """The project's own template, built, and told where S3 is."""
+    """`sam local` with the project's template, built and configured to use the S3 server."""
     folder = tmp_path_factory.mktemp("sam")
     template = folder / "template.json"
     variables = {

@@ -1,4 +1,4 @@
-"""The template's API in front of the containers, over HTTP."""
+"""The template's API over HTTP, with `sam local start-api`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.support.s3 import S3
-from tests.support.sam import ANSWER_SECONDS, Sam
+from tests.support.sam import REQUEST_TIMEOUT_SECONDS, Sam
 
 pytestmark = pytest.mark.container
 
@@ -23,10 +23,10 @@ def url(sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def generate(url: str, **changes: str) -> requests.Response:
-    return requests.post(f"{url}/generate", json={**REQUEST, **changes}, timeout=ANSWER_SECONDS)
+    return requests.post(f"{url}/generate", json={**REQUEST, **changes}, timeout=REQUEST_TIMEOUT_SECONDS)
 
 
-def test_an_image_is_generated_and_stored_and_a_second_request_finds_it(url: str, s3: S3) -> None:
+def test_an_image_is_stored_and_the_second_request_is_cached(url: str, s3: S3) -> None:
     first = generate(url).json()
     again = generate(url).json()
 
@@ -40,20 +40,20 @@ def test_an_image_is_generated_and_stored_and_a_second_request_finds_it(url: str
     assert again["images"][0]["sha256"] == first["images"][0]["sha256"]
 
 
-def test_a_wrong_method_is_405_and_names_the_right_one(url: str) -> None:
-    answer = requests.get(f"{url}/generate", timeout=ANSWER_SECONDS)
+def test_a_wrong_method_is_405_with_an_allow_header(url: str) -> None:
+    response = requests.get(f"{url}/generate", timeout=REQUEST_TIMEOUT_SECONDS)
 
-    assert answer.status_code == 405
-    assert "POST" in answer.headers["Allow"].split(", ")
+    assert response.status_code == 405
+    assert "POST" in response.headers["Allow"].split(", ")
 
 
 def test_an_unknown_field_is_422(url: str) -> None:
-    answer = generate(url, colour="red")
+    response = generate(url, colour="red")
 
-    assert answer.status_code == 422
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["errors"][0]["field"] == "colour"
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json()["errors"][0]["field"] == "colour"
 
 
-def test_health_is_answered_by_the_other_function(url: str) -> None:
-    assert requests.get(f"{url}/health", timeout=ANSWER_SECONDS).status_code == 200
+def test_health_is_served_by_the_api_function(url: str) -> None:
+    assert requests.get(f"{url}/health", timeout=REQUEST_TIMEOUT_SECONDS).status_code == 200

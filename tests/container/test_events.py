@@ -1,4 +1,4 @@
-"""Every sample event in a container of its own, with the expected answer."""
+"""Every sample event through `sam local invoke`, each in a new container. tests/model runs the other bad requests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.support.sam import ENGINES, Sam
 pytestmark = pytest.mark.container
 
 
-# Webhooks signs with a package of the layer's that no image holds: tests/integration runs its events.
+# No image contains the package that signs webhooks, which is in the layer: tests/integration runs those events.
 @pytest.mark.parametrize("name", events_of("Generator", "Worker", "Api", "Sweeper", "DeadLetters"))
-def test_event(sam: Sam, name: str) -> None:
+def test_each_event_gets_the_expected_answer(sam: Sam, name: str) -> None:
     expected = expectations(ENGINES)[name]
 
     answer = sam.invoke(expected.function, EVENTS / name)

@@ -1,4 +1,4 @@
-"""What `sam build` has made: the image, under the conditions Lambda will run it, and the zip."""
+"""Artifacts of `sam build`: the image, run under Lambda's conditions, and the zip functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.sam import ENGINES, IMAGE, Sam
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("sam")]
 
 MAX_BYTES = {"openvino": 800_000_000, "torch": 1_800_000_000, "openvino,torch": 2_000_000_000}
-"""A third more than they take. Beyond stands a torch with CUDA, or one nobody asked for; Lambda itself takes 10 GB."""
+"""A third more than the actual sizes. A larger image has torch with CUDA, or torch by mistake. Lambda allows 10 GB."""
 
 SETTINGS = {
     "BUCKET_NAME": "images-bucket",
@@ -21,25 +21,26 @@ SETTINGS = {
     "WEBHOOKS_DEAD_LETTERS_URL": "none",
     "WEBHOOK_SECRETS_PATH": "/none",
 }
-"""What has no default."""
+"""Settings without a default."""
 
 ONLY_WITH_TORCH = {"torch", "diffusers", "transformers", "accelerate"}
 ONLY_WITH_OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers"}
 ONLY_TO_PREPARE = {"nncf", "scipy"}
 
 LOAD_THE_MODEL = """
-from imagegen.registry import REGISTRY
-from imagegen.settings import Settings
-from imagegen.wiring import build_engines
-demo = REGISTRY["demo"]
-engines = build_engines(Settings())
-engines.resident(demo, engines.backend_for(demo.defaults.scheduler))
+from imagegen.wiring import Container
+container = Container.from_environment()
+plan = container.planner.warm_up("demo")
+container.engines.resident(plan.model, plan.backend)
 print("loaded")
 """
 
 
 def run(engine: docker.DockerClient, program: str) -> list[str]:
-    """The words that a Python program prints as any user without network or a writable root."""
+    """Run a Python program in the image as Lambda would, and return the words that it prints.
+
+    As on Lambda: an arbitrary user and a read-only root file system; in addition, no network.
+    """
     output: bytes = engine.containers.run(
         IMAGE,
         entrypoint=["/opt/venv/bin/python", "-c", program],
@@ -55,35 +56,35 @@ def run(engine: docker.DockerClient, program: str) -> list[str]:
     return output.decode().split()
 
 
-def test_it_is_small_and_does_not_run_as_root(engine: docker.DockerClient) -> None:
+def test_image_is_small_and_does_not_run_as_root(engine: docker.DockerClient) -> None:
     attributes = engine.images.get(IMAGE).attrs
 
     assert attributes["Size"] < MAX_BYTES[ENGINES]
     assert attributes["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
-def test_it_loads_the_model_as_any_user_without_network_or_a_writable_root(engine: docker.DockerClient) -> None:
+def test_image_loads_the_model_as_any_user_without_network_or_a_writable_root(engine: docker.DockerClient) -> None:
     assert run(engine, LOAD_THE_MODEL) == ["loaded"]
 
 
-def test_it_holds_the_packages_of_its_engines_and_of_no_other(engine: docker.DockerClient) -> None:
+def test_image_has_the_packages_of_its_engines_only(engine: docker.DockerClient) -> None:
     known = ONLY_WITH_TORCH | ONLY_WITH_OPENVINO | ONLY_TO_PREPARE
-    wanted = (ONLY_WITH_TORCH if "torch" in ENGINES else set()) | (
+    expected = (ONLY_WITH_TORCH if "torch" in ENGINES else set()) | (
         ONLY_WITH_OPENVINO if "openvino" in ENGINES else set()
     )
 
     found = run(engine, f"from importlib.util import find_spec\nprint(*(each for each in {known} if find_spec(each)))")
 
-    assert set(found) == wanted
+    assert set(found) == expected
 
 
 @pytest.mark.skipif("openvino" not in ENGINES, reason="the image has no OpenVINO")
-def test_openvino_reports_to_nobody(engine: docker.DockerClient) -> None:
+def test_openvino_telemetry_is_off(engine: docker.DockerClient) -> None:
     assert run(engine, "from openvino.tools.ovc import telemetry\nprint(telemetry.consent)") == ["False"]
 
 
 def test_the_zip_functions_and_their_layer_are_complete(sam: Sam) -> None:
-    """Built, not run: see for_this_machine."""
+    """Checks the build only; for_this_machine says why these functions do not run from their zip."""
     built = sam.template.parent / "build"
 
     for function in ("Api", "Sweeper", "DeadLetters", "Webhooks"):

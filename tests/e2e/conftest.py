@@ -1,9 +1,10 @@
-"""One stack for the session: a deployed one where BASE_URL and API_KEY say so, else a local one of its own."""
+"""One stack for the session: the deployment at BASE_URL if that is set, else a local stack started here."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.faults.webhook_receiver import HOST, Authority
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import STACK
 from tools.local.deploy import client as client_of
-from tools.local.endpoint import Endpoint
-from tools.local.local import LOCAL, local_stack
+from tools.local.endpoint import Endpoint, deployed_endpoint
 from tools.local.process import free_port
+from tools.local.stack import LOCAL, local_stack
+from tools.local.webhook_receiver import HOST, Authority
 
 HERE = Path(__file__).parent
 
@@ -30,24 +31,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
+def small_request(**changes: Any) -> dict[str, Any]:
+    """Return a cheap request with a random seed: earlier runs on the same stack have not cached it."""
+    seed = secrets.randbelow(2**32)
+    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": seed} | changes
+
+
 @dataclass(frozen=True)
 class Aws:
-    """What stands behind a local stack's API, as its owner sees it."""
+    """Queues, functions and logs behind a local stack's API, with the account's root credentials."""
 
     endpoint: Endpoint
 
     def send(self, queue: str, body: str) -> None:
         self._sqs.send_message(QueueUrl=self._id(queue), MessageBody=body)
 
-    def waiting(self, *queues: str) -> int:
-        """Messages in the queues, hidden ones included."""
+    def message_count(self, *queues: str) -> int:
+        """Return the number of messages in the queues, including messages in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = [self._sqs.get_queue_attributes(QueueUrl=self._id(each), AttributeNames=names) for each in queues]
+        found = [self._sqs.get_queue_attributes(QueueUrl=self._id(queue), AttributeNames=names) for queue in queues]
         return sum(int(each["Attributes"][name]) for each in found for name in names)
 
     def invoke(self, function: str) -> dict[str, Any]:
-        answer = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
-        payload: dict[str, Any] = json.loads(answer["Payload"].read())
+        """Invoke the function with an empty event and return its result."""
+        response = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
+        payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
 
     def log(self) -> str:
@@ -61,9 +69,9 @@ class Aws:
         parts = urlsplit(self.endpoint.base_url)
         return client_of(service, f"{parts.scheme}://{parts.netloc}")
 
-    def _id(self, name: str) -> str:
+    def _id(self, logical_id: str) -> str:
         stacks = self._client("cloudformation")
-        found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=name)["StackResourceDetail"]
+        found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
         return str(found["PhysicalResourceId"])
 
 
@@ -73,14 +81,14 @@ def _log() -> Path:
 
 @pytest.fixture(scope="session")
 def authority() -> Authority:
-    """Of the certificate of a webhooks' receiver on this machine."""
+    """The CA that issues the certificate of the webhook receiver on this machine."""
     return Authority()
 
 
 @pytest.fixture(scope="session")
 def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    if "BASE_URL" in os.environ:
-        yield Endpoint(os.environ["BASE_URL"].rstrip("/"), os.environ["API_KEY"])
+    if deployed := deployed_endpoint():
+        yield deployed
         return
     ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
     authority.ca.cert_pem.write_to_path(str(ca))
@@ -90,8 +98,8 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def aws(stack: Endpoint) -> Aws:
-    if "BASE_URL" in os.environ:
-        pytest.skip("a deployed stack's queues are its owner's")
+    if deployed_endpoint():
+        pytest.skip("needs AWS credentials, which the tests of a deployed stack do not have")
     return Aws(stack)
 
 
@@ -102,7 +110,7 @@ def client(stack: Endpoint) -> Client:
 
 @pytest.fixture
 def assert_same_image(request: pytest.FixtureRequest) -> Callable[[bytes, bytes], None]:
-    """Compare two images byte for byte; a difference leaves both in .local/e2e to look at."""
+    """Return a function that compares two images byte for byte, and saves both in .local/e2e if they differ."""
 
     def compare(expected: bytes, actual: bytes) -> None:
         if expected == actual:
@@ -111,6 +119,6 @@ def assert_same_image(request: pytest.FixtureRequest) -> Callable[[bytes, bytes]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "expected.png").write_bytes(expected)
         (folder / "actual.png").write_bytes(actual)
-        pytest.fail(f"the images differ; both are in {folder}")
+        pytest.fail(f"the images differ; see {folder}")
 
     return compare

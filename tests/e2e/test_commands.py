@@ -1,4 +1,4 @@
-"""`make run` and `make serve` as a developer calls them; both start a stack of their own."""
+"""`make run` and `make serve` as a developer calls them; each starts its own stack."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from tools.local.client import ApiError, Client
-from tools.local.local import ENDPOINT_FILE, LOCAL, announced, local_stack
 from tools.local.process import HOST, ROOT, free_port
+from tools.local.stack import ENDPOINT_FILE, LOCAL, local_stack, running_endpoint
 
 pytestmark = [
     pytest.mark.skipif("BASE_URL" in os.environ, reason="these start a local stack"),
-    pytest.mark.skipif(announced() is not None, reason="`make serve` is running; its stack is left alone"),
+    pytest.mark.skipif(
+        running_endpoint() is not None, reason="`make serve` is running; these tests would stop its stack"
+    ),
 ]
 
 
@@ -37,12 +39,12 @@ def listens(port: int) -> bool:
 
 
 def processes_of(port: int) -> list[str]:
-    """MiniStack's handlers run from a folder that is named by the port."""
+    """Return the `ps` lines of MiniStack's handlers: they run from a folder that has the port in its name."""
     listing = subprocess.run(["ps", "-Ao", "pid,command"], capture_output=True, text=True, check=True).stdout
     return [line for line in listing.splitlines() if f"stack-{port}/" in line]
 
 
-def test_run_saves_a_picture_and_says_where_from(tmp_path: Path) -> None:
+def test_run_saves_an_image_and_prints_its_url_seed_and_timings(tmp_path: Path) -> None:
     out = tmp_path / "picture.png"
 
     done = run("--prompt", "a blue star on a white background", "--seed", "7", "--out", str(out))
@@ -58,7 +60,7 @@ def test_run_saves_a_picture_and_says_where_from(tmp_path: Path) -> None:
     assert not listens(urlsplit(facts["url"]).port or 0)
 
 
-def test_run_says_what_the_api_refused(tmp_path: Path) -> None:
+def test_run_prints_the_api_error(tmp_path: Path) -> None:
     out = tmp_path / "picture.png"
 
     done = run("--prompt", " ", "--out", str(out))
@@ -68,7 +70,7 @@ def test_run_says_what_the_api_refused(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_run_refuses_another_format_before_it_starts(tmp_path: Path) -> None:
+def test_run_rejects_a_jpeg_path_before_starting_a_stack(tmp_path: Path) -> None:
     done = run("--out", str(tmp_path / "picture.jpg"))
 
     assert done.returncode == 2
@@ -77,12 +79,12 @@ def test_run_refuses_another_format_before_it_starts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
+def test_serve_publishes_its_endpoint_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
     port = free_port()
     with (tmp_path / "serve.log").open("w") as log:
         command = [sys.executable, "-m", "tools.local.serve", "--port", str(port)]
         serve = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    wait_until(lambda: announced() is not None, seconds=60)
+    wait_until(lambda: running_endpoint() is not None, seconds=60)
     endpoint = json.loads(ENDPOINT_FILE.read_text())
 
     serve.send_signal(number)
@@ -91,9 +93,9 @@ def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, 
     assert set(endpoint) == {"base_url", "api_key", "webhook_secret"}
     assert endpoint["base_url"].startswith(f"http://{HOST}:{port}/")
     wait_until(lambda: not listens(port) and not processes_of(port), seconds=10)
-    assert announced() is None
+    assert running_endpoint() is None
     if number is signal.SIGKILL:
-        ENDPOINT_FILE.unlink()  # nobody was left to do it
+        ENDPOINT_FILE.unlink()  # SIGKILL leaves no chance to clean up
         shutil.rmtree(LOCAL / f"stack-{port}")
     else:
         assert code == 0
@@ -101,7 +103,7 @@ def test_serve_announces_its_stack_and_leaves_no_process_behind(tmp_path: Path, 
         assert not (LOCAL / f"stack-{port}").exists()
 
 
-def test_serve_names_a_port_that_is_taken() -> None:
+def test_serve_reports_a_port_in_use() -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
@@ -117,11 +119,13 @@ def test_serve_names_a_port_that_is_taken() -> None:
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, f"still false after {seconds} s"
         time.sleep(0.1)
 
 
-def test_a_model_without_its_files_stops_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_with_missing_files_is_503_and_health_stays_200(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MODEL", "sd-turbo")
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
     with local_stack(free_port(), tmp_path / "stack.log") as stack:

@@ -1,4 +1,4 @@
-"""The HTTP contract as any caller meets it: through the gateway, the function, the bucket and a presigned URL.
+"""The HTTP contract, end to end: gateway, function, bucket and presigned URL.
 
 The same tests run against a deployed stack: BASE_URL=... API_KEY=... pytest tests/e2e
 """
@@ -6,7 +6,6 @@ The same tests run against a deployed stack: BASE_URL=... API_KEY=... pytest tes
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.e2e.conftest import small_request
 from tools.local.client import ApiError, Client, check_png
 from tools.local.endpoint import Endpoint
 
@@ -22,13 +22,8 @@ OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
 CLOSED_ROUTES = [("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1")]
 
 
-def small_request() -> dict[str, Any]:
-    """Cheap, and not in the cache of a stack that has seen these tests before."""
-    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": secrets.randbelow(2**32)}
-
-
 class Caller:
-    """Requests without the key unless it is asked for."""
+    """Sends requests without the API key; tests that need it pass `headers=call.key`."""
 
     def __init__(self, stack: Endpoint):
         self.stack = stack
@@ -43,28 +38,28 @@ def call(stack: Endpoint) -> Caller:
     return Caller(stack)
 
 
-def check_problem(answer: requests.Response, status: int, code: str) -> None:
-    """Every error has one envelope, whoever made it: the gateway or a function."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].split(";")[0] == PROBLEM
-    problem = answer.json()
+def check_problem(response: requests.Response, status: int, code: str) -> None:
+    """Assert the problem document, which is the same for errors from the gateway and from a function."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"].split(";")[0] == PROBLEM
+    problem = response.json()
     assert problem["status"] == status
     assert problem["code"] == code
     assert problem["type"] == f"urn:imagegen:error:{code}"
     assert problem["title"]
     assert problem["detail"]
-    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert problem["request_id"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("path", OPEN_ROUTES)
 def test_open_routes_need_no_key(call: Caller, path: str) -> None:
-    answer = call("GET", path)
+    response = call("GET", path)
 
-    assert answer.status_code == 200
-    assert answer.headers["x-request-id"]
+    assert response.status_code == 200
+    assert response.headers["x-request-id"]
 
 
-def test_openapi_document_names_every_route(call: Caller) -> None:
+def test_openapi_document_lists_every_route(call: Caller) -> None:
     document = call("GET", "/openapi.json").json()
 
     assert document["openapi"].startswith("3.1")
@@ -73,15 +68,15 @@ def test_openapi_document_names_every_route(call: Caller) -> None:
     )
 
 
-def test_models_names_the_default_model(call: Caller) -> None:
-    answer = call("GET", "/models", headers=call.key)
+def test_models_lists_the_default_model(call: Caller) -> None:
+    response = call("GET", "/models", headers=call.key)
 
-    assert answer.status_code == 200
-    assert answer.headers["x-request-id"]
-    assert "demo" in answer.text
+    assert response.status_code == 200
+    assert response.headers["x-request-id"]
+    assert "demo" in response.text
 
 
-def test_an_image_is_generated_stored_and_downloadable(client: Client) -> None:
+def test_a_generated_image_can_be_downloaded(client: Client) -> None:
     request = small_request()
 
     result = client.generate(request)
@@ -109,7 +104,9 @@ def test_the_same_request_is_answered_from_the_cache(
     assert_same_image(client.download(first["images"][0]), client.download(again["images"][0]))
 
 
-def test_a_seed_repeats_without_the_cache(client: Client, assert_same_image: Callable[[bytes, bytes], None]) -> None:
+def test_the_same_seed_gives_the_same_image_without_the_cache(
+    client: Client, assert_same_image: Callable[[bytes, bytes], None]
+) -> None:
     request = small_request()
     expected = client.download(client.generate(request)["images"][0])
 
@@ -119,7 +116,7 @@ def test_a_seed_repeats_without_the_cache(client: Client, assert_same_image: Cal
     assert_same_image(expected, client.download(result["images"][0]))
 
 
-def test_a_seed_is_drawn_and_returned_where_none_is_sent(client: Client) -> None:
+def test_a_random_seed_is_returned_if_none_is_sent(client: Client) -> None:
     request = small_request()
     del request["seed"]
 
@@ -129,7 +126,7 @@ def test_a_seed_is_drawn_and_returned_where_none_is_sent(client: Client) -> None
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
-def test_callers_at_the_same_time_are_all_served(client: Client) -> None:
+def test_concurrent_requests_all_succeed(client: Client) -> None:
     requests_ = [small_request() for _ in range(3)]
 
     with ThreadPoolExecutor(len(requests_)) as callers:
@@ -138,27 +135,27 @@ def test_callers_at_the_same_time_are_all_served(client: Client) -> None:
     assert [result["images"][0]["seed"] for result in results] == [request["seed"] for request in requests_]
 
 
-def test_images_lie_under_the_name_of_the_keys_holder(client: Client, stack: Endpoint) -> None:
+def test_images_are_stored_under_the_tenants_prefix(client: Client, stack: Endpoint) -> None:
     tenant = hashlib.sha256(stack.api_key.encode()).hexdigest()[:16]
 
     assert f"/images/{tenant}/" in client.generate(small_request())["image_url"]
 
 
-def test_the_presigned_url_cannot_be_bent_to_another_image(client: Client) -> None:
+def test_a_presigned_url_does_not_open_another_image(client: Client) -> None:
     url = client.generate(small_request())["image_url"]
 
-    answer = requests.get(url.replace("/0.png?", "/1.png?"), timeout=60)
+    response = requests.get(url.replace("/0.png?", "/1.png?"), timeout=60)
 
     assert url.count("/0.png?") == 1
-    assert answer.status_code in (403, 404)
+    assert response.status_code in (403, 404)
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "x" * 40])
 @pytest.mark.parametrize(("method", "path"), CLOSED_ROUTES)
-def test_a_missing_and_a_wrong_key_are_the_same(call: Caller, method: str, path: str, key: str | None) -> None:
-    answer = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
+def test_missing_and_wrong_keys_get_the_same_401(call: Caller, method: str, path: str, key: str | None) -> None:
+    response = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
 
-    check_problem(answer, 401, "invalid_api_key")
+    check_problem(response, 401, "invalid_api_key")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs/1/more", "/v1", "/healthy"])
@@ -183,22 +180,22 @@ def test_an_unknown_route_is_not_found(call: Caller, path: str, with_key: bool) 
         ("POST", "/docs", "GET"),
     ],
 )
-def test_a_wrong_method_names_the_right_one(call: Caller, method: str, path: str, allowed: str) -> None:
-    answer = call(method, path, headers=call.key)
+def test_a_wrong_method_is_405_with_an_allow_header(call: Caller, method: str, path: str, allowed: str) -> None:
+    response = call(method, path, headers=call.key)
 
-    check_problem(answer, 405, "method_not_allowed")
-    assert allowed in answer.headers["allow"].replace(" ", "").split(",")
+    check_problem(response, 405, "method_not_allowed")
+    assert allowed in response.headers["allow"].replace(" ", "").split(",")
 
 
 @pytest.mark.parametrize("path", ["/generate", "/models", "/health", "/jobs", "/jobs/1", "/jobs/1/cancel"])
-def test_a_preflight_needs_no_key(call: Caller, path: str) -> None:
+def test_a_cors_preflight_needs_no_key(call: Caller, path: str) -> None:
     origin = {"origin": "https://example.com", "access-control-request-method": "POST"}
 
-    answer = call("OPTIONS", path, headers=origin)
+    response = call("OPTIONS", path, headers=origin)
 
-    assert answer.status_code in (200, 204)
-    assert answer.headers["access-control-allow-origin"] in ("*", "https://example.com")
-    assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
+    assert response.status_code in (200, 204)
+    assert response.headers["access-control-allow-origin"] in ("*", "https://example.com")
+    assert "x-api-key" in response.headers["access-control-allow-headers"].lower()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +209,7 @@ def test_a_preflight_needs_no_key(call: Caller, path: str) -> None:
         (b'{"prompt": "x", "prompt": "y"}', 400, "duplicate_key"),
     ],
 )
-def test_syntax_is_400(call: Caller, body: bytes, status: int, code: str) -> None:
+def test_a_syntax_error_is_400(call: Caller, body: bytes, status: int, code: str) -> None:
     headers = call.key | {"content-type": "application/json"}
 
     check_problem(call("POST", "/generate", data=body, headers=headers), status, code)
@@ -228,14 +225,16 @@ def test_syntax_is_400(call: Caller, body: bytes, status: int, code: str) -> Non
         ({"warmup": True}, "warmup", "unknown_field"),
     ],
 )
-def test_meaning_is_422_and_names_the_field(call: Caller, change: dict[str, Any], field: str, code: str) -> None:
-    answer = call("POST", "/generate", json=small_request() | change, headers=call.key)
+def test_a_validation_error_is_422_and_names_the_field(
+    call: Caller, change: dict[str, Any], field: str, code: str
+) -> None:
+    response = call("POST", "/generate", json=small_request() | change, headers=call.key)
 
-    check_problem(answer, 422, code)
-    assert field in [error["field"] for error in answer.json()["errors"]]
+    check_problem(response, 422, code)
+    assert field in [error["field"] for error in response.json()["errors"]]
 
 
-def test_the_client_shows_what_was_wrong(client: Client) -> None:
+def test_the_client_describes_the_invalid_field(client: Client) -> None:
     with pytest.raises(ApiError) as caught:
         client.generate(small_request() | {"colour": "red"})
 

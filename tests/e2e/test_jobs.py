@@ -1,6 +1,6 @@
-"""Jobs as a caller meets them: gateway, table, queue, worker, webhook; on a local stack also the dead letters.
+"""Jobs end to end: gateway, table, queue, worker and webhook; on a local stack also dead letters.
 
-Looks are counted instead of seconds: whoever stops this process stops its clock, too.
+Waits are limited by a number of polls, not by wall-clock time: a suspended process must not fail on resume.
 """
 
 from __future__ import annotations
@@ -16,55 +16,53 @@ from urllib.parse import urljoin
 import pytest
 from standardwebhooks import Webhook
 
-from tests.e2e.conftest import Aws
-from tools.faults.webhook_receiver import HOST, Authority, Receiver, receiver, status
+from tests.e2e.conftest import Aws, small_request
 from tools.local.client import ApiError, Client
 from tools.local.endpoint import Endpoint
+from tools.local.webhook_receiver import HOST, Authority, Receiver, receiver, status
 
 T = TypeVar("T")
 Json = dict[str, Any]
 RECEIVER_PORT = 8443
-LOOKS, LOOK_S = 900, 0.1
+MAX_POLLS, POLL_SECONDS = 900, 0.1
 
 
-def until(look: Callable[[], T | None]) -> T:
-    """What `look` gives, once it gives something."""
-    for _ in range(LOOKS):
-        found = look()
+def until(poll: Callable[[], T | None]) -> T:
+    """Call `poll` until it returns a truthy value, and return that."""
+    for _ in range(MAX_POLLS):
+        found = poll()
         if found:
             return found
-        time.sleep(LOOK_S)
-    raise AssertionError(f"nothing in {LOOKS} looks")
-
-
-def request(**changes: Any) -> Json:
-    """Cheap, and not in the cache of a stack that has seen these tests before."""
-    seed = secrets.randbelow(2**32)
-    return {"prompt": "a red circle on a white background", "num_inference_steps": 2, "seed": seed} | changes
+        time.sleep(POLL_SECONDS)
+    raise AssertionError(f"no result after {MAX_POLLS} polls")
 
 
 def long_request(**changes: Any) -> Json:
-    """Seconds of work in many steps, which is what progress and cancelling need."""
-    return request(num_inference_steps=50, num_images_per_prompt=8, **changes)
+    """Return a request that takes seconds and 400 steps, so that tests can see progress and cancel it."""
+    return small_request(num_inference_steps=50, num_images_per_prompt=8, **changes)
 
 
 def submit(client: Client, body: Json, **headers: str) -> Json:
-    answer = client.call("POST", "/jobs", body, **headers)
-    job: Json = answer.json()
-    assert urljoin(answer.url, answer.headers["location"]) == f"{client.base_url}/jobs/{job['id']}"
-    assert int(answer.headers["retry-after"]) > 0
+    """Submit a job, check the response's headers, and return the job."""
+    response = client.call("POST", "/jobs", body, **headers)
+    job: Json = response.json()
+    assert urljoin(response.url, response.headers["location"]) == f"{client.base_url}/jobs/{job['id']}"
+    assert int(response.headers["retry-after"]) > 0
     return job
 
 
-def ended(client: Client, job_id: str) -> Json:
-    def look() -> Json | None:
+def final_job(client: Client, job_id: str) -> Json:
+    """Poll until the job's status is final, and return the job."""
+
+    def poll() -> Json | None:
         job = client.job(job_id)
         return job if job["status"] not in ("queued", "running") else None
 
-    return until(look)
+    return until(poll)
 
 
-def refusal(call: Callable[[], object]) -> tuple[int, str]:
+def api_error(call: Callable[[], object]) -> tuple[int, str]:
+    """Return the status and code of the ApiError that `call` raises."""
     with pytest.raises(ApiError) as caught:
         call()
     return caught.value.status, caught.value.problem["code"]
@@ -73,7 +71,7 @@ def refusal(call: Callable[[], object]) -> tuple[int, str]:
 @pytest.fixture
 def hook(stack: Endpoint, authority: Authority) -> Iterator[Receiver]:
     if not stack.webhook_secret:
-        pytest.skip("a deployed stack reaches no receiver on this machine")
+        pytest.skip("a deployed stack cannot reach a receiver on this machine")
     with receiver(status(204), authority=authority, port=RECEIVER_PORT) as running:
         yield running
 
@@ -84,20 +82,20 @@ def test_a_job_from_submission_through_progress_to_its_images(client: Client) ->
     assert job["status"] == "queued"
     seen: list[Json] = []
 
-    def look() -> Json | None:
+    def poll() -> Json | None:
         found = client.job(job["id"])
         seen.append(found)
         return found if found["status"] == "succeeded" else None
 
-    done = until(look)
+    done = until(poll)
 
     ranks = {"queued": 0, "running": 1, "succeeded": 2}
     assert [ranks[each["status"]] for each in seen] == sorted(ranks[each["status"]] for each in seen)
-    told = [each["progress"] for each in seen if each["progress"] and each["progress"]["of"]]
-    assert told
-    assert all(0 < each["step"] <= each["of"] == 400 for each in told)
-    assert [each["percent"] for each in told] == sorted(each["percent"] for each in told)
-    assert any(each["eta_ms"] for each in told)
+    progress = [each["progress"] for each in seen if each["progress"] and each["progress"]["of"]]
+    assert progress
+    assert all(0 < each["step"] <= each["of"] == 400 for each in progress)
+    assert [each["percent"] for each in progress] == sorted(each["percent"] for each in progress)
+    assert any(each["eta_ms"] for each in progress)
     assert done["metadata"] == body["metadata"]
     assert [image["seed"] for image in done["result"]["images"]] == [(body["seed"] + i) % 2**32 for i in range(8)]
     for image in done["result"]["images"]:
@@ -109,37 +107,38 @@ def test_a_running_job_is_cancelled_and_then_deleted(client: Client) -> None:
     job = submit(client, long_request())
     until(lambda: client.job(job["id"])["status"] == "running")
 
-    assert refusal(lambda: client.call("DELETE", f"/jobs/{job['id']}")) == (409, "job_not_final")
+    assert api_error(lambda: client.call("DELETE", f"/jobs/{job['id']}")) == (409, "job_not_final")
     cancelled = [client.call("POST", f"/jobs/{job['id']}/cancel").json() for _ in range(2)]
 
     assert [each["status"] for each in cancelled] == ["cancelled", "cancelled"]
     assert client.job(job["id"])["status"] == "cancelled"
     assert client.call("DELETE", f"/jobs/{job['id']}").status_code == 204
-    assert refusal(lambda: client.job(job["id"])) == (404, "job_not_found")
+    assert api_error(lambda: client.job(job["id"])) == (404, "job_not_found")
 
 
-def test_a_queued_job_is_cancelled_at_once_and_never_drawn(client: Client) -> None:
-    before, waiting = submit(client, long_request()), submit(client, request())
+def test_a_queued_job_is_cancelled_at_once_and_never_runs(client: Client) -> None:
+    before, waiting = submit(client, long_request()), submit(client, small_request())
 
     cancelled = client.call("POST", f"/jobs/{waiting['id']}/cancel").json()
 
     assert (cancelled["status"], cancelled["attempt"]) == ("cancelled", 0)
     client.call("POST", f"/jobs/{before['id']}/cancel")
-    after = submit(client, request())
-    assert ended(client, after["id"])["status"] == "succeeded"  # the worker has been at the cancelled one's message
+    after = submit(client, small_request())
+    # The queue's worker takes one message at a time, so it has already received the cancelled job's.
+    assert final_job(client, after["id"])["status"] == "succeeded"
     assert client.job(waiting["id"]) == cancelled
 
 
-def test_the_same_key_is_the_same_job(client: Client) -> None:
-    body, key = request(), secrets.token_hex(8)
+def test_the_same_idempotency_key_returns_the_same_job(client: Client) -> None:
+    body, key = small_request(), secrets.token_hex(8)
     first, again = (client.call("POST", "/jobs", body, **{"Idempotency-Key": key}) for _ in range(2))
 
     assert first.json()["id"] == again.json()["id"]
     assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
     other = body | {"num_inference_steps": 3}
-    refused = refusal(lambda: client.call("POST", "/jobs", other, **{"Idempotency-Key": key}))
-    assert refused == (422, "idempotency_key_reuse")
-    done = ended(client, first.json()["id"])
+    error = api_error(lambda: client.call("POST", "/jobs", other, **{"Idempotency-Key": key}))
+    assert error == (422, "idempotency_key_reuse")
+    done = final_job(client, first.json()["id"])
     assert done["status"] == "succeeded"
     late = client.call("POST", "/jobs", body, **{"Idempotency-Key": key})
     assert (late.status_code, late.json()["result"]["images"][0]["sha256"]) == (
@@ -148,23 +147,23 @@ def test_the_same_key_is_the_same_job(client: Client) -> None:
     )
 
 
-def test_generate_may_be_asked_to_answer_later(client: Client) -> None:
-    answer = client.call("POST", "/generate", request(), Prefer="respond-async")
+def test_generate_with_respond_async_returns_a_job(client: Client) -> None:
+    response = client.call("POST", "/generate", small_request(), Prefer="respond-async")
 
-    assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
-    assert ended(client, answer.json()["id"])["result"]["image_url"]
-
-
-def test_a_submission_may_wait_for_its_result(client: Client) -> None:
-    def look() -> Json | None:
-        answer = client.call("POST", "/jobs", request(), Prefer="wait=20")
-        return answer.json() if answer.status_code == 200 else None
-
-    assert until(look)["status"] == "succeeded"
+    assert (response.status_code, response.headers["preference-applied"]) == (202, "respond-async")
+    assert final_job(client, response.json()["id"])["result"]["image_url"]
 
 
-def test_a_webhook_tells_of_the_end_and_verifies(client: Client, stack: Endpoint, hook: Receiver) -> None:
-    body = request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}, metadata={"order": "A-18"})
+def test_a_submission_with_prefer_wait_returns_the_result(client: Client) -> None:
+    def poll() -> Json | None:
+        response = client.call("POST", "/jobs", small_request(), Prefer="wait=20")
+        return response.json() if response.status_code == 200 else None
+
+    assert until(poll)["status"] == "succeeded"
+
+
+def test_the_webhook_of_a_succeeded_job_verifies(client: Client, stack: Endpoint, hook: Receiver) -> None:
+    body = small_request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}, metadata={"order": "A-18"})
     job = submit(client, body)
 
     arrived = until(lambda: hook.requests[:1])[0]
@@ -177,7 +176,7 @@ def test_a_webhook_tells_of_the_end_and_verifies(client: Client, stack: Endpoint
     assert hashlib.sha256(client.download(image)).hexdigest() == image["sha256"]
 
 
-def test_a_cancelled_jobs_webhook_says_so(client: Client, stack: Endpoint, hook: Receiver) -> None:
+def test_the_webhook_of_a_cancelled_job_verifies(client: Client, stack: Endpoint, hook: Receiver) -> None:
     wanted = {"url": f"https://{HOST}:{RECEIVER_PORT}/hook", "events": ["job.cancelled"]}
     job = submit(client, long_request(webhook=wanted))
     client.call("POST", f"/jobs/{job['id']}/cancel")
@@ -189,39 +188,44 @@ def test_a_cancelled_jobs_webhook_says_so(client: Client, stack: Endpoint, hook:
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "https://127.0.0.1/", "https://localhost:8443/", "ftp://x"])
-def test_a_hostile_webhook_is_refused_when_it_is_submitted(client: Client, url: str) -> None:
-    assert refusal(lambda: client.call("POST", "/jobs", request(webhook={"url": url}))) == (422, "url_not_allowed")
+def test_a_disallowed_webhook_url_is_422_on_submission(client: Client, url: str) -> None:
+    assert api_error(lambda: client.call("POST", "/jobs", small_request(webhook={"url": url}))) == (
+        422,
+        "url_not_allowed",
+    )
 
 
 @pytest.mark.parametrize("job_id", ["01ARZ3NDEKTSV4RRFFQ69G5FAV", "1", "x" * 200, "%F0%9F%94%B4"])
-def test_an_unknown_job_is_one_404(client: Client, job_id: str) -> None:
+def test_an_unknown_job_is_404_for_every_method(client: Client, job_id: str) -> None:
     for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/cancel")]:
         with pytest.raises(ApiError) as caught:
             client.call(method, f"/jobs/{job_id}{path}")
         assert (caught.value.status, caught.value.problem["code"]) == (404, "job_not_found")
 
 
-def test_what_nobody_can_read_ends_among_the_dead_letters(aws: Aws) -> None:
+def test_an_unreadable_message_is_dead_lettered_and_not_logged(aws: Aws) -> None:
     aws.send("JobsQueue", '{"version": 99, "canary": "canary-4711"}')
 
-    until(lambda: "unknown version" in aws.log() and aws.waiting("JobsQueue", "JobsDeadLetters") == 0)
+    until(lambda: "unknown_version" in aws.log() and aws.message_count("JobsQueue", "JobsDeadLetters") == 0)
 
     assert "canary-4711" not in aws.log()
 
 
-def test_a_job_whose_message_died_fails_and_says_so(client: Client, aws: Aws, hook: Receiver) -> None:
-    """The worker is busy meanwhile: a letter that is dead while its job waits is what a worker that crashes leaves."""
+def test_a_job_with_a_dead_lettered_message_fails_and_sends_its_webhook(
+    client: Client, aws: Aws, hook: Receiver
+) -> None:
+    """A dead letter for a queued job is what a crashing worker leaves. Another job keeps the worker busy meanwhile."""
     before = submit(client, long_request())
-    job = submit(client, request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}))
+    job = submit(client, small_request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"}))
     tenant = hashlib.sha256(aws.endpoint.api_key.encode()).hexdigest()[:16]
     aws.send("JobsDeadLetters", json.dumps({"version": 1, "tenant": tenant, "job_id": job["id"]}))
 
-    done = ended(client, job["id"])
+    done = final_job(client, job["id"])
 
     assert (done["status"], done["error"]["code"]) == ("failed", "internal_error")
     assert json.loads(until(lambda: hook.requests[:1])[0].body)["type"] == "job.failed"
     client.call("POST", f"/jobs/{before['id']}/cancel")
 
 
-def test_the_sweeper_runs_as_its_timer_calls_it(aws: Aws) -> None:
+def test_the_sweeper_runs_with_its_schedules_event(aws: Aws) -> None:
     assert set(aws.invoke("Sweeper")) == {"swept", "given_up"}

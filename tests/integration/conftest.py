@@ -1,70 +1,62 @@
-"""AWS as moto plays it, with the resources of template.yaml."""
+"""AWS mocked by moto, with the resources of template.yaml."""
 
 from __future__ import annotations
 
 import io
-import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from imagegen import telemetry
-from tests.conftest import ROOT
-from tools.local.template import S3Object, Template, translate
-
-
-def translation() -> Template:
-    return translate(ROOT / "template.yaml", S3Object("code", "code.zip"), "us-east-1", {})
+from tests.support.job_handlers import JobHandlers
+from tests.support.job_world import JobWorld
+from tools.faults.template_resources import BUCKET, QUEUE, TABLE, moto_resources, translated_template
+from tools.local.template import Template
 
 
 @pytest.fixture(scope="session")
 def translated() -> Template:
-    return translation()
-
-
-@contextmanager
-def played(translated: Template, *kinds: str) -> Iterator[dict[str, str]]:
-    """Moto with the template's resources of these types: the name that each got, by its name in the template."""
-    resources = {name: each for name, each in translated["Resources"].items() if each["Type"] in kinds}
-    template = {key: value for key, value in translated.items() if key != "Outputs"} | {"Resources": resources}
-    with mock_aws():
-        cloudformation = boto3.client("cloudformation")
-        cloudformation.create_stack(StackName="integration", TemplateBody=json.dumps(template))
-        made = cloudformation.list_stack_resources(StackName="integration")["StackResourceSummaries"]
-        yield {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in made}
+    return translated_template()
 
 
 @pytest.fixture
 def bucket(translated: Template) -> Iterator[str]:
-    """Name of the images' bucket, made from the template."""
-    with played(translated, "AWS::S3::Bucket") as names:
+    """Name of the image bucket."""
+    with moto_resources(translated, BUCKET) as names:
         yield names["Bucket"]
 
 
 @pytest.fixture
 def queues(translated: Template) -> Iterator[dict[str, str]]:
-    """URLs of the queues, made from the template, by their names there."""
-    with played(translated, "AWS::SQS::Queue") as names:
+    """URLs of the queues by logical ID."""
+    with moto_resources(translated, QUEUE) as names:
         yield names
 
 
 @pytest.fixture
 def resources(translated: Template) -> Iterator[dict[str, str]]:
-    """Bucket, table and queues, made from the template: what each is called, by its name there."""
-    with played(translated, "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue") as names:
+    """Names of bucket and table and URLs of the queues, by logical ID."""
+    with moto_resources(translated, BUCKET, TABLE, QUEUE) as names:
         yield names
 
 
 @pytest.fixture
+def world(resources: dict[str, str]) -> JobWorld:
+    return JobWorld(resources)
+
+
+@pytest.fixture
+def handlers(world: JobWorld, monkeypatch: pytest.MonkeyPatch) -> JobHandlers:
+    return JobHandlers(world, monkeypatch)
+
+
+@pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Everything that was printed: the logger keeps the stream it was made with, whatever pytest captures."""
+    """Returns everything printed so far. The logger keeps its first stream, which capsys does not capture."""
     log = io.StringIO()
     handler = telemetry.logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
-    before = handler.setStream(log)
+    original = handler.setStream(log)
     yield lambda: log.getvalue() + "".join(capsys.readouterr())
-    handler.setStream(before)
+    handler.setStream(original)

@@ -1,4 +1,4 @@
-"""The demo model in both engines, each loaded once per process."""
+"""The demo model in both engines. Each engine is loaded once per process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.engine_torch import TorchEngine
-from imagegen.ports import Backend, Engine
-from imagegen.registry import REGISTRY
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.torch_engine import TorchEngine
+from imagegen.generation.ports import Backend, Engine
 from tests.conftest import MODELS, ROOT
 
 HERE = Path(__file__).parent
@@ -40,6 +40,6 @@ def openvino_engine() -> OpenVINOEngine:
 
 @pytest.fixture(params=["torch", "openvino"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Either engine: what stands in the port holds for both."""
+    """Each engine in turn: both must satisfy the contract of the port."""
     found: Engine = request.getfixturevalue(f"{request.param}_engine")
     return found

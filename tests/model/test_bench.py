@@ -1,4 +1,4 @@
-"""The benchmark's own processes, on the demo model: that they still start, draw and measure."""
+"""The benchmark's child processes start, generate and measure, with the demo model."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def bench(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ben
 
 
 @pytest.mark.parametrize("case", [cases.DEMO_F32, cases.DEMO_NAIVE, cases.DEMO_READY], ids=lambda case: case.id)
-def test_a_case_is_measured(bench: Bench, case: Case) -> None:
+def test_a_case_runs_and_reports_its_times(bench: Bench, case: Case) -> None:
     run = bench.run(replace(case, images=2, steps=2))
-    draws = case.program != "ready"
-    assert [image.calls for image in run.images] == ([2, 2] if draws else [])
+    generates = case.program != "ready"
+    assert [image.calls for image in run.images] == ([2, 2] if generates else [])
     assert 0 < run.import_s < run.ready_s
-    assert run.ready_s < run.first_s or not draws
+    assert run.ready_s < run.first_s or not generates
 
 
-def test_the_handlers_overhead_is_measured(bench: Bench) -> None:
+def test_overhead_runs_and_reports_its_times(bench: Bench) -> None:
     overhead = bench.overhead(cases.OVERHEAD, requests=2)
     assert overhead.requests == 2
     assert overhead.direct_ms > 0

@@ -1,4 +1,4 @@
-"""The contract of every engine, with the demo model: what a request may rely on, whichever of them answers."""
+"""The contract of every engine, tested with the demo model."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.engine_torch import TorchEngine
-from imagegen.ports import Engine
-from imagegen.registry import SCHEDULERS
-from imagegen.request import GenerateRequest, Generation, resolve
+from imagegen.catalog.registry import SCHEDULERS
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.torch_engine import TorchEngine
+from imagegen.generation.ports import Engine
+from imagegen.generation.spec import GenerationSpec
 from tests.model.conftest import DEMO
+from tests.support.plans import spec
 
 SHARED_SCHEDULERS = [name for name in DEMO.schedulers if SCHEDULERS[name].openvino]
 
 
-def generation(**fields: Any) -> Generation:
-    request = GenerateRequest.parse(
-        {"prompt": "a red circle on a white background", "num_inference_steps": 3, **fields}
-    )
-    return resolve(request, DEMO, seed=fields.get("seed", 7))
+def generation(**fields: Any) -> GenerationSpec:
+    prompt = "a red circle on a white background"
+    return spec(**{"prompt": prompt, "num_inference_steps": 3, "seed": 7, **fields})
 
 
 def draw(engine: Engine, **fields: Any) -> list[bytes]:
+    """Return the pixels of each image."""
     return [image.tobytes() for image in engine.generate(generation(**fields), lambda step, of: None).images]
 
 
@@ -39,38 +39,38 @@ def test_image_i_is_the_single_image_of_seed_plus_i(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("scheduler", SHARED_SCHEDULERS)
-def test_a_request_leaves_nothing_behind_for_the_next(engine: Engine, scheduler: str) -> None:
+def test_a_request_does_not_affect_the_next_one(engine: Engine, scheduler: str) -> None:
     before = draw(engine, seed=1)
     other = draw(engine, seed=1, scheduler=scheduler, guidance_scale=3, negative_prompt="a blue star")
     assert other != before
     assert draw(engine, seed=1) == before
 
 
-def test_a_scheduler_that_openvino_lacks_works_in_torch(torch_engine: TorchEngine) -> None:
+def test_torch_supports_a_scheduler_that_openvino_lacks(torch_engine: TorchEngine) -> None:
     before = draw(torch_engine, seed=1)
     assert draw(torch_engine, seed=1, scheduler="dpm_multistep") != before
     assert draw(torch_engine, seed=1) == before
 
 
-def test_a_negative_prompt_changes_the_picture(engine: Engine) -> None:
+def test_a_negative_prompt_changes_the_image(engine: Engine) -> None:
     plain = draw(engine, guidance_scale=3.0)
     assert draw(engine, guidance_scale=3.0, negative_prompt="a blue star") != plain
     assert draw(engine, guidance_scale=3.0, negative_prompt="") == plain
 
 
-def test_guidance_changes_the_picture_and_is_off_at_one(engine: Engine) -> None:
+def test_guidance_changes_the_image_and_is_off_at_one(engine: Engine) -> None:
     assert draw(engine, guidance_scale=1.0) == draw(engine, guidance_scale=0.0)
     assert draw(engine, guidance_scale=1.0) != draw(engine, guidance_scale=3.0)
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 128), (192, 96)])
-def test_sizes_are_what_was_asked(engine: Engine, width: int, height: int) -> None:
+def test_the_image_has_the_requested_size(engine: Engine, width: int, height: int) -> None:
     (image,) = engine.generate(generation(width=width, height=height), lambda step, of: None).images
     assert image.size == (width, height)
     assert image.mode == "RGB"
 
 
-def test_another_size_in_between_changes_nothing(engine: Engine) -> None:
+def test_another_size_in_between_does_not_change_the_image(engine: Engine) -> None:
     before = draw(engine, seed=1)
     draw(engine, seed=1, width=64)
     assert draw(engine, seed=1) == before
@@ -82,7 +82,7 @@ def test_every_step_is_reported(engine: Engine) -> None:
     assert seen == [(step, 6) for step in range(1, 7)]
 
 
-def test_a_step_callback_that_raises_stops_the_run(engine: Engine) -> None:
+def test_an_exception_in_the_step_callback_stops_the_generation(engine: Engine) -> None:
     seen: list[int] = []
 
     def stop(step: int, of: int) -> None:
@@ -95,12 +95,12 @@ def test_a_step_callback_that_raises_stops_the_run(engine: Engine) -> None:
     assert draw(engine, seed=1)
 
 
-def test_the_phases_are_timed(engine: Engine) -> None:
+def test_each_phase_is_timed(engine: Engine) -> None:
     generated = engine.generate(generation(), lambda step, of: None)
     assert min(generated.text_encode_s, generated.denoise_s, generated.decode_s) > 0
 
 
-def test_a_prompt_beyond_the_window_is_warned_about(
+def test_a_prompt_that_is_too_long_gives_a_warning(
     engine: Engine, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     generated = engine.generate(generation(prompt="canary " * 60), lambda step, of: None)
@@ -108,25 +108,29 @@ def test_a_prompt_beyond_the_window_is_warned_about(
     assert "canary" not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_both_engines_say_the_same_of_a_long_prompt(torch_engine: TorchEngine, openvino_engine: OpenVINOEngine) -> None:
+def test_both_engines_give_the_same_warnings_for_long_prompts(
+    torch_engine: TorchEngine, openvino_engine: OpenVINOEngine
+) -> None:
     long = generation(prompt="a large purple heart, and " * 20, negative_prompt="stars " * 40, guidance_scale=2.0)
-    said = [engine.generate(long, lambda step, of: None).warnings for engine in (torch_engine, openvino_engine)]
-    assert len(said[0]) == 2
-    assert said[0] == said[1]
+    warnings = [engine.generate(long, lambda step, of: None).warnings for engine in (torch_engine, openvino_engine)]
+    assert len(warnings[0]) == 2
+    assert warnings[0] == warnings[1]
 
 
-def test_only_a_new_shape_is_compiled(openvino_engine: OpenVINOEngine) -> None:
+def test_a_shape_is_compiled_only_once(openvino_engine: OpenVINOEngine) -> None:
     draw(openvino_engine, width=128)
     repeated = openvino_engine.generate(generation(width=128), lambda step, of: None).compile_s
     other = openvino_engine.generate(generation(width=64), lambda step, of: None).compile_s
     assert repeated < other / 10
 
 
-def test_flat_colours_are_the_same_in_both(torch_engine: TorchEngine, openvino_engine: OpenVINOEngine) -> None:
-    """Their noise differs, so their pictures do: what the caption says does not."""
-    wanted = generation(prompt="a large red circle on a blue background", num_inference_steps=10)
+def test_both_engines_draw_the_colours_of_the_caption(
+    torch_engine: TorchEngine, openvino_engine: OpenVINOEngine
+) -> None:
+    """Their noise differs, so the images differ, but not in what the caption specifies."""
+    described = generation(prompt="a large red circle on a blue background", num_inference_steps=10)
     for each in (torch_engine, openvino_engine):
-        (image,) = each.generate(wanted, lambda step, of: None).images
+        (image,) = each.generate(described, lambda step, of: None).images
         pixels = np.asarray(image, dtype=float)
         assert np.abs(pixels[64, 64] - (220, 40, 40)).max() < 40
         assert np.abs(pixels[4, 4] - (50, 90, 220)).max() < 40

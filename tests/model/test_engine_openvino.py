@@ -1,4 +1,4 @@
-"""The OpenVINO engine's own: what it refuses to load, bfloat16 where the processor has it, no torch in the process."""
+"""The OpenVINO engine only: folders that it refuses to load, bfloat16 if the CPU supports it, no import of torch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine, Shape
+from imagegen.catalog import manifest
+from imagegen.engines.cpu import fastest_precision
+from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
 from imagegen.errors import ModelUnavailable
-from imagegen.ports import Backend
-from imagegen.processor import fastest_precision
+from imagegen.generation.ports import Backend
 from tests.conftest import MODELS, ROOT
 from tests.model.conftest import DEMO, OPENVINO
 from tests.model.test_engine_contract import generation
-from tests.support.damage import assert_refused
+from tests.support.damage import assert_damage_is_found
 from tools.accuracy.measure import measure
 
 PREPARED = MODELS / "demo" / "openvino"
 
 
-def use(folder: Path, backend: Backend = OPENVINO) -> None:
-    """Load the folder and draw with it: damage in large files surfaces at the latest then."""
+def load_and_generate(folder: Path, backend: Backend = OPENVINO) -> None:
+    """Damage in large files may be found only when generating: they are verified in the background."""
     OpenVINOEngine.load(folder, DEMO, backend, manifest.begin_verifying(folder)).generate(
         generation(), lambda step, of: None
     )
@@ -50,13 +50,15 @@ def folder(tmp_path: Path) -> Path:
         ("tokenizer/openvino_tokenizer.xml", b"<not a model>"),
     ],
 )
-@pytest.mark.parametrize("listed", [True, False], ids=["manifest fits", "manifest differs"])
-def test_a_damaged_model_is_refused_by_name(folder: Path, file: str, content: bytes | None, listed: bool) -> None:
-    assert_refused(use, folder, file, content, listed=listed)
+@pytest.mark.parametrize("update_manifest", [True, False], ids=["manifest matches", "manifest differs"])
+def test_the_error_names_the_damaged_file(
+    folder: Path, file: str, content: bytes | None, update_manifest: bool
+) -> None:
+    assert_damage_is_found(load_and_generate, folder, file, content, update_manifest=update_manifest)
 
 
-def test_one_changed_byte_in_the_weights_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the file is so large that it is verified beside the rest of the work."""
+def test_one_changed_byte_in_the_weights_is_detected(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a large file, which is verified in the background."""
     weights = folder / "unet" / "openvino_model.bin"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
@@ -64,36 +66,36 @@ def test_one_changed_byte_in_the_weights_is_noticed(folder: Path, monkeypatch: p
     for large in (manifest.LARGE_BYTES, 1):
         monkeypatch.setattr(manifest, "LARGE_BYTES", large)
         with pytest.raises(ModelUnavailable) as caught:
-            use(folder)
-        assert caught.value.private == f"{weights} has not the SHA-256 of the manifest"
+            load_and_generate(folder)
+        assert caught.value.private == f"{weights} does not have the SHA-256 that the manifest lists"
 
 
-def test_a_pickle_beside_the_model_is_refused(folder: Path) -> None:
+def test_a_folder_with_a_pickle_is_refused(folder: Path) -> None:
     (folder / "unet" / "weights.ckpt").write_bytes(b"")
     with pytest.raises(ModelUnavailable) as caught:
-        use(folder)
+        load_and_generate(folder)
     assert "weights.ckpt may be a pickle" in caught.value.private
 
 
-@pytest.mark.parametrize("written", ["2027.1.0", "2026.9.0"])
-def test_a_folder_from_a_newer_openvino_is_refused(folder: Path, written: str) -> None:
-    manifest.write(folder, {"openvino": written})
+@pytest.mark.parametrize("version", ["2027.1.0", "2026.9.0"])
+def test_a_folder_from_a_newer_openvino_is_refused(folder: Path, version: str) -> None:
+    manifest.write(folder, {"openvino": version})
     with pytest.raises(ModelUnavailable) as caught:
-        use(folder)
-    assert f"was prepared with OpenVINO {written}" in caught.value.private
+        load_and_generate(folder)
+    assert f"was prepared with OpenVINO {version}" in caught.value.private
 
 
-def test_a_folder_of_a_newer_format_is_refused(folder: Path) -> None:
+def test_a_folder_in_a_newer_format_is_refused(folder: Path) -> None:
     path = folder / manifest.NAME
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": manifest.FORMAT + 1}))
     with pytest.raises(ModelUnavailable) as caught:
-        use(folder)
+        load_and_generate(folder)
     assert "newer version" in caught.value.private
 
 
-def test_an_engine_that_is_refused_has_nothing_at_work_any_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is let go while something compiles ends the process now and then."""
-    compiled, compile_unet = [], OpenVINOEngine._compiled_unet
+def test_a_failed_load_waits_for_running_compilations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releasing OpenVINO objects during a compilation sometimes crashes the process."""
+    compiled, compile_unet = [], OpenVINOEngine._compile_unet
 
     def slow(engine: OpenVINOEngine, shape: Shape) -> object:
         unet = compile_unet(engine, shape)
@@ -101,7 +103,7 @@ def test_an_engine_that_is_refused_has_nothing_at_work_any_more(folder: Path, mo
         compiled.append(shape)
         return unet
 
-    monkeypatch.setattr(OpenVINOEngine, "_compiled_unet", slow)
+    monkeypatch.setattr(OpenVINOEngine, "_compile_unet", slow)
     (folder / "text_encoder" / "openvino_model.xml").write_bytes(b"<not a model>")
     manifest.write(folder)
     engine = OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder))
@@ -112,7 +114,7 @@ def test_an_engine_that_is_refused_has_nothing_at_work_any_more(folder: Path, mo
     assert len(compiled) == 1
 
 
-def test_the_fast_type_of_this_processor_draws_the_same_things() -> None:
+def test_the_fastest_precision_of_this_cpu_follows_the_captions() -> None:
     precision = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
     if precision.name == "float32":
         pytest.skip(precision.reason)
@@ -122,19 +124,20 @@ def test_the_fast_type_of_this_processor_draws_the_same_things() -> None:
     assert tally.right >= 0.9, tally.wrong
 
 
-def test_generating_loads_no_torch() -> None:
+def test_generating_does_not_import_torch() -> None:
     code = """
 import sys
 from pathlib import Path
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.ports import Backend
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, resolve
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.generation.planner import Planner
+from imagegen.generation.ports import Backend
+from imagegen.generation.request import GenerateRequest
 folder, backend = Path(sys.argv[1]), Backend("openvino", "cpu", "float32", "", 1)
 engine = OpenVINOEngine.load(folder, REGISTRY["demo"], backend, manifest.begin_verifying(folder))
 request = GenerateRequest(prompt="a red circle", num_inference_steps=1)
-engine.generate(resolve(request, REGISTRY["demo"], seed=1), lambda step, of: None)
+engine.generate(Planner(REGISTRY, "demo", [backend]).plan(request).spec, lambda step, of: None)
 heavy = ("torch", "diffusers", "transformers", "openvino", "openvino.tools", "scipy")
 print(*sorted(name for name in heavy if name in sys.modules))
 """

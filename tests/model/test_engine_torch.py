@@ -1,4 +1,4 @@
-"""The torch engine's own: the shipped folder in plain diffusers, mapped weights, and what it refuses to load."""
+"""The torch engine only: memory-mapped weights, folders that it refuses to load. Also the shipped demo model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from imagegen import manifest
-from imagegen.engine_torch import TorchEngine
+from imagegen.catalog import manifest
+from imagegen.engines.torch_engine import TorchEngine
 from imagegen.errors import ModelUnavailable
 from models.training.scenes import random_scene
 from models.training.vae import draw_scenes
 from tests.conftest import MODELS
 from tests.model.conftest import DEMO, SHIPPED, TORCH
-from tests.support.damage import assert_refused
+from tests.support.damage import assert_damage_is_found
 
 PREPARED = MODELS / "demo" / "torch"
 
 
-def test_plain_diffusers_loads_the_folder() -> None:
+def test_plain_diffusers_loads_the_shipped_folder() -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(SHIPPED)
     assert pipeline.scheduler.config.clip_sample is False
     assert pipeline.scheduler.config.rescale_betas_zero_snr is True
@@ -32,16 +32,16 @@ def test_plain_diffusers_loads_the_folder() -> None:
 
 
 def test_the_autoencoder_also_encodes(torch_engine: TorchEngine) -> None:
-    """Image to image starts from there."""
+    """As image-to-image needs it."""
     vae = torch_engine._pipeline.vae
     rng = random.Random(7)
-    picture = draw_scenes([random_scene(rng, two=True, held_out=True)], rng)
+    image = draw_scenes([random_scene(rng, two=True, held_out=True)], rng)
     with torch.inference_mode():
-        decoded = vae.decode(vae.encode(picture).latent_dist.mode()).sample
-    assert (decoded - picture).square().mean() < 4 * 10**-2.8, "less than 28 dB"
+        decoded = vae.decode(vae.encode(image).latent_dist.mode()).sample
+    assert (decoded - image).square().mean() < 4 * 10**-2.8, "less than 28 dB"
 
 
-def test_weights_in_the_computing_type_are_mapped_not_copied(torch_engine: TorchEngine) -> None:
+def test_weights_in_the_compute_dtype_are_memory_mapped(torch_engine: TorchEngine) -> None:
     spans = _mapped_spans(PREPARED / "unet" / "diffusion_pytorch_model.safetensors")
     addresses = [parameter.data_ptr() for parameter in torch_engine._pipeline.unet.parameters()]
     assert addresses
@@ -49,6 +49,7 @@ def test_weights_in_the_computing_type_are_mapped_not_copied(torch_engine: Torch
 
 
 def _mapped_spans(file: Path) -> list[tuple[int, int]]:
+    """Return the address ranges at which this process maps the file."""
     lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(file.resolve()))]
     spans = [line.split()[0].split("-") for line in lines]
     return [(int(start, 16), int(end, 16)) for start, end in spans]
@@ -80,12 +81,14 @@ def folder(tmp_path: Path) -> Path:
         ("text_encoder/config.json", b'{"model_type": "clip_text_model", "hidden_size": 1}'),
     ],
 )
-@pytest.mark.parametrize("listed", [True, False], ids=["manifest fits", "manifest differs"])
-def test_a_damaged_model_is_refused_by_name(folder: Path, file: str, content: bytes | None, listed: bool) -> None:
-    assert_refused(load, folder, file, content, listed=listed)
+@pytest.mark.parametrize("update_manifest", [True, False], ids=["manifest matches", "manifest differs"])
+def test_the_error_names_the_damaged_file(
+    folder: Path, file: str, content: bytes | None, update_manifest: bool
+) -> None:
+    assert_damage_is_found(load, folder, file, content, update_manifest=update_manifest)
 
 
-def test_pickled_weights_are_not_read(folder: Path) -> None:
+def test_pickled_weights_are_not_loaded(folder: Path) -> None:
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     torch.save({}, weights.with_suffix(".bin"))
     weights.unlink()
@@ -96,5 +99,5 @@ def test_pickled_weights_are_not_read(folder: Path) -> None:
     assert "pickle" in caught.value.private
 
 
-def test_the_revision_in_the_cache_key_is_that_of_the_weights() -> None:
+def test_the_registered_revision_is_the_digest_of_the_shipped_folder() -> None:
     assert DEMO.revision == manifest.digest(SHIPPED)

@@ -1,4 +1,4 @@
-"""Prepared folders of every family: they load in both engines' libraries, which then draw the same picture."""
+"""Prepared folders of every family load in OpenVINO GenAI and in diffusers and generate the same image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import openvino_genai as genai
 import pytest
 import torch
 
-from imagegen import manifest
+from imagegen.catalog import manifest
 from tests.conftest import MODELS, ROOT
 from tests.support import checkpoints
 from tests.support.prepare import prepare
@@ -23,24 +23,24 @@ PROMPT = "a red circle left of a blue star"
 
 
 def with_openvino(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
-    """The picture, its noise from torch's generator, as diffusers'."""
+    """Return the image, generated with noise from torch's generator, as in diffusers."""
     pipeline = genai.Text2ImagePipeline(
         folder, "CPU", INFERENCE_PRECISION_HINT="f32", DYNAMIC_QUANTIZATION_GROUP_SIZE=0
     )
-    drawn = pipeline.generate(PROMPT, generator=genai.TorchGenerator(7), **options)
-    return np.array(drawn.data[0])
+    generated = pipeline.generate(PROMPT, generator=genai.TorchGenerator(7), **options)
+    return np.array(generated.data[0])
 
 
 def with_torch(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
-    drawn = pipeline(PROMPT, generator=torch.Generator().manual_seed(7), **options)
-    return np.array(drawn.images[0])
+    generated = pipeline(PROMPT, generator=torch.Generator().manual_seed(7), **options)
+    return np.array(generated.images[0])
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a family's small checkpoint, prepared for both engines once per session."""
+    """Return the folder of a family's small checkpoint, prepared for both engines once per session."""
     base = tmp_path_factory.mktemp("prepared")
 
     def folder(family: str) -> Path:
@@ -48,8 +48,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             return MODELS / "demo"
         found = base / "models" / family
         if not found.exists():
-            make = {"lcm": checkpoints.latent_consistency, "xl": checkpoints.xl}[family]
-            done = prepare(str(make(base / family)), base / "models")
+            write = {"lcm": checkpoints.latent_consistency, "xl": checkpoints.xl}[family]
+            done = prepare(str(write(base / family)), base / "models")
             assert done.returncode == 0, done.stderr
         return found
 
@@ -67,34 +67,34 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         ("xl", 136, 120, 2, 3.0),
     ],
 )
-def test_both_engines_folders_draw_the_same(
+def test_the_folders_of_both_engines_generate_the_same_image(
     prepared: Callable[[str], Path], family: str, width: int, height: int, steps: int, guidance: float
 ) -> None:
-    """Uneven sizes among them, and each number of denoiser passes. What differs is rounding."""
+    """Includes sizes that do not halve evenly, and guidance both on and off. Only rounding differs."""
     options = {"width": width, "height": height, "num_inference_steps": steps, "guidance_scale": guidance}
     folder = prepared(family)
 
-    drawn, expected = with_openvino(folder / "openvino", **options), with_torch(folder / "torch", **options)
+    actual, expected = with_openvino(folder / "openvino", **options), with_torch(folder / "torch", **options)
 
-    assert drawn.shape == expected.shape == (height, width, 3)
+    assert actual.shape == expected.shape == (height, width, 3)
     assert expected.std() > 20
-    assert np.abs(drawn.astype(int) - expected.astype(int)).mean() < (3 if family == "xl" else 1)
+    assert np.abs(actual.astype(int) - expected.astype(int)).mean() < (3 if family == "xl" else 1)
 
 
 @pytest.mark.parametrize("family", ["demo", "lcm", "xl"])
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
-def test_a_prepared_folder_passes_its_manifest(prepared: Callable[[str], Path], family: str, engine: str) -> None:
+def test_a_prepared_folder_matches_its_manifest(prepared: Callable[[str], Path], family: str, engine: str) -> None:
     manifest.verify(prepared(family) / engine)
 
 
-def test_torch_reads_weights_as_they_are_stored(prepared: Callable[[str], Path]) -> None:
+def test_weights_for_torch_are_not_stored_as_float16(prepared: Callable[[str], Path]) -> None:
     for part in ("text_encoder", "unet", "vae"):
         for file in (prepared("demo") / "torch" / part).glob("*.safetensors"):
             assert b'"F16"' not in file.read_bytes()[:200_000]
 
 
-def test_preparing_reports_nothing_to_anyone(tmp_path: Path) -> None:
-    """OpenVINO's package sends an event each time it is imported, unless its sender is missing."""
+def test_preparing_sends_no_telemetry(tmp_path: Path) -> None:
+    """The openvino package sends an event on every import, unless openvino_telemetry is missing."""
     code = "import sys; sys.modules['openvino_telemetry'] = None; import models.prepare.convert; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],

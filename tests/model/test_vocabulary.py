@@ -1,4 +1,4 @@
-"""The demo model's vocabulary, made anew."""
+"""The demo model's tokenizer, rebuilt from source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from models.training.scenes import random_scene
 from models.training.text import write_tokenizer
 
 
-def test_every_word_is_one_token_and_every_run_gives_the_same_ids(tmp_path: Path) -> None:
+def test_every_word_is_one_token_and_ids_are_reproducible(tmp_path: Path) -> None:
     first, second = write_tokenizer(tmp_path / "first"), write_tokenizer(tmp_path / "second")
     rng = random.Random(1)
     for _ in range(200):
@@ -19,6 +19,6 @@ def test_every_word_is_one_token_and_every_run_gives_the_same_ids(tmp_path: Path
         assert len(ids) == len(caption.split()) + 2
 
 
-def test_bytes_spell_everything_else(tmp_path: Path) -> None:
+def test_unknown_text_is_encoded_as_bytes(tmp_path: Path) -> None:
     tokenizer = write_tokenizer(tmp_path)
     assert tokenizer.decode(tokenizer("赤い円").input_ids, skip_special_tokens=True).replace(" ", "") == "赤い円"

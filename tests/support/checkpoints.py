@@ -1,5 +1,8 @@
-"""Small checkpoints in diffusers layout, of every family that can be prepared: the demo model's text encoder,
-tokenizer and decoder around random networks. Right for shapes and numbers, silent on pictures."""
+"""Small checkpoints in diffusers layout, one per supported family.
+
+They combine the demo model's text encoder, tokenizer and decoder with random networks: good for comparing shapes and
+numbers, but their images show nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,24 @@ from tests.conftest import ROOT
 DEMO = ROOT / "function" / "models" / "demo"
 BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 WIDTH, TOKENS, VOCABULARY = 128, 32, 598
-"""Of the demo model's text encoder."""
+"""The demo model's text encoder."""
 
 
 def demo(folder: Path) -> Path:
-    """A copy of the shipped model, as one that nobody has listed."""
+    """Write a copy of the demo model without its manifest, like a checkpoint that is not in the registry."""
     return Path(shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("manifest.json", "README.md")))
 
 
 def latent_consistency(folder: Path) -> Path:
-    """Its denoiser takes the guidance scale as an input."""
+    """Write a latent consistency model: its unet takes the guidance scale as an input."""
     demo(folder)
     _unet(folder, time_cond_proj_dim=256)
     LCMScheduler(**BETAS).save_pretrained(folder / "scheduler")
-    return _reindexed(folder, "LatentConsistencyModelPipeline", scheduler=["diffusers", "LCMScheduler"])
+    return _update_index(folder, "LatentConsistencyModelPipeline", scheduler=["diffusers", "LCMScheduler"])
 
 
 def xl(folder: Path) -> Path:
-    """Two text encoders, float16 weights, and a denoiser that takes the pooled text and the picture's size."""
+    """Write an SDXL model: two text encoders, float16 weights, a unet that takes pooled text and the image size."""
     demo(folder)
     shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
     torch.manual_seed(2)
@@ -59,7 +62,7 @@ def xl(folder: Path) -> Path:
         use_linear_projection=True,
     )
     EulerDiscreteScheduler(**BETAS, timestep_spacing="trailing").save_pretrained(folder / "scheduler")
-    return _reindexed(
+    return _update_index(
         folder,
         "StableDiffusionXLPipeline",
         scheduler=["diffusers", "EulerDiscreteScheduler"],
@@ -70,7 +73,7 @@ def xl(folder: Path) -> Path:
 
 
 def tiny_decoder(folder: Path) -> Path:
-    """In the layout of the TAESD family."""
+    """Write an AutoencoderTiny, as in the TAESD family."""
     torch.manual_seed(3)
     widths = (16, 16, 16, 16)
     AutoencoderTiny(encoder_block_out_channels=widths, decoder_block_out_channels=widths).save_pretrained(folder)
@@ -93,7 +96,7 @@ def _unet(folder: Path, **options: object) -> None:
     UNet2DConditionModel(**(defaults | options)).half().save_pretrained(folder / "unet")
 
 
-def _reindexed(folder: Path, pipeline: str, **entries: object) -> Path:
+def _update_index(folder: Path, pipeline: str, **entries: object) -> Path:
     file = folder / "model_index.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | entries | {"_class_name": pipeline}))
     return folder

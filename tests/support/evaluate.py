@@ -1,7 +1,7 @@
-"""What CloudFormation makes of a translated template once its parameters have values.
+"""Resolve a translated template's parameters and conditions, as CloudFormation would.
 
-Covered: conditions, Ref and Fn::Sub of parameters, Fn::If, AWS::NoValue. Not covered: what only AWS knows, such as a
-resource's ARN: a reference to a resource stays as it stands.
+Covered: conditions, Ref and Fn::Sub of parameters, Fn::If, AWS::NoValue. Not covered: values that only AWS knows, such
+as a resource's ARN. A reference to a resource is left unchanged.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from typing import Any, Final
 Template = dict[str, Any]
 Resources = dict[str, Any]
 
-_NOTHING: Final = object()
+_NO_VALUE: Final = object()
 
 
 def evaluate(template: Template, **parameters: str) -> Resources:
-    """The resources that exist with these parameters, the others at their defaults."""
-    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
-    unknown = parameters.keys() - defaults.keys()
-    assert not unknown, f"not parameters of the template: {unknown}"
-    deployment = _Deployment(template.get("Conditions", {}), defaults | parameters)
+    """Return the resources that a deployment creates; parameters not given have their defaults."""
+    deployment = _Deployment(template.get("Conditions", {}), _values(template, parameters))
     return {
         name: deployment.value(resource)
         for name, resource in template["Resources"].items()
@@ -30,9 +27,8 @@ def evaluate(template: Template, **parameters: str) -> Resources:
 
 
 def broken_rules(template: Template, **parameters: str) -> list[str]:
-    """The descriptions of the assertions with which these parameters fail the deployment."""
-    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
-    deployment = _Deployment({}, defaults | parameters)
+    """Return the descriptions of the rule assertions that fail with these parameters."""
+    deployment = _Deployment({}, _values(template, parameters))
     return [
         assertion["AssertDescription"]
         for rule in template["Rules"].values()
@@ -42,12 +38,20 @@ def broken_rules(template: Template, **parameters: str) -> list[str]:
     ]
 
 
+def _values(template: Template, parameters: dict[str, str]) -> dict[str, str]:
+    defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
+    unknown = parameters.keys() - defaults.keys()
+    assert not unknown, f"not parameters of the template: {unknown}"
+    return defaults | parameters
+
+
 @dataclass(frozen=True)
 class _Deployment:
     conditions: dict[str, Any]
     parameters: dict[str, str]
 
     def holds(self, condition: Any) -> bool:
+        """Return whether a condition function is true. Raises NotImplementedError for an unsupported function."""
         ((function, argument),) = condition.items()
         match function:
             case "Condition":
@@ -62,9 +66,10 @@ class _Deployment:
         raise NotImplementedError(function)
 
     def value(self, node: Any) -> Any:
+        """Return `node` with parameters and Fn::If resolved, and AWS::NoValue entries removed."""
         match node:
             case {"Ref": "AWS::NoValue"}:
-                return _NOTHING
+                return _NO_VALUE
             case {"Ref": name} if name in self.parameters:
                 return self.parameters[name]
             case {"Fn::If": [condition, yes, no]}:
@@ -74,7 +79,7 @@ class _Deployment:
                 return {"Fn::Sub": filled} if "${" in filled else filled
             case dict():
                 values = {key: self.value(each) for key, each in node.items()}
-                return {key: each for key, each in values.items() if each is not _NOTHING}
+                return {key: each for key, each in values.items() if each is not _NO_VALUE}
             case list():
-                return [each for each in map(self.value, node) if each is not _NOTHING]
+                return [each for each in map(self.value, node) if each is not _NO_VALUE]
         return node

@@ -1,4 +1,4 @@
-"""Stand-ins for the ports that need no AWS and no model. tests/integration holds the store to S3's behaviour."""
+"""Fakes for the ports, without AWS or a model. tests/integration/aws runs the same cases against MemoryStore and S3."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from datetime import UTC, datetime
 
 from PIL import Image
 
+from imagegen.catalog.registry import Model
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
-from imagegen.jobs import Limits
-from imagegen.leader import Leader
-from imagegen.ports import Backend, Engines, Generated, OnStep, Resident, SignedUrl, StoredImage
-from imagegen.registry import REGISTRY, Model
-from imagegen.request import Generation
-from imagegen.service import ImageService, Receipts
+from imagegen.generation.ports import Backend, Engines, Generated, OnStep, Resident, SignedUrl, StoredImage
+from imagegen.generation.service import ImageService, Pricing
+from imagegen.generation.single_flight import SingleFlight
+from imagegen.generation.spec import GenerationSpec
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
-BACKEND = Backend("torch", "cpu", "float32", "for tests")
 PLENTY = Deadline(lambda: 1000.0)
 
 
 @dataclass
 class MemoryStore:
-    """An ImageStore in a dictionary. `failing` is raised by every call while it is set."""
+    """An ImageStore in a dictionary. While `failing` is set, every call raises it."""
 
     objects: dict[str, tuple[bytes, StoredImage]] = field(default_factory=dict)
     failing: ServiceError | None = None
@@ -54,7 +52,7 @@ class MemoryStore:
 
 @dataclass
 class MemoryLeases:
-    """Leases in a dictionary; none ends by itself. `failing` is raised by every call while it is set."""
+    """Leases in a dictionary that never expire. While `failing` is set, every `take` raises it."""
 
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     failing: ServiceError | None = None
@@ -73,21 +71,8 @@ class MemoryLeases:
 
 
 @dataclass
-class MemoryWebhooks:
-    """A WebhookQueue in a list."""
-
-    told: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-    failing: ServiceError | None = None
-
-    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
-        if self.failing is not None:
-            raise self.failing
-        self.told.append((tenant, job_id, url, event_type, final_state))
-
-
-@dataclass
 class FakeEngine:
-    """Paints one colour per seed, and counts. `during` is called before each step is reported."""
+    """Generates images of one color per seed and counts its calls. Calls `during` before it reports a step."""
 
     warnings: list[str] = field(default_factory=list)
     during: Callable[[int], None] = lambda step: None
@@ -96,17 +81,16 @@ class FakeEngine:
     generations: int = 0
     steps: int = 0
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
         self.generations += 1
-        steps = generation.num_inference_steps * generation.num_images_per_prompt
+        steps = spec.total_steps
         for step in range(1, steps + 1):
             self.during(step)
             self.steps += 1
             on_step(step, steps)
-        size = (generation.width, generation.height)
+        size = (spec.width, spec.height)
         images = [
-            Image.new("RGB", size, (generation.seed_of(index) % 256, 0, 0))
-            for index in range(generation.num_images_per_prompt)
+            Image.new("RGB", size, (spec.seed_of(index) % 256, 0, 0)) for index in range(spec.num_images_per_prompt)
         ]
         return Generated(images, 0.01, 0.02, 0.03, self.compile_s, self.warnings)
 
@@ -116,16 +100,12 @@ class FakeEngine:
 
 @dataclass
 class FakeEngines:
-    """Hands out one engine for every model; the first time takes a second on its own clock."""
+    """Returns the same engine for every model. The first call reports a load time of one second."""
 
     engine: FakeEngine
-    backend: Backend = BACKEND
     loads: int = 0
     failing: ServiceError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def backend_for(self, scheduler: str) -> Backend:
-        return self.backend
 
     def holds(self, model: Model, backend: Backend) -> bool:
         return self.loads > 0
@@ -138,16 +118,15 @@ class FakeEngines:
             return Resident(self.engine, load_s=1.0 if self.loads == 1 else 0.0)
 
 
-def build(
+def build_service(
     engines: Engines, store: MemoryStore, *, clock: Callable[[], float] = lambda: 0.0, embed_prompt: bool = True
 ) -> ImageService:
+    """An ImageService on fakes."""
     return ImageService(
-        models=REGISTRY,
-        default_model_id="demo",
         engines=engines,
         store=store,
-        leader=Leader(MemoryLeases(), Limits()),
-        receipts=Receipts(memory_mb=1024, usd_per_gb_second=0.01),
+        single_flight=SingleFlight(MemoryLeases(), lease_s=20, renew_s=5),
+        pricing=Pricing(memory_mb=1024, usd_per_gb_second=0.01),
         embed_prompt=embed_prompt,
         clock=clock,
     )

@@ -1,14 +1,14 @@
-"""URLs that must never be reached, by kind. `{port}` is where a canary listens.
+"""URLs that must never be requested, by kind. `{port}` is replaced by the port of a canary listener.
 
-Covered: what parsers, resolvers and proxies are known to read differently, and every block of addresses that is not the
-Internet's. Not covered: public addresses that belong to the owner's own network; nobody can tell from outside.
+Covered: syntax on which parsers, resolvers, and proxies are known to disagree, and every address block that is not
+globally routable. Not covered: public addresses inside the owner's network, which look like any other public address.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-INNER_NAMES: Final = {
+INTERNAL_NAMES: Final = {
     "loopback.example.com": ["127.0.0.1"],
     "127.0.0.1.nip.example": ["127.0.0.1"],
     "loopback6.example.com": ["::1"],
@@ -30,13 +30,13 @@ INNER_NAMES: Final = {
     "nowhere.example.com": ["0.0.0.0"],  # noqa: S104
     "broadcast.example.com": ["255.255.255.255"],
 }
-"""Names whose owner points them at an inner address, as anybody may."""
+"""Names that resolve to internal addresses. The owner of a domain can point it at any address."""
 
 KINDS: Final = {
     # Other protocols
     "plain http": ["http://127.0.0.1:{port}/", "http://example.com/", "HTTP://loopback.example.com:{port}/"],
     "a file": ["file:///etc/passwd", "file://127.0.0.1/proc/self/environ"],
-    "a protocol to smuggle into": [
+    "a protocol used for smuggling": [
         "gopher://127.0.0.1:{port}/_x",
         "dict://127.0.0.1:{port}/",
         "ldap://127.0.0.1:{port}/",
@@ -45,20 +45,20 @@ KINDS: Final = {
     "a websocket": ["wss://127.0.0.1:{port}/", "ws://127.0.0.1:{port}/"],
     "a URL without a host": ["data:text/plain,x", "javascript:alert(1)", "mailto:a@example.com"],
     "a nested scheme": ["https:https://127.0.0.1:{port}/", "url:https://127.0.0.1:{port}/", "jar:https://127.0.0.1!/"],
-    "a scheme with a tail": ["https+unix://127.0.0.1:{port}/", "httpss://127.0.0.1:{port}/"],
+    "a scheme with a suffix": ["https+unix://127.0.0.1:{port}/", "httpss://127.0.0.1:{port}/"],
     "no scheme": ["127.0.0.1:{port}", "loopback.example.com", "localhost"],
-    "a scheme left to the page": ["//127.0.0.1:{port}/", "//loopback.example.com/"],
-    # Not quite a URL
-    "nothing": ["", "https://", "https:", "https:///", "https://?", "https://:443/"],
+    "a scheme-relative URL": ["//127.0.0.1:{port}/", "//loopback.example.com/"],
+    # Malformed URLs
+    "an empty URL or host": ["", "https://", "https:", "https:///", "https://?", "https://:443/"],
     "too few or many slashes": ["https:/127.0.0.1:{port}/", "https:127.0.0.1", "https:///127.0.0.1:{port}/"],
     "backslashes": [
         "https:\\\\127.0.0.1:{port}\\",
         "https://example.com\\@127.0.0.1/",
         "https://127.0.0.1\\.example.com/",
     ],
-    "blanks around": [" https://127.0.0.1:{port}/", "https://127.0.0.1:{port}/ ", "\u00a0https://127.0.0.1/"],
-    "blanks inside": ["https://127.0.0.1 .example.com/", "https://example.com /", "https:// 127.0.0.1/"],
-    "tabs and line breaks that parsers drop": ["ht\ntps://127.0.0.1/", "https://127.0\t.0.1/", "https://127.0.0.1/\n"],
+    "surrounding whitespace": [" https://127.0.0.1:{port}/", "https://127.0.0.1:{port}/ ", "\u00a0https://127.0.0.1/"],
+    "whitespace inside": ["https://127.0.0.1 .example.com/", "https://example.com /", "https:// 127.0.0.1/"],
+    "tabs and line breaks that parsers strip": ["ht\ntps://127.0.0.1/", "https://127.0\t.0.1/", "https://127.0.0.1/\n"],
     "a header in the path": ["https://127.0.0.1/\r\nHost: example.com", "https://1.1.1.1/ HTTP/1.1\r\nX: 1"],
     "a header in the host": ["https://127.0.0.1\r\nx: 1/", "https://1.1.1.1\nHost:127.0.0.1/"],
     "NUL": [
@@ -68,41 +68,41 @@ KINDS: Final = {
     ],
     "a lone surrogate": ["https://127.0.0.1/\ud800", "https://\udfff.example.com/"],
     "too long": ["https://127.0.0.1/" + "x" * 2048, "https://example.com/?" + "a" * 100_000],
-    "a broken escape": ["https://127.0.0.1/%zz", "https://127.0.0.1/%2", "https://example.com/%"],
-    # Who is the host?
-    "a user": ["https://example.com@127.0.0.1:{port}/", "https://a@loopback.example.com/"],
-    "a user and a password": [
+    "invalid percent-encoding": ["https://127.0.0.1/%zz", "https://127.0.0.1/%2", "https://example.com/%"],
+    # Ambiguous hosts
+    "a user name": ["https://example.com@127.0.0.1:{port}/", "https://a@loopback.example.com/"],
+    "a user name and a password": [
         "https://example.com:443@127.0.0.1:{port}/",
         "https://u:p@127.0.0.1/",
         "https://:@127.0.0.1/",
     ],
     "several at signs": ["https://a@b@127.0.0.1:{port}/", "https://127.0.0.1@example.com@127.0.0.1/"],
-    "an escaped at sign": ["https://example.com%40127.0.0.1/", "https://example.com%2540127.0.0.1/"],
+    "a percent-encoded at sign": ["https://example.com%40127.0.0.1/", "https://example.com%2540127.0.0.1/"],
     "a fragment": ["https://127.0.0.1:{port}#.example.com", "https://example.com#@127.0.0.1/", "https://1.1.1.1/#x"],
-    "odd marks in the host": [
+    "unusual punctuation in the host": [
         "https://127.0.0.1;example.com/",
         "https://127.0.0.1,example.com/",
         "https://*/",
         "https://$(id).com/",
     ],
-    "an escaped host": ["https://%31%32%37.0.0.1:{port}/", "https://%6cocalhost/", "https://127.0.0%2e1/"],
-    "a host escaped twice": ["https://%2531%2532%2537.0.0.1/", "https://127%252e0.0.1/"],
+    "a percent-encoded host": ["https://%31%32%37.0.0.1:{port}/", "https://%6cocalhost/", "https://127.0.0%2e1/"],
+    "a doubly percent-encoded host": ["https://%2531%2532%2537.0.0.1/", "https://127%252e0.0.1/"],
     # Ports
-    "a service's port": ["https://127.0.0.1:22/", "https://example.com:25/", "https://example.com:6379/"],
+    "the port of another service": ["https://127.0.0.1:22/", "https://example.com:25/", "https://example.com:6379/"],
     "Lambda's Runtime API": ["https://127.0.0.1:9001/2018-06-01/runtime/invocation/next", "http://127.0.0.1:9001/"],
-    "port 80 and 0": ["https://example.com:80/", "https://example.com:0/", "https://127.0.0.1:00000/"],
-    "a port beyond ports": [
+    "ports 80 and 0": ["https://example.com:80/", "https://example.com:0/", "https://127.0.0.1:00000/"],
+    "a port out of range": [
         "https://example.com:65979/",
         "https://example.com:99999/",
         "https://example.com:4294967739/",
     ],
-    "a port that is no number": [
+    "a port that is not a number": [
         "https://127.0.0.1:https/",
         "https://127.0.0.1:-1/",
         "https://127.0.0.1:4e2/",
         "https://127.0.0.1:+443/",
     ],
-    "a port in other digits": ["https://127.0.0.1:\u0664\u0664\u0663/", "https://127.0.0.1:\uff14\uff14\uff13/"],
+    "a port in non-ASCII digits": ["https://127.0.0.1:\u0664\u0664\u0663/", "https://127.0.0.1:\uff14\uff14\uff13/"],
     "an empty port": ["https://127.0.0.1:/", "https://loopback.example.com:/"],
     "two ports": ["https://127.0.0.1:{port}:443/", "https://example.com:443:{port}/"],
     # IPv4
@@ -116,18 +116,21 @@ KINDS: Final = {
     "private, 10": ["https://10.0.0.1:{port}/", "https://10.255.255.255/"],
     "private, 172.16": ["https://172.16.0.1:{port}/", "https://172.31.255.254/"],
     "private, 192.168": ["https://192.168.0.1:{port}/", "https://192.168.255.255/"],
-    "shared by carriers": ["https://100.64.0.1:{port}/", "https://100.100.100.200/latest/meta-data/"],
+    "carrier-grade NAT": ["https://100.64.0.1:{port}/", "https://100.100.100.200/latest/meta-data/"],
     "the metadata service": ["https://169.254.169.254/latest/meta-data/", "https://169.254.169.253/"],
-    "containers' credentials": ["https://169.254.170.2/v2/credentials", "https://169.254.170.23/v1/credentials"],
-    "other clouds' platforms": ["https://168.63.129.16/metadata/", "https://192.0.0.192/latest/"],
+    "the container credentials service": [
+        "https://169.254.170.2/v2/credentials",
+        "https://169.254.170.23/v1/credentials",
+    ],
+    "metadata services of other clouds": ["https://168.63.129.16/metadata/", "https://192.0.0.192/latest/"],
     "documentation": ["https://192.0.2.1/", "https://198.51.100.1/", "https://203.0.113.255/"],
-    "benchmarks": ["https://198.18.0.1/", "https://198.19.255.255/"],
+    "benchmarking": ["https://198.18.0.1/", "https://198.19.255.255/"],
     "multicast": ["https://224.0.0.1/", "https://239.255.255.250/"],
     "reserved and broadcast": ["https://240.0.0.1/", "https://255.255.255.255/"],
     "relays": ["https://192.88.99.1/", "https://192.52.193.1/"],
-    # IPv4, as resolvers read it
+    # IPv4 in forms that resolvers accept
     "short forms": ["https://127.1:{port}/", "https://127.0.1:{port}/", "https://10.1/"],
-    "one number": ["https://2130706433:{port}/", "https://2852039166/", "https://0:{port}/"],
+    "a single number": ["https://2130706433:{port}/", "https://2852039166/", "https://0:{port}/"],
     "hexadecimal": ["https://0x7f000001:{port}/", "https://0x7F.0.0.1:{port}/", "https://0x7f.0x0.0x0.0x1/"],
     "octal": ["https://0177.0.0.1:{port}/", "https://017700000001:{port}/", "https://00000177.0.0.01/"],
     "mixed bases": ["https://0x7f.1:{port}/", "https://0177.0x0.1:{port}/", "https://0xa9fe.43518/"],
@@ -139,7 +142,7 @@ KINDS: Final = {
         "https://0x17f000001/",
     ],
     "too many parts": ["https://127.0.0.0.1/", "https://1.127.0.0.1/"],
-    "a final dot": [
+    "a trailing dot": [
         "https://127.0.0.1.:{port}/",
         "https://localhost.:{port}/",
         "https://loopback.example.com.:{port}/",
@@ -174,14 +177,14 @@ KINDS: Final = {
     "IPv6 without brackets": ["https://::1:{port}/", "https://::ffff:127.0.0.1/"],
     # Names
     "localhost": ["https://localhost:{port}/", "https://LOCALHOST:{port}/", "https://localhost.localdomain.localhost/"],
-    "below localhost": ["https://a.localhost:{port}/", "https://example.com.localhost:{port}/"],
+    "a subdomain of localhost": ["https://a.localhost:{port}/", "https://example.com.localhost:{port}/"],
     "a single label": ["https://metadata/", "https://router:{port}/", "https://ip6-loopback:{port}/"],
-    "a cloud's inner name": [
+    "an internal name of a cloud": [
         "https://metadata.google.internal/",
         "https://ip-10-0-0-1.ec2.internal/",
         "https://x.compute.internal/",
     ],
-    "a local network's name": ["https://printer.local/", "https://nas.home.arpa/"],
+    "a local network name": ["https://printer.local/", "https://nas.home.arpa/"],
     "a name outside the DNS": [
         "https://duckduckgogg42xjoc72x3sjasowoarfbgcmvfimaftt6twagswzczad.onion/",
         "https://x.test/",
@@ -193,24 +196,32 @@ KINDS: Final = {
         "https://a..example.com/",
     ],
     "a name too long": ["https://" + "a" * 64 + ".example.com/", "https://" + "a." * 130 + "com/"],
-    # Characters that turn into others
-    "wide digits": ["https://\uff11\uff12\uff17.0.0.1:{port}/", "https://127.0.0.\uff11/"],
-    "digits in circles": ["https://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/", "https://127.0.0.\u2460:{port}/"],
-    "other dots": ["https://127\u30020\u30020\u30021:{port}/", "https://127\uff0e0.0.1/", "https://localhost\uff61/"],
-    "letters that fold": ["https://\uff4cocalhost:{port}/", "https://loca\u212ahost/", "https://\u24c1ocalhost/"],
-    "letters that look alike": ["https://l\u043ecalhost:{port}/", "https://ex\u0430mple.com/"],
-    "invisible letters": [
+    # Characters that normalize to others
+    "full-width digits": ["https://\uff11\uff12\uff17.0.0.1:{port}/", "https://127.0.0.\uff11/"],
+    "circled digits": ["https://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/", "https://127.0.0.\u2460:{port}/"],
+    "non-ASCII dots": [
+        "https://127\u30020\u30020\u30021:{port}/",
+        "https://127\uff0e0.0.1/",
+        "https://localhost\uff61/",
+    ],
+    "letters that normalize to ASCII": [
+        "https://\uff4cocalhost:{port}/",
+        "https://loca\u212ahost/",
+        "https://\u24c1ocalhost/",
+    ],
+    "homoglyphs": ["https://l\u043ecalhost:{port}/", "https://ex\u0430mple.com/"],
+    "invisible characters": [
         "https://127.0.0.1\u200b:{port}/",
         "https://local\u00adhost:{port}/",
         "https://\u2060127.0.0.1/",
     ],
-    "reversed text": ["https://\u202e1.0.0.721/", "https://example.com\u202e/"],
-    "wide slashes and marks": [
+    "right-to-left override": ["https://\u202e1.0.0.721/", "https://example.com\u202e/"],
+    "full-width punctuation": [
         "https://example.com\uff0f@127.0.0.1/",
         "https://127.0.0.1\uff1f.example.com/",
         "https\uff1a//127.0.0.1/",
     ],
-    # Names that look harmless and lead inside: the resolver tells
+    # Names that resolve to internal addresses
     "a name of loopback": [
         "https://loopback.example.com:{port}/",
         "https://127.0.0.1.nip.example:{port}/",
@@ -226,7 +237,7 @@ KINDS: Final = {
         "https://vpc-endpoint.example.com/",
         "https://shared.example.com/",
     ],
-    "a name of public and inner addresses": [
+    "a name of public and internal addresses": [
         "https://first-is-public.example.com:{port}/",
         "https://last-is-public.example.com/",
         "https://one-of-ten.example.com:{port}/",
@@ -238,10 +249,10 @@ KINDS: Final = {
         "https://sixtofour.example.com/",
         "https://teredo.example.com/",
     ],
-    "a name of no host": [
+    "a name of a multicast or invalid address": [
         "https://multicast.example.com/",
         "https://nowhere.example.com:{port}/",
         "https://broadcast.example.com/",
     ],
-    "a name of nothing": ["https://no-such-name.example.com:{port}/", "https://xn--a.example.com/"],
+    "a name of no address": ["https://no-such-name.example.com:{port}/", "https://xn--a.example.com/"],
 }

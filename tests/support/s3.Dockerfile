@@ -1,5 +1,5 @@
-# An S3 stand-in on the engine's own network, where the function's container reaches it by its address. One on this
-# machine would have to listen on more than 127.0.0.1 for that.
+# A moto server on the container engine's network, where the function's container can reach it. A server on this machine
+# would have to listen on more than 127.0.0.1.
 ARG BASE=python:3.13-slim
 FROM ${BASE}
 ARG MOTO

@@ -1,4 +1,4 @@
-"""S3 as a container, at one address for the functions and at another for the tests."""
+"""A moto server in a container; functions and tests reach it at different addresses."""
 
 from __future__ import annotations
 
@@ -21,21 +21,27 @@ IMAGE = "imagegen-test-s3"
 
 @dataclass(frozen=True)
 class S3:
-    """The same server as containers reach it, and as this machine does."""
+    """Addresses of one server, and its bucket."""
 
     inside: str
+    """URL for containers."""
     outside: str
+    """URL for this machine."""
     bucket: str
 
     def get(self, presigned_url: str) -> bytes:
-        """What a URL signed inside points to. moto checks no signature, so the host may be another one."""
-        answer = requests.get(presigned_url.replace(self.inside, self.outside), timeout=30)
-        answer.raise_for_status()
-        return answer.content
+        """Download a URL that a function signed. moto does not verify signatures, so the host can be replaced.
+
+        Raises requests.HTTPError on an error status.
+        """
+        response = requests.get(presigned_url.replace(self.inside, self.outside), timeout=30)
+        response.raise_for_status()
+        return response.content
 
 
 @contextmanager
 def s3_server(engine: docker.DockerClient, bucket: str) -> Iterator[S3]:
+    """Run the server with an empty bucket, and remove its container on exit."""
     engine.images.build(
         path=str(Path(__file__).parent),
         dockerfile="s3.Dockerfile",
@@ -49,15 +55,15 @@ def s3_server(engine: docker.DockerClient, bucket: str) -> Iterator[S3]:
         network = container.attrs["NetworkSettings"]
         (address,) = [settings["IPAddress"] for settings in network["Networks"].values()]
         outside = f"http://{HOST}:{network['Ports'][PORT][0]['HostPort']}"
-        _create(f"{outside}/{bucket}")
+        _create_bucket(f"{outside}/{bucket}")
         yield S3(f"http://{address}:5000", outside, bucket)
     finally:
         container.remove(force=True)
 
 
-def _create(bucket: str) -> None:
-    """Once the server answers, which takes it a second or two."""
+def _create_bucket(url: str) -> None:
+    """Retry until the server answers; it takes a second or two to start."""
     with requests.Session() as session:
         retry = Retry(total=10, backoff_factor=0.2, allowed_methods=None)
         session.mount("http://", HTTPAdapter(max_retries=retry))
-        session.put(bucket, timeout=30).raise_for_status()
+        session.put(url, timeout=30).raise_for_status()

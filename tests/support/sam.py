@@ -1,4 +1,4 @@
-"""The project built and run by the SAM command line, as a developer with Docker would."""
+"""Build and run the project with the AWS SAM CLI, as a developer with Docker would."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ COMMAND = ROOT / ".local" / "sam" / "bin" / "sam"
 IMAGE = "generator:latest"
 """SAM names a function's image after the function."""
 ENGINES = os.environ.get("ENGINES", "openvino")
-"""Built into the image: `make test-container ENGINES=openvino,torch`."""
+"""Engines in the image: `make test-container ENGINES=openvino,torch`."""
 
-BUILD_SECONDS = 1800
-ANSWER_SECONDS = 300
+BUILD_TIMEOUT_SECONDS = 1800
+REQUEST_TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,14 @@ class Sam:
     template: Path
 
     def invoke(self, function: str, event: Path) -> dict[str, Any]:
-        """The function's answer to one event, from a container of its own."""
-        done = _sam(
-            "local", "invoke", function, "--event", str(event), "--template", str(self.template), seconds=ANSWER_SECONDS
-        )
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        """Run the function on one event in a new container and return its result."""
+        arguments = ["local", "invoke", function, "--event", str(event), "--template", str(self.template)]
+        result: dict[str, Any] = json.loads(_sam(*arguments, timeout_s=REQUEST_TIMEOUT_SECONDS).stdout)
+        return result
 
     @contextmanager
     def start_api(self, log: Path) -> Iterator[str]:
-        """The base URL of the template's API. Containers stay for the next request, as warm ones do in Lambda."""
+        """Yield the base URL of the template's API. Containers are kept for the next request, as on Lambda."""
         port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -63,19 +61,19 @@ class Sam:
 
 
 def build(folder: Path) -> dict[str, Any]:
-    """The built template. Raises AssertionError with SAM's output where the build fails."""
+    """Run `sam build` and return the built template. Raises AssertionError with SAM's output if the build fails."""
     index = os.environ.get("TORCH_INDEX")
     overrides = [f"Engines={ENGINES}", *([f"TorchIndex={index}"] if index else [])]
-    _sam("build", "--build-dir", str(folder), "--parameter-overrides", *overrides, seconds=BUILD_SECONDS)
+    _sam("build", "--build-dir", str(folder), "--parameter-overrides", *overrides, timeout_s=BUILD_TIMEOUT_SECONDS)
     template: dict[str, Any] = yaml_parse((folder / "template.yaml").read_text())
     return template
 
 
 def for_this_machine(built: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
-    """The built template with more variables (SAM passes only those a template names), and without zip functions.
+    """Add `variables` to the built template's environment, run its zip functions from the image, and return it.
 
-    Zip functions run in the container image, which holds all they need. Not covered, therefore: the zip and its layer
-    on AWS's own Python image, which would have to be pulled.
+    SAM passes only variables that the template declares. The image has all packages that zip functions need, so AWS's
+    own Python image does not have to be pulled. Not covered, therefore: the zip and its layer on that image.
     """
     built["Globals"]["Function"]["Environment"]["Variables"].update(variables)
     for resource in built["Resources"].values():
@@ -91,9 +89,9 @@ def for_this_machine(built: dict[str, Any], variables: dict[str, str]) -> dict[s
     return built
 
 
-def _sam(*arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+def _sam(*arguments: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [str(COMMAND), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
+        [str(COMMAND), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
     )
     assert done.returncode == 0, f"sam {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
     return done

@@ -1,1 +1,1 @@
-"""template.yaml judged after SAM's own translation: much of what matters (methods, roles) exists only there."""
+"""template.yaml after SAM's own translation: methods, roles and permissions exist only there."""

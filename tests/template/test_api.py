@@ -1,4 +1,4 @@
-"""Routes, keys, limits and API Gateway's own errors: SAM puts them into an OpenAPI body, where linters do not look."""
+"""Routes, keys, limits and gateway responses. SAM puts them into an OpenAPI body, which linters do not check."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def needs_key(operation: Any) -> bool:
 
 
 def operation(body: Any, path: str, method: str) -> Any:
-    """What API Gateway runs: ANY is every method that has no operation of its own."""
+    """Return the operation that API Gateway runs: ANY covers the methods that have no operation of their own."""
     return body["paths"][path].get(method, body["paths"][path][ANY])
 
 
@@ -66,7 +66,7 @@ def test_routes(body: Any) -> None:
 
 @pytest.mark.parametrize("method", ["get", "head", "post", "put", "patch", "delete"])
 @pytest.mark.parametrize("path", sorted(OPEN | KEYED))
-def test_key_is_required_where_the_contract_says_so(body: Any, path: str, method: str) -> None:
+def test_key_is_required_exactly_on_keyed_routes(body: Any, path: str, method: str) -> None:
     assert needs_key(operation(body, path, method)) == (path in KEYED)
 
 
@@ -76,7 +76,7 @@ def test_the_key_is_an_api_key(body: Any) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(OPEN | KEYED))
-def test_preflight_needs_no_key_and_no_generator(body: Any, path: str) -> None:
+def test_preflight_needs_no_key_and_runs_the_api_function(body: Any, path: str) -> None:
     preflight = operation(body, path, "options")
     assert not needs_key(preflight)
     assert "${Api.Arn}" in target(preflight)
@@ -87,13 +87,13 @@ def test_every_operation_is_a_proxy(body: Any) -> None:
     assert {each["x-amazon-apigateway-integration"]["type"] for each in operations} == {"aws_proxy"}
 
 
-def test_generate_runs_the_alias_and_the_rest_the_api_function(body: Any) -> None:
+def test_generate_runs_the_alias_and_other_routes_the_api_function(body: Any) -> None:
     assert "${GeneratorAliaslive}" in target(operation(body, "/generate", "post"))
     others = (OPEN | KEYED) - {"/generate"}
     assert all("${Api.Arn}" in target(operation(body, path, "get")) for path in others)
 
 
-def test_every_operation_may_be_invoked(resources: Resources, body: Any) -> None:
+def test_api_gateway_may_invoke_every_operation(resources: Resources, body: Any) -> None:
     granted = {
         (
             str(each["Properties"]["FunctionName"]),
@@ -109,12 +109,12 @@ def test_every_operation_may_be_invoked(resources: Resources, body: Any) -> None
             assert (str({"Ref": function}), f"{verb}{re.sub('{.*?}', '*', path)}") in granted
 
 
-def test_gateway_waits_a_second_longer_than_the_function_thinks(template: Template) -> None:
+def test_integration_timeout_is_a_second_longer_than_the_functions_setting(template: Template) -> None:
     def timeout(**parameters: str) -> Any:
         body = evaluate(template, **parameters)["Gateway"]["Properties"]["Body"]
         return operation(body, "/generate", "post")["x-amazon-apigateway-integration"]["timeoutInMillis"]
 
-    assert timeout() == 29000  # the highest that no raised quota is needed for
+    assert timeout() == 29000  # the maximum without a quota increase
     assert timeout(GatewayTimeoutSeconds="120") == "120999"
 
 
@@ -155,7 +155,7 @@ def test_usage_plan_limits_each_key() -> None:
     assert attached["KeyId"] == {"Ref": "GatewayApiKey"}
 
 
-def test_access_log_is_json_without_what_callers_send(resources: Resources) -> None:
+def test_access_log_is_json_without_caller_data(resources: Resources) -> None:
     setting = resources["GatewayStage"]["Properties"]["AccessLogSetting"]
     assert setting["DestinationArn"] == {"Fn::GetAtt": ["GatewayLogs", "Arn"]}
     assert json.loads(setting["Format"])["request_id"] == "$context.requestId"
@@ -164,7 +164,7 @@ def test_access_log_is_json_without_what_callers_send(resources: Resources) -> N
         "context.requestId",
         "context.requestTime",
         "context.httpMethod",
-        "context.resourcePath",  # the route, not the path that was asked for
+        "context.resourcePath",  # the route, not the requested path
         "context.status",
         "context.identity.sourceIp",
         "context.identity.apiKeyId",  # the key's id, not the key
@@ -184,7 +184,7 @@ def test_access_logs_wait_for_the_role_that_writes_them(template: Template) -> N
     assert not {"GatewayAccount", "GatewayAccountRole"} & evaluate(template, ManageApiGatewayAccount="false").keys()
 
 
-def test_gateway_errors_are_all_there_are(body: Any) -> None:
+def test_gateway_errors_cover_every_response_type(body: Any) -> None:
     known = boto3.client("apigateway", region_name=REGION).meta.service_model.shape_for("GatewayResponseType").enum
     assert set(GATEWAY_ERRORS) == set(body["x-amazon-apigateway-gateway-responses"]) == set(known)
 
@@ -195,7 +195,7 @@ def test_gateway_error_is_a_problem_document(body: Any, kind: str) -> None:
     status, code = GATEWAY_ERRORS[kind]
     (text,) = response["responseTemplates"].values()
     document = json.loads(text.replace("$context.requestId", "c6af9ac6-7b61"))
-    assert "$" not in json.dumps(document), "the id is the one variable that is sure to need no escaping"
+    assert "$" not in json.dumps(document), "requestId is the only variable that never needs escaping"
     assert document == {
         "type": f"urn:imagegen:error:{code}",
         "title": document["title"],
@@ -213,7 +213,7 @@ def test_gateway_error_is_a_problem_document(body: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", GATEWAY_ERRORS)
-def test_gateway_error_has_the_headers_of_every_answer(body: Any, kind: str) -> None:
+def test_gateway_error_has_the_common_headers(body: Any, kind: str) -> None:
     parameters = body["x-amazon-apigateway-gateway-responses"][kind]["responseParameters"]
     headers = {name.removeprefix("gatewayresponse.header.").lower(): value for name, value in parameters.items()}
     assert headers["content-type"] == "'application/problem+json'"
@@ -225,7 +225,7 @@ def test_gateway_error_has_the_headers_of_every_answer(body: Any, kind: str) -> 
         assert re.fullmatch(r"'[1-9]\d*'", headers["retry-after"])
 
 
-def test_gateway_errors_mean_what_the_same_code_means_in_the_package() -> None:
+def test_gateway_errors_have_the_packages_status_for_the_same_code() -> None:
     leaves = [error for error in subclasses(ServiceError) if "code" in vars(error)]
     statuses = {error.code: error.status for error in leaves}
     shared = [(status, code) for status, code in GATEWAY_ERRORS.values() if code in statuses]

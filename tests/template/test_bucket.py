@@ -1,4 +1,4 @@
-"""The bucket is private, encrypted, reached over TLS only, and forgets."""
+"""The bucket is private, encrypted and TLS-only, and its images expire."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def test_private(resources: Resources) -> None:
     assert bucket(resources)["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
-def test_encrypted_with_s3s_key(resources: Resources) -> None:
+def test_encrypted_with_an_s3_key(resources: Resources) -> None:
     assert encryption(resources) == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
 
 
-def test_encrypted_with_the_owners_key(template: Template) -> None:
+def test_encrypted_with_a_kms_key(template: Template) -> None:
     assert encryption(evaluate(template, KmsKeyArn=KEY)) == {
         "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
         "BucketKeyEnabled": True,
@@ -53,12 +53,12 @@ def test_tls_only(resources: Resources) -> None:
     }
 
 
-def test_images_expire_and_broken_uploads_are_removed(template: Template) -> None:
+def test_images_expire_and_incomplete_uploads_are_aborted(template: Template) -> None:
     expire, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
     assert (expire["Status"], expire["Prefix"], expire["ExpirationInDays"]) == ("Enabled", "images/", "3")
     assert (abort["Status"], abort["AbortIncompleteMultipartUpload"]) == ("Enabled", {"DaysAfterInitiation": 1})
     assert "Prefix" not in abort
 
 
-def test_goes_with_the_stack_once_it_is_empty(resources: Resources) -> None:
+def test_deleted_with_the_stack(resources: Resources) -> None:
     assert resources["Bucket"]["DeletionPolicy"] == "Delete"

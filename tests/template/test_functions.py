@@ -1,4 +1,4 @@
-"""The functions: their settings, package, alias, concurrency, logs and warm-up."""
+"""Functions: settings, package, alias, concurrency, logs, warm-up and queues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from imagegen.settings import Settings
-from imagegen.targets import Limits
+from imagegen.webhooks.safe_http import Timeouts
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import translated
 from tools.local.process import ROOT
@@ -21,11 +21,11 @@ FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
 ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks"]
 
 NOT_SET = {
-    "MODELS_DIR": "where the image holds its models",
-    "DEVICE": "found by itself, as are the next two",
-    "PRECISION": "the fastest type that the processor computes",
-    "THREADS": "one per vCPU, which the function's memory buys",
-    "ONEDNN_MAX_CPU_ISA": "an owner's experiment",
+    "MODELS_DIR": "set by the image",
+    "DEVICE": "detected, like PRECISION and THREADS",
+    "PRECISION": "the processor's fastest type",
+    "THREADS": "one per vCPU, which depends on the function's memory",
+    "ONEDNN_MAX_CPU_ISA": "for experiments",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
     "AWS_LAMBDA_INITIALIZATION_TYPE": "set by Lambda",
     "AWS_SAM_LOCAL": "set by `sam local`",
@@ -43,19 +43,19 @@ def environment(resources: Resources, function: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_environment_is_the_settings(resources: Resources, function: str) -> None:
+def test_environment_covers_the_settings(resources: Resources, function: str) -> None:
     fields = {name.upper() for name in Settings.model_fields}
     assert environment(resources, function).keys() == fields - NOT_SET.keys() | READ_BY_POWERTOOLS
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_environment_leaves_lambdas_own_names_alone(resources: Resources, function: str) -> None:
+def test_environment_sets_no_reserved_names(resources: Resources, function: str) -> None:
     assert not [name for name in environment(resources, function) if name.startswith(("AWS_", "LAMBDA_", "_"))]
 
 
 @pytest.mark.parametrize("function", ZIP_FUNCTIONS)
-def test_the_code_of_a_zip_function_is_built_with_its_handler(function: str, tmp_path: Path) -> None:
-    """As `sam build` does; tests/container runs that itself."""
+def test_the_build_of_a_zip_function_contains_its_handler(function: str, tmp_path: Path) -> None:
+    """Runs the make target that `sam build` runs; tests/container runs `sam build`."""
     source: Any = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][function]
     assert source["Metadata"]["BuildMethod"] == "makefile"
     command = ["make", "-C", str(ROOT / source["Properties"]["CodeUri"]), f"build-{function}"]
@@ -76,7 +76,7 @@ def test_defaults_are_valid_settings(resources: Resources, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("engines", ["openvino", "torch", "openvino,torch"])
-def test_the_image_holds_the_engines_that_the_functions_count_on(template: Template, engines: str) -> None:
+def test_the_image_and_the_functions_agree_on_the_engines(template: Template, engines: str) -> None:
     resources = evaluate(template, Engines=engines)
     build = resources["Generator"]["Metadata"]
     assert build["DockerBuildArgs"]["ENGINES"] == engines
@@ -85,7 +85,7 @@ def test_the_image_holds_the_engines_that_the_functions_count_on(template: Templ
     assert {environment(resources, function)["ENGINES"] for function in FUNCTIONS} == {engines}
 
 
-def test_generator_is_the_containers_command(resources: Resources) -> None:
+def test_generator_is_an_image_with_its_handler_as_command(resources: Resources) -> None:
     generator = properties(resources, "Generator")
     assert generator["PackageType"] == "Image"
     assert not {"Runtime", "Handler", "Layers", "SnapStart"} & generator.keys()
@@ -108,7 +108,7 @@ def assert_is_a_module(handler: str) -> None:
     assert function == "handler"
 
 
-def test_sizes(resources: Resources) -> None:
+def test_memory_and_timeouts(resources: Resources) -> None:
     generator, api = properties(resources, "Generator"), properties(resources, "Api")
     assert (generator["MemorySize"], generator["Timeout"]) == ("10240", 900)
     assert (api["MemorySize"], api["Timeout"]) == (512, 30)
@@ -127,14 +127,14 @@ def test_tracing_is_active(resources: Resources, function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_logs_go_to_a_group_that_forgets(template: Template, function: str) -> None:
+def test_logs_go_to_a_group_with_retention(template: Template, function: str) -> None:
     resources = evaluate(template, LogDays="14")
     logging = properties(resources, function)["LoggingConfig"]
     assert logging == {"LogGroup": {"Ref": f"{function}Logs"}, "LogFormat": "Text"}
     assert properties(resources, f"{function}Logs")["RetentionInDays"] == "14"
 
 
-def test_every_log_group_forgets_and_goes_with_the_stack(resources: Resources) -> None:
+def test_every_log_group_has_retention_and_is_deleted_with_the_stack(resources: Resources) -> None:
     groups = [each for each in resources.values() if each["Type"] == "AWS::Logs::LogGroup"]
     assert len(groups) == len(FUNCTIONS) + 1
     assert all(group["Properties"]["RetentionInDays"] == "30" for group in groups)
@@ -156,7 +156,7 @@ def test_alias_follows_each_release() -> None:
     assert releases[0] == releases[1] != releases[2]
 
 
-def test_a_release_changes_the_function_so_that_lambda_publishes_it() -> None:
+def test_a_release_changes_the_function_so_that_lambda_publishes_a_version() -> None:
     descriptions = {
         translated(Release=release)["Resources"]["Generator"]["Properties"]["Description"] for release in "ab"
     }
@@ -191,7 +191,7 @@ def test_provisioned_on_a_schedule(template: Template) -> None:
         ScaleDownSchedule=down,
         ScheduleTimezone="Europe/Berlin",
     )
-    assert provisioned(resources) is None, "a deployment would undo what the schedule did"
+    assert provisioned(resources) is None, "a deployment would override the schedule"
     scaling = properties(resources, "GeneratorScaling")
     assert scaling["ResourceId"] == {"Fn::Sub": "function:${Generator}:live"}
     assert resources["GeneratorScaling"]["DependsOn"] == "GeneratorAliaslive"
@@ -229,7 +229,7 @@ def test_warmup_is_off_by_default_and_named_per_stack(resources: Resources) -> N
 # -- queues ------------------------------------------------------------------------------------------------------------
 
 
-def test_webhooks_come_one_at_a_time_and_only_the_failed_come_back(resources: Resources) -> None:
+def test_webhooks_are_delivered_one_at_a_time_and_only_failures_are_retried(resources: Resources) -> None:
     source = properties(resources, "WebhooksDelivery")
     assert source["EventSourceArn"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
     assert source["FunctionName"] == {"Ref": "Webhooks"}
@@ -237,19 +237,19 @@ def test_webhooks_come_one_at_a_time_and_only_the_failed_come_back(resources: Re
     assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 10})
 
 
-def test_an_attempt_ends_before_its_function_and_that_before_its_message_comes_back(resources: Resources) -> None:
+def test_a_delivery_fits_the_functions_timeout_and_that_the_visibility_timeout(resources: Resources) -> None:
     function, queue = properties(resources, "Webhooks"), properties(resources, "WebhooksQueue")
-    assert Limits().total_s * 2 < function["Timeout"]
+    assert Timeouts().total_s * 2 < function["Timeout"]
     assert function["Timeout"] * 6 <= queue["VisibilityTimeout"]
 
 
-def test_every_queue_is_encrypted_and_has_dead_letters_or_is_some(resources: Resources) -> None:
+def test_every_queue_is_encrypted_and_has_a_dead_letter_queue_or_is_one(resources: Resources) -> None:
     queues = {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
-    graves = {
+    dead_letter_queues = {
         each["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         for each in queues.values()
         if "RedrivePolicy" in each
     }
-    assert graves == {name for name, each in queues.items() if "RedrivePolicy" not in each}
+    assert dead_letter_queues == {name for name, each in queues.items() if "RedrivePolicy" not in each}
     assert all(each["SqsManagedSseEnabled"] is True for each in queues.values())
-    assert all(queues[grave]["MessageRetentionPeriod"] == 14 * 24 * 3600 for grave in graves)
+    assert all(queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600 for name in dead_letter_queues)

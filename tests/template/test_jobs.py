@@ -1,4 +1,4 @@
-"""Table, queues and who is fed by them."""
+"""The jobs table, its queues and their consumers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.support.evaluate import Resources, Template, evaluate
 
 
 def source(resources: Resources, name: str) -> Any:
+    """Return the properties of the function's only event source mapping."""
     (found,) = [
         each["Properties"]
         for each in resources.values()
@@ -18,7 +19,7 @@ def source(resources: Resources, name: str) -> Any:
     return found
 
 
-def test_the_table_forgets_and_can_be_restored(resources: Resources) -> None:
+def test_the_table_has_ttl_and_point_in_time_recovery(resources: Resources) -> None:
     table = resources["Table"]["Properties"]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
@@ -26,35 +27,35 @@ def test_the_table_forgets_and_can_be_restored(resources: Resources) -> None:
     assert "SSESpecification" not in table
 
 
-def test_the_table_takes_the_owners_key(template: Template) -> None:
+def test_the_table_is_encrypted_with_a_kms_key(template: Template) -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
     table = evaluate(template, KmsKeyArn=key)["Table"]["Properties"]
     assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
 
 
-def test_one_job_at_a_time_and_not_too_many_workers(resources: Resources) -> None:
+def test_a_worker_takes_one_job_at_a_time_and_workers_are_limited(resources: Resources) -> None:
     jobs = source(resources, "Worker")
     assert (jobs["BatchSize"], jobs["EventSourceArn"]) == (1, {"Fn::GetAtt": ["JobsQueue", "Arn"]})
     assert str(jobs["ScalingConfig"]["MaximumConcurrency"]) == "5"
 
 
 @pytest.mark.parametrize("name", ["Worker", "DeadLetters"])
-def test_only_failed_records_come_back(resources: Resources, name: str) -> None:
+def test_only_failed_records_are_retried(resources: Resources, name: str) -> None:
     assert source(resources, name)["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 @pytest.mark.parametrize(("name", "queue"), [("Worker", "JobsQueue"), ("DeadLetters", "JobsDeadLetters")])
-def test_a_message_stays_hidden_while_its_function_may_run(resources: Resources, name: str, queue: str) -> None:
+def test_visibility_timeout_exceeds_the_functions_timeout(resources: Resources, name: str, queue: str) -> None:
     assert resources[queue]["Properties"]["VisibilityTimeout"] > resources[name]["Properties"]["Timeout"]
     assert resources[queue]["Properties"]["SqsManagedSseEnabled"] is True
 
 
-def test_the_sweeper_comes_each_minute_and_ends_before_the_next(resources: Resources) -> None:
-    (timer,) = [
+def test_the_sweeper_runs_every_minute_and_ends_before_the_next_run(resources: Resources) -> None:
+    (schedule,) = [
         each["Properties"]
         for each in resources.values()
         if each["Type"] == "AWS::Scheduler::Schedule"
         and each["Properties"]["Target"]["Arn"] == {"Fn::GetAtt": ["Sweeper", "Arn"]}
     ]
-    assert timer["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert resources["Sweeper"]["Properties"]["Timeout"] < 60

@@ -1,4 +1,4 @@
-"""The linters' verdict, on what we wrote and on what SAM makes of it."""
+"""Linters on template.yaml and on SAM's translation of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import subprocess
 import pytest
 from cfnlint.api import ManualArgs, lint
 
+from tests.support import sam as sam_cli
 from tests.support.evaluate import Template
-from tests.template.conftest import REGION, ROOT
+from tests.template.conftest import REGION
+from tools.local.process import ROOT
 
-SAM = ROOT / ".local" / "sam" / "bin" / "sam"
 ONLY_AFTER_TRANSLATION = ["W2001", "W3005"]
-"""SAM writes some parameters' values into its output, where they are unused then, and names dependencies twice."""
+"""SAM copies some parameters' values into its output, which leaves the parameters unused, and repeats dependencies."""
 
 
 def test_source_is_clean() -> None:
@@ -26,11 +27,11 @@ def test_translation_is_clean(template: Template) -> None:
     assert lint(json.dumps(template), config=config) == []
 
 
-def test_sam_finds_it_valid() -> None:
-    if not SAM.exists():
-        pytest.skip("the SAM command line is not installed: make test installs it")
-    command = [str(SAM), "validate", "--lint", "--region", REGION]
-    answer = subprocess.run(
+def test_sam_validate_passes() -> None:
+    if not sam_cli.COMMAND.exists():
+        pytest.skip("the AWS SAM CLI is not installed: `make test` installs it")
+    command = [str(sam_cli.COMMAND), "validate", "--lint", "--region", REGION]
+    result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"SAM_CLI_TELEMETRY": "0"}, capture_output=True, text=True, check=False
     )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert result.returncode == 0, result.stdout + result.stderr

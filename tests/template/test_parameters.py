@@ -1,4 +1,4 @@
-"""A bad value of a parameter fails the deployment, before anything is made; each environment's values are good ones."""
+"""Parameters reject bad values before the deployment creates anything; the environments in samconfig.toml are valid."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from tests.support.evaluate import Template, broken_rules
-from tests.template.conftest import ROOT
+from tools.local.process import ROOT
 
 ENVIRONMENTS = ["dev", "staging", "prod"]
 SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
-BOUNDS = {"AllowedValues", "AllowedPattern", "MinValue"}
+CONSTRAINTS = {"AllowedValues", "AllowedPattern", "MinValue"}
 
 
 def accepts(parameter: dict[str, Any], value: str) -> bool:
-    """Whether CloudFormation takes the value."""
+    """Return whether CloudFormation accepts the value."""
     if "AllowedValues" in parameter:
         return value in map(str, parameter["AllowedValues"])
     if "AllowedPattern" in parameter:
@@ -27,14 +27,14 @@ def accepts(parameter: dict[str, Any], value: str) -> bool:
     return bool(parameter["MinValue"] <= float(value) <= parameter.get("MaxValue", float("inf")))
 
 
-def test_each_is_described_and_bounded_and_has_a_good_default(template: Template) -> None:
+def test_each_has_a_description_a_constraint_and_a_valid_default(template: Template) -> None:
     for name, parameter in template["Parameters"].items():
         assert parameter["Description"], name
-        assert BOUNDS & parameter.keys(), name
+        assert CONSTRAINTS & parameter.keys(), name
         assert accepts(parameter, str(parameter["Default"])), name
 
 
-def test_each_is_shown_in_a_group(template: Template) -> None:
+def test_each_is_in_a_parameter_group(template: Template) -> None:
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     shown = [name for group in groups for name in group["Parameters"]]
     assert sorted(shown) == sorted(template["Parameters"])
@@ -72,7 +72,7 @@ def test_each_is_shown_in_a_group(template: Template) -> None:
         ("LogLevel", "TRACE"),
     ],
 )
-def test_bad_value_is_refused(template: Template, name: str, value: str) -> None:
+def test_invalid_value_is_rejected(template: Template, name: str, value: str) -> None:
     assert not accepts(template["Parameters"][name], value)
 
 
@@ -86,11 +86,11 @@ def test_bad_value_is_refused(template: Template, name: str, value: str) -> None
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
     ],
 )
-def test_good_value_is_taken(template: Template, name: str, value: str) -> None:
+def test_valid_value_is_accepted(template: Template, name: str, value: str) -> None:
     assert accepts(template["Parameters"][name], value)
 
 
-def test_schedules_come_in_pairs_and_with_something_to_provide(template: Template) -> None:
+def test_schedules_need_each_other_and_provisioned_concurrency(template: Template) -> None:
     up, down = {"ScaleUpSchedule": "cron(0 8 * * ? *)"}, {"ScaleDownSchedule": "cron(0 18 * * ? *)"}
     some = {"ProvisionedConcurrency": "1"}
     assert not broken_rules(template)
@@ -102,17 +102,17 @@ def test_schedules_come_in_pairs_and_with_something_to_provide(template: Templat
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_environment_sets_known_parameters_to_good_values(template: Template, environment: str) -> None:
+def test_environment_sets_known_parameters_to_valid_values(template: Template, environment: str) -> None:
     for override in SAMCONFIG[environment]["global"]["parameters"]["parameter_overrides"]:
         name, value = override.split("=", 1)
         assert accepts(template["Parameters"][name], value), override
 
 
-def test_samconfig_knows_the_environments() -> None:
+def test_samconfig_defines_the_environments() -> None:
     assert SAMCONFIG.keys() == {"version", "default", *ENVIRONMENTS}
     for environment in ENVIRONMENTS:
-        everywhere, deploy = (SAMCONFIG[environment][command]["parameters"] for command in ("global", "deploy"))
-        assert everywhere["stack_name"] == f"imagegen-{environment}"  # the Makefile counts on it
+        shared, deploy = (SAMCONFIG[environment][command]["parameters"] for command in ("global", "deploy"))
+        assert shared["stack_name"] == f"imagegen-{environment}"  # the Makefile uses this name
         assert deploy["capabilities"] == "CAPABILITY_IAM"
         assert "resolve_image_repos" not in deploy
 

@@ -1,4 +1,4 @@
-"""Least privilege: each role may do what its function does, to the resources it does it to."""
+"""Least privilege: each role has exactly the actions and resources that its function uses."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.evaluate import Resources, Template, evaluate
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-"""AWS lets these be granted on * only."""
+"""Actions without resource-level permissions: IAM accepts only `*`."""
 
 
 @pytest.fixture(scope="module")
 def roles(template: Template) -> Resources:
-    """With every conditional statement in place."""
+    """The roles of a deployment with a KMS key, so with every conditional statement."""
     resources = evaluate(template, KmsKeyArn=KEY)
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::IAM::Role"}
 
@@ -48,7 +48,7 @@ def test_no_wildcards(roles: Resources) -> None:
             assert (resource == "*") == (action in WITHOUT_RESOURCE)
 
 
-def test_no_managed_policies_but_the_one_api_gateway_asks_for(roles: Resources) -> None:
+def test_only_the_managed_policy_that_api_gateway_requires(roles: Resources) -> None:
     managed = {name: role["ManagedPolicyArns"] for name, role in roles.items() if role.get("ManagedPolicyArns")}
     assert managed == {
         "GatewayAccountRole": [
@@ -63,10 +63,10 @@ WEBHOOKS = {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
 DEAD_LETTERS = {"Fn::GetAtt": ["JobsDeadLetters", "Arn"]}
 IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
-ROWS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
-RECEIVING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-JOBS = {**dict.fromkeys(ROWS, TABLE), "sqs:SendMessage": [QUEUE, WEBHOOKS]}
-DRAWING = {"s3:GetObject": IMAGES, "s3:PutObject": IMAGES, "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
+ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+JOBS = {**dict.fromkeys(ITEM_ACCESS, TABLE), "sqs:SendMessage": [QUEUE, WEBHOOKS]}
+IMAGE_ACCESS = {"s3:GetObject": IMAGES, "s3:PutObject": IMAGES, "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
 
 
 def index(name: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def index(name: str) -> dict[str, str]:
 
 
 def common(name: str) -> dict[str, Any]:
-    """What every function may do."""
+    """Return the grants that every function has."""
     logs = {"Fn::GetAtt": [f"{name}Logs", "Arn"]}
     return {
         "logs:CreateLogStream": logs,
@@ -88,12 +88,12 @@ def common(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("Generator", JOBS | DRAWING),
+        ("Generator", JOBS | IMAGE_ACCESS),
         (
             "Worker",
             JOBS
-            | DRAWING
-            | dict.fromkeys([*RECEIVING, "sqs:ChangeMessageVisibility"], QUEUE)
+            | IMAGE_ACCESS
+            | dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], QUEUE)
             | {"sqs:SendMessage": DEAD_LETTERS},
         ),
         (
@@ -116,7 +116,7 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:GetItem": TABLE,
                 "dynamodb:UpdateItem": TABLE,
                 "sqs:SendMessage": WEBHOOKS,
-                **dict.fromkeys(RECEIVING, DEAD_LETTERS),
+                **dict.fromkeys(CONSUMING, DEAD_LETTERS),
             },
         ),
         (
@@ -125,17 +125,17 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:GetItem": TABLE,
                 "s3:GetObject": IMAGES,
                 "ssm:GetParameter": {"Fn::Sub": SECRETS},
-                **dict.fromkeys([*RECEIVING, "sqs:ChangeMessageVisibility"], WEBHOOKS),
+                **dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], WEBHOOKS),
                 "sqs:SendMessage": {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]},
             },
         ),
     ],
 )
-def test_each_function_may_do_what_it_does(roles: Resources, name: str, own: dict[str, Any]) -> None:
+def test_each_function_has_exactly_its_grants(roles: Resources, name: str, own: dict[str, Any]) -> None:
     assert grants(roles[f"{name}Role"]) == common(name) | own
 
 
-def test_the_worker_sends_to_the_queues_and_buries_what_it_cannot_read(roles: Resources) -> None:
+def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Resources) -> None:
     sent = [each["Resource"] for each in statements(roles["WorkerRole"]) if each["Action"] == "sqs:SendMessage"]
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
@@ -147,16 +147,16 @@ def test_the_key_is_used_through_s3_and_dynamodb_only(roles: Resources, name: st
     assert statement["Condition"] == {"StringEquals": {"kms:ViaService": via}}
 
 
-def test_no_key_no_grant(resources: Resources) -> None:
+def test_no_kms_grants_without_a_key(resources: Resources) -> None:
     assert not [action for action in grants(resources["GeneratorRole"]["Properties"]) if action.startswith("kms:")]
 
 
-def test_timer_invokes_the_alias(roles: Resources) -> None:
+def test_schedules_invoke_the_alias_and_the_sweeper(roles: Resources) -> None:
     assert grants(roles["GeneratorWarmupRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
     assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Sweeper", "Arn"]}}
 
 
-def test_each_role_is_for_one_service(roles: Resources) -> None:
+def test_each_role_trusts_one_service(roles: Resources) -> None:
     trusted = {
         name: [
             service

@@ -18,19 +18,19 @@ LEAVES = [each for each in tree() if not each.__subclasses__()]
 
 
 @pytest.mark.parametrize("error", LEAVES)
-def test_every_error_has_a_code_of_its_own_and_a_status(error: type[ServiceError]) -> None:
+def test_every_error_has_a_unique_code_and_a_status(error: type[ServiceError]) -> None:
     assert error.status in {400, 404, 405, 406, 409, 410, 413, 415, 422, 500, 503, 504}
     assert [other for other in LEAVES if other.code == error.code] == [error]
 
 
-def test_what_may_be_retried_later_says_when() -> None:
+def test_retryable_errors_have_retry_after() -> None:
     for error in LEAVES:
         if error.status in (429, 503) and error.retryable:
             assert "Retry-After" in error().headers
     assert "Retry-After" not in ModelUnavailable("gone").headers
 
 
-def test_a_problem_document_has_every_member_of_the_contract() -> None:
+def test_a_problem_document_has_every_documented_member() -> None:
     error = InvalidRequest(
         [FieldError("seed", "wrong_type", "must be an integer"), FieldError("x", "unknown_field", "?")]
     )
@@ -49,15 +49,15 @@ def test_a_problem_document_has_every_member_of_the_contract() -> None:
     }
 
 
-def test_the_private_part_stays_out_of_the_document() -> None:
+def test_private_details_are_not_in_the_problem_document() -> None:
     error = ModelUnavailable.because("/opt/models/demo/unet", "is missing")
     assert "/opt/models" in error.private
     assert "/opt/models" not in str(error.problem(instance="", request_id=""))
 
 
-def test_405_names_the_methods() -> None:
+def test_405_lists_the_allowed_methods() -> None:
     assert MethodNotAllowed(["POST", "OPTIONS"]).headers == {"Allow": "POST, OPTIONS"}
 
 
-def test_the_tree_is_the_module() -> None:
+def test_every_error_is_defined_in_the_errors_module() -> None:
     assert {each.__module__ for each in tree()} == {errors.__name__}

@@ -1,10 +1,14 @@
-"""What an entrypoint loads when Lambda starts it."""
+"""Modules that each entrypoint imports at startup, and which code reads the environment."""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,18 +17,31 @@ FUNCTION = Path(__file__).resolve().parents[2] / "function"
 DIFFUSERS = {"torch", "diffusers", "transformers", "accelerate"}
 OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers", "openvino_telemetry"}
 ENGINES = DIFFUSERS | OPENVINO
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
+LAYER = FUNCTION.parent / "layers" / "core" / "requirements.txt"
+HIDE = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+"""Makes the top-level packages in `hidden` look as if they were not installed."""
 
 
-def modules_after(code: str) -> set[str]:
-    """Top-level modules in a fresh interpreter once it has run the code."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"],
-        env={**os.environ, "PYTHONPATH": str(FUNCTION), "BUCKET_NAME": "images-bucket"},
+def modules_after(code: str, environment: Mapping[str, str] = os.environ) -> set[str]:
+    """Modules that are loaded after running the code in a new interpreter, by their full names."""
+    completed = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        env={**environment, "PYTHONPATH": str(FUNCTION)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(done.stdout.split())
+    return set(completed.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -34,25 +51,84 @@ def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
     assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
 
 
-def test_the_engine_on_openvino_does_without_torch() -> None:
-    loaded = modules_after("import imagegen.engine_openvino")
+def test_the_openvino_engine_does_not_import_torch() -> None:
+    loaded = modules_after("import imagegen.engines.openvino_engine")
     assert "openvino_genai" in loaded
     assert not loaded & DIFFUSERS
 
 
-def test_jobs_need_nothing_that_the_layer_lacks() -> None:
+def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> None:
     loaded = modules_after(
-        "from imagegen.entrypoints import dead_letters, sweeper\nsweeper.jobs()\ndead_letters.jobs()"
+        "from imagegen.entrypoints import dead_letters, sweeper\n"
+        "sweeper.container.job_recovery\ndead_letters.container.job_recovery"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
-def test_a_delivery_needs_nothing_that_the_layer_lacks() -> None:
-    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.sender()")
+def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.container.webhook_sender")
     assert "standardwebhooks" in loaded
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
-def test_the_zip_function_needs_nothing_that_its_layer_lacks() -> None:
-    loaded = modules_after("from imagegen.entrypoints import api\napi.app.get_openapi_json_schema()")
+def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
+    loaded = modules_after(
+        "from imagegen.api.routes.documentation import openapi_document\n"
+        "from imagegen.entrypoints import api\nopenapi_document(api.app)"
+    )
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
+
+
+@pytest.mark.parametrize("route", sorted(path.stem for path in (FUNCTION / "imagegen/api/routes").glob("[!_]*.py")))
+def test_a_route_is_imported_without_settings_and_only_with_what_all_functions_have(route: str) -> None:
+    loaded = modules_after(f"import imagegen.api.routes.{route}", environment={})
+    assert f"imagegen.api.routes.{route}" in loaded
+    assert not loaded & {*ENGINES, "PIL", "numpy", "boto3", "imagegen.settings", "imagegen.wiring"}
+
+
+def names_in(source: str) -> Iterator[str]:
+    """Every name, attribute and imported name in the code; comments and strings do not count."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                yield name
+
+
+@pytest.mark.parametrize("code", ["os.environ['A']", "os.getenv('A')", "from os import environ as e", "getenv('A')"])
+def test_reading_the_environment_is_noticed(code: str) -> None:
+    assert ENVIRONMENT & set(names_in(code))
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    modules = sorted((FUNCTION / "imagegen").rglob("*.py"))
+    assert len(modules) > 50
+    reading = [path for path in modules if ENVIRONMENT & set(names_in(path.read_text()))]
+    assert [path for path in reading if path != FUNCTION / "imagegen" / "settings.py"] == []
+
+
+def outside_the_layer() -> set[str]:
+    """Installed top-level packages that are not in the layer, whose requirements list boto3 and its dependencies."""
+    layer = set(re.findall(r"^([\w-]+)==", LAYER.read_text(), re.MULTILINE))
+    assert "boto3" in layer
+    return {
+        package
+        for package, distributions in packages_distributions().items()
+        if not layer & {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
+    }
+
+
+@pytest.mark.parametrize(
+    "initialization_type", ["on-demand", "provisioned-concurrency", "snap-start", "lambda-managed-instances"]
+)
+@pytest.mark.parametrize("entrypoint", ["api", "dead_letters", "sweeper", "webhooks"])
+def test_a_zip_entrypoint_starts_with_only_the_layer_installed(entrypoint: str, initialization_type: str) -> None:
+    hidden = outside_the_layer()
+    assert hidden >= {"PIL", "numpy", "torch", "diffusers", "openvino"}
+    started = subprocess.run(
+        [sys.executable, "-c", f"hidden = {hidden}\n{HIDE}\nimport imagegen.entrypoints.{entrypoint}"],
+        env={**os.environ, "PYTHONPATH": str(FUNCTION), "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 0, started.stderr

@@ -1,4 +1,4 @@
-"""How often the demo model draws what its caption says, on captions left out of its training (`make demo-accuracy`)."""
+"""Accuracy of the demo model on captions held out from its training (`make demo-accuracy`)."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagegen import manifest
-from imagegen.engine_openvino import OpenVINOEngine
-from imagegen.engine_torch import TorchEngine
-from imagegen.ports import Backend, Engine
-from imagegen.processor import fastest_precision, vcpus
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, resolve
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
+from imagegen.engines.cpu import fastest_precision, vcpus
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.torch_engine import TorchEngine
+from imagegen.generation.planner import Planner
+from imagegen.generation.ports import Backend, Engine
+from imagegen.generation.request import GenerateRequest
 from models.training.scenes import Scene, random_scene
-from tests.conftest import MODELS
 from tools.accuracy.shape_checker import Verdict, judge
+from tools.local.process import ROOT
 
-FULL = 300
+MODELS = ROOT / ".local" / "models"
+"""Models prepared by `make`."""
+COUNT = 300
 SEED = 2026
+"""Of the captions; an image's seed is its index."""
+_PLANNER = Planner(REGISTRY, "demo", [Backend("torch", "cpu", "float32", "supports every scheduler")])
 
 
 @dataclass
 class Tally:
-    """Verdicts on pictures of one kind, with the captions that went wrong."""
+    """Verdicts on images of one kind, and the captions of the wrong ones."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     @property
     def right(self) -> float:
+        """Share of images that match their caption in every part, 0 to 1."""
         return sum(verdict.right for verdict in self.verdicts) / len(self.verdicts)
 
     def row(self, name: str) -> str:
+        """Return the row of the Markdown table, without the engine's cell."""
         count = len(self.verdicts)
         parts = [
             sum(getattr(verdict, part) for verdict in self.verdicts) / count
@@ -44,11 +51,14 @@ class Tally:
 
 
 def measure(engine: Engine, *, two: bool, count: int, **fields: object) -> Tally:
-    """Draw and judge `count` held-out scenes of one or two objects; each has a seed of its own."""
+    """Generate and judge images of `count` held-out scenes, with two objects if `two`, else one.
+
+    `fields` are further request fields.
+    """
     tally = Tally()
     for index, scene in enumerate(_scenes(two=two, count=count)):
-        request = GenerateRequest.parse({"prompt": scene.caption(), **fields})
-        generated = engine.generate(resolve(request, REGISTRY["demo"], seed=index), lambda step, of: None)
+        request = GenerateRequest.parse({"prompt": scene.caption(), "seed": index, **fields})
+        generated = engine.generate(_PLANNER.plan(request).spec, lambda step, of: None)
         verdict = judge(generated.images[0], scene)
         tally.verdicts.append(verdict)
         if not verdict.right:
@@ -63,7 +73,7 @@ def _scenes(*, two: bool, count: int) -> Iterator[Scene]:
 
 
 def backends() -> list[Backend]:
-    """The reference, and OpenVINO in every type that this processor computes fast."""
+    """Return torch float32 as the reference, and OpenVINO in float32 and the processor's fastest type."""
     threads = vcpus(memory_mb=10240)
     precisions = dict.fromkeys(["float32", fastest_precision().name])
     return [
@@ -73,6 +83,7 @@ def backends() -> list[Backend]:
 
 
 def load(backend: Backend, models: Path) -> Engine:
+    """Load the demo model from the folder of prepared models."""
     folder = models / "demo" / backend.engine
     verified = manifest.begin_verifying(folder)
     if backend.engine == "torch":
@@ -82,7 +93,7 @@ def load(backend: Backend, models: Path) -> Engine:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=FULL, help="captions of each kind")
+    parser.add_argument("--count", type=int, default=COUNT, help="captions of each kind (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=REGISTRY["demo"].defaults.num_inference_steps)
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of the prepared models")
     arguments = parser.parse_args()

@@ -1,1 +1,1 @@
-"""`make bench`: the handler everybody writes against ours, interleaved, and both against what the machine can do."""
+"""`make bench`: the product against a naive diffusers handler, interleaved, and against the machine's roofline."""

@@ -1,4 +1,4 @@
-"""The networks of Stable Diffusion 1.5 in their true sizes, filled at random in seconds."""
+"""The networks of Stable Diffusion 1.5 at full size, with random weights that take seconds to generate."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 TOKENS: Final = 77
 WIDTH: Final = 768
-"""Of a token's embedding."""
+"""Size of a token's embedding."""
 VOCABULARY: Final = 49408
 LATENTS: Final = 4
 
 
 def unet() -> Any:
-    """860 million parameters; without memory on the meta device."""
+    """Return the UNet: 860 million parameters, which take no memory on the meta device."""
     return UNet2DConditionModel(sample_size=64, cross_attention_dim=WIDTH, attention_head_dim=8)
 
 
 def autoencoder() -> Any:
+    """Return the checkpoint's own autoencoder, for 512 x 512."""
     return AutoencoderKL(
         block_out_channels=(128, 256, 512, 512),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -33,10 +34,12 @@ def autoencoder() -> Any:
 
 
 def tiny_autoencoder() -> Any:
+    """Return a TAESD autoencoder."""
     return AutoencoderTiny(latent_channels=LATENTS)
 
 
 def text_encoder() -> Any:
+    """Return CLIP ViT-L/14's text encoder."""
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=VOCABULARY,
@@ -54,6 +57,7 @@ def text_encoder() -> Any:
 
 
 def scheduler() -> Any:
+    """Return the checkpoint's default scheduler, PNDM."""
     return PNDMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -65,9 +69,9 @@ def scheduler() -> Any:
 
 
 def filled(network: nn.Module) -> nn.Module:
-    """A network from the meta device with values that keep activations in range, in float16.
+    """Return a network from the meta device in float16, with random weights that keep activations in range.
 
-    Not the constructors' own initialisation, which takes a minute and more.
+    The constructors' own initialization takes more than a minute.
     """
     network = network.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""What one child process is asked to do; it crosses the process border as JSON."""
+"""The task of one benchmark process, passed to it as JSON."""
 
 from __future__ import annotations
 
@@ -6,33 +6,35 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 PROMPT = "a small red circle above a large blue square on a white background"
+OPENVINO_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
+"""Values of INFERENCE_PRECISION_HINT."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One way to make images; `program` is the module that does it.
-
-    `threads` 0 means one per vCPU; `isa` limits oneDNN (ONEDNN_MAX_CPU_ISA).
-    """
+    """One way to generate images."""
 
     id: str
     program: Literal["naive", "product", "ready", "peer_optimum", "peer_sd_cpp"]
+    """Module of tools.bench that runs the case."""
     model: str
     size: int
     steps: int
     guidance: float
     scheduler: str = ""
-    """For ours; the naive handler takes what the model's folder names."""
+    """For the product only; the naive handler uses the scheduler in the model's folder."""
     precision: Literal["float32", "bfloat16"] = "float32"
     threads: int = 0
+    """0 means one per vCPU."""
     isa: Literal["", "AVX2"] = ""
+    """Instruction set limit for oneDNN (ONEDNN_MAX_CPU_ISA)."""
     images: int = 2
-    """The first one cold, the others warm."""
+    """The first image is cold, the others are warm."""
     rounds: int = 5
-    """How many rounds at most run it: fewer where a run takes a minute and little hangs on it."""
+    """Maximum number of rounds that include the case: fewer if a run takes a minute and its precision matters less."""
 
     def event(self) -> dict[str, Any]:
-        """A direct invocation. Without a seed, so that no image comes from the cache."""
+        """Return the event of a direct invocation. It has no seed, so no image comes from the cache."""
         return {
             "prompt": PROMPT,
             "model": self.model,

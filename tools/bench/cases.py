@@ -1,4 +1,4 @@
-"""What is compared. Each case is one process that makes a cold and a warm image."""
+"""The cases to compare. Each one is a process that generates a cold and a warm image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.bench.case import Case
 from tools.bench.models import DEMO, FULL, TINY
 
 NAIVE: Final = Case("naive", "naive", FULL.id, size=512, steps=4, guidance=7.5)
-"""Guidance, scheduler (PNDM, five UNet calls for four steps) and decoder are those that diffusers takes by itself."""
+"""Guidance, scheduler (PNDM, five UNet calls for four steps) and decoder are diffusers' defaults."""
 F32: Final = Case("f32", "product", TINY.id, size=512, steps=4, guidance=0.0, scheduler="euler")
 BF16: Final = replace(F32, id="bf16", precision="bfloat16")
 EQUAL: Final = Case("equal", "product", FULL.id, size=512, steps=4, guidance=7.5, scheduler="pndm", rounds=3)
@@ -25,17 +25,17 @@ READY: Final = replace(F32, id="ready", program="ready")
 READY_BF16: Final = replace(BF16, id="ready-bf16", program="ready")
 DEMO_READY: Final = replace(DEMO_F32, id="demo-ready", program="ready")
 READY_OF: Final = {F32.id: READY.id, BF16.id: READY_BF16.id, DEMO_F32.id: DEMO_READY.id}
-"""Ours loads in the background of its first image, so that readiness has processes of its own."""
+"""The product still loads in the background during its first image, so readiness is measured in separate processes."""
 OVERHEAD: Final = replace(DEMO_F32, id="overhead", steps=4)
 
 
 def one_round(*, bfloat16: bool, quick: bool, peers: Sequence[Case] = ()) -> list[Case]:
-    """Every case once, naive and ours in turn. bfloat16 only where the processor computes it."""
-    ours = [F32, READY, BF16, READY_BF16, EQUAL, ONE_THREAD, ONE_THREAD_BF16]
+    """Return every case once, naive and product interleaved; bfloat16 cases only if `bfloat16`."""
+    product = [F32, READY, BF16, READY_BF16, EQUAL, ONE_THREAD, ONE_THREAD_BF16]
     demo = [DEMO_NAIVE, DEMO_F32, DEMO_READY, DEMO_BF16]
-    left_out = {ONE_THREAD_BF16} if quick else set()
+    skipped = {ONE_THREAD_BF16} if quick else set()
     return [
         case
-        for case in (NAIVE, *ours, *demo, NAIVE_AVX2, F32_AVX2, *peers)
-        if case not in left_out and (bfloat16 or case.precision != "bfloat16")
+        for case in (NAIVE, *product, *demo, NAIVE_AVX2, F32_AVX2, *peers)
+        if case not in skipped and (bfloat16 or case.precision != "bfloat16")
     ]

@@ -1,4 +1,4 @@
-"""Times the real service at its ports. Engines, store and encoder are wrapped, never altered."""
+"""Time the real service at its ports: engines, store and encoder are wrapped, not changed."""
 
 from __future__ import annotations
 
@@ -7,44 +7,48 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagegen import service, wiring
-from imagegen.ports import Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
-from imagegen.registry import Model
-from imagegen.request import Generation
+from imagegen.catalog.registry import Model
+from imagegen.generation import service
+from imagegen.generation.ports import Backend, Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.spec import GenerationSpec
+from imagegen.wiring import Container
 
 
 @dataclass
 class Request:
-    """Seconds that one request spent behind each seam. `stepping_s`, ours again, lies within `engine_s`."""
+    """Seconds that one request spent in each port."""
 
     engine_s: float = 0.0
     stepping_s: float = 0.0
+    """Step callbacks: the product's own work, included in `engine_s`."""
     encode_s: float = 0.0
     s3_s: float = 0.0
     steps: list[float] = field(default_factory=list)
-    """The moment of each step's report."""
+    """Clock at each step callback (time.perf_counter)."""
     generated: Generated | None = None
 
     @property
     def outside_s(self) -> float:
-        """What is not our handler's own work."""
+        """Seconds that are not the handler's own work."""
         return self.engine_s - self.stepping_s + self.encode_s + self.s3_s
 
 
-class Seams:
-    """One stopwatch for all wrappers; `begin` starts a request."""
+class Instrument:
+    """Puts timing wrappers around the parts of a container; `begin` starts a request."""
 
-    def __init__(self, on_ready: Callable[[], None]):
+    def __init__(self, container: Container, on_ready: Callable[[], None]):
         self.request = Request()
         self._on_ready = on_ready
-        _wrap(wiring, "build_engines", lambda build: lambda *given: TimedEngines(build(*given), self))
-        _wrap(wiring, "build_store", lambda build: lambda *given: TimedStore(build(*given), self))
-        _wrap(service, "encode", self._timed_encode)
+        container.engines = TimedEngines(container.engines, self)
+        container.image_store = TimedStore(container.image_store, self)
+        service.encode = self._timed_encode(service.encode)  # type: ignore[attr-defined]
 
     def begin(self) -> None:
+        """Reset the timings for the next request."""
         self.request = Request()
 
     def ready(self) -> None:
+        """Report that an engine has been loaded."""
         self._on_ready()
 
     def _timed_encode(self, encode: Callable[..., bytes]) -> Callable[..., bytes]:
@@ -57,35 +61,33 @@ class Seams:
         return timed
 
 
-def _wrap(module: object, name: str, wrapper: Callable[[Any], Any]) -> None:
-    setattr(module, name, wrapper(getattr(module, name)))
-
-
 class TimedEngines:
-    """Engines whose first readiness is told and whose engines are timed."""
+    """Wraps Engines: reports a loaded engine to the instrument, and returns timed engines."""
 
-    def __init__(self, engines: Engines, seams: Seams):
+    def __init__(self, engines: Engines, instrument: Instrument):
         self._engines = engines
-        self._seams = seams
+        self._instrument = instrument
 
-    def resident(self, model: Model, *arguments: Any) -> Resident:
-        resident = self._engines.resident(model, *arguments)
+    def holds(self, model: Model, backend: Backend) -> bool:
+        return self._engines.holds(model, backend)
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
+        resident = self._engines.resident(model, backend)
         if resident.load_s > 0:
-            self._seams.ready()
-        return Resident(TimedEngine(resident.engine, self._seams), resident.load_s)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engines, name)
+            self._instrument.ready()
+        return Resident(TimedEngine(resident.engine, self._instrument), resident.load_s)
 
 
 class TimedEngine:
-    def __init__(self, engine: Engine, seams: Seams):
+    """An engine whose generations and step callbacks are timed."""
+
+    def __init__(self, engine: Engine, instrument: Instrument):
         self._engine = engine
-        self._seams = seams
+        self._instrument = instrument
         self.close = engine.close
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        request = self._seams.request
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        request = self._instrument.request
 
         def timed_step(step: int, of: int) -> None:
             started = time.perf_counter()
@@ -94,27 +96,27 @@ class TimedEngine:
             request.stepping_s += time.perf_counter() - started
 
         started = time.perf_counter()
-        request.generated = self._engine.generate(generation, timed_step)
+        request.generated = self._engine.generate(spec, timed_step)
         request.engine_s += time.perf_counter() - started
         return request.generated
 
 
 class TimedStore:
-    """A store whose calls over the network are timed; signing a URL is the handler's own work."""
+    """A store whose network calls are timed. Signing a URL is not: that is the handler's own work."""
 
-    def __init__(self, store: ImageStore, seams: Seams):
+    def __init__(self, store: ImageStore, instrument: Instrument):
         self._store = store
-        self._seams = seams
+        self._instrument = instrument
         self.sign = store.sign
 
     def find(self, key: str) -> StoredImage | None:
         started = time.perf_counter()
         found = self._store.find(key)
-        self._seams.request.s3_s += time.perf_counter() - started
+        self._instrument.request.s3_s += time.perf_counter() - started
         return found
 
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
         started = time.perf_counter()
         stored = self._store.put(key, body, content_type, warnings=warnings, overwrite=overwrite)
-        self._seams.request.s3_s += time.perf_counter() - started
+        self._instrument.request.s3_s += time.perf_counter() - started
         return stored

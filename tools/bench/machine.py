@@ -1,4 +1,4 @@
-"""The machine and the versions that a measurement holds for."""
+"""Description of the machine and of library versions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ INSTRUCTION_SETS: Final = (
     *("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8"),
     *("asimdhp", "bf16", "i8mm", "sve"),
 )
-"""Of x86 and Arm, as far as they matter for matrix products."""
+"""Instruction sets of x86 and Arm that matter for matrix products."""
 BFLOAT16: Final = {"avx512_bf16", "amx_bf16"}
 PACKAGES: Final = ("openvino", "openvino-genai", "torch", "diffusers", "transformers", "boto3", "pillow")
 
 
 def describe() -> dict[str, Any]:
+    """Return processor, memory, load, kernel and versions, for the report."""
     text = _CPUINFO.read_text()
     found = set((_value(text, "flags") or _value(text, "Features")).split())
     return {
@@ -36,6 +37,7 @@ def describe() -> dict[str, Any]:
 
 
 def computes_bfloat16(machine: dict[str, Any]) -> bool:
+    """Return whether the described processor has bfloat16 instructions."""
     return not BFLOAT16.isdisjoint(machine["instruction_sets"])
 
 

@@ -1,4 +1,4 @@
-"""Starts the child processes, one at a time, each in the same surroundings, and collects what they measured."""
+"""Run the child processes, one at a time and in identical environments, and collect their results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tools.bench import models, peers
 from tools.bench.case import Case
-from tools.bench.measured import Bound, Overhead, Run
+from tools.bench.measurements import Overhead, Roofline, Run
 from tools.bench.plan import BenchError
 from tools.local import job_resources
 
@@ -26,14 +26,14 @@ BUCKET: Final = "images-bucket"
 TABLE: Final = "jobs-table"
 REGION: Final = "us-east-1"
 MEMORY_MB: Final = 10240
-_KEPT: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
-_LIMIT_SECONDS: Final = 900.0
+_INHERITED: Final = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
+_TIMEOUT_SECONDS: Final = 900.0
 _IMPORT = "import time; started = time.perf_counter(); import {module}; print(time.perf_counter() - started)"
 _CHUNK: Final = 16 * 1024**2
 
 
 class Bench:
-    """Runs measurements, and raises BenchError. Output of the children goes to one file each under `home`/logs."""
+    """Runs measurements; every method raises BenchError if a child fails. Children log to `home`/logs."""
 
     def __init__(self, home: Path, endpoint: str):
         self._home = home
@@ -41,12 +41,13 @@ class Bench:
         (home / "logs").mkdir(parents=True, exist_ok=True)
 
     def run(self, case: Case) -> Run:
+        """Run the case in a new process."""
         model = next(each for each in (*models.RANDOM, models.DEMO) if each.id == case.model)
         folder = models.prepared(model) if case.program in ("product", "ready") else models.source(model)
         interpreter = sys.executable
         if case.program == peers.OPTIMUM.program:
             folder, interpreter = peers.optimum_folder(folder), peers.python()
-        _read(folder)
+        _warm_page_cache(folder)
         extra = {
             "CHECKPOINT": str(folder),
             "MODEL_IDS": case.model,
@@ -55,15 +56,20 @@ class Bench:
         } | ({"ONEDNN_MAX_CPU_ISA": case.isa} if case.isa else {})
         return Run.parse(self._child(case.program, case.id, asdict(case), extra, interpreter))
 
-    def bound(self, precisions: list[str], repeats: int) -> Bound:
-        return Bound.parse(self._child("roofline", "roofline", {"precisions": precisions, "repeats": repeats}, {}))
+    def roofline(self, precisions: list[str], repeats: int) -> Roofline:
+        """Measure the machine's convolution rates, each the median of `repeats` runs."""
+        return Roofline.parse(self._child("roofline", "roofline", {"precisions": precisions, "repeats": repeats}, {}))
 
     def overhead(self, case: Case, requests: int) -> Overhead:
+        """Measure the handler's overhead over `requests` requests, both through the gateway and invoked directly."""
         task = {**asdict(case), "requests": requests}
         return Overhead(**self._child("overhead", "overhead", task, {"PRECISION": case.precision, "THREADS": "0"}))
 
     def import_s(self, module: str, repeats: int) -> float:
-        """Median over fresh interpreters, the first left out: it compiles the bytecode that an image ships with."""
+        """Return the median import time of `module` in seconds, over `repeats` new interpreters.
+
+        The first import is discarded: it compiles bytecode, which images already contain.
+        """
         log = self._home / "logs" / "import.log"
         seconds = []
         for _ in range(repeats + 1):
@@ -72,6 +78,7 @@ class Bench:
         return median(seconds[1:])
 
     def prepare(self) -> None:
+        """Create and prepare the models that are missing."""
         self._python(["-m", "tools.bench.weights"], "weights", self._environment({}))
 
     def _child(
@@ -79,11 +86,11 @@ class Bench:
     ) -> dict[str, Any]:
         environment = self._environment(extra)
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "answer.json"
+            out = Path(folder) / "result.json"
             arguments = ["-m", f"tools.bench.{module}", json.dumps(task), repr(time.monotonic()), str(out)]
             self._python(arguments, name, environment, interpreter)
-            answer: dict[str, Any] = json.loads(out.read_text())
-        return answer
+            result: dict[str, Any] = json.loads(out.read_text())
+        return result
 
     def _python(
         self, arguments: list[str], name: str, environment: dict[str, str], interpreter: str = sys.executable
@@ -98,16 +105,17 @@ class Bench:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    timeout=_LIMIT_SECONDS,
+                    timeout=_TIMEOUT_SECONDS,
                     check=True,
                 )
-        except subprocess.SubprocessError as error:
-            how = f"exit code {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else "no answer"
-            raise BenchError(f"{name} ended with {how}; its output is in {log}") from error
+        except subprocess.CalledProcessError as error:
+            raise BenchError(f"{name} failed with exit code {error.returncode}; its output is in {log}") from error
+        except subprocess.TimeoutExpired as error:
+            raise BenchError(f"{name} timed out after {_TIMEOUT_SECONDS:.0f} s; its output is in {log}") from error
 
     def _environment(self, extra: dict[str, str]) -> dict[str, str]:
-        """What a function's environment holds; nothing of the developer's own AWS set-up."""
-        return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
+        """Return a Lambda function's environment, without the developer's own AWS configuration."""
+        return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": REGION,
@@ -137,8 +145,7 @@ class Bench:
 
 @contextmanager
 def image_store() -> Iterator[str]:
-    """S3 as moto plays it, on a port of its own of this machine, with the bucket and the leases' table; yields its
-    address."""
+    """Run a moto server with the image bucket and the lease table on a free local port; yield its URL."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -156,8 +163,8 @@ def image_store() -> Iterator[str]:
         server.stop()
 
 
-def _read(folder: Path) -> None:
-    """Have the page cache hold the files that will be loaded."""
+def _warm_page_cache(folder: Path) -> None:
+    """Read all files in `folder`, so that loading them measures no disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb", buffering=0) as file:

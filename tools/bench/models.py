@@ -1,7 +1,7 @@
-"""The models that are measured: random weights in the shape of Stable Diffusion 1.5, and the demo model.
+"""The benchmark's models: Stable Diffusion 1.5 with random weights, and the demo model.
 
-Random weights are right for time and memory and say nothing about pictures. They are no entry of the product's
-registry: a process that measures adds them to its own copy.
+Random weights need the same time and memory as real ones; the images are noise. The product's registry does not
+contain them: each benchmark process registers them for itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from imagegen.registry import REGISTRY, Defaults, Limits, MemoryNeed, Model
+from imagegen.catalog.registry import REGISTRY, Defaults, MemoryNeed, Model, ModelLimits
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOME: Final = ROOT / ".local" / "bench"
@@ -23,22 +23,23 @@ FULL: Final = Model(
     source="folder",
     revision="random",
     defaults=Defaults(512, 512, num_inference_steps=4, guidance_scale=0.0, scheduler="euler"),
-    limits=Limits(min_size=256, max_size=768, max_steps=50),
+    limits=ModelLimits(min_size=256, max_size=768, max_steps=50),
     memory_mb=MemoryNeed(float32=10_000, half=10_000),
     schedulers=("euler", "pndm"),
 )
-"""With the decoder that the checkpoint comes with."""
+"""With the checkpoint's own decoder (AutoencoderKL)."""
 TINY: Final = replace(FULL, id="random-sd15-tiny")
-"""With a tiny decoder of the TAESD family in its place."""
+"""With a tiny decoder (TAESD) instead."""
 RANDOM: Final = (FULL, TINY)
 
 
 def source(model: Model) -> Path:
-    """The model's folder in diffusers layout: what the naive handler loads, and what is prepared for ours."""
+    """Return the model's folder in diffusers layout. The naive handler loads it; the product loads `prepared`."""
     return ROOT / "function" / "models" / model.id if model == DEMO else HOME / "sources" / model.id
 
 
 def prepared(model: Model) -> Path:
+    """Return the model's folder as `models.prepare` writes it for OpenVINO."""
     return PREPARED / model.id / "openvino"
 
 

@@ -1,7 +1,7 @@
-"""The handler everybody writes: diffusers as its own examples use it, loaded by the first request, PNG to S3.
+"""The naive handler: diffusers as in its own examples, loaded by the first request, PNG stored in S3.
 
-Fairly so: nothing is loaded at import, all vCPUs compute, the weights are on a local disk. The hooks that time it
-cost microseconds.
+The comparison is fair: nothing is loaded at import, all vCPUs compute, the weights are on a local disk, and the timing
+hooks cost microseconds.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from diffusers import StableDiffusionPipeline
 
 from tools.bench.case import Case
 from tools.bench.child import Child
-from tools.bench.measured import Image
+from tools.bench.measurements import Image
 
 s3 = boto3.client("s3")
 pipeline: Any = None
 
 
 def load() -> Any:
+    """Return the pipeline; the first call loads it."""
     global pipeline
     if pipeline is None:
         torch.set_num_threads(int(os.environ["THREADS"]) or len(os.sched_getaffinity(0)))
@@ -37,6 +38,7 @@ def load() -> Any:
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Generate an image, store it, and return its presigned URL."""
     image = load()(
         event["prompt"],
         width=event["width"],
@@ -52,7 +54,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 class Timed:
-    """Seconds that a module's calls take."""
+    """Records the seconds of each call of a torch module."""
 
     def __init__(self, module: torch.nn.Module):
         self.seconds: list[float] = []
@@ -81,7 +83,7 @@ def main() -> None:
         handler(case.event(), None)
         return Image(time.perf_counter() - started, len(unet.seconds), median(unet.seconds), decoder.seconds[-1])
 
-    child.draw(case.images, request, import_s=import_s, ready_s=lambda: ready_s)
+    child.run_requests(case.images, request, import_s=import_s, ready_s=lambda: ready_s)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What our handler costs around the engine: everything but the model, the PNG encoder and S3, warm.
+"""The handler's own time in a warm request: everything except the model, the PNG encoder and S3.
 
-Invoked through the gateway and directly in turn, with the demo model, since the overhead does not depend on it.
-Signing the URL, hashing, validating, logging, metrics and each step's look at the deadline count as ours.
+Requests alternate between gateway events and direct invocations. They use the demo model, because the overhead does not
+depend on the model. Signing the URL, hashing, validation, logging, metrics and the deadline check in each step count as
+the handler's own time.
 """
 
 from __future__ import annotations
@@ -15,36 +16,36 @@ from typing import Any
 from imagegen.entrypoints import generator
 from tools.bench.case import Case
 from tools.bench.child import Child
-from tools.bench.measured import Overhead
+from tools.bench.measurements import Overhead
 from tools.lambda_event import Context, api_event
 
 
 def main() -> None:
     child = Child()
-    from tools.bench.instrument import Request, Seams
+    from tools.bench.instrument import Instrument, Request
 
     requests = child.task.pop("requests")
     case = Case(**child.task)
-    seams = Seams(on_ready=lambda: None)
+    instrument = Instrument(generator.container, on_ready=lambda: None)
 
     def overhead_s(make_event: Callable[[], dict[str, Any]]) -> tuple[float, Request]:
         event = make_event()
-        seams.begin()
+        instrument.begin()
         started = time.perf_counter()
-        answer = generator.handler(event, Context())
+        response = generator.handler(event, Context())
         seconds = time.perf_counter() - started
-        if seams.request.generated is None:
-            raise RuntimeError(f"nothing was generated: {answer}")
-        return seconds - seams.request.outside_s, seams.request
+        if instrument.request.generated is None:
+            raise RuntimeError(f"nothing was generated: {response}")
+        return seconds - instrument.request.outside_s, instrument.request
 
     def through_the_gateway() -> dict[str, Any]:
         return api_event(case.event())
 
-    for _ in range(3):  # loads, then lets caches fill
+    for _ in range(3):  # load the model, then fill caches
         overhead_s(through_the_gateway), overhead_s(case.event)
     measured = [(overhead_s(through_the_gateway), overhead_s(case.event)) for _ in range(requests)]
     each = [request for pair in measured for _, request in pair]
-    child.answer(
+    child.write_result(
         asdict(
             Overhead(
                 gateway_ms=1000 * median(gateway for (gateway, _), _ in measured),

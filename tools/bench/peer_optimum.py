@@ -1,18 +1,15 @@
-"""diffusers on OpenVINO through optimum-intel, as its documentation shows it. Runs in an environment of its own."""
+"""diffusers on OpenVINO through optimum-intel, as in its documentation. Runs in a separate Python environment."""
 
 from __future__ import annotations
 
 import os
 import time
 from io import BytesIO
-from typing import Any, Final
+from typing import Any
 
-from tools.bench.case import Case
+from tools.bench.case import OPENVINO_PRECISION, Case
 from tools.bench.child import Child
-from tools.bench.measured import Image
-
-_HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
-"""By itself OpenVINO takes the fastest type, as ours does; the comparison is of equals."""
+from tools.bench.measurements import Image
 
 
 def main() -> None:
@@ -21,7 +18,8 @@ def main() -> None:
     from optimum.intel import OVStableDiffusionPipeline
 
     import_s = child.since_start()
-    hint = {"INFERENCE_PRECISION_HINT": _HINTS[case.precision]}
+    # Set explicitly, as for the product: OpenVINO defaults to the fastest type.
+    hint = {"INFERENCE_PRECISION_HINT": OPENVINO_PRECISION[case.precision]}
     pipeline = OVStableDiffusionPipeline.from_pretrained(os.environ["CHECKPOINT"], compile=False, ov_config=hint)
     pipeline.reshape(1, case.size, case.size, 1)
     pipeline.compile()
@@ -49,7 +47,7 @@ def main() -> None:
         step_s = (moments[-1] - moments[0]) / (len(moments) - 1)
         return Image(ended - started, len(moments), step_s, decode_s=ended - moments[-1])
 
-    child.draw(case.images, request, import_s=import_s, ready_s=lambda: ready_s)
+    child.run_requests(case.images, request, import_s=import_s, ready_s=lambda: ready_s)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""stable-diffusion.cpp's program, from its start to the picture's file. It draws one and ends, so none is warm."""
+"""The command line of stable-diffusion.cpp, from its start to the image file. It exits after one, so none is warm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.bench.case import Case
 from tools.bench.child import Child
-from tools.bench.measured import Image, Run
+from tools.bench.measurements import Image, Run
 
 
 def main() -> None:
@@ -34,10 +34,10 @@ def main() -> None:
         started = time.perf_counter()
         subprocess.run(["sd-cli", *(str(each) for option in options.items() for each in option)], check=True)
         seconds = time.perf_counter() - started
-    nothing = float("nan")
-    image = Image(seconds, case.steps, nothing, nothing)
+    unknown = float("nan")
+    image = Image(seconds, case.steps, unknown, unknown)
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    child.answer(asdict(Run(nothing, nothing, child.since_start() - started_s, [image], peak_mb, peak_mb)))
+    child.write_result(asdict(Run(unknown, unknown, child.since_start() - started_s, [image], peak_mb, peak_mb)))
 
 
 if __name__ == "__main__":

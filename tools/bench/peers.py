@@ -1,7 +1,7 @@
-"""Other ways to run the same checkpoint on a CPU, measured where they are installed, doing the naive handler's work.
+"""Other ways to run the naive handler's checkpoint and parameters on a CPU, measured if they are installed.
 
-optimum-intel pins older libraries than ours and therefore wants an environment of its own: PEER_PYTHON names its
-interpreter. stable-diffusion.cpp is found as `sd-cli`, the name of its program, on PATH.
+optimum-intel pins older libraries than this project and needs its own environment: PEER_PYTHON is its interpreter.
+stable-diffusion.cpp is expected on PATH as `sd-cli`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ OVStableDiffusionPipeline.from_pretrained(sys.argv[1], export=True, compile=Fals
 
 
 def python() -> str:
-    """The interpreter that has optimum-intel, if any has."""
+    """Return the interpreter to look for optimum-intel in: PEER_PYTHON, or this one."""
     return os.environ.get("PEER_PYTHON", sys.executable)
 
 
 def installed() -> list[Case]:
-    found = "import importlib.metadata; importlib.metadata.version('optimum-intel')"
-    has_optimum = subprocess.run([python(), "-c", found], capture_output=True, check=False).returncode == 0
+    """Return the cases whose programs are installed."""
+    look_up = "import importlib.metadata; importlib.metadata.version('optimum-intel')"
+    has_optimum = subprocess.run([python(), "-c", look_up], capture_output=True, check=False).returncode == 0
     has_sd_cpp = shutil.which("sd-cli") is not None
-    return [case for case, is_there in ((OPTIMUM, has_optimum), (SD_CPP, has_sd_cpp)) if is_there]
+    return [case for case, is_installed in ((OPTIMUM, has_optimum), (SD_CPP, has_sd_cpp)) if is_installed]
 
 
 def optimum_folder(source: Path) -> Path:
-    """The checkpoint as optimum-intel exports it: minutes, once."""
+    """Return the folder of the checkpoint exported by optimum-intel. The first call exports it, which takes minutes."""
     folder = source.with_name(f"{source.name}-{OPTIMUM.id}")
     if not folder.exists():
         print(f"exporting {folder}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""In which order cases run, how often, and when it is time to stop."""
+"""Order and number of runs, and the time budget."""
 
 from __future__ import annotations
 
@@ -10,61 +10,63 @@ from typing import Final, Protocol
 
 from tools.bench.case import Case
 from tools.bench.cases import ONE_THREAD
-from tools.bench.measured import Bound, Run
+from tools.bench.measurements import Roofline, Run
 
 ROUNDS: Final = 5
 QUICK_ROUNDS: Final = 3
 SLOW_IMAGES, QUICK_SLOW_IMAGES = 3, 1
-"""In so many rounds a warm image is drawn that takes longer than SLOW_SECONDS."""
+"""Number of rounds that generate a warm image if it takes longer than SLOW_SECONDS."""
 SLOW_SECONDS: Final = 10.0
 QUICK_MINUTES: Final = 13.5
-"""In quick mode nothing is started that would end later, save what no run has measured yet."""
+"""In quick mode, no run starts that would end later, except the first run of a case."""
 
 
 class BenchError(RuntimeError):
-    """A child failed; the message says where its output is."""
+    """A child process failed; the message names its log file."""
 
 
 class Runner(Protocol):
-    """Raises BenchError."""
+    """Runs measurements; raises BenchError if one fails."""
 
     def run(self, case: Case) -> Run: ...
 
-    def bound(self, precisions: list[str], repeats: int) -> Bound: ...
+    def roofline(self, precisions: list[str], repeats: int) -> Roofline: ...
 
 
 @dataclass
 class Results:
-    """Of each case its runs, and of a case that failed the reason."""
+    """Runs and failure messages by case id."""
 
     runs: dict[str, list[Run]] = field(default_factory=dict)
-    bounds: list[Bound] = field(default_factory=list)
+    rooflines: list[Roofline] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Budget:
-    """Whether one more run fits."""
+    """Time budget of a benchmark, and how long each run took last time."""
 
     seconds: float
     clock: Callable[[], float] = time.monotonic
+    """Returns seconds."""
 
     def __post_init__(self) -> None:
         self._started = self.clock()
         self._took: dict[str, float] = {}
 
     def fits(self, name: str) -> bool:
-        """What was never run fits always: a figure of one run is better than none."""
+        """Return whether another run fits. The first run always does: one measurement is better than none."""
         if name not in self._took:
             return True
         return self.elapsed() + self._took[name] <= self.seconds
 
     def elapsed(self) -> float:
+        """Return seconds since the budget was created."""
         return self.clock() - self._started
 
     @contextmanager
     def taking(self, name: str) -> Iterator[None]:
-        """Remember how long the body took."""
+        """Record how long the body takes."""
         started = self.elapsed()
         yield
         self._took[name] = self.elapsed() - started
@@ -72,26 +74,26 @@ class Budget:
 
 @dataclass
 class Plan:
-    """Interleaved: every round runs each case once at most, so that a slow minute of the machine hits all alike."""
+    """Interleaved runs: each round runs every case at most once, so a slow minute of the machine affects all alike."""
 
     cases: Sequence[Case]
     precisions: list[str]
     budget: Budget
     quick: bool
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
     def measure(self, bench: Runner) -> Results:
-        """A case that fails is left out from then on, and named in the results."""
+        """Run all rounds and return the results. A case that fails is recorded and not run again."""
         results = Results()
         for number in range(1, 1 + (QUICK_ROUNDS if self.quick else ROUNDS)):
             for case in self.cases:
                 if self._is_due(case, number) and case.id not in results.failures:
-                    self.say(f"round {number}: {case.id}")
+                    self.log(f"round {number}: {case.id}")
                     self._run(bench, case, results)
-                if case.id == ONE_THREAD.id and self.budget.fits("bound"):
-                    self.say(f"round {number}: bound")
-                    with self.budget.taking("bound"):
-                        results.bounds.append(bench.bound(self.precisions, repeats=8 if self.quick else 16))
+                if case.id == ONE_THREAD.id and self.budget.fits("roofline"):
+                    self.log(f"round {number}: roofline")
+                    with self.budget.taking("roofline"):
+                        results.rooflines.append(bench.roofline(self.precisions, repeats=8 if self.quick else 16))
         return results
 
     def _is_due(self, case: Case, number: int) -> bool:
@@ -104,10 +106,10 @@ class Plan:
                 known.append(bench.run(self._shortened(case, known)))
         except BenchError as error:
             results.failures[case.id] = str(error)
-            self.say(str(error))
+            self.log(str(error))
 
     def _shortened(self, case: Case, known: list[Run]) -> Case:
         warm_s = known[0].warm_s if known else None
         is_slow = warm_s is not None and warm_s > SLOW_SECONDS
-        enough = QUICK_SLOW_IMAGES if self.quick else SLOW_IMAGES
-        return replace(case, images=1) if is_slow and len(known) >= enough else case
+        limit = QUICK_SLOW_IMAGES if self.quick else SLOW_IMAGES
+        return replace(case, images=1) if is_slow and len(known) >= limit else case

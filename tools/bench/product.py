@@ -1,4 +1,4 @@
-"""Our handler as Lambda calls it: the entrypoint is imported, then invoked directly until the images are stored."""
+"""The product as Lambda runs it: import the Generator entrypoint, then invoke it directly."""
 
 from __future__ import annotations
 
@@ -6,42 +6,43 @@ import time
 from itertools import pairwise
 from statistics import median
 
-from imagegen.entrypoints import generator
+from tools.bench import models
 from tools.bench.case import Case
 from tools.bench.child import Child
-from tools.bench.measured import Image
+from tools.bench.measurements import Image
 from tools.lambda_event import Context
 
 
 def main() -> None:
     child = Child()
-    import_s = child.since_start()
-    from tools.bench import models  # nothing of this counts as the product's imports
-    from tools.bench.instrument import Seams
+    models.register()  # MODEL_IDS names these models, and the entrypoint checks it when it is imported
+    from imagegen.entrypoints import generator
 
-    models.register()
+    import_s = child.since_start()
+    from tools.bench.instrument import Instrument  # imported late: import_s must cover the product only
+
     case = Case(**child.task)
     ready: list[float] = []
-    seams = Seams(on_ready=lambda: ready.append(child.since_start()))
+    instrument = Instrument(generator.container, on_ready=lambda: ready.append(child.since_start()))
 
     def request() -> Image:
-        seams.begin()
+        instrument.begin()
         started = time.perf_counter()
-        answer = generator.handler(case.event(), Context())
+        response = generator.handler(case.event(), Context())
         seconds = time.perf_counter() - started
-        generated = seams.request.generated
+        generated = instrument.request.generated
         if generated is None:
-            raise RuntimeError(f"nothing was generated: {answer}")
-        between = [after - before for before, after in pairwise(seams.request.steps)]
+            raise RuntimeError(f"nothing was generated: {response}")
+        between = [after - before for before, after in pairwise(instrument.request.steps)]
         return Image(
             seconds,
-            calls=len(seams.request.steps),
+            calls=len(instrument.request.steps),
             step_s=median(between) if between else generated.denoise_s,
             decode_s=generated.decode_s,
             compile_s=generated.compile_s,
         )
 
-    child.draw(case.images, request, import_s=import_s, ready_s=lambda: ready[0])
+    child.run_requests(case.images, request, import_s=import_s, ready_s=lambda: ready[0])
 
 
 if __name__ == "__main__":

@@ -1,29 +1,27 @@
-"""Our engine, loaded as the service loads it and used for nothing: all is done that no size has to be known for."""
+"""Load the product's engine as the service does, and stop: everything except compiling for an image size."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from math import nan
+from typing import Any
 
-from imagegen.entrypoints import generator
+from tools.bench import models
 from tools.bench.case import Case
 from tools.bench.child import Child, peak_mb
-from tools.bench.measured import Run
+from tools.bench.measurements import Run
 
 
 def main() -> None:
     child = Child()
-    import_s = child.since_start()
-    from imagegen.registry import REGISTRY
-    from imagegen.wiring import build_engines
-    from tools.bench import models
+    models.register()  # MODEL_IDS names these models, and the entrypoint checks it when it is imported
+    from imagegen.entrypoints import generator
 
-    models.register()
-    case = Case(**child.task)
-    engines = build_engines(generator.settings)
-    engine = engines.resident(REGISTRY[case.model], engines.backend_for(case.scheduler)).engine
-    engine.finish_loading()  # type: ignore[attr-defined]  # OpenVINO's, which goes on in the background
-    child.answer(asdict(Run(import_s, child.since_start(), nan, [], peak_mb(), peak_mb())))
+    import_s = child.since_start()
+    plan = generator.container.planner.warm_up(Case(**child.task).model)
+    engine: Any = generator.container.engines.resident(plan.model, plan.backend).engine
+    engine.finish_loading()  # the OpenVINO engine still loads in the background
+    child.write_result(asdict(Run(import_s, child.since_start(), nan, [], peak_mb(), peak_mb())))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What this machine could do at best: the denoiser's operations over the measured rate of a 3 x 3 convolution.
+"""The least time a UNet call can take on this machine: its operations over the best measured convolution rate.
 
-Convolutions are where a library comes closest to the processor's peak, and most of the denoiser's operations are
-theirs. Rates are those of one thread, for shapes that occur in the denoiser at 512 x 512, measured on OpenVINO, whose
-own profile tells the convolution from the change of layout around it, and on torch. The bound takes the best of all.
+Convolutions come closest to the processor's peak, and they make up most of the UNet's operations. Rates are for one
+thread and for 3 x 3 convolutions that occur in the UNet at 512 x 512. They are measured on torch and on OpenVINO, whose
+profile separates a convolution from the layout changes around it. The roofline uses the best rate of all.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from openvino import opset13 as op
 from torch.utils.flop_counter import FlopCounterMode
 
 from tools.bench import architecture
+from tools.bench.case import OPENVINO_PRECISION
 from tools.bench.child import Child
-from tools.bench.measured import Bound, Rate, convolution_gflop
+from tools.bench.measurements import Rate, Roofline, convolution_gflop
 
 SHAPES: Final = ((320, 320, 64), (640, 320, 64), (640, 640, 32), (1280, 1280, 16), (2560, 1280, 16))
-"""Channels in, channels out, and height and width of the denoiser's convolutions at 512 x 512."""
-_HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
+"""Channels in, channels out, and height and width of UNet convolutions at 512 x 512."""
 
 
 def unet_gflop() -> float:
+    """Return the billions of operations of one UNet call for one image of 512 x 512."""
     with torch.device("meta"):
         unet = architecture.unet()
         inputs = torch.empty(1, 4, 64, 64), torch.empty(1), torch.empty(1, architecture.TOKENS, architecture.WIDTH)
@@ -37,13 +38,20 @@ def unet_gflop() -> float:
 
 
 def openvino_seconds(shape: tuple[int, int, int], precision: str, repeats: int) -> float:
-    """The median time of the convolution itself in a model that holds nothing else."""
+    """Return the median seconds of the convolution alone, from OpenVINO's profile of a model that has no other layer.
+
+    The first two of `repeats` runs are discarded.
+    """
     channels_in, channels_out, side = shape
     random = np.random.default_rng(0)
     image = op.parameter([1, channels_in, side, side], np.float32)
     kernel = op.constant(random.standard_normal((channels_out, channels_in, 3, 3), dtype=np.float32))
     convolution = op.convolution(image, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
-    properties = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": _HINTS[precision], "PERF_COUNT": True}
+    properties = {
+        "INFERENCE_NUM_THREADS": 1,
+        "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION[precision],
+        "PERF_COUNT": True,
+    }
     compiled = ov.Core().compile_model(ov.Model([convolution], [image]), "CPU", properties)
     request = compiled.create_infer_request()
     request.set_input_tensor(ov.Tensor(random.standard_normal((1, channels_in, side, side), dtype=np.float32)))
@@ -56,7 +64,10 @@ def openvino_seconds(shape: tuple[int, int, int], precision: str, repeats: int) 
 
 
 def torch_seconds(shape: tuple[int, int, int], precision: str, repeats: int) -> float:
-    """The better of torch's two layouts."""
+    """Return the median seconds of the convolution in the faster of torch's two memory layouts.
+
+    The first two of `repeats` runs are discarded.
+    """
     channels_in, channels_out, side = shape
     medians = []
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -73,7 +84,8 @@ def torch_seconds(shape: tuple[int, int, int], precision: str, repeats: int) -> 
 
 
 @torch.inference_mode()
-def measure(precisions: list[str], repeats: int) -> Bound:
+def measure(precisions: list[str], repeats: int) -> Roofline:
+    """Measure every shape in every precision with both libraries, on one thread."""
     torch.set_num_threads(1)
     libraries = {"OpenVINO": openvino_seconds, "torch": torch_seconds}
     rates = [
@@ -82,9 +94,9 @@ def measure(precisions: list[str], repeats: int) -> Bound:
         for shape in SHAPES
         for library, seconds in libraries.items()
     ]
-    return Bound(rates, unet_gflop())
+    return Roofline(rates, unet_gflop())
 
 
 if __name__ == "__main__":
     child = Child()
-    child.answer(asdict(measure(**child.task)))
+    child.write_result(asdict(measure(**child.task)))

@@ -1,4 +1,4 @@
-"""The report's tables, each with what it says in words."""
+"""Sections of the report: tables, with a summary in words."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tools.bench.figures import (
 from tools.bench.markdown import dollars, number, spread, table
 
 NAIVE: Final = "naive handler, float32"
-F32: Final = "ours, float32"
-BF16: Final = "ours, bfloat16"
+F32: Final = "product, float32"
+BF16: Final = "product, bfloat16"
 TIMES: Final[dict[str, Reading]] = {
     "compiled": COMPILED,
     "**first image**": FIRST,
@@ -33,17 +33,17 @@ TIMES: Final[dict[str, Reading]] = {
     "UNet call": STEP,
     "decode": DECODE,
 }
-
-
 SD15: Final = {cases.NAIVE.id: NAIVE, cases.F32.id: F32, cases.BF16.id: BF16}
 DEMO: Final = {cases.DEMO_NAIVE.id: NAIVE, cases.DEMO_F32.id: F32, cases.DEMO_BF16.id: BF16}
 
 
 def measured(figures: Figures, rows: dict[str, str]) -> dict[str, str]:
+    """Return the rows (case id to name) whose case has runs."""
     return {case_id: name for case_id, name in rows.items() if figures.results.runs.get(case_id)}
 
 
 def times(figures: Figures, rows: dict[str, str]) -> str:
+    """Return the table of times of the rows (case id to name)."""
     if not rows:
         return "Not measured."
     return table(
@@ -62,6 +62,7 @@ def times(figures: Figures, rows: dict[str, str]) -> str:
 
 
 def costs(figures: Figures, rows: dict[str, str]) -> str:
+    """Return the table of memory and cost of the rows (case id to name)."""
     if not rows:
         return "Not measured."
 
@@ -75,6 +76,7 @@ def costs(figures: Figures, rows: dict[str, str]) -> str:
 
 
 def equal_work(figures: Figures) -> str:
+    """Return the comparison on the same calls, guidance and decoder."""
     readings: dict[str, Reading] = {
         "first image once loaded": COLD,
         "warm image": WARM,
@@ -82,7 +84,7 @@ def equal_work(figures: Figures) -> str:
         "decode": DECODE,
         "peak MB": PEAK,
     }
-    rows = {cases.NAIVE.id: "torch (the naive handler)", cases.EQUAL.id: "ours"}
+    rows = {cases.NAIVE.id: "torch (the naive handler)", cases.EQUAL.id: "product"}
     times = [
         [
             name,
@@ -94,78 +96,84 @@ def equal_work(figures: Figures) -> str:
     speedups = [figures.speedup(cases.NAIVE.id, cases.EQUAL.id, reading) for reading in readings.values()]
     times.append(["**times faster**", "", *(number(value, "x") for value in speedups[:-1]), ""])
     return (
-        "Float32, four steps of PNDM at guidance 7.5, the checkpoint's own decoder. Loading is left out, "
-        "and compiling for the size. The smaller of the two images' ratios counts.\n\n"
+        "Float32, four steps of PNDM at guidance 7.5, the checkpoint's own decoder. Loading and compiling for the size "
+        "are excluded. The target applies to the smaller of the two images' ratios.\n\n"
         + table(["seconds", "UNet calls", *readings], times)
     )
 
 
-def bound(figures: Figures) -> str:
+def roofline(figures: Figures) -> str:
+    """Return the comparison of a UNet call with the roofline, and the rates behind it."""
     rows, notes = [], []
     for case_id, precision in ((cases.ONE_THREAD.id, "float32"), (cases.ONE_THREAD_BF16.id, "bfloat16")):
-        best = figures.best_bound(precision)
-        rate = best.best(precision) if best else None
-        if best is None or rate is None:
+        median = figures.median_roofline(precision)
+        rate = median.best(precision) if median else None
+        if rate is None:
             continue
-        step, bound = figures.spread(case_id, STEP), figures.bound_s(precision)
-        over = number(figures.step_over_bound(case_id, precision), "x")
-        rows.append([precision, number(rate.gflops), spread(bound), spread(step), over])
+        limit_s, step = figures.roofline_s(precision), figures.spread(case_id, STEP)
+        over = number(figures.step_over_roofline(case_id, precision), "x")
+        rows.append([precision, number(rate.gflops), spread(limit_s), spread(step), over])
         channels_in, channels_out, side = rate.shape
         notes.append(
-            f"{precision}: the fastest 3 x 3 convolution takes {channels_in} to {channels_out} channels at "
+            f"{precision}: the fastest 3 x 3 convolution is {channels_in} to {channels_out} channels at "
             f"{side} x {side}, in {rate.library}."
         )
     if not rows:
         return "Not measured."
-    best = figures.best_bound("float32")
-    gflop = number(best.unet_gflop) if best else "-"
-    header = ["", "best GFLOP/s", "bound, seconds", "ours, seconds", "over the bound"]
-    return f"{gflop} GFLOP a call. " + " ".join(notes) + "\n\n" + table(header, rows) + "\n\n" + _rates(figures)
+    float32 = figures.median_roofline("float32")
+    gflop = number(float32.unet_gflop) if float32 else "-"
+    header = ["", "best GFLOP/s", "roofline, seconds", "product, seconds", "over the roofline"]
+    return f"{gflop} GFLOP per call. " + " ".join(notes) + "\n\n" + table(header, rows) + "\n\n" + _rates(figures)
 
 
 def _rates(figures: Figures) -> str:
-    best = figures.best_bound("float32")
-    if best is None:
+    float32 = figures.median_roofline("float32")
+    if float32 is None:
         return ""
-    columns = list(dict.fromkeys((rate.library, rate.precision) for rate in best.rates))
-    found = {(rate.shape, rate.library, rate.precision): rate.gflops for rate in best.rates}
+    columns = list(dict.fromkeys((rate.library, rate.precision) for rate in float32.rates))
+    found = {(rate.shape, rate.library, rate.precision): rate.gflops for rate in float32.rates}
     rows = [
         [
             f"{shape[0]} -> {shape[1]} at {shape[2]} x {shape[2]}",
-            *(number(found.get((shape, *each))) for each in columns),
+            *(number(found.get((shape, *column))) for column in columns),
         ]
-        for shape in dict.fromkeys(rate.shape for rate in best.rates)
+        for shape in dict.fromkeys(rate.shape for rate in float32.rates)
     ]
-    return table(["GFLOP/s of one thread", *(f"{library}, {precision}" for library, precision in columns)], rows)
+    return table(["GFLOP/s on one thread", *(f"{library}, {precision}" for library, precision in columns)], rows)
 
 
 def without_avx512(figures: Figures) -> str:
+    """Return the comparison with oneDNN limited to AVX2."""
     rows = measured(figures, {cases.NAIVE_AVX2.id: NAIVE, cases.F32_AVX2.id: F32})
-    first = figures.speedup(cases.NAIVE_AVX2.id, cases.F32_AVX2.id, FIRST)
-    lost = ratio(figures.median(cases.F32_AVX2.id, FIRST), figures.median(cases.F32.id, FIRST))
-    if first is None or lost is None:
+    speedup = figures.speedup(cases.NAIVE_AVX2.id, cases.F32_AVX2.id, FIRST)
+    slowdown = ratio(figures.median(cases.F32_AVX2.id, FIRST), figures.median(cases.F32.id, FIRST))
+    if speedup is None or slowdown is None:
         return times(figures, rows)
-    said = f"First image: {first:.1f} times faster than the naive handler's, {lost:.1f} times slower than with AVX-512."
-    return f"{times(figures, rows)}\n\n{said}"
+    return (
+        f"{times(figures, rows)}\n\n"
+        f"First image: {speedup:.1f} times faster than the naive handler's, {slowdown:.1f} times slower than with "
+        "AVX-512."
+    )
 
 
 def handler(figures: Figures) -> str:
+    """Return import times and overhead of the handler."""
     imports = ", ".join(f"`{name}` {number(seconds)} s" for name, seconds in figures.import_s.items())
-    text = f"Import of an entrypoint in a fresh interpreter, median: {imports}.\n\n"
+    text = f"Median import time of an entrypoint in a new interpreter: {imports}.\n\n"
     overhead = figures.overhead
     if overhead is None:
         return text + "The overhead was not measured."
     return text + (
         f"Overhead around the engine, median of {overhead.requests} warm requests: {number(overhead.gateway_ms)} ms "
-        f"through the gateway's event, {number(overhead.direct_ms)} ms invoked directly. Validating, hashing, signing, "
-        "logs, metrics and each step's look at the deadline count. Not counted, in the same requests: "
-        f"{number(overhead.engine_ms)} ms in the engine, {number(overhead.encode_ms)} ms in the PNG encoder, "
-        f"{number(overhead.s3_ms)} ms in calls to the stand-in for S3."
+        f"for a gateway event, {number(overhead.direct_ms)} ms for a direct invocation. This includes validation, "
+        "hashing, signing, logs, metrics and the deadline check in each step. It excludes, in the same requests, "
+        f"{number(overhead.engine_ms)} ms in the engine, {number(overhead.encode_ms)} ms in the PNG encoder and "
+        f"{number(overhead.s3_ms)} ms in calls to the local S3 server."
     )
 
 
-def compared(figures: Figures) -> str:
-    """Those that were there, on the naive handler's work."""
+def peer_times(figures: Figures) -> str:
+    """Return the times of the installed peers on the naive handler's work, and the names of the missing ones."""
     present = measured(figures, {case.id: case.id for case in peers.CASES})
     missing = [f"{case.id}: not installed." for case in peers.CASES if case.id not in present]
     return "\n\n".join([*([times(figures, present)] if present else []), " ".join(missing)]).strip()

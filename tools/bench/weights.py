@@ -1,6 +1,6 @@
-"""Makes the random models and prepares them, and the demo model, as `make model` would: 5 GB, once.
+"""Create the random models, and prepare them and the demo model as `make model` would. Takes 5 GB of disk.
 
-What is there is kept. `python -m tools.bench.weights`, so that the 5 GB of memory that it takes go with it.
+Existing models are kept. Runs as a separate process, `python -m tools.bench.weights`, because it needs 5 GB of memory.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 
-from imagegen.registry import Model
-from models.prepare import __main__ as prepare
-from models.prepare import source as sources
+from imagegen.catalog.registry import Model
+from models.prepare.engine_folder import prepare
+from models.prepare.source import Source, folder_revision
 from tools.bench import architecture, models, vocabulary
 
 _INDEX = "model_index.json"
 
 
 def make(full: Path, tiny: Path) -> None:
-    """Write both diffusers folders; they share every file but those of the decoder."""
+    """Write both models in diffusers layout; they share (hard-link) all files except the decoder's."""
     for folder in (full, tiny):
         shutil.rmtree(folder, ignore_errors=True)
     vocabulary.write(full / "tokenizer")
@@ -34,7 +34,7 @@ def make(full: Path, tiny: Path) -> None:
     _save(architecture.autoencoder, full / "vae")
     _save(architecture.tiny_autoencoder, tiny / "vae")
     for folder, decoder in ((full, "AutoencoderKL"), (tiny, "AutoencoderTiny")):
-        (folder / _INDEX).write_text(json.dumps(_index(decoder), indent=1))  # last: it says that the folder is whole
+        (folder / _INDEX).write_text(json.dumps(_index(decoder), indent=1))  # last: marks the folder as complete
 
 
 def _save(build: Any, folder: Path) -> None:
@@ -57,15 +57,16 @@ def _index(decoder: str) -> dict[str, Any]:
 
 
 def prepare_all() -> None:
+    """Create and prepare the models that are missing."""
     folders = {model: models.source(model) for model in (*models.RANDOM, models.DEMO)}
     if not all((folder / _INDEX).is_file() for folder in folders.values()):
         make(folders[models.FULL], folders[models.TINY])
     for model, folder in folders.items():
-        prepare.prepare(_source(model, folder), models.PREPARED, ["openvino"], "float32")
+        prepare(_source(model, folder), models.PREPARED, ["openvino"], "float32")
 
 
-def _source(model: Model, folder: Path) -> sources.Source:
-    return sources.Source(replace(model, revision=sources.revision(folder)), folder, listed=True)
+def _source(model: Model, folder: Path) -> Source:
+    return Source(replace(model, revision=folder_revision(folder)), folder, in_registry=True)
 
 
 if __name__ == "__main__":

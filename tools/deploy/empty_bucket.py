@@ -10,15 +10,15 @@ from botocore.exceptions import ClientError
 
 
 def empty(stack_name: str) -> int:
-    """Delete every object of the stack's output `BucketName`; return how many there were.
+    """Delete every object in the bucket that the stack's output `BucketName` names; return how many there were.
 
-    Raises botocore's ClientError where the stack or the bucket cannot be reached.
+    Raises botocore's ClientError, for example if the stack does not exist.
     """
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     objects = list(boto3.resource("s3").Bucket(outputs["BucketName"]).objects.all())
-    for each in objects:
-        each.delete()
+    for item in objects:
+        item.delete()
     return len(objects)
 
 
@@ -30,7 +30,7 @@ def main() -> None:
         count = empty(stack_name)
     except ClientError as error:
         sys.exit(f"{stack_name}: {error.response['Error']['Message']}")
-    print(f"{stack_name}: {count} objects deleted")
+    print(f"{stack_name}: deleted {count} objects")
 
 
 if __name__ == "__main__":

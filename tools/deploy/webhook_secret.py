@@ -1,4 +1,4 @@
-"""A tenant's webhook secrets: shown, made where there are none, rotated, retired (`make webhook-secret`)."""
+"""Show, rotate or retire a tenant's webhook signing secrets (`make webhook-secret`)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import Any, Literal
 import boto3
 from botocore.exceptions import ClientError
 
-from imagegen import tenant
-from imagegen.webhooks import SigningSecrets
+from imagegen.access import tenant
+from imagegen.webhooks.signature import SigningSecrets
 
 Action = Literal["show", "rotate", "retire"]
 
 
-def act(ssm: Any, stack_name: str, owner: str, action: Action) -> SigningSecrets:
-    """Its secrets after the action, newest first. Raises botocore's ClientError; ValueError for a bad value."""
+def apply_action(ssm: Any, stack_name: str, owner: str, action: Action) -> SigningSecrets:
+    """Perform `action` and return the secrets of the tenant `owner`, newest first.
+
+    If the tenant has no secret, any action creates the first one. Raises botocore's ClientError, and ValueError if the
+    stored value is not valid.
+    """
     name = f"/{stack_name}/webhooks/{owner}"
     before = _read(ssm, name)
     if before is None:
@@ -46,9 +50,9 @@ def main() -> None:
     arguments = parser.parse_args()
     key = os.environ.get("API_KEY", "")
     if not key:
-        sys.exit('whose secret? make webhook-secret API_KEY="..."')
+        sys.exit('API_KEY is missing: make webhook-secret API_KEY="..."')
     try:
-        after = act(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
+        after = apply_action(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
     except (ClientError, ValueError) as error:
         sys.exit(f"{arguments.stack_name}: {error}")
     print(*after.values, sep="\n")

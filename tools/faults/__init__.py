@@ -1,1 +1,1 @@
-"""The promises R1 to R8 under faults: `make faults SEED=n SCALE=x`; architecture in docs/faults.md."""
+"""Tests promises R1 to R8 under injected faults: `make faults SEED=n SCALE=x`. Architecture: docs/faults.md."""

@@ -1,4 +1,4 @@
-"""Runs the promises' scenarios, writes .local/faults.json, and fails where one does not hold or is missing."""
+"""Runs the scenarios, writes .local/faults.json, and fails if a promise does not hold or was not tested."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from typing import Any, Final
 from tools.faults.deployment import SWEEP_EVERY_S
 from tools.faults.environment import prepare
 from tools.faults.jobs import DEMO, JOBS, POSTPONE_S, SHORT
-from tools.faults.ministack import stand_in
+from tools.faults.ministack import local_aws
 from tools.faults.plan import FaultPlan, Mix
 from tools.faults.product import Product
-from tools.faults.sample import SAMPLE
-from tools.faults.scenarios import SCENARIOS, Ring
+from tools.faults.scenarios import SCENARIOS, Run
 from tools.local.process import ROOT
 
 REPORT: Final = ROOT / ".local" / "faults.json"
 PROMISES: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8")
-PRODUCTS: Final[dict[str, Product]] = {each.name: each for each in (JOBS, DEMO, SAMPLE)}
+PRODUCTS: Final[dict[str, Product]] = {each.name: each for each in (JOBS, DEMO)}
 SCALED: Final = {
-    "botocore_pauses": FaultPlan(Mix()).backoff,
+    "botocore_backoff": FaultPlan(Mix()).backoff,
     "sweep_every_s": SWEEP_EVERY_S,
     "limits": asdict(SHORT),
     "postpone_s": POSTPONE_S,
-    "real_in": ["R6"],
+    "real_times_in": ["R6"],
 }
 """Times that are shorter than on AWS."""
 
 
 def main() -> int:
+    """Return 0 if all eight promises were tested and hold, else 1."""
     arguments = _arguments()
     product = PRODUCTS[arguments.product]
     logging.getLogger("botocore").setLevel(logging.ERROR)
@@ -45,17 +45,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         for name in arguments.only or SCENARIOS:
             began = time.monotonic()
-            # A stand-in of its own: what one run leaves behind slows down the next.
-            with stand_in(Path(folder) / f"standin-{name}") as aws:
-                ring = Ring(aws, product, Path(folder), arguments.seed, arguments.scale)
-                report[name] = SCENARIOS[name](ring) | {"seconds": round(time.monotonic() - began)}
+            # A new MiniStack for each: what one run leaves in it slows down the next.
+            with local_aws(Path(folder) / f"ministack-{name}") as aws:
+                run = Run(aws, product, Path(folder), arguments.seed, arguments.scale)
+                report[name] = SCENARIOS[name](run) | {"seconds": round(time.monotonic() - began)}
             print(name, json.dumps(report[name]), flush=True)
             _write(report)
     report["missing"] = [name for name in PROMISES if name not in report]
     _write(report)
     broken = [name for name in PROMISES if name in report and not report[name]["holds"]]
     print(f"holds: {[name for name in PROMISES if name in report and name not in broken]}, broken: {broken}")
-    print(f"missing: {report['missing']}; written to {REPORT.relative_to(ROOT)}")
+    print(f"missing: {report['missing']}; report: {REPORT.relative_to(ROOT)}")
     return 1 if broken or report["missing"] else 0
 
 

@@ -1,7 +1,7 @@
-"""Faults on botocore's HTTP session, below its retries: what a network and a busy AWS do to every client.
+"""Injects faults into botocore's HTTP session, below its retries, as a network and a busy AWS cause them.
 
-`URLLib3Session.send` is replaced for the process, so no client escapes, whoever makes it. Whatever can be left to the
-libraries is: a truncated answer is cut where urllib3 reads it, and urllib3 finds that it ends too soon.
+`URLLib3Session.send` is replaced for the whole process, so every client is affected. The libraries still detect the
+faults: a truncated answer is cut where urllib3 reads it, and urllib3 raises the error.
 """
 
 from __future__ import annotations
@@ -37,17 +37,18 @@ _JSON: Final = "application/x-amz-json-1.0"
 
 @dataclass
 class Faults:
-    """Draws a fault for each call from the plan and makes it happen. Safe to use from several threads."""
+    """Draws a fault for each call from the plan and injects it. Safe to use from several threads."""
 
     plan: FaultPlan
     random: Random
     log: CallLog
-    watch: Watch = lambda operation, moment: None
-    """Called with (operation, `before` | `after`) around what AWS really sees: where a worker may be killed."""
+    watch: Watch = lambda operation, kill_point: None
+    """Called with (operation, `before` or `after`) for each call that reaches AWS, so that it can kill the process."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
+        """Inject faults into every AWS call of this process during the block."""
         real, pause = URLLib3Session.send, ExponentialBackoff.delay_amount
 
         def delay_amount(backoff: ExponentialBackoff, context: RetryContext) -> float:
@@ -65,7 +66,7 @@ class Faults:
             ExponentialBackoff.delay_amount = pause  # type: ignore[method-assign]
 
     def send(self, real: Send, session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
-        """Raises what botocore's session raises."""
+        """Send a request, or fail as planned. Raises what `URLLib3Session.send` raises."""
         operation = operation_of(request)
         with self._lock:
             kind, share = self.plan.of(operation).draw(self.random), self.random.random()
@@ -95,7 +96,7 @@ class Faults:
 
 
 def operation_of(request: AWSPreparedRequest) -> str:
-    """`service.Operation`: JSON services name it in a header, S3 in the method."""
+    """Return `service.Operation`. JSON services name it in a header; for S3 it follows from the method."""
     target = request.headers.get("X-Amz-Target")
     if target is None:
         return f"s3.{_S3.get(request.method, request.method)}"
@@ -104,10 +105,10 @@ def operation_of(request: AWSPreparedRequest) -> str:
 
 
 def refusal(request: AWSPreparedRequest, operation: str, kind: Kind, share: float) -> AWSResponse:
-    """AWS's own words for "too fast" and "I am broken".
+    """Return AWS's response for `throttled` or `failed`.
 
-    DynamoDB refuses a transaction in two ways: as a whole, which botocore tries again, and because one of its items is
-    throttled or in another transaction, which botocore does not.
+    DynamoDB rejects a transaction as a whole, which botocore retries, or because one item is throttled or in another
+    transaction, which botocore does not retry. `share`, from 0 to 1, selects one of these.
     """
     service = operation.partition(".")[0]
     if service == "s3":
@@ -142,7 +143,7 @@ def _answer(request: AWSPreparedRequest, status: int, content_type: str, body: b
 
 
 def _truncated(answer: AWSResponse, request: AWSPreparedRequest, share: float) -> AWSResponse:
-    """Promises the whole body, or a byte where there is none, and ends in the middle of it."""
+    """Announce the whole body, or one byte if it is empty, but end in the middle of it."""
     body = answer.content
     headers = HTTPHeaders.from_dict(dict(answer.headers.items()) | {"Content-Length": str(max(1, len(body)))})
     cut = AWSResponse(request.url, answer.status_code, headers, _raw(headers, body[: int(share * len(body))]))

@@ -1,4 +1,4 @@
-"""Callers of POST /jobs who insist: one thread and one environment of the Api function each."""
+"""Callers of POST /jobs that repeat a request until it is answered: one thread and one Api environment each."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from random import Random
 from typing import Any, Final
 
 from tools.faults.environment import Environment, Function
-from tools.faults.history import Ledger
-from tools.faults.kills import Moment
+from tools.faults.history import History
+from tools.faults.kills import KillPoint
 from tools.lambda_event import api_event
 
-_TRIES: Final = 60
-_LONGEST_PAUSE_S: Final = 0.3
-_AGAIN: Final = (409, 429)
+_MAX_ATTEMPTS: Final = 60
+_MAX_PAUSE_S: Final = 0.3
+_RETRYABLE: Final = (409, 429)
+"""And every 5xx."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request to be made until it is answered; `key` is its Idempotency-Key, `copy` tells equal ones apart."""
+    """A request of the caller's job number `n`. `key` is its Idempotency-Key; `copy` numbers repeated requests."""
 
     n: str
     key: str
@@ -31,40 +32,42 @@ class Call:
     copy: int = 0
 
 
-def call_all(api: Function, calls: Iterable[Call], ledger: Ledger, seed: int, at_once: int, kills: float = 0.0) -> None:
-    """Make every call, `at_once` of them at a time, and write down what each was told."""
+def call_all(
+    api: Function, calls: Iterable[Call], history: History, seed: int, concurrency: int, kills: float = 0.0
+) -> None:
+    """Make every call and record its responses. `kills` is the share of invocations that die by SIGKILL."""
     random = Random(f"{seed}/callers")
-    environments: SimpleQueue[Environment] = SimpleQueue()
-    every = [Environment(api, f"api-{number}") for number in range(at_once)]
-    for environment in every:
-        environments.put(environment)
+    idle: SimpleQueue[Environment] = SimpleQueue()
+    environments = [Environment(api, f"api-{number}") for number in range(concurrency)]
+    for environment in environments:
+        idle.put(environment)
 
     def make(call: Call) -> None:
-        environment = environments.get()
+        environment = idle.get()
         try:
-            _insist(environment, call, ledger, random, kills)
+            _call_until_answered(environment, call, history, random, kills)
         finally:
-            environments.put(environment)
+            idle.put(environment)
 
     try:
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(concurrency) as pool:
             list(pool.map(make, calls))
     finally:
-        for environment in every:
+        for environment in environments:
             environment.end()
 
 
-def _insist(environment: Environment, call: Call, ledger: Ledger, random: Random, kills: float) -> None:
-    ledger.add("asked", n=call.n, copy=call.copy)
+def _call_until_answered(environment: Environment, call: Call, history: History, random: Random, kills: float) -> None:
+    history.add("requested", n=call.n, copy=call.copy)
     event = api_event(call.body, path="/jobs", headers={"Idempotency-Key": call.key})
-    for attempt in range(_TRIES):
-        moment: Moment | None = "any" if random.random() < kills else None
-        outcome = environment.invoke(event, moment, random.random() * 0.1)
+    for attempt in range(_MAX_ATTEMPTS):
+        point: KillPoint | None = "any" if random.random() < kills else None
+        outcome = environment.invoke(event, point, random.random() * 0.1)
         status, document = 502, {}
         if outcome.ended == "returned":
             status, document = outcome.value["statusCode"], json.loads(outcome.value["body"])
-        ledger.add(
-            "answered",
+        history.add(
+            "responded",
             n=call.n,
             copy=call.copy,
             status=status,
@@ -72,6 +75,6 @@ def _insist(environment: Environment, call: Call, ledger: Ledger, random: Random
             job_id=document.get("id") if status < 300 else None,
             ended=outcome.ended,
         )
-        if status < 500 and status not in _AGAIN:
+        if status < 500 and status not in _RETRYABLE:
             return
-        time.sleep(min(0.02 * (attempt + 1), _LONGEST_PAUSE_S))
+        time.sleep(min(0.02 * (attempt + 1), _MAX_PAUSE_S))

@@ -1,4 +1,4 @@
-"""Joins what callers were told with what is in the table, the bucket and the dead letters."""
+"""Compares the responses that callers got with the table, the bucket and the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -6,163 +6,166 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from tools.faults.history import entries
-from tools.faults.ministack import StandIn
-from tools.faults.product import Places
+from tools.faults.history import History
+from tools.faults.ministack import LocalAws
+from tools.faults.product import Resources
 
 Row = dict[str, Any]
 
 FINAL: Final = ("succeeded", "failed", "cancelled")
-_SHOWN: Final = 5
+_MAX_EXAMPLES: Final = 5
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong, by the caller's number `n` of a job or by its id, beside what is right."""
+    """Totals and problems. A problem is a job's ID, or the number `n` that its caller put into the metadata."""
 
     accepted: int
     jobs: int
     states: dict[str, int]
     bills: int
     dead_letters: int
-    """Buried messages, and jobs that failed for good."""
+    """Dead-lettered messages and failed jobs."""
     poison: int
+    """Messages and jobs that must fail."""
     lost: list[str] = field(default_factory=list)
-    """Accepted, and no row; or succeeded, and no image."""
+    """Accepted, but no row; or succeeded, but no image."""
     stuck: list[str] = field(default_factory=list)
-    """In a state that is not final after everything came to rest."""
+    """Not in a final state when the deployment was idle."""
     duplicated: list[str] = field(default_factory=list)
-    """More than one job or bill for one number."""
+    """Numbers with more than one job or bill."""
     misbilled: list[str] = field(default_factory=list)
-    """Succeeded without a bill, or a bill without a success."""
-    misjudged: list[str] = field(default_factory=list)
-    """Failed, and not poison; or succeeded, and poison."""
-    contradicted: list[str] = field(default_factory=list)
-    """Numbers whose callers were told different jobs."""
+    """Succeeded without a bill, or billed without having succeeded."""
+    wrong_state: list[str] = field(default_factory=list)
+    """Failed, but not poison; or poison, but not failed."""
+    conflicting_ids: list[str] = field(default_factory=list)
+    """Numbers whose callers got different job IDs."""
     unanswered: list[str] = field(default_factory=list)
-    """Numbers whose caller gave up; the job may exist (orphaned) or not."""
+    """Numbers whose caller gave up. The job may exist; it is then orphaned."""
     orphaned: list[str] = field(default_factory=list)
-    """Jobs that no caller was told of: allowed, they were never accepted, but they must come to an end."""
+    """Jobs whose ID no caller got. Allowed, since no response accepted them, but they must reach a final state."""
     generations: int = 0
-    generated_again: int = 0
+    repeat_generations: int = 0
+    """Generations of a number after its first."""
     runs: int = 0
-    """Of the jobs that succeeded."""
-    silent_runs: int = 0
-    """Those of them that ended without a word, which the job paid for with an attempt."""
-    setback_runs: int = 0
-    """Those of them that a failure of AWS ended."""
+    """Runs of the jobs that succeeded."""
+    unrecorded_runs: int = 0
+    """Runs of those jobs whose end was not recorded; each used up an attempt."""
+    aws_failure_runs: int = 0
+    """Runs of those jobs that an AWS failure ended."""
 
-    WRONG = ("lost", "stuck", "duplicated", "misbilled", "misjudged", "contradicted")
+    PROBLEMS = ("lost", "stuck", "duplicated", "misbilled", "wrong_state", "conflicting_ids")
 
-    def wrong(self) -> dict[str, list[str]]:
-        return {name: getattr(self, name) for name in self.WRONG if getattr(self, name)}
+    def problems(self) -> dict[str, list[str]]:
+        """Return the lists of problems that are not empty, by name."""
+        return {name: getattr(self, name) for name in self.PROBLEMS if getattr(self, name)}
 
     def holds(self) -> bool:
-        return not self.wrong() and self.dead_letters == self.poison
+        """Return whether there is no problem and every poison message or job, and nothing else, failed."""
+        return not self.problems() and self.dead_letters == self.poison
 
     def figures(self) -> dict[str, Any]:
-        """Counts instead of lists."""
+        """Return all fields, with the length in place of each list."""
         return {name: len(value) if isinstance(value, list) else value for name, value in asdict(self).items()}
 
     def describe(self) -> list[str]:
-        """What is wrong, with the first few that show it."""
-        lines = [f"{name} {len(each)}: {', '.join(each[:_SHOWN])}" for name, each in self.wrong().items()]
+        """Return a line per kind of problem, with its first five examples."""
+        lines = [f"{name} {len(each)}: {', '.join(each[:_MAX_EXAMPLES])}" for name, each in self.problems().items()]
         if self.dead_letters != self.poison:
             lines.append(f"dead letters {self.dead_letters}, poison {self.poison}")
         return lines
 
 
-def check(aws: StandIn, places: Places, folder: Path) -> Findings:
-    """Read everything once all has come to rest. `folder` holds the run's ledgers."""
-    rows = list(table_rows(aws, places.table))
+def check(aws: LocalAws, resources: Resources, history: History) -> Findings:
+    """Read everything and compare. Call this when the deployment is idle."""
+    rows = list(table_rows(aws, resources.table))
     jobs = {row["job_id"]: row for row in rows if row["sk"] == "JOB"}
     bills = Counter(row["pk"].rpartition("#")[2] for row in rows if row["pk"].startswith("BILL#"))
-    images = set(_keys(aws, places.bucket))
-    told = _told(folder)
-    poison = {entry["n"] for entry in entries(folder, "poison")}
+    images = set(_keys(aws, resources.bucket))
+    ids = _ids_by_number(history)
+    known = {job_id for each in ids.values() for job_id in each}
+    requested = {entry["n"] for entry in history.entries("requested")}
+    poison = {entry["n"] for entry in history.entries("poison")}
     failed = sum(row["state"] == "failed" for row in jobs.values())
-    by_number: dict[str, list[str]] = defaultdict(list)
+    jobs_by_number: dict[str, list[str]] = defaultdict(list)
     for job_id, row in jobs.items():
-        by_number[number_of(row)].append(job_id)
-    known = {job_id for each in told.values() for job_id in each}
-    answered = {entry["n"] for entry in entries(folder, "answered") if entry["job_id"]}
-    asked = {entry["n"] for entry in entries(folder, "asked")}
-    generations = Counter(entry["n"] for entry in entries(folder, "generating"))
+        jobs_by_number[_number_of(row)].append(job_id)
+    generations = Counter(entry["n"] for entry in history.entries("generating"))
     succeeded = {job_id for job_id, row in jobs.items() if row["state"] == "succeeded"}
-    silent = sum(int(jobs[each]["attempt"]) - 1 for each in succeeded)
-    setbacks = sum(int(jobs[each].get("setbacks", 0)) for each in succeeded)
-    hand_ons = sum(int(jobs[each].get("hand_ons", 0)) for each in succeeded)
+    unrecorded = sum(int(jobs[each]["attempt"]) - 1 for each in succeeded)
+    aws_failures = sum(int(jobs[each]["setbacks"]) for each in succeeded)
+    deadline_requeues = sum(int(jobs[each]["hand_ons"]) for each in succeeded)
     return Findings(
-        accepted=len(answered),
+        accepted=len(ids),
         jobs=len(jobs),
         states=dict(Counter(row["state"] for row in jobs.values())),
         bills=sum(bills.values()),
-        dead_letters=len(dead_letters(aws, places.dead_letters_url)) + failed,
+        dead_letters=len(_dead_letters(aws, resources.dead_letters_url)) + failed,
         poison=len(poison),
-        lost=sorted((known - jobs.keys()) | {each for each in succeeded if not set(image_keys(jobs[each])) <= images}),
+        lost=sorted((known - jobs.keys()) | {each for each in succeeded if not _image_keys(jobs[each]) <= images}),
         stuck=sorted(job_id for job_id, row in jobs.items() if row["state"] not in FINAL),
-        duplicated=sorted(n for n, each in by_number.items() if len(each) > 1 or sum(bills[one] for one in each) > 1),
+        duplicated=sorted(
+            n for n, each in jobs_by_number.items() if len(each) > 1 or sum(bills[one] for one in each) > 1
+        ),
         misbilled=sorted(succeeded ^ bills.keys()),
-        misjudged=sorted(
+        wrong_state=sorted(
             n
-            for n, each in by_number.items()
+            for n, each in jobs_by_number.items()
             if jobs[each[0]]["state"] in FINAL and (jobs[each[0]]["state"] == "failed") != (n in poison)
         ),
-        contradicted=sorted(n for n, each in told.items() if len(each) > 1),
-        unanswered=sorted(asked - answered),
+        conflicting_ids=sorted(n for n, each in ids.items() if len(each) > 1),
+        unanswered=sorted(requested - ids.keys()),
         orphaned=sorted(jobs.keys() - known),
         generations=sum(generations.values()),
-        generated_again=sum(count - 1 for count in generations.values()),
-        runs=len(succeeded) + silent + setbacks + hand_ons,
-        silent_runs=silent,
-        setback_runs=setbacks,
+        repeat_generations=sum(count - 1 for count in generations.values()),
+        runs=len(succeeded) + unrecorded + aws_failures + deadline_requeues,
+        unrecorded_runs=unrecorded,
+        aws_failure_runs=aws_failures,
     )
 
 
-def table_rows(aws: StandIn, table: str, **options: Any) -> Iterator[Row]:
+def table_rows(aws: LocalAws, table: str, **options: Any) -> Iterator[Row]:
+    """Scan a table. `options` are further arguments of Scan."""
     read = TypeDeserializer().deserialize
     for page in aws.client("dynamodb").get_paginator("scan").paginate(TableName=table, **options):
         for item in page["Items"]:
             yield {name: read(value) for name, value in item.items()}
 
 
-def unfinished(aws: StandIn, table: str) -> int:
-    """Jobs whose state is not final."""
+def count_unfinished(aws: LocalAws, table: str) -> int:
+    """Count jobs that are not in a final state."""
     return sum(row["sk"] == "JOB" and row["state"] not in FINAL for row in table_rows(aws, table))
 
 
-def number_of(row: Row) -> str:
-    metadata = row["metadata"]
-    return str((json.loads(metadata) if isinstance(metadata, str) else metadata)["n"])
+def _number_of(row: Row) -> str:
+    return str(json.loads(row["metadata"])["n"])
 
 
-def image_keys(row: Row) -> list[str]:
-    result = row["result"]
-    return [each["key"] for each in (json.loads(result) if isinstance(result, str) else result)["images"]]
+def _image_keys(row: Row) -> set[str]:
+    return {each["key"] for each in json.loads(row["result"])["images"]}
 
 
-def dead_letters(aws: StandIn, url: str) -> set[str]:
-    """Their bodies: one that was sent twice, since its acknowledgement was lost, counts once. They are then hidden."""
+def _dead_letters(aws: LocalAws, url: str) -> set[str]:
+    """Return distinct bodies: a message is sent twice if its first acknowledgement was lost. Hides them for 600 s."""
     sqs, bodies = aws.client("sqs"), set()
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600).get("Messages"):
         bodies |= {message["Body"] for message in messages}
     return bodies
 
 
-def _told(folder: Path) -> dict[str, set[str]]:
-    told: dict[str, set[str]] = defaultdict(set)
-    for entry in entries(folder, "answered"):
+def _ids_by_number(history: History) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = defaultdict(set)
+    for entry in history.entries("responded"):
         if entry["job_id"]:
-            told[entry["n"]].add(entry["job_id"])
-    return told
+            ids[entry["n"]].add(entry["job_id"])
+    return ids
 
 
-def _keys(aws: StandIn, bucket: str) -> Iterator[str]:
+def _keys(aws: LocalAws, bucket: str) -> Iterator[str]:
     for page in aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for item in page.get("Contents", []):
             yield item["Key"]

@@ -1,7 +1,7 @@
-"""What really happened to AWS calls, kept where SIGKILL cannot reach it, and whether it is what was asked for.
+"""Counts the faults that AWS calls met, and judges whether they match the plan.
 
-A line per call is handed to the kernel at once, so a killed process loses none. The bounds are Chernoff's for a sum of
-independent draws at different rates: a wrapper that injects nothing, or half, fails the run.
+Each call is written to a file at once, so SIGKILL loses none. Limits are Chernoff bounds for a sum of independent draws
+at different rates: a run in which no faults or half of them were injected does not hold.
 """
 
 from __future__ import annotations
@@ -16,34 +16,35 @@ from typing import Any, Final
 from tools.faults.plan import CLEAN, FaultPlan, Kind
 
 CHANCE: Final = 1e-6
-"""How often a healthy wrapper may be called broken, per bound."""
+"""Probability per bound that a correct run violates it."""
 
 
 class CallLog:
-    """Appends what happened to each call: operation, fault or `clean`, status of AWS's own answer (0: none)."""
+    """Appends a line per call: operation, fault or `clean`, and the status that AWS answered (0: no answer)."""
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self._file = os.open(folder / f"{os.getpid()}.calls", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def add(self, operation: str, kind: Kind, status: int) -> None:
+        """Append a call."""
         os.write(self._file, f"{operation} {kind} {status}\n".encode())
 
 
 @dataclass
 class Tally:
-    """The calls of a run, by fault and operation, beside how many faults were to be expected."""
+    """The calls of a run by fault and by operation, and the expected number of each fault."""
 
     calls: int = 0
     expected: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
     lost_acknowledgements: int = 0
-    """Calls that AWS carried out and whose answer never came."""
+    """Calls that AWS executed but whose answer did not arrive."""
 
     @classmethod
     def of(cls, folder: Path, plan: FaultPlan) -> Tally:
-        """What the processes of a run have logged in `folder`, judged by the plan they followed."""
+        """Read the logs of every process in `folder`. `plan` is the one that the run followed."""
         tally = cls()
         for path in folder.glob("*.calls"):
             for line in path.read_text().splitlines():
@@ -63,19 +64,20 @@ class Tally:
             self.lost_acknowledgements += 1
 
     def doubts(self) -> list[str]:
-        """Why this run proves nothing: kinds that happened less or more often than their rates allow."""
+        """Return why the run proves nothing: faults that happened less or more often than planned."""
         if not self.expected:
-            return ["no fault was to happen"]
+            return ["no faults planned"]
         found = []
         for kind, expected in sorted(self.expected.items()):
             low, high = bounds(expected)
             if low < 1:
-                found.append(f"{kind}: {expected:.1f} expected, too few to tell from none")
+                found.append(f"{kind}: only {expected:.1f} expected, none would be within the bounds")
             elif not low <= self.happened[kind] <= high:
                 found.append(f"{kind}: {self.happened[kind]} happened, {low:.0f} to {high:.0f} expected")
         return found
 
     def figures(self) -> dict[str, Any]:
+        """Return the counts for the report."""
         return {
             "calls": self.calls,
             "faulted": sum(self.happened.values()),
@@ -90,6 +92,9 @@ class Tally:
 
 
 def bounds(expected: float, chance: float = CHANCE) -> tuple[float, float]:
-    """Between which a count lies but once in 1 / `chance` runs per side (Chernoff; any mixture of rates)."""
+    """Return limits that a count with this expectation violates with probability `chance` on each side.
+
+    Chernoff bounds, for any mixture of rates.
+    """
     tail = -math.log(chance)
     return expected - math.sqrt(2 * expected * tail), expected + tail / 2 + math.sqrt(tail**2 / 4 + 2 * expected * tail)

@@ -1,4 +1,4 @@
-"""One deployment of a product under faults: its functions, its poller and sweeper, and when everything is at rest."""
+"""One deployment of the product under faults: its functions, the queue poller and the sweeper's schedule."""
 
 from __future__ import annotations
 
@@ -10,91 +10,94 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tools.faults.checker import Findings, check, unfinished
+from tools.faults.checker import Findings, check, count_unfinished
 from tools.faults.counts import Tally
 from tools.faults.environment import Function
-from tools.faults.history import Ledger
-from tools.faults.ministack import StandIn
+from tools.faults.history import History
+from tools.faults.ministack import LocalAws
 from tools.faults.plan import FaultPlan
 from tools.faults.poller import EventSource, Poller, Schedule
-from tools.faults.product import Build, Places, Product
+from tools.faults.product import Build, Product, Resources
 
 SWEEP_EVERY_S: Final = 1.0
 """A minute on AWS."""
 
 
 @dataclass(frozen=True)
-class Arena:
-    """`folder` holds what the processes of this run write down; one run per folder."""
+class Deployment:
+    """Deploys the product's resources on creation. `folder` is for this deployment's logs and history only."""
 
-    aws: StandIn
+    aws: LocalAws
     product: Product
     folder: Path
     seed: int
     plan: FaultPlan
     variables: dict[str, str] = field(default_factory=dict)
-    """Set beside the product's own."""
-    places: Places = field(init=False)
-    ledger: Ledger = field(init=False)
+    """Environment variables that override the product's own."""
+    resources: Resources = field(init=False)
+    history: History = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "places", self.product.deploy(self.aws))
-        object.__setattr__(self, "ledger", Ledger(self.folder))
+        object.__setattr__(self, "resources", self.product.deploy(self.aws))
+        object.__setattr__(self, "history", History(self.folder))
 
     def function(self, build: Build, timeout_s: float = 30.0) -> Function:
-        variables = self.aws.variables | self.product.variables(self.places) | self.variables
+        """Return one of the product's functions, configured for this deployment."""
+        variables = self.aws.variables | self.product.variables(self.resources) | self.variables
         return Function(build, self.folder, self.plan, self.seed, timeout_s, variables)
 
     @contextmanager
-    def working(
+    def running(
         self,
         *,
         worker_timeout_s: float = 30.0,
         sweep_every_s: float = SWEEP_EVERY_S,
-        most_kills: int | None = None,
+        max_kills: int | None = None,
         visibility_s: int | None = None,
         **source: Any,
     ) -> Iterator[Poller]:
-        """Worker and sweeper run meanwhile; `source` is the rest of EventSource."""
+        """Run worker and sweeper during the block. `source` holds further fields of EventSource."""
         if visibility_s is not None:
             attributes = {"VisibilityTimeout": str(visibility_s)}
-            self.aws.client("sqs").set_queue_attributes(QueueUrl=self.places.queue_url, Attributes=attributes)
-        worker = replace(self.function(self.product.worker, worker_timeout_s), most_kills=most_kills)
-        described = EventSource(self.places.queue_url, worker, **source)
+            self.aws.client("sqs").set_queue_attributes(QueueUrl=self.resources.queue_url, Attributes=attributes)
+        worker = replace(self.function(self.product.worker, worker_timeout_s), max_kills=max_kills)
+        event_source = EventSource(self.resources.queue_url, worker, **source)
         with ExitStack() as running:
-            running.enter_context(Schedule(self.function(self.product.sweeper), sweep_every_s, self.ledger))
-            yield running.enter_context(Poller(described, self.aws.client("sqs"), self.ledger, self.seed))
+            running.enter_context(Schedule(self.function(self.product.sweeper), sweep_every_s, self.history))
+            yield running.enter_context(Poller(event_source, self.aws.client("sqs"), self.history, self.seed))
 
-    def rest(self, poller: Poller, patience_s: float) -> None:
-        """Wait until no message is left and every job is final, or nothing has come to an end for `patience_s`."""
+    def wait_until_idle(self, poller: Poller, stall_timeout_s: float) -> None:
+        """Return when the queue is empty and every job is final, or after `stall_timeout_s` without progress."""
         least_messages, least_jobs, since = 10**9, 10**9, time.monotonic()
-        while (now := time.monotonic()) - since < patience_s:
-            messages, jobs = self.messages(), unfinished(self.aws, self.places.table)
+        while (now := time.monotonic()) - since < stall_timeout_s:
+            messages, jobs = self.count_messages(), count_unfinished(self.aws, self.resources.table)
             if not messages and not jobs and poller.idle():
                 return
-            if messages < least_messages or jobs < least_jobs:  # the sweeper may send more than are worked off
+            if messages < least_messages or jobs < least_jobs:  # the sweeper may send faster than workers finish
                 since = time.monotonic()
             least_messages, least_jobs = min(messages, least_messages), min(jobs, least_jobs)
-            time.sleep(0.2 + 4 * (time.monotonic() - now))  # a look at a large table holds up the workers
+            time.sleep(0.2 + 4 * (time.monotonic() - now))  # scanning a large table slows down the workers
 
-    def messages(self) -> int:
-        """In the queue: visible, hidden or delayed."""
-        kinds = ["", "NotVisible", "Delayed"]
-        names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
-        attributes = self.aws.client("sqs").get_queue_attributes(QueueUrl=self.places.queue_url, AttributeNames=names)[
-            "Attributes"
-        ]
+    def count_messages(self) -> int:
+        """Count messages in the jobs' queue: visible, in flight or delayed."""
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+        attributes = self._queue_attributes(*names)
         return sum(int(attributes[name]) for name in names)
 
     def max_receives(self) -> int:
-        """After that many deliveries a message is a dead letter."""
-        attributes = self.aws.client("sqs").get_queue_attributes(
-            QueueUrl=self.places.queue_url, AttributeNames=["RedrivePolicy"]
-        )["Attributes"]
-        return int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"])
+        """Return the number of deliveries after which the queue dead-letters a message."""
+        return int(json.loads(self._queue_attributes("RedrivePolicy")["RedrivePolicy"])["maxReceiveCount"])
 
     def findings(self) -> Findings:
-        return check(self.aws, self.places, self.folder)
+        """Check the deployment. Call this when it is idle."""
+        return check(self.aws, self.resources, self.history)
 
     def tally(self) -> Tally:
+        """Return the AWS calls made so far, by fault."""
         return Tally.of(self.folder, self.plan)
+
+    def _queue_attributes(self, *names: str) -> dict[str, str]:
+        sqs = self.aws.client("sqs")
+        answer = sqs.get_queue_attributes(QueueUrl=self.resources.queue_url, AttributeNames=list(names))
+        attributes: dict[str, str] = answer["Attributes"]
+        return attributes

@@ -1,6 +1,7 @@
-"""An execution environment of Lambda: a process that handles one event at a time and is frozen in between.
+"""A Lambda execution environment: a process that handles one event at a time and is stopped in between.
 
-It is forked from a server that has the imports done, so that a killed one is back within milliseconds.
+It is forked from a server that has already imported everything, so a killed environment is replaced within
+milliseconds.
 """
 
 from __future__ import annotations
@@ -24,57 +25,57 @@ from typing import Any, Final, Literal
 
 from tools.faults.botocore_faults import Faults
 from tools.faults.counts import CallLog
-from tools.faults.history import Ledger
-from tools.faults.kills import Kills, Moment
+from tools.faults.history import History
+from tools.faults.kills import KillPoint, Kills
 from tools.faults.plan import FaultPlan
 from tools.lambda_event import Context
 
-Json = dict[str, Any]
 Handler = Callable[[Any, Context], Any]
 _PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a function's code is given beside events."""
+class Hooks:
+    """How a function's code reports to the harness."""
 
-    folder: Path
-    """Where logs and ledgers of the run lie."""
-    random: Random
-    ledger: Ledger
+    history: History
     kills: Kills
 
 
 @dataclass(frozen=True)
 class Function:
-    """Code, environment variables and time limit of a Lambda function; the faults its AWS calls meet."""
+    """A Lambda function: code, environment variables, timeout, and the faults that its AWS calls meet."""
 
-    build: Callable[[Surroundings], Handler]
-    """A module's function, so that it can be named to another process; called at each cold start."""
+    build: Callable[[Hooks], Handler]
+    """Called at each cold start. Must be picklable: it is passed to another process."""
     folder: Path
+    """For logs and history of the run."""
     plan: FaultPlan
     seed: int
     timeout_s: float
     variables: dict[str, str] = field(default_factory=dict)
-    most_kills: int | None = None
-    """How many of its processes may be killed at a moment that was reached; `any` is not counted."""
+    max_kills: int | None = None
+    """Limit on kills at a point that was reached; kills at `any` are not counted."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended: `killed` by us, `crashed` by itself; an `error` was raised by the handler."""
+    """How an invocation ended: `killed` by the harness, `crashed` without it, `error` raised by the handler.
+
+    `value` is the handler's return value, the traceback, or the process's exit code.
+    """
 
     ended: Literal["returned", "error", "killed", "crashed", "timeout"]
     value: Any = None
 
 
 def prepare(modules: Sequence[str]) -> None:
-    """Name what every environment imports, before the first is started."""
+    """Set the modules that the fork server imports. Call this before the first environment starts."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
 
 
 class Environment:
-    """Invoked from one thread at a time. Ends with the process that made it."""
+    """Use from one thread at a time. Its process dies with the process that created it."""
 
     def __init__(self, function: Function, name: str):
         self._function = function
@@ -85,13 +86,16 @@ class Environment:
         self._pipe: Connection | None = None
 
     def invoke(
-        self, event: Any, moment: Moment | None = None, kill_after_s: float = 0.0, timeout_s: float | None = None
+        self, event: Any, point: KillPoint | None = None, kill_after_s: float = 0.0, timeout_s: float | None = None
     ) -> Outcome:
-        """The handler's answer. At `moment` the process is killed; `any` means `kill_after_s` from now."""
-        pipe, allowed_s = self._thaw(), self._function.timeout_s if timeout_s is None else timeout_s
-        pipe.send((event, moment, allowed_s))
+        """Handle an event, with a cold start if there is no process.
+
+        The process is killed at `point`; `any` means `kill_after_s` from now. `timeout_s` overrides the function's.
+        """
+        pipe, allowed_s = self._resume(), self._function.timeout_s if timeout_s is None else timeout_s
+        pipe.send((event, point, allowed_s))
         timer = Timer(kill_after_s, self._process.kill)
-        if moment == "any":
+        if point == "any":
             timer.start()
         try:
             if not self._answers_within(allowed_s, pipe):
@@ -100,33 +104,34 @@ class Environment:
             outcome: Outcome = pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            killed = self._process.exitcode == -signal.SIGKILL and moment is not None
+            killed = self._process.exitcode == -signal.SIGKILL and point is not None
             outcome = Outcome("killed" if killed else "crashed", self._process.exitcode)
             self.end()
             return outcome
         finally:
             timer.cancel()
-        with suppress(ProcessLookupError):  # the timer was faster
+        with suppress(ProcessLookupError):  # the timer may have killed it after its answer
             os.kill(self._process.pid, signal.SIGSTOP)
         return outcome
 
     def _answers_within(self, allowed_s: float, pipe: Connection) -> bool:
-        """On Lambda it has processors of its own: what it waited for one here is not counted."""
-        ends, left = time.monotonic() + allowed_s - self._waited_s(), allowed_s
+        """Time spent waiting for a CPU does not count: on Lambda an environment has its own."""
+        ends, left = time.monotonic() + allowed_s - self._cpu_wait_s(), allowed_s
         while not pipe.poll(left):
-            left = ends + self._waited_s() - time.monotonic()
+            left = ends + self._cpu_wait_s() - time.monotonic()
             if left <= 0:
                 return False
         return True
 
-    def _waited_s(self) -> float:
-        """How long its main thread was ready and had no processor, ever (Linux; elsewhere nothing is known)."""
+    def _cpu_wait_s(self) -> float:
+        """Seconds that its main thread has been runnable without a CPU since it started (Linux; else 0)."""
         try:
             return int(Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1]) / 1e9
         except OSError:
             return 0.0
 
     def end(self) -> None:
+        """Kill the process. The next invocation is a cold start."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -135,43 +140,42 @@ class Environment:
             self._pipe.close()
             self._pipe = None
 
-    def _thaw(self) -> Connection:
+    def _resume(self) -> Connection:
         if self._process is not None and not self._process.is_alive():
             self.end()
         if self._process is None or self._pipe is None:
             self._starts += 1
-            self._pipe, theirs = self._context.Pipe()
+            self._pipe, child_pipe = self._context.Pipe()
             name = f"{self._name}-{self._starts}"
-            self._process = self._context.Process(target=_serve, args=(theirs, self._function, name), daemon=True)
+            self._process = self._context.Process(target=_serve, args=(child_pipe, self._function, name), daemon=True)
             self._process.start()
-            theirs.close()
-            with suppress(EOFError):  # one that crashes here is told by the next look into the pipe
-                self._pipe.recv()  # ready: Lambda's time-out begins after the init phase
+            child_pipe.close()
+            with suppress(EOFError):  # it crashed during init: the next read from the pipe reports that
+                self._pipe.recv()  # ready: Lambda's timeout starts after the init phase
         else:
             os.kill(self._process.pid, signal.SIGCONT)
         return self._pipe
 
 
 def _serve(pipe: Connection, function: Function, name: str) -> None:
-    if sys.platform == "linux":  # a stopped process would outlive whoever started it
+    if sys.platform == "linux":  # a stopped process would outlive its parent
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.update(function.variables)
     log = os.open(function.folder / "functions.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     random = Random(f"{function.seed}/{name}")
-    ledger = Ledger(function.folder)
-    kills = Kills(ledger, function.folder, function.most_kills)
-    surroundings = Surroundings(function.folder, random, ledger, kills)
+    history = History(function.folder)
+    kills = Kills(history, function.folder, function.max_kills)
     with Faults(function.plan, random, CallLog(function.folder), kills.watch).installed():
-        handler = function.build(surroundings)
+        handler = function.build(Hooks(history, kills))
         pipe.send("ready")
         while True:
             try:
-                event, moment, allowed_s = pipe.recv()
+                event, point, allowed_s = pipe.recv()
             except EOFError:
                 return
-            kills.arm(moment)
+            kills.arm(point)
             outcome = _invoke(handler, event, allowed_s)
             kills.reached("before_answer")
             pipe.send(outcome)

@@ -1,7 +1,7 @@
-"""The product itself: its own handlers, with shorter times but for R6. Two of them, by engine.
+"""The product's own Api, Worker and Sweeper handlers, with shorter times except in R6.
 
-`jobs` has one of known cost, which sleeps `STEP_S` a step, for the volume; `demo` has the product's own with the demo
-model, which every killed process loads anew.
+`jobs` has an engine that only sleeps STEP_S per step, for volume. `demo` has the product's engine with the demo model,
+which every process loads after a kill.
 """
 
 from __future__ import annotations
@@ -15,43 +15,48 @@ from typing import Any, Final
 
 from PIL import Image
 
-from imagegen.job_service import JobService, Offer
-from imagegen.jobs import Limits
-from imagegen.leader import Leader
-from imagegen.ports import Backend, Engine, Engines, Generated, OnStep, Resident
-from imagegen.registry import REGISTRY, Model
-from imagegen.request import Generation
-from imagegen.service import ImageService, Receipts
-from tools.faults.environment import Handler, Surroundings
-from tools.faults.ministack import StandIn, resources_of_the_template
-from tools.faults.product import Places, Product
+from imagegen.catalog.registry import Model
+from imagegen.generation.ports import Backend, Engine, Engines, Generated, OnStep, Resident
+from imagegen.generation.spec import GenerationSpec
+from imagegen.jobs.timing import JobTiming
+from imagegen.wiring import Container
+from tools.faults.environment import Handler, Hooks
+from tools.faults.ministack import LocalAws
+from tools.faults.product import Product, Resources
+from tools.faults.template_resources import BUCKET, QUEUE, TABLE, create_resources, translated_template
 from tools.local.process import ROOT
 
-BACKEND: Final = Backend("torch", "cpu", "float32", "of known cost")
-SHORT: Final = Limits(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, longest_pause_s=8)
-"""A tenth of the real times; the longest pause, of 15 minutes, still less."""
+BACKEND: Final = Backend("torch", "cpu", "float32", "sleeps")
+SHORT: Final = JobTiming(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, max_backoff_s=8)
+"""A tenth of the real times, except that the longest pause is 8 s instead of 15 minutes. R6 has the real times."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
 _VISIBILITY_S: Final = 4
-"""960 s on AWS. A batch takes less, and what failed shall come again soon."""
+"""960 s on AWS. A batch takes less than 4 s, and failed messages are to be received again soon."""
 
 
-def deploy(aws: StandIn) -> Places:
-    names = resources_of_the_template(aws)
+def deploy(aws: LocalAws) -> Resources:
+    """Create the resources of template.yaml."""
+    names = create_resources(aws.client("cloudformation"), translated_template(), BUCKET, TABLE, QUEUE)
     sqs = aws.client("sqs")
     sqs.set_queue_attributes(QueueUrl=names["JobsQueue"], Attributes={"VisibilityTimeout": str(_VISIBILITY_S)})
-    return Places(names["Table"], names["Bucket"], names["JobsQueue"], names["JobsDeadLetters"], names["WebhooksQueue"])
+    return Resources(
+        names["Table"], names["Bucket"], names["JobsQueue"], names["JobsDeadLetters"], names["WebhooksQueue"]
+    )
 
 
-def variables(places: Places) -> dict[str, str]:
+def variables(resources: Resources) -> dict[str, str]:
+    """Return the environment variables of every function."""
     return {
-        "TABLE_NAME": places.table,
-        "BUCKET_NAME": places.bucket,
-        "JOBS_QUEUE_URL": places.queue_url,
-        "JOBS_DEAD_LETTERS_URL": places.dead_letters_url,
-        "WEBHOOKS_QUEUE_URL": places.webhooks_queue_url,
+        "TABLE_NAME": resources.table,
+        "BUCKET_NAME": resources.bucket,
+        "JOBS_QUEUE_URL": resources.queue_url,
+        "JOBS_DEAD_LETTERS_URL": resources.dead_letters_url,
+        "WEBHOOKS_QUEUE_URL": resources.webhooks_queue_url,
         "WEBHOOKS_DEAD_LETTERS_URL": "none",
         "WEBHOOK_SECRETS_PATH": "/none",
+        "IMAGE_DAYS": "1",
+        "EMBED_PROMPT": "false",
         "STEP_S": "0.002",
         "REAL_TIMES": "",
         "REAL_ENGINE": "",
@@ -60,30 +65,29 @@ def variables(places: Places) -> dict[str, str]:
     }
 
 
-class KnownEngine:
-    """Sleeps for each step."""
+class SleepingEngine:
+    """An engine of known cost: it sleeps for each step and returns a black image."""
 
     def __init__(self, step_s: float):
         self._step_s = step_s
 
     def close(self) -> None:
-        """Nothing works in the background."""
+        """Does nothing: a SleepingEngine has no resources."""
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        steps = generation.num_inference_steps
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        steps = spec.num_inference_steps
         for step in range(1, steps + 1):
             time.sleep(self._step_s)
             on_step(step, steps)
-        size = (generation.width, generation.height)
+        size = (spec.width, spec.height)
         return Generated([Image.new("RGB", size)], 0.0, steps * self._step_s, 0.0)
 
 
-class KnownEngines:
-    def __init__(self, step_s: float):
-        self._engine = KnownEngine(step_s)
+class SleepingEngines:
+    """Engines whose only engine is a SleepingEngine."""
 
-    def backend_for(self, scheduler: str) -> Backend:
-        return BACKEND
+    def __init__(self, step_s: float):
+        self._engine = SleepingEngine(step_s)
 
     def holds(self, model: Model, backend: Backend) -> bool:
         return True
@@ -93,108 +97,81 @@ class KnownEngines:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Writes down what an engine draws (a job's number is its seed), and dies of the prompt `poison`."""
+class WatchedEngine:
+    """Records each generation under its seed, the job's number. The prompt `poison` kills the process."""
 
     engine: Engine
-    surroundings: Surroundings
+    hooks: Hooks
 
     def close(self) -> None:
         self.engine.close()
 
-    def generate(self, generation: Generation, on_step: OnStep) -> Generated:
-        self.surroundings.ledger.add("generating", n=str(generation.seed), pid=os.getpid())
-        if generation.prompt == "poison":
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        self.hooks.history.add("generating", n=str(spec.seed), pid=os.getpid())
+        if spec.prompt == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
 
         def watch(step: int, of: int) -> None:
             if step == of // 2:
-                self.surroundings.kills.reached("denoising")
+                self.hooks.kills.reached("denoising")
             on_step(step, of)
 
-        return self.engine.generate(generation, watch)
+        return self.engine.generate(spec, watch)
 
 
 @dataclass(frozen=True)
 class WatchedEngines:
-    engines: Engines
-    surroundings: Surroundings
+    """Engines that are each wrapped in a WatchedEngine."""
 
-    def backend_for(self, scheduler: str) -> Backend:
-        return self.engines.backend_for(scheduler)
+    engines: Engines
+    hooks: Hooks
 
     def holds(self, model: Model, backend: Backend) -> bool:
         return self.engines.holds(model, backend)
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         resident = self.engines.resident(model, backend)
-        return replace(resident, engine=Watched(resident.engine, self.surroundings))
+        return replace(resident, engine=WatchedEngine(resident.engine, self.hooks))
 
 
-class _Parts:
-    """What wiring builds, with our engine and times."""
-
-    def __init__(self, surroundings: Surroundings):
-        from imagegen import wiring
-        from imagegen.aws_table import DynamoJobStore, DynamoLeases
-        from imagegen.settings import Settings
-
-        settings = Settings()
-        limits = Limits() if os.environ["REAL_TIMES"] else SHORT
-        engines: Engines = KnownEngines(float(os.environ["STEP_S"]))
-        if os.environ["REAL_ENGINE"]:
-            engines = wiring.build_engines(settings)
-        store = wiring.build_store(settings)
-        self.jobs = JobService(
-            offer=Offer(REGISTRY, "demo", engines.backend_for),
-            store=DynamoJobStore(settings.table_name, wiring.epoch_ms),
-            queue=wiring.build_queue(settings),
-            webhooks=wiring.build_webhook_queue(settings),
-            images=store,
-            keep_s=24 * 3600,
-            clock=wiring.epoch_ms,
-            on_crash=lambda error: surroundings.ledger.add("crashed", error=repr(error)),
-            limits=limits,
-        )
-        self.service = ImageService(
-            models=REGISTRY,
-            default_model_id="demo",
-            engines=WatchedEngines(engines, surroundings),
-            store=store,
-            leader=Leader(DynamoLeases(settings.table_name, wiring.epoch_ms), limits),
-            receipts=Receipts(memory_mb=1024, usd_per_gb_second=0.0000166667),
-            embed_prompt=False,
-        )
+def api(hooks: Hooks) -> Handler:
+    """Build the Api function's handler."""
+    return _entrypoint("api", hooks)
 
 
-def api(surroundings: Surroundings) -> Handler:
-    parts = _Parts(surroundings)
-    routes: Any = importlib.import_module("imagegen.entrypoints.job_routes")
-    routes.jobs = lambda: parts.jobs
-    handler: Handler = importlib.import_module("imagegen.entrypoints.api").handler
-    return handler
+def worker(hooks: Hooks) -> Handler:
+    """Build the Worker function's handler."""
+    return _entrypoint("worker", hooks)
 
 
-def worker(surroundings: Surroundings) -> Handler:
-    return _entrypoint("worker", surroundings)
+def sweeper(hooks: Hooks) -> Handler:
+    """Build the Sweeper function's handler."""
+    return _entrypoint("sweeper", hooks)
 
 
-def sweeper(surroundings: Surroundings) -> Handler:
-    return _entrypoint("sweeper", surroundings)
-
-
-def _entrypoint(name: str, surroundings: Surroundings) -> Handler:
-    """Imported here, since an entrypoint reads its settings when it is imported."""
-    parts = _Parts(surroundings)
+def _entrypoint(name: str, hooks: Hooks) -> Handler:
+    """Import an entrypoint only in the process that runs it: it reads its settings when imported."""
     module: Any = importlib.import_module(f"imagegen.entrypoints.{name}")
-    module.jobs, module.service = lambda: parts.jobs, lambda: parts.service
+    _replace_parts(module.container, hooks)
     if not os.environ["REAL_TIMES"]:
         module.POSTPONE_S = POSTPONE_S
     handler: Handler = module.handler
     return handler
 
 
-def demo_variables(places: Places) -> dict[str, str]:
+def _replace_parts(container: Container, hooks: Hooks) -> None:
+    """Give the container this module's engine and times."""
+    if not os.environ["REAL_TIMES"]:
+        container.timing = SHORT
+    if not os.environ["REAL_ENGINE"]:
+        container.backends = (BACKEND,)
+        container.engines = SleepingEngines(float(os.environ["STEP_S"]))
+    container.engines = WatchedEngines(container.engines, hooks)
+    container.on_crash = lambda error: hooks.history.add("crashed", error=repr(error))
+
+
+def demo_variables(resources: Resources) -> dict[str, str]:
+    """Return the environment variables with which a function runs the demo model on OpenVINO."""
     engine = {
         "REAL_ENGINE": "1",
         "MODELS_DIR": str(ROOT / ".local" / "models"),
@@ -202,8 +179,8 @@ def demo_variables(places: Places) -> dict[str, str]:
         "DEVICE": "cpu",
         "THREADS": "1",
     }
-    return variables(places) | engine
+    return variables(resources) | engine
 
 
-JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_setbacks)
-DEMO: Final = Product("demo", deploy, demo_variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_setbacks)
+JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_aws_failures)
+DEMO: Final = replace(JOBS, name="demo", variables=demo_variables)

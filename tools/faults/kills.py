@@ -1,4 +1,4 @@
-"""The moments at which a worker dies: SIGKILL from inside, exactly there, or from outside at any time."""
+"""Points in an invocation at which its process dies by SIGKILL."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from tools.faults.history import Ledger
+from tools.faults.history import History
 
-Moment = Literal["before_claim", "after_claim", "denoising", "after_store", "after_finish", "before_answer", "any"]
-MOMENTS: Final[tuple[Moment, ...]] = (
+KillPoint = Literal["before_claim", "after_claim", "denoising", "after_store", "after_finish", "before_answer", "any"]
+KILL_POINTS: Final[tuple[KillPoint, ...]] = (
     *("before_claim", "after_claim", "denoising"),
     *("after_store", "after_finish", "before_answer", "any"),
 )
-"""`any`: the poller kills from outside, at a random time."""
+"""At all but `any` the process kills itself. For `any` the poller kills it at a random time."""
 _WRITES: Final = ("dynamodb.UpdateItem", "dynamodb.TransactWriteItems", "dynamodb.PutItem")
 
 
 class Kills:
-    """Armed with a moment for one invocation; the process ends when it comes.
+    """Kills this process when it reaches the armed point.
 
-    A moment is told by what AWS has seen, not by the product's own steps: the claim is the first write to the table
-    that AWS carried out, the end is the first transaction after the image was stored.
+    Points follow from the calls that reach AWS, not from the product's code: the claim is the first table write that
+    AWS executed, and the end of a run is the first transaction after the image was stored.
     """
 
-    def __init__(self, ledger: Ledger, folder: Path, most: int | None = None):
-        self._ledger, self._folder, self._most = ledger, folder, most
-        self._armed: Moment | None = None
+    def __init__(self, history: History, folder: Path, max_kills: int | None = None):
+        self._history, self._folder, self._max_kills = history, folder, max_kills
+        self._armed: KillPoint | None = None
         self._stored = False
 
-    def arm(self, moment: Moment | None) -> None:
-        self._armed, self._stored = moment, False
+    def arm(self, point: KillPoint | None) -> None:
+        """Set the point for the next invocation; None disarms. Kills at once if the point is `before_claim`."""
+        self._armed, self._stored = point, False
         self.reached("before_claim")
 
     def watch(self, operation: str, when: str) -> None:
-        """Told around every call that AWS sees."""
+        """Derive points from AWS calls. Called `before` and `after` each call that reaches AWS."""
         if when == "before":
             return
         if operation in _WRITES:
@@ -47,16 +48,17 @@ class Kills:
             self._stored = True
             self.reached("after_store")
 
-    def reached(self, moment: Moment) -> None:
-        if moment == self._armed and self._allowed():
-            self._ledger.add("killed", moment=moment, pid=os.getpid())
+    def reached(self, point: KillPoint) -> None:
+        """Kill this process if `point` is armed and the limit on kills allows it."""
+        if point == self._armed and self._allowed():
+            self._history.add("killed", point=point, pid=os.getpid())
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _allowed(self) -> bool:
-        """Whether the run has kills left; processes agree by who makes a file first."""
-        if self._most is None:
+        """Creating a file counts as taking one kill, so processes share the limit without a lock."""
+        if self._max_kills is None:
             return True
-        for number in range(self._most):
+        for number in range(self._max_kills):
             with suppress(FileExistsError):
                 (self._folder / f"kill-{number}").touch(exist_ok=False)
                 return True

@@ -1,37 +1,32 @@
-"""AWS for volume: MiniStack in a process of its own, with the resources of template.yaml.
+"""Local AWS for volume: MiniStack in its own process, with the resources of template.yaml.
 
-Measured on 2 busy vCPU, 2,000 jobs of 8 calls (TransactWriteItems, conditional updates, two indexes, SQS), 4 client
-threads: MiniStack 597 calls a second, moto's server 73 on one thread and errors on four; of 40 races of 8 conditional
-writes, moto's server had 5 without exactly one winner, MiniStack none.
+Measured on 2 busy vCPU with 2,000 jobs of 8 calls (TransactWriteItems, conditional updates, two indexes, SQS) on 4
+client threads: MiniStack served 597 calls a second. moto's server served 73 on one thread and failed on four. In 40
+races of 8 conditional writes, moto's server had 5 without exactly one winner, MiniStack none.
 """
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from tools.local.process import ACCESS_KEY, REGION, ROOT, free_port, ministack
-from tools.local.template import S3Object, translate
-
-PLAYED: Final = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue"}
+from tools.local.process import ACCESS_KEY, REGION, free_port, ministack
 
 
 @dataclass(frozen=True)
-class StandIn:
-    """A running stand-in."""
+class LocalAws:
+    """A running MiniStack."""
 
     url: str
 
     def client(self, service: str) -> Any:
-        """A client that meets no faults where none are installed."""
+        """Return a boto3 client. No faults are injected unless this process has installed them."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -43,7 +38,7 @@ class StandIn:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment with which a function reaches it."""
+        """Environment variables that point a function's AWS clients here."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -54,22 +49,8 @@ class StandIn:
 
 
 @contextmanager
-def stand_in(folder: Path) -> Iterator[StandIn]:
-    """Files and logs lie in `folder`."""
+def local_aws(folder: Path) -> Iterator[LocalAws]:
+    """Run MiniStack for the block. State and logs go to `folder`. Raises StackError if it does not start."""
     folder.mkdir(parents=True, exist_ok=True)
     with ministack(free_port(), folder / "state", folder / "ministack.log") as running:
-        yield StandIn(running.url)
-
-
-def resources_of_the_template(aws: StandIn) -> dict[str, str]:
-    """New tables, queues and buckets as template.yaml describes them: physical names by logical ones."""
-    translated = translate(ROOT / "template.yaml", S3Object("code", "code.zip"), REGION, {})
-    kept = {name: each for name, each in translated["Resources"].items() if each["Type"] in PLAYED}
-    template = {key: value for key, value in translated.items() if key != "Outputs"} | {"Resources": kept}
-    cloudformation, stack = aws.client("cloudformation"), f"faults-{uuid.uuid4().hex[:8]}"
-    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
-    cloudformation.get_waiter("stack_create_complete").wait(
-        StackName=stack, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
-    )
-    resources = cloudformation.list_stack_resources(StackName=stack)["StackResourceSummaries"]
-    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+        yield LocalAws(running.url)

@@ -1,8 +1,8 @@
-"""An SQS event source with Lambda's rules, and the liberties that SQS takes: copies, other orders, late deliveries.
+"""An SQS event source with Lambda's rules and SQS's at-least-once delivery: duplicates, any order, late messages.
 
-The rules are those of "Using Lambda with Amazon SQS": what the function does not report as failed is deleted; an
-error, a time-out, a dead process or an answer that names no record of the batch gives all of it back; what was not
-deleted comes again after the queue's visibility timeout; redrive is the queue's own.
+The rules are those of "Using Lambda with Amazon SQS". Lambda deletes every message that the function does not report as
+failed. After an error, a timeout, a dead process, or a response that names a record outside the batch, it deletes none.
+A message that is not deleted is received again after the queue's visibility timeout. Redrive is up to the queue.
 """
 
 from __future__ import annotations
@@ -16,54 +16,55 @@ from random import Random
 from typing import Any
 
 from tools.faults.environment import Environment, Function, Outcome
-from tools.faults.history import Ledger
-from tools.faults.kills import MOMENTS, Moment
+from tools.faults.history import History
+from tools.faults.kills import KILL_POINTS, KillPoint
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class EventSource:
-    """A queue, the function behind it, and how roughly it is treated."""
+    """A queue, its function, and the faults of their deliveries."""
 
     queue_url: str
     function: Function
     batch_size: int = 1
     window_s: float = 0.0
+    """Batch window: how long to wait for more records after the first."""
     concurrency: int = 2
     kills: float = 0.0
-    """Share of invocations whose process is to die by SIGKILL."""
-    moments: Sequence[Moment] = MOMENTS
+    """Share of invocations that are to die by SIGKILL."""
+    kill_points: Sequence[KillPoint] = KILL_POINTS
     duplicates: float = 0.0
-    """Share of messages that are delivered once more."""
+    """Share of messages that are delivered twice."""
     late_s: float = 1.0
-    """How much later the copy comes, at most; it may overtake the first or run beside it."""
+    """Longest delay of the duplicate. It may arrive before the original or during its run."""
     allowed_s: tuple[float, float] | None = None
-    """Least and most time that an invocation is allowed, drawn each time; none: the function's own limit."""
+    """Shortest and longest time limit, drawn per invocation. None: the function's own timeout."""
 
 
 @dataclass(order=True)
-class _Copy:
+class _Duplicate:
     due: float
     number: int
     record: Record = field(compare=False)
 
 
 class Poller:
-    """Runs an event source until it is stopped: one thread and one environment per concurrent invocation."""
+    """Polls until its block ends, with one thread and one environment per concurrent invocation."""
 
-    def __init__(self, source: EventSource, sqs: Any, ledger: Ledger, seed: int, name: str = "worker"):
-        self._source, self._sqs, self._ledger = source, sqs, ledger
+    def __init__(self, source: EventSource, sqs: Any, history: History, seed: int, name: str = "worker"):
+        self._source, self._sqs, self._history = source, sqs, history
         self._random = Random(f"{seed}/{name}/poller")
         self._name = name
         self._buffer: list[Record] = []
-        self._copies: list[_Copy] = []
+        self._duplicates: list[_Duplicate] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._busy = 0
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
-        self.copied = 0
+        self.duplicated = 0
 
     def __enter__(self) -> Poller:
         for number in range(self._source.concurrency):
@@ -78,11 +79,14 @@ class Poller:
             thread.join()
 
     def idle(self) -> bool:
-        """Nothing in hand here; the queue itself may hold more. Raises what ended a thread of ours."""
+        """Return whether no record is buffered or being processed; the queue may hold more.
+
+        Raises RuntimeError if one of its threads has failed.
+        """
         with self._lock:
             if self._failures:
-                raise RuntimeError("the poller broke") from self._failures[0]
-            return not (self._buffer or self._copies or self._busy)
+                raise RuntimeError("the poller failed") from self._failures[0]
+            return not (self._buffer or self._duplicates or self._busy)
 
     def _slot(self, number: int) -> None:
         environment = Environment(self._source.function, f"{self._name}-{number}")
@@ -102,7 +106,7 @@ class Poller:
             environment.end()
 
     def _batch(self) -> list[Record]:
-        """Up to batch_size records, waiting window_s for more once there is one."""
+        """Return up to batch_size records. After the first, wait up to window_s for more."""
         records: list[Record] = []
         end = time.monotonic() + self._source.window_s
         while len(records) < self._source.batch_size:
@@ -118,11 +122,11 @@ class Poller:
         return records
 
     def _next(self, *, first: bool) -> Record | None:
-        """A copy that is due, else any record at hand: standard queues promise no order."""
+        """Return a duplicate that is due, else a random record: standard queues do not preserve order."""
         with self._lock:
             record: Record | None = None
-            if self._copies and self._copies[0].due <= time.monotonic():
-                record = heapq.heappop(self._copies).record | {"copy": True}
+            if self._duplicates and self._duplicates[0].due <= time.monotonic():
+                record = heapq.heappop(self._duplicates).record | {"duplicate": True}
             else:
                 if not self._buffer:
                     self._receive()
@@ -144,48 +148,48 @@ class Poller:
             record = as_record(message)
             self._buffer.append(record)
             if self._random.random() < self._source.duplicates:
-                self.copied += 1
+                self.duplicated += 1
                 due = time.monotonic() + self._random.random() * self._source.late_s
-                heapq.heappush(self._copies, _Copy(due, self.copied, record))
+                heapq.heappush(self._duplicates, _Duplicate(due, self.duplicated, record))
 
     def _deliver(self, environment: Environment, records: list[Record]) -> None:
-        moment, after_s, allowed_s = self._fate()
+        point, after_s, allowed_s = self._draw_invocation()
         began = time.monotonic()
-        event = {"Records": [{key: value for key, value in record.items() if key != "copy"} for record in records]}
-        outcome = environment.invoke(event, moment, after_s, allowed_s)
-        back = given_back(outcome, [record["messageId"] for record in records])
-        self._delete([record for record in records if record["messageId"] not in back])
-        self._ledger.add(
+        event = {"Records": [{key: value for key, value in record.items() if key != "duplicate"} for record in records]}
+        outcome = environment.invoke(event, point, after_s, allowed_s)
+        failed = failed_records(outcome, [record["messageId"] for record in records])
+        self._delete([record for record in records if record["messageId"] not in failed])
+        self._history.add(
             "delivered",
             source=self._name,
             records=[[each["messageId"], int(each["attributes"]["ApproximateReceiveCount"])] for each in records],
-            copies=sum("copy" in record for record in records),
+            duplicates=sum("duplicate" in record for record in records),
             ended=outcome.ended,
-            moment=moment if outcome.ended == "killed" else None,
-            back=sorted(back),
+            point=point if outcome.ended == "killed" else None,
+            failed=sorted(failed),
             allowed_s=allowed_s,
             took_s=time.monotonic() - began,
             error=outcome.value if outcome.ended in ("error", "crashed") else None,
         )
 
     def _delete(self, records: list[Record]) -> None:
-        """What is gone already, or was received again meanwhile, stays as it is."""
+        """SQS ignores messages that are already deleted or have been received again since."""
         entries = [{"Id": str(n), "ReceiptHandle": each["receiptHandle"]} for n, each in enumerate(records)]
         for start in range(0, len(entries), 10):
             self._sqs.delete_message_batch(QueueUrl=self._source.queue_url, Entries=entries[start : start + 10])
 
-    def _fate(self) -> tuple[Moment | None, float, float]:
-        """When the process is killed, if at all, and how long it may take."""
+    def _draw_invocation(self) -> tuple[KillPoint | None, float, float]:
+        """Return the kill point, if any, the seconds until a kill at `any`, and the time limit in seconds."""
         with self._lock:
             timeout_s = self._source.function.timeout_s
             allowed_s = self._random.uniform(*(self._source.allowed_s or (timeout_s, timeout_s)))
             if self._random.random() >= self._source.kills:
                 return None, 0.0, allowed_s
-            return self._random.choice(self._source.moments), self._random.random() * 0.3, allowed_s
+            return self._random.choice(self._source.kill_points), self._random.random() * 0.3, allowed_s
 
 
-def given_back(outcome: Outcome, ids: Sequence[str]) -> set[str]:
-    """The records of a batch that stay in the queue."""
+def failed_records(outcome: Outcome, ids: Sequence[str]) -> set[str]:
+    """Return the IDs of a batch's messages that Lambda leaves in the queue."""
     everything = set(ids)
     if outcome.ended != "returned":
         return everything
@@ -199,7 +203,7 @@ def given_back(outcome: Outcome, ids: Sequence[str]) -> set[str]:
 
 
 def as_record(message: Mapping[str, Any]) -> Record:
-    """A received message as Lambda puts it into an event."""
+    """Return a received message as a record of Lambda's SQS event."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -217,11 +221,11 @@ def as_record(message: Mapping[str, Any]) -> Record:
 
 
 class Schedule:
-    """Invokes a function at an interval, as EventBridge does, and never twice at once."""
+    """Invokes a function at an interval during its block, as EventBridge does. Invocations do not overlap."""
 
-    def __init__(self, function: Function, every_s: float, ledger: Ledger, event: Any = None, name: str = "schedule"):
+    def __init__(self, function: Function, every_s: float, history: History, event: Any = None, name: str = "schedule"):
         self._environment = Environment(function, name)
-        self._every_s, self._ledger, self._event, self._name = every_s, ledger, event or {}, name
+        self._every_s, self._history, self._event, self._name = every_s, history, event or {}, name
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -236,5 +240,5 @@ class Schedule:
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):
             outcome = self._environment.invoke(self._event)
-            self._ledger.add("scheduled", source=self._name, ended=outcome.ended, value=outcome.value)
+            self._history.add("scheduled", source=self._name, ended=outcome.ended, value=outcome.value)
         self._environment.end()

@@ -1,19 +1,19 @@
-"""What the harness needs to know of a product: its functions, their surroundings, and how its table is laid out."""
+"""What the harness needs from the product under test: handlers, environment variables and AWS resources."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.faults.environment import Handler, Surroundings
-from tools.faults.ministack import StandIn
+from tools.faults.environment import Handler, Hooks
+from tools.faults.ministack import LocalAws
 
-Build = Callable[[Surroundings], Handler]
+Build = Callable[[Hooks], Handler]
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where one deployment keeps things."""
+class Resources:
+    """Names and URLs of one deployment's AWS resources."""
 
     table: str
     bucket: str
@@ -24,15 +24,15 @@ class Places:
 
 @dataclass(frozen=True)
 class Product:
-    """Handlers of Lambda events, one per function. A table row with `sk` JOB is a job: docs/architecture.md."""
+    """Builders of Lambda handlers, one per function. A table row whose `sk` is JOB is a job: docs/architecture.md."""
 
     name: str
-    deploy: Callable[[StandIn], Places]
-    variables: Callable[[Places], dict[str, str]]
+    deploy: Callable[[LocalAws], Resources]
+    variables: Callable[[Resources], dict[str, str]]
     api: Build
     worker: Build
     sweeper: Build
     max_attempts: int
-    """Runs of a job that may end without a word before it fails."""
-    max_setbacks: int
-    """Runs of a job that failures of AWS may end before another one fails it; 0 where they are attempts, too."""
+    """The job fails after this many runs whose end was not recorded."""
+    max_aws_failures: int
+    """The job fails after more than this many runs that AWS failures ended."""

@@ -1,8 +1,8 @@
-"""R1 to R8 as runs against a product; each gives its figures and whether it holds.
+"""R1 to R8 as test runs of the product. Each returns its figures and whether the promise holds.
 
-R3 and R8 are processes of their own around moto, and always against the product itself.
+R3 and R8 run as separate processes on moto, without the faults of this harness and always with the product itself.
 
-Volumes are those of the issue times `scale`. A run whose faults did not happen as asked for does not hold.
+Volumes are those of the issue times `scale`. A run whose faults differ from the plan does not hold.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from tools.faults.callers import Call, call_all
 from tools.faults.counts import bounds
-from tools.faults.deployment import Arena
-from tools.faults.history import Entry, entries
-from tools.faults.kills import Moment
-from tools.faults.ministack import StandIn
+from tools.faults.deployment import Deployment
+from tools.faults.history import Entry, History
+from tools.faults.kills import KillPoint
+from tools.faults.ministack import LocalAws
 from tools.faults.plan import FaultPlan, Mix
 from tools.faults.poller import Poller
 from tools.faults.product import Product
@@ -33,149 +33,157 @@ Figures = dict[str, Any]
 NO_FAULTS: Final = FaultPlan(Mix())
 _CALLERS: Final = 4
 _WORKERS: Final = 6
-_SHARE: Final = 0.3
-_KILLS: Final = 0.05
+_FAULT_SHARE: Final = 0.3
+_MIN_KILLED: Final = 0.05
 _ARMED: Final = 0.12
-"""Runs that are to be killed: a good half end before their moment comes, copies of what is done above all."""
-_PATIENCE_S: Final = 60.0
-_RESENT_S: Final = 400.0
-"""A job whose message was used up is sent again before that."""
+"""Share of R1's deliveries that are to be killed. More than half end before they reach their kill point, mostly
+duplicates of finished jobs."""
+_STALL_S: Final = 60.0
+_RESEND_STALL_S: Final = 400.0
+"""Longer than the 360 s after which the sweeper sends a queued job's message again."""
 
 
 @dataclass(frozen=True)
-class Ring:
-    """Where scenarios run; each gets a deployment and a folder of its own."""
+class Run:
+    """Where a scenario runs, and in which volume."""
 
-    aws: StandIn
+    aws: LocalAws
     product: Product
     folder: Path
     seed: int
     scale: float
 
-    def arena(self, name: str, plan: FaultPlan, **variables: str) -> Arena:
-        return Arena(self.aws, self.product, self.folder / name, self.seed, plan, variables)
+    def deploy(self, name: str, plan: FaultPlan, **variables: str) -> Deployment:
+        """Create a deployment with its own resources and folder. `variables` override the product's."""
+        return Deployment(self.aws, self.product, self.folder / name, self.seed, plan, variables)
+
+    def submit(self, deployment: Deployment, calls: Sequence[Call], kills: float = 0.0) -> None:
+        """Make the calls, four at a time. `kills` is the share of Api invocations that die by SIGKILL."""
+        call_all(deployment.function(self.product.api), calls, deployment.history, self.seed, _CALLERS, kills)
 
     def scaled(self, volume: int) -> int:
+        """Return `volume` times `scale`, at least 1."""
         return max(1, round(volume * self.scale))
 
 
-def r1(ring: Ring) -> Figures:
+def r1(run: Run) -> Figures:
     """An accepted job is never lost."""
-    arena = ring.arena("R1", FaultPlan(Mix.evenly(_SHARE)))
-    jobs = ring.scaled(10_000)
+    deployment = run.deploy("R1", FaultPlan(Mix.evenly(_FAULT_SHARE)))
+    jobs = run.scaled(10_000)
     poison = {n for n in range(jobs) if n % 500 == 499}
     calls = [_call(n, prompt="poison" if n in poison else "a circle") for n in range(jobs)]
-    with arena.working(concurrency=_WORKERS, kills=_ARMED, duplicates=0.2) as poller:
+    with deployment.running(concurrency=_WORKERS, kills=_ARMED, duplicates=0.2) as poller:
         for n in poison:
-            arena.ledger.add("poison", n=str(n))
-        _poison_messages(arena, max(3, jobs // 200))
-        call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS, kills=0.01)
-        arena.rest(poller, _RESENT_S)
-    return _judged(arena, poller, kills=_KILLS)
+            deployment.history.add("poison", n=str(n))
+        _send_poison(deployment, max(3, jobs // 200))
+        run.submit(deployment, calls, kills=0.01)
+        deployment.wait_until_idle(poller, _RESEND_STALL_S)
+    return _report(deployment, poller, min_killed=_MIN_KILLED)
 
 
-def r2(ring: Ring) -> Figures:
-    """Nothing is billed or made twice: each key in three copies, side by side."""
-    arena = ring.arena("R2", FaultPlan(Mix.lost_replies(_SHARE)))
-    keys = ring.scaled(10_000)
+def r2(run: Run) -> Figures:
+    """Nothing is generated or billed twice. Each Idempotency-Key is sent in three concurrent requests."""
+    deployment = run.deploy("R2", FaultPlan(Mix.lost_replies(_FAULT_SHARE)))
+    keys = run.scaled(10_000)
     calls = [_call(n, copy) for n in range(keys) for copy in range(3)]
-    with arena.working(concurrency=_WORKERS) as poller:
-        call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-        arena.rest(poller, _RESENT_S)
-    conflicts = [each for each in entries(arena.folder, "answered") if 400 <= each["status"] < 500]
-    false = sum(each["status"] != 409 for each in conflicts)
-    figures = _judged(arena, poller) | {"false_conflicts": false, "waited": len(conflicts) - false}
+    with deployment.running(concurrency=_WORKERS) as poller:
+        run.submit(deployment, calls)
+        deployment.wait_until_idle(poller, _RESEND_STALL_S)
+    refused = [each for each in deployment.history.entries("responded") if 400 <= each["status"] < 500]
+    false = sum(each["status"] != 409 for each in refused)
+    figures = _report(deployment, poller) | {"false_conflicts": false, "in_progress": len(refused) - false}
     figures["holds"] = figures["holds"] and not false and figures["bills"] == figures["jobs"] == keys
     return figures
 
 
-def r4(ring: Ring) -> Figures:
-    """Only the failed record of a batch comes back. Twice as many faults, or hardly any record would fail."""
-    arena = ring.arena("R4", FaultPlan(Mix.evenly(2 * _SHARE)))
-    batches = ring.scaled(1000)
+def r4(run: Run) -> Figures:
+    """Only the failed records of a batch are delivered again. At twice R1's share of faults, enough records fail."""
+    deployment = run.deploy("R4", FaultPlan(Mix.evenly(2 * _FAULT_SHARE)))
+    batches = run.scaled(1000)
     calls = [_call(n) for n in range(5 * batches)]
-    with arena.working(
+    with deployment.running(
         concurrency=_WORKERS, batch_size=5, window_s=0.1, worker_timeout_s=120.0, visibility_s=20
     ) as poller:
-        call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-        arena.rest(poller, _RESENT_S)
-    deliveries = entries(arena.folder, "delivered")
-    wrong = redelivered_otherwise(deliveries)
-    reported = sum(len(each["back"]) for each in deliveries)
-    figures = _judged(arena, poller) | {
+        run.submit(deployment, calls)
+        deployment.wait_until_idle(poller, _RESEND_STALL_S)
+    deliveries = deployment.history.entries("delivered")
+    unexpected = unexpected_redeliveries(deliveries)
+    reported = sum(len(each["failed"]) for each in deliveries)
+    figures = _report(deployment, poller) | {
         "batches": len(deliveries),
         "reported": reported,
-        "redelivered_otherwise": wrong,
+        "unexpected_redeliveries": unexpected,
     }
-    figures["holds"] = figures["holds"] and not wrong and reported > 0 and len(deliveries) >= batches
+    figures["holds"] = figures["holds"] and not unexpected and reported > 0 and len(deliveries) >= batches
     return figures
 
 
-def r5(ring: Ring) -> Figures:
-    """A deadline leaves nothing stuck, and no run is ended by it: each stops at a step before."""
-    arena = ring.arena("R5", NO_FAULTS, STEP_S="0.2")
-    calls = [_call(n) for n in range(ring.scaled(500))]
-    call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-    with arena.working(concurrency=2 * _WORKERS, allowed_s=(0.5, 12.0)) as poller:
-        arena.rest(poller, _PATIENCE_S)
-    findings, deliveries = arena.findings(), entries(arena.folder, "delivered")
-    overrun = sum(each["ended"] == "timeout" for each in deliveries)
+def r5(run: Run) -> Figures:
+    """Deadlines leave no job stuck, and no run reaches its timeout: it stops at the last step that fits."""
+    deployment = run.deploy("R5", NO_FAULTS, STEP_S="0.2")
+    run.submit(deployment, [_call(n) for n in range(run.scaled(500))])
+    with deployment.running(concurrency=2 * _WORKERS, allowed_s=(0.5, 12.0)) as poller:
+        deployment.wait_until_idle(poller, _STALL_S)
+    findings, deliveries = deployment.findings(), deployment.history.entries("delivered")
+    timeouts = sum(each["ended"] == "timeout" for each in deliveries)
     return {
-        "holds": not (findings.lost or findings.stuck or findings.unanswered or overrun),
+        "holds": not (findings.lost or findings.stuck or findings.unanswered or timeouts),
         "runs": len(deliveries),
         "jobs": findings.jobs,
         "states": findings.states,
         "stuck": len(findings.stuck),
         "lost": len(findings.lost),
-        "killed_at_the_deadline": overrun,
+        "timeouts": timeouts,
     }
 
 
-def r6(ring: Ring) -> Figures:
-    """A dead worker's job runs again soon: real lease, real interval of the sweeper."""
-    arena = ring.arena("R6", NO_FAULTS, REAL_TIMES="1")
+def r6(run: Run) -> Figures:
+    """A dead worker's job runs again within 90 s (p99), with the real lease and the sweeper's real interval."""
+    deployment = run.deploy("R6", NO_FAULTS, REAL_TIMES="1")
     calls = [_call(n) for n in range(60)]
-    moments: Sequence[Moment] = ("denoising",)  # later ones find the image stored, and draw nothing again
-    with arena.working(concurrency=_WORKERS, kills=0.3, moments=moments, sweep_every_s=60.0) as poller:
-        call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-        arena.rest(poller, patience_s=180.0)
-    findings, waits = arena.findings(), restarts(arena.folder)
-    p99 = quantiles(waits, n=100, method="inclusive")[98] if len(waits) > 1 else float("inf")
+    # After a later kill point the image is stored, and the next run does not generate it again.
+    points: Sequence[KillPoint] = ("denoising",)
+    with deployment.running(concurrency=_WORKERS, kills=0.3, kill_points=points, sweep_every_s=60.0) as poller:
+        run.submit(deployment, calls)
+        deployment.wait_until_idle(poller, stall_timeout_s=180.0)
+    findings, delays = deployment.findings(), restart_delays(deployment.history)
+    p99 = quantiles(delays, n=100, method="inclusive")[98] if len(delays) > 1 else float("inf")
     return {
-        "holds": p99 <= 90 and not findings.wrong() and len(waits) >= 10,
-        "kills": len(waits),
-        "p50_s": round(quantiles(waits, n=2, method="inclusive")[0], 1) if len(waits) > 1 else None,
+        "holds": p99 <= 90 and not findings.problems() and len(delays) >= 10,
+        "kills": len(delays),
+        "p50_s": round(quantiles(delays, n=2, method="inclusive")[0], 1) if len(delays) > 1 else None,
         "p99_s": round(p99, 1),
         "stuck": len(findings.stuck),
     }
 
 
-def r3(ring: Ring) -> Figures:
-    """States are legal and final ones stay: 2,000 random lives of 50 steps."""
-    return _figures("tools.faults.states", ring.scaled(2000), ring.seed)
+def r3(run: Run) -> Figures:
+    """State transitions are legal, and final states are final: 2,000 random lifecycles of 50 steps."""
+    return _run_module("tools.faults.lifecycle_runs", run.scaled(2000), run.seed)
 
 
-def r8(ring: Ring) -> Figures:
-    """A thousand webhooks to a receiver that fails at 40 % of the attempts: delivered or buried, all verified."""
-    return _figures("tools.faults.webhook_deliveries", ring.scaled(1000), ring.seed)
+def r8(run: Run) -> Figures:
+    """1,000 webhooks to a receiver that fails 40 % of the attempts: delivered or dead-lettered, all signed."""
+    return _run_module("tools.faults.webhook_deliveries", run.scaled(1000), run.seed)
 
 
-def r7(ring: Ring) -> Figures:
-    """Two hundred identical requests at once are drawn once; twice where the first worker is killed."""
-    drawn = {}
-    for name, kills in (("alive", 0.0), ("killed", 1.0)):
-        arena = ring.arena(f"R7-{name}", NO_FAULTS, STEP_S="0.1")
-        calls = [_call(n, seed=7) for n in range(200)]
-        call_all(arena.function(ring.product.api), calls, arena.ledger, ring.seed, _CALLERS)
-        with arena.working(concurrency=2 * _WORKERS, kills=kills, most_kills=1, moments=("denoising",)) as poller:
-            arena.rest(poller, _PATIENCE_S)
-        findings = arena.findings()
-        drawn[name] = {"generations": findings.generations, "succeeded": findings.states.get("succeeded", 0)}
-    holds = drawn["alive"]["generations"] == 1 and drawn["killed"]["generations"] == 2
-    return {"holds": holds and all(each["succeeded"] == 200 for each in drawn.values()), "requests": 200, **drawn}
+def r7(run: Run) -> Figures:
+    """200 identical requests cause one generation, or two if the first worker is killed."""
+    results = {}
+    for name, kills in (("no_kill", 0.0), ("one_kill", 1.0)):
+        deployment = run.deploy(f"R7-{name}", NO_FAULTS, STEP_S="0.1")
+        run.submit(deployment, [_call(n, seed=7) for n in range(200)])
+        with deployment.running(
+            concurrency=2 * _WORKERS, kills=kills, max_kills=1, kill_points=("denoising",)
+        ) as poller:
+            deployment.wait_until_idle(poller, _STALL_S)
+        findings = deployment.findings()
+        results[name] = {"generations": findings.generations, "succeeded": findings.states.get("succeeded", 0)}
+    holds = results["no_kill"]["generations"] == 1 and results["one_kill"]["generations"] == 2
+    return {"holds": holds and all(each["succeeded"] == 200 for each in results.values()), "requests": 200, **results}
 
 
-SCENARIOS: Final[dict[str, Callable[[Ring], Figures]]] = {
+SCENARIOS: Final[dict[str, Callable[[Run], Figures]]] = {
     "R1": r1,
     "R2": r2,
     "R3": r3,
@@ -187,39 +195,39 @@ SCENARIOS: Final[dict[str, Callable[[Ring], Figures]]] = {
 }
 
 
-def _figures(module: str, volume: int, seed: int) -> Figures:
-    """What a module's last line says in JSON; a run that ends without one does not hold."""
+def _run_module(module: str, volume: int, seed: int) -> Figures:
+    """Run a module and return the JSON object in its last line. Without one, the promise does not hold."""
     command = [sys.executable, "-m", module, str(volume), str(seed)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     if not lines or not lines[-1].startswith("{"):
-        return {"holds": False, "how": done.stderr[-500:]}
+        return {"holds": False, "error": done.stderr[-500:]}
     figures: Figures = json.loads(lines[-1])
     return figures
 
 
-def redelivered_otherwise(deliveries: Sequence[Entry]) -> int:
-    """Messages that came again though they were not given back, or were given back and did not come again."""
-    times: dict[str, int] = defaultdict(int)
-    given_back: dict[str, int] = defaultdict(int)
+def unexpected_redeliveries(deliveries: Sequence[Entry]) -> int:
+    """Count messages that were redelivered without having failed, or failed without being redelivered."""
+    delivered: dict[str, int] = defaultdict(int)
+    failed: dict[str, int] = defaultdict(int)
     for each in deliveries:
         for message_id, _ in each["records"]:
-            times[message_id] += 1
-            given_back[message_id] += message_id in each["back"]
-    return sum(times[each] != given_back[each] + 1 for each in times)
+            delivered[message_id] += 1
+            failed[message_id] += message_id in each["failed"]
+    return sum(delivered[each] != failed[each] + 1 for each in delivered)
 
 
-def restarts(folder: Path) -> list[float]:
-    """Seconds from each kill to the next generation of the same job."""
-    generating, waits = entries(folder, "generating"), []
-    for kill in entries(folder, "killed"):
+def restart_delays(history: History) -> list[float]:
+    """Return the seconds from each kill to the next generation of the same job."""
+    generating, delays = history.entries("generating"), []
+    for kill in history.entries("killed"):
         victim = [each for each in generating if each["pid"] == kill["pid"] and each["at"] <= kill["at"]][-1:]
         later = [
             each["at"] for each in generating if victim and each["n"] == victim[0]["n"] and each["at"] > kill["at"]
         ]
         if later:
-            waits.append(later[0] - kill["at"])
-    return waits
+            delays.append(later[0] - kill["at"])
+    return delays
 
 
 def _call(n: int, copy: int = 0, prompt: str = "a circle", seed: int | None = None) -> Call:
@@ -227,63 +235,71 @@ def _call(n: int, copy: int = 0, prompt: str = "a circle", seed: int | None = No
     return Call(str(n), f"key-{n}", body, copy)
 
 
-def _poison_messages(arena: Arena, count: int) -> None:
-    """Each another one, so that dead letters can be counted."""
-    shapes: Sequence[Callable[[int], str]] = (
+def _send_poison(deployment: Deployment, count: int) -> None:
+    """Send messages that no worker can parse. All bodies differ, since dead letters are counted by body."""
+    bodies: Sequence[Callable[[int], str]] = (
         lambda n: f"not JSON {n}",
         lambda n: json.dumps({"version": 9, "n": n}),
         lambda n: json.dumps({"version": 1, "n": n}),
         lambda n: json.dumps([n]),
     )
-    sqs = arena.aws.client("sqs")
+    sqs = deployment.aws.client("sqs")
     for n in range(count):
-        arena.ledger.add("poison", n=f"message-{n}")
-        sqs.send_message(QueueUrl=arena.places.queue_url, MessageBody=shapes[n % len(shapes)](n))
+        deployment.history.add("poison", n=f"message-{n}")
+        sqs.send_message(QueueUrl=deployment.resources.queue_url, MessageBody=bodies[n % len(bodies)](n))
 
 
-def _judged(arena: Arena, poller: Poller, kills: float = 0.0) -> Figures:
-    findings, tally, deliveries = arena.findings(), arena.tally(), entries(arena.folder, "delivered")
+def _report(deployment: Deployment, poller: Poller, min_killed: float = 0.0) -> Figures:
+    """Return the figures of a run. It proves nothing if the share of killed deliveries is below `min_killed`."""
+    findings, tally = deployment.findings(), deployment.tally()
+    deliveries = deployment.history.entries("delivered")
     killed = sum(each["ended"] == "killed" for each in deliveries)
     doubts = tally.doubts()
-    if killed < max(bounds(kills * len(deliveries))[0], 1 if kills else 0):
-        doubts.append(f"kills: {killed} of {len(deliveries)} runs, {kills:.0%} expected")
+    if killed < max(bounds(min_killed * len(deliveries))[0], 1 if min_killed else 0):
+        doubts.append(f"kills: {killed} of {len(deliveries)} runs, {min_killed:.0%} expected")
     return {
         "holds": findings.holds() and not doubts and not findings.unanswered,
         **findings.figures(),
         "deliveries": len(deliveries),
-        "copies": poller.copied,
+        "duplicate_deliveries": poller.duplicated,
         "killed": killed,
         "faults": tally.figures(),
-        "arithmetic": arithmetic(
-            silent=findings.silent_runs / max(1, findings.runs),
-            max_attempts=arena.product.max_attempts,
-            set_back=findings.setback_runs / max(1, findings.runs),
-            max_setbacks=arena.product.max_setbacks,
-            given_back=sum(len(each["back"]) for each in deliveries)
+        "false_failure_odds": false_failure_odds(
+            unrecorded=findings.unrecorded_runs / max(1, findings.runs),
+            max_attempts=deployment.product.max_attempts,
+            aws_failures=findings.aws_failure_runs / max(1, findings.runs),
+            max_aws_failures=deployment.product.max_aws_failures,
+            failed_deliveries=sum(len(each["failed"]) for each in deliveries)
             / max(1, sum(len(each["records"]) for each in deliveries)),
-            max_receives=arena.max_receives(),
+            max_receives=deployment.max_receives(),
         ),
         "doubts": doubts,
         "examples": findings.describe(),
     }
 
 
-def arithmetic(
-    *, silent: float, max_attempts: int, set_back: float, max_setbacks: int, given_back: float, max_receives: int
+def false_failure_odds(
+    *,
+    unrecorded: float,
+    max_attempts: int,
+    aws_failures: float,
+    max_aws_failures: int,
+    failed_deliveries: float,
+    max_receives: int,
 ) -> Figures:
-    """How unlikely it is that a job without fault fails, from the shares that a run has measured.
+    """Return the measured shares of runs and deliveries, and how many of a million valid jobs would fail.
 
-    It takes `max_attempts` runs that all end without a word, one more than `max_setbacks` that a failure of AWS ends,
-    or `max_receives` deliveries that all give the message back; each is drawn anew. The third counts deliveries that
-    died of poison, too, so it is rather too high.
+    A valid job fails after `max_attempts` runs whose end is not recorded, after one more than `max_aws_failures` runs
+    that an AWS failure ends, or after `max_receives` failed deliveries. Runs are taken as independent. The estimate is
+    somewhat high, since failed deliveries include those of poison jobs.
     """
     return {
-        "silent_runs": round(silent, 4),
+        "unrecorded_runs": round(unrecorded, 4),
         "max_attempts": max_attempts,
-        "set_back": round(set_back, 4),
-        "max_setbacks": max_setbacks,
-        "deliveries_given_back": round(given_back, 4),
+        "aws_failure_runs": round(aws_failures, 4),
+        "max_aws_failures": max_aws_failures,
+        "failed_deliveries": round(failed_deliveries, 4),
         "max_receives": max_receives,
         "false_dead_letters_per_million": 1e6
-        * (silent**max_attempts + set_back ** (max_setbacks + 1) + given_back**max_receives),
+        * (unrecorded**max_attempts + aws_failures ** (max_aws_failures + 1) + failed_deliveries**max_receives),
     }

@@ -1,8 +1,8 @@
-"""Many webhooks to a receiver that fails often: what arrived, what was buried, and whether every signature holds (R8).
+"""R8: delivers many webhooks to a receiver that often fails, and checks deliveries, dead letters and signatures.
 
 `python -m tools.faults.webhook_deliveries 1000 7` delivers 1,000 webhooks with seed 7. Real: the sender, its HTTPS and
-its timeouts, the receiver's failures, and SQS as moto implements it with the template's queues. Scaled: a failed
-attempt is retried at once instead of after minutes or hours, and the response timeout is 0.5 s instead of 20 s.
+its timeouts, the receiver's failures, and the template's queues on moto's SQS. Scaled: a failed attempt is retried at
+once instead of after minutes or hours, and the response timeout is 0.5 s instead of 20 s.
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from standardwebhooks import Webhook, WebhookVerificationError
 from ulid import ULID
 
-from imagegen.aws_webhooks import SqsWebhookQueue
-from imagegen.jobs import Job, State
-from imagegen.ports import ReceivedMessage, WebhookRetries
-from imagegen.webhooks import DELAYS, SigningSecrets, WebhookSender
-from tools.faults import webhook_receiver as receiver
-from tools.faults.webhook_receiver import Behaviour, Receiver, Request
+from imagegen.aws.sqs import SqsWebhookQueue
+from imagegen.generation.request import GenerateRequest
+from imagegen.jobs.job import Job, State
+from imagegen.webhooks.delivery import DELAYS, WebhookSender
+from imagegen.webhooks.ports import ReceivedMessage, WebhookRetries
+from imagegen.webhooks.signature import SigningSecrets
+from tools.faults.poller import as_record
+from tools.faults.template_resources import QUEUE, moto_resources, set_moto_environment, translated_template
+from tools.local import webhook_receiver as receiver
+from tools.local.webhook_receiver import Behaviour, Receiver, Request
 
 TENANT = "0123456789abcdef"
 CHUNK = 100
-"""Webhooks in the queue at once: moto copies them all for each that is received."""
+"""Webhooks in the queue at once: each receive copies the whole queue in moto."""
 ULID_BYTES = 16
 FAILURES: dict[str, Behaviour] = {
     "500": receiver.status(500),
@@ -43,15 +47,13 @@ FAILURES: dict[str, Behaviour] = {
     "slow drip": receiver.drip,
     "410": receiver.status(410),
 }
-
-
 _MOTO = threading.Lock()
-"""Moto's queues are not made for several threads."""
+"""moto's queues are not thread-safe."""
 
 
 @dataclass(frozen=True)
-class _OneAtATime:
-    """WebhookRetries under the lock."""
+class _LockedRetries:
+    """WebhookRetries that take the lock on moto."""
 
     retries: WebhookRetries
 
@@ -59,17 +61,18 @@ class _OneAtATime:
         with _MOTO:
             self.retries.postpone(received, seconds)
 
-    def bury(self, received: ReceivedMessage, reason: str) -> None:
+    def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         with _MOTO:
-            self.retries.bury(received, reason)
+            self.retries.dead_letter(received, reason)
 
 
 def final_job(job_id: str, state: State = "succeeded") -> Job:
+    """Return a job of TENANT that ended in November 2026."""
     ended = datetime(2026, 11, 21, 14, 0, 0, 250_000, UTC)
     return Job(
         tenant=TENANT,
         job_id=job_id,
-        request={"prompt": "a red circle"},
+        request=GenerateRequest(prompt="a red circle"),
         created_at=ended,
         expires_at=int(ended.timestamp()) + 86_400,
         due_at=0,
@@ -79,7 +82,7 @@ def final_job(job_id: str, state: State = "succeeded") -> Job:
 
 
 class Jobs:
-    """A JobReader to whom every job is final."""
+    """A JobReader in which every job has succeeded."""
 
     def get(self, tenant: str, job_id: str) -> Job:
         return final_job(job_id)
@@ -87,6 +90,8 @@ class Jobs:
 
 @dataclass(frozen=True)
 class Secrets:
+    """A SecretStore with the same signing secret for every tenant."""
+
     signing: SigningSecrets = field(default_factory=SigningSecrets.new)
 
     def get(self, tenant: str) -> str:
@@ -94,14 +99,14 @@ class Secrets:
 
 
 @dataclass
-class Unreliable:
-    """Fails the given share of requests; some webhooks it never takes."""
+class UnreliableReceiver:
+    """Fails the given share of requests, and every request of some webhooks."""
 
     seed: int
     share: float
     secret: str
     hopeless: float = 0.05
-    """Share of webhooks whose every attempt fails, otherwise than with 410."""
+    """Share of webhooks whose every attempt is answered with 500."""
     failed: Counter[str] = field(default_factory=Counter)
     attempts: Counter[str] = field(default_factory=Counter)
     accepted: list[Request] = field(default_factory=list)
@@ -110,7 +115,7 @@ class Unreliable:
 
     def __call__(self, handler: Any, request: Request) -> None:
         webhook_id = request.headers["webhook-id"]
-        verified = self._verifies(request)
+        verified = self._is_signed(request)
         with self._lock:
             self.unverified += not verified
             self.attempts[webhook_id] += 1
@@ -121,7 +126,7 @@ class Unreliable:
                 self.failed[failure] += 1
         (receiver.status(204) if failure is None else FAILURES[failure])(handler, request)
 
-    def _verifies(self, request: Request) -> bool:
+    def _is_signed(self, request: Request) -> bool:
         try:
             Webhook(self.secret).verify(request.body, request.headers)
         except WebhookVerificationError:
@@ -129,7 +134,7 @@ class Unreliable:
         return True
 
     def _failure(self, webhook_id: str, attempt: int) -> str | None:
-        """The same for the same seed, webhook and attempt, whatever the threads do."""
+        """Return the same failure for the same seed, webhook and attempt, regardless of the order of threads."""
         if Random(f"{self.seed}.{webhook_id}").random() < self.hopeless:
             return "500"
         chance = Random(f"{self.seed}.{webhook_id}.{attempt}")
@@ -138,28 +143,33 @@ class Unreliable:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the webhooks."""
+    """Totals of a run."""
 
     webhooks: int
     delivered: int
     dead_letters: dict[str, int]
+    """Webhooks by the reason of their dead letter."""
     lost: int
+    """Neither delivered nor dead-lettered."""
     unverified: int
+    """Requests whose signature the reference library rejects."""
     requests: int
     failures: dict[str, int]
+    """Requests that the receiver failed, by kind of failure."""
     seconds: float
 
     @property
     def holds(self) -> bool:
+        """Whether every webhook was delivered or dead-lettered, and every request signed."""
         return self.lost == self.unverified == 0 and self.delivered + sum(self.dead_letters.values()) >= self.webhooks
 
 
 def run(queues: dict[str, str], count: int, seed: int, *, share: float = 0.4, workers: int = 8) -> Report:
-    """Deliver `count` webhooks through the queues, at `share` failing attempts."""
+    """Deliver `count` webhooks through the queues while `share` of the attempts fail."""
     started = time.monotonic()
     queue = SqsWebhookQueue(queues["WebhooksQueue"], queues["WebhooksDeadLetters"])
     secrets = Secrets()
-    unreliable = Unreliable(seed, share, secrets.signing.values[0])
+    unreliable = UnreliableReceiver(seed, share, secrets.signing.values[0])
     with receiver.receiver(unreliable) as running:
         ids = [str(ULID(Random(f"{seed}.{number}").randbytes(ULID_BYTES))) for number in range(count)]
         for first in range(0, count, CHUNK):
@@ -181,13 +191,13 @@ def run(queues: dict[str, str], count: int, seed: int, *, share: float = 0.4, wo
 
 
 def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: str, workers: int) -> None:
-    """Poll until the queue is empty, as Lambda would: one message a call, deleted unless it is reported."""
+    """Poll until the queue is empty. As on Lambda, a message is deleted unless the function reports it as failed."""
     sender = WebhookSender(
         jobs=Jobs(),
         render=lambda job: {"id": "the job", "status": job.state},
         secrets=secrets,
-        courier=running.courier(receiver.IMPATIENT),
-        retries=_OneAtATime(queue),
+        client=running.client(receiver.IMPATIENT),
+        retries=_LockedRetries(queue),
         delays=[0] * len(DELAYS),
     )
 
@@ -216,36 +226,20 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
 
 
 def waiting(sqs: Any, url: str) -> int:
-    """Messages in the queue, hidden ones included."""
+    """Count the queue's messages, visible or in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(attributes[name]) for name in names)
 
 
 def received(sqs: Any, url: str) -> list[dict[str, Any]]:
-    """What is visible now, each message as an event of its own."""
+    """Receive at most one message, as a list of Lambda events with one record each."""
     answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1, AttributeNames=["All"], WaitTimeSeconds=0)
-    return [
-        {
-            "Records": [
-                {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": message["Attributes"],
-                    "messageAttributes": {},
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
-                    "awsRegion": "us-east-1",
-                }
-            ]
-        }
-        for message in answer.get("Messages", [])
-    ]
+    return [{"Records": [as_record(message)]} for message in answer.get("Messages", [])]
 
 
 def settle(sqs: Any, url: str, event: dict[str, Any], response: Any) -> None:
-    """Delete what was not reported."""
+    """Delete the event's messages that the response does not report as failed."""
     reported = {item["itemIdentifier"] for item in response["batchItemFailures"]}
     for record in event["Records"]:
         if record["messageId"] not in reported:
@@ -253,7 +247,7 @@ def settle(sqs: Any, url: str, event: dict[str, Any], response: Any) -> None:
 
 
 def _dead_letters(url: str) -> dict[str, str]:
-    """Reason by job."""
+    """Return the reason of each dead letter by job ID."""
     sqs, found = boto3.client("sqs"), {}
     while messages := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
@@ -264,9 +258,8 @@ def _dead_letters(url: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    from tests.integration.conftest import played, translation
-
-    with played(translation(), "AWS::SQS::Queue") as made:
-        report = run(made, int(sys.argv[1]), int(sys.argv[2]))
+    set_moto_environment()
+    with moto_resources(translated_template(), QUEUE) as urls:
+        report = run(urls, int(sys.argv[1]), int(sys.argv[2]))
     print(json.dumps({"holds": report.holds, **asdict(report)}))
     sys.exit(not report.holds)

@@ -1,1 +1,1 @@
-"""The project's own template on MiniStack: what `make serve`, `make run` and the e2e tests stand on."""
+"""Local stack: template.yaml deployed on MiniStack, for `make serve`, `make run` and the end-to-end tests."""

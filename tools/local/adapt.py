@@ -1,6 +1,6 @@
-"""The difference between the translated template and what MiniStack 1.5 can carry.
+"""Adapt the translated template to MiniStack 1.5.
 
-Each function changes one thing in a copy of the template and says why; nothing else differs from what AWS would get.
+Each function changes one thing in a copy of the template and says why. The rest is what AWS would get.
 """
 
 from __future__ import annotations
@@ -27,55 +27,60 @@ IMAGE_VARIABLES: Final = {
     "TRANSFORMERS_VERBOSITY": "error",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""The ENV of function/Dockerfile, but for paths of the image."""
+"""ENV of function/Dockerfile, without the paths inside the image."""
 
 
 @dataclass(frozen=True)
 class LocalReceiver:
-    """A receiver of webhooks on this machine's port 8443 or 443: the host in its URLs, its certificate's authority."""
+    """A webhook receiver on this machine, port 8443 or 443."""
 
     name: str
+    """Host name in the webhook URLs."""
     ca: Path
+    """PEM file of the CA that issued the receiver's certificate."""
 
 
 def adapt(
     template: Template, *, code: S3Object, models_dir: Path, host: str, receiver: LocalReceiver | None = None
 ) -> Template:
-    """The template for MiniStack: functions run `code`, models come from `models_dir`, the API answers at `host`."""
+    """Return a copy of `template` for MiniStack.
+
+    Functions run `code` and load models from `models_dir`; the API answers at `host`; webhooks can reach `receiver`.
+    """
     adapted = copy.deepcopy(template)
     resources: Resources = adapted["Resources"]
-    few_environments(resources)
-    environment_of_the_image(resources, models_dir)
-    images_become_zips(resources, code)
-    code_without_layers(resources)
-    concurrency_of_pollers_is_a_number(resources)
-    any_becomes_every_method(resources)
-    media_types_unescaped(resources)
-    gateway_responses_become_resources(resources)
-    plain_http_allowed(resources)
-    api_at_the_path_of_its_stage(resources, host)
+    limit_concurrency(resources)
+    set_image_environment(resources, models_dir)
+    package_images_as_zips(resources, code)
+    remove_layers(resources)
+    set_poller_concurrency(resources)
+    expand_any_method(resources)
+    unescape_media_types(resources)
+    extract_gateway_responses(resources)
+    allow_plain_http(resources)
+    map_stage_path(resources, host)
     if receiver is not None:
-        webhooks_reach_this_machine(resources, receiver)
+        allow_local_receiver(resources, receiver)
     return adapted
 
 
-def few_environments(resources: Resources) -> None:
-    """Each is a process of this machine: one for a function that loads a model, a handful for any other."""
+def limit_concurrency(resources: Resources) -> None:
+    """Each execution environment is a local process: allow 1 for a function that loads a model, 4 for any other."""
     for _, function in _of_type(resources, FUNCTION):
         function["ReservedConcurrentExecutions"] = 4
     for function in _image_functions(resources):
         function["ReservedConcurrentExecutions"] = 1
 
 
-def environment_of_the_image(resources: Resources, models_dir: Path) -> None:
-    """The container image brings its weights and the variables of its Dockerfile."""
+def set_image_environment(resources: Resources, models_dir: Path) -> None:
+    """Set what the container image would provide: the weights and the Dockerfile's variables."""
     for function in _image_functions(resources):
         variables = function.setdefault("Environment", {}).setdefault("Variables", {})
         variables |= {"MODELS_DIR": str(models_dir), **IMAGE_VARIABLES}
 
 
-def images_become_zips(resources: Resources, code: S3Object) -> None:
-    """MiniStack hands an image to a container engine; the image's command is also the handler of a zip."""
+def package_images_as_zips(resources: Resources, code: S3Object) -> None:
+    """MiniStack needs a container engine to run images. The image's command is also a valid zip handler."""
     for function in _image_functions(resources):
         command = function.pop("ImageConfig")["Command"]
         del function["PackageType"]
@@ -86,23 +91,26 @@ def images_become_zips(resources: Resources, code: S3Object) -> None:
         }
 
 
-def code_without_layers(resources: Resources) -> None:
-    """Handlers run on the Python that started MiniStack, which has every dependency installed."""
+def remove_layers(resources: Resources) -> None:
+    """Handlers run on the Python interpreter that started MiniStack, which has every dependency installed."""
     for name, _ in list(_of_type(resources, "AWS::Lambda::LayerVersion")):
         del resources[name]
     for _, function in _of_type(resources, FUNCTION):
         function.pop("Layers", None)
 
 
-def concurrency_of_pollers_is_a_number(resources: Resources) -> None:
-    """A parameter's value is a string, which MiniStack compares with a number. One environment takes the messages."""
+def set_poller_concurrency(resources: Resources) -> None:
+    """MiniStack compares MaximumConcurrency with a number, and a parameter's value is a string.
+
+    2 is the least that SQS event sources accept; the worker's one environment takes the messages in turn.
+    """
     for _, source in _of_type(resources, "AWS::Lambda::EventSourceMapping"):
         if "ScalingConfig" in source:
             source["ScalingConfig"] = {"MaximumConcurrency": 2}
 
 
-def any_becomes_every_method(resources: Resources) -> None:
-    """MiniStack's OpenAPI import skips API Gateway's ANY."""
+def expand_any_method(resources: Resources) -> None:
+    """MiniStack's OpenAPI import ignores API Gateway's ANY method."""
     for _, api in _of_type(resources, REST_API):
         for path in api["Body"]["paths"].values():
             operation = path.pop(ANY, None)
@@ -111,15 +119,18 @@ def any_becomes_every_method(resources: Resources) -> None:
                     path.setdefault(method, operation)
 
 
-def media_types_unescaped(resources: Resources) -> None:
-    """CloudFormation wants a slash written as ~1; MiniStack compares it as it stands."""
+def unescape_media_types(resources: Resources) -> None:
+    """CloudFormation requires `/` to be written as `~1`; MiniStack does not decode it."""
     for _, api in _of_type(resources, REST_API):
         if "BinaryMediaTypes" in api:
             api["BinaryMediaTypes"] = [media.replace("~1", "/") for media in api["BinaryMediaTypes"]]
 
 
-def gateway_responses_become_resources(resources: Resources) -> None:
-    """MiniStack ignores the ones in the OpenAPI body, and a deployment keeps those that existed when it was made."""
+def extract_gateway_responses(resources: Resources) -> None:
+    """MiniStack ignores gateway responses in the OpenAPI body.
+
+    An API deployment includes only the responses that exist when it is created, so it must depend on them.
+    """
     for api_name, api in list(_of_type(resources, REST_API)):
         names = []
         for kind, response in api["Body"].pop("x-amazon-apigateway-gateway-responses", {}).items():
@@ -135,20 +146,20 @@ def gateway_responses_become_resources(resources: Resources) -> None:
             }
         for deployment, properties in _of_type(resources, "AWS::ApiGateway::Deployment"):
             if properties["RestApiId"] == {"Ref": api_name}:
-                _depend(resources[deployment], names)
+                _add_dependencies(resources[deployment], names)
 
 
-def plain_http_allowed(resources: Resources) -> None:
-    """The stack speaks HTTP on the loopback interface, which a bucket policy that insists on TLS would refuse."""
+def allow_plain_http(resources: Resources) -> None:
+    """The stack speaks plain HTTP on the loopback interface, which a TLS-only bucket policy would deny."""
     for name, policy in list(_of_type(resources, "AWS::S3::BucketPolicy")):
         document = policy["PolicyDocument"]
-        document["Statement"] = [each for each in document["Statement"] if not _insists_on_tls(each)]
+        document["Statement"] = [statement for statement in document["Statement"] if not _requires_tls(statement)]
         if not document["Statement"]:
             del resources[name]
 
 
-def api_at_the_path_of_its_stage(resources: Resources, host: str) -> None:
-    """A custom domain gives the URL AWS would give, with another host: http://host:port/stage/route."""
+def map_stage_path(resources: Resources, host: str) -> None:
+    """Add a custom domain, so that URLs differ from AWS's in the host only: http://host:port/stage/route."""
     for name, stage in list(_of_type(resources, "AWS::ApiGateway::Stage")):
         domain, mapping = f"{name}Domain", f"{name}Mapping"
         resources[domain] = {"Type": "AWS::ApiGateway::DomainName", "Properties": {"DomainName": host}}
@@ -163,30 +174,30 @@ def api_at_the_path_of_its_stage(resources: Resources, host: str) -> None:
         }
 
 
-def webhooks_reach_this_machine(resources: Resources, receiver: LocalReceiver) -> None:
-    """The function itself reaches public addresses only (tools/local/local_webhooks.py)."""
+def allow_local_receiver(resources: Resources, receiver: LocalReceiver) -> None:
+    """Switch to the handler in local_webhooks.py: the function's own handler connects to public addresses only."""
     function = resources["Webhooks"]["Properties"]
     function["Handler"] = "local_webhooks.handler"
     function["Environment"]["Variables"] |= {"LOCAL_RECEIVER": receiver.name, "LOCAL_RECEIVER_CA": str(receiver.ca)}
 
 
 def _of_type(resources: Resources, kind: str) -> Iterator[tuple[str, Resource]]:
-    """Name and properties of each resource of a type."""
+    """Yield the name and properties of each resource of the type `kind`."""
     for name, resource in resources.items():
         if resource["Type"] == kind:
             yield name, resource.setdefault("Properties", {})
 
 
 def _image_functions(resources: Resources) -> list[Resource]:
-    """They are the ones that load a model."""
+    """Return the properties of the functions packaged as images, which are the ones that load a model."""
     return [function for _, function in _of_type(resources, FUNCTION) if function.get("PackageType") == "Image"]
 
 
-def _insists_on_tls(statement: dict[str, Any]) -> bool:
+def _requires_tls(statement: dict[str, Any]) -> bool:
     condition: dict[str, Any] = statement.get("Condition", {})
     return condition.get("Bool", {}).get("aws:SecureTransport") in ("false", False)
 
 
-def _depend(resource: Resource, names: list[str]) -> None:
+def _add_dependencies(resource: Resource, names: list[str]) -> None:
     before = resource.get("DependsOn", [])
     resource["DependsOn"] = [*([before] if isinstance(before, str) else before), *names]

@@ -1,4 +1,4 @@
-"""A small client of the API, as any caller could write it: `requests`, a key, and a look at what comes back."""
+"""A small API client on `requests`: generate, wait for jobs, download and verify images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tools.local.endpoint import Endpoint
 Json = dict[str, Any]
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_CONNECT_SECONDS: Final = 5
+_CONNECT_TIMEOUT_SECONDS: Final = 5
 _POLL_SECONDS: Final = 0.2
-_ANSWER_SECONDS: Final = 60
-"""API Gateway gives up after 29 s; the local stack does not."""
+_READ_TIMEOUT_SECONDS: Final = 60
+"""API Gateway times out after 29 s; the local stack has no such limit."""
 
 
 class ApiError(Exception):
-    """The API refused or failed; `problem` is its problem document."""
+    """The API returned an error status; `problem` is the problem document (RFC 9457)."""
 
     def __init__(self, status: int, problem: Json):
         super().__init__(f"{status} {problem['code']}")
@@ -30,84 +30,94 @@ class ApiError(Exception):
         self.problem = problem
 
     def describe(self) -> str:
-        """The problem for a person: what, why, which fields, and the id to look for in the log."""
+        """Return the problem as text: status, code, detail, invalid fields, and the request id to find in the logs."""
         lines = [f"The API answered {self}: {self.problem['detail']}"]
-        lines += [f"  {each['field']}: {each['message']} ({each['code']})" for each in self.problem.get("errors", [])]
+        lines += [
+            f"  {error['field']}: {error['message']} ({error['code']})" for error in self.problem.get("errors", [])
+        ]
         lines += [f"  request id {self.problem['request_id']}"] if "request_id" in self.problem else []
         return "\n".join(lines)
 
 
-class JobEnded(Exception):
-    """The job ended otherwise than with images."""
+class JobFailed(Exception):
+    """The job reached a final status other than `succeeded`."""
 
     def __init__(self, job: Json):
         super().__init__(f"The job {job['status']}: {job['error']['detail'] if job['error'] else 'no reason'}")
 
 
 class BrokenImage(Exception):
-    """What came from the presigned URL is not the image that the answer promised."""
+    """The presigned URL did not return the image that the result describes."""
 
 
 class Client:
-    """One caller of one deployment. Raises requests.RequestException where nothing answers."""
+    """One caller of one deployment.
+
+    Every method but `healthy` raises requests.RequestException if the API cannot be reached.
+    """
 
     def __init__(self, endpoint: Endpoint):
         self.base_url = endpoint.base_url
         self._key = {"x-api-key": endpoint.api_key}
         self._session = requests.Session()
-        # A proxy of the developer's knows nothing of this machine's loopback.
+        # A proxy in the developer's environment cannot reach this machine's loopback interface.
         self._session.trust_env = urlsplit(endpoint.base_url).hostname not in ("127.0.0.1", "localhost")
 
     def healthy(self) -> bool:
+        """Return whether GET /health answers 200."""
         try:
-            return self._session.get(f"{self.base_url}/health", timeout=_CONNECT_SECONDS).status_code == 200
+            return self._session.get(f"{self.base_url}/health", timeout=_CONNECT_TIMEOUT_SECONDS).status_code == 200
         except requests.RequestException:
             return False
 
     def generate(self, request: Json) -> Json:
-        """The result of POST /generate, awaited where it became a job. Raises ApiError and JobEnded."""
-        answer = self.call("POST", "/generate", json=request)
-        result: Json = answer.json() if answer.status_code == 200 else self.finished(answer.json()["id"])["result"]
+        """Return the result of POST /generate; if it answers 202, wait for the job. Raises ApiError and JobFailed."""
+        response = self.call("POST", "/generate", json=request)
+        if response.status_code == 200:
+            result: Json = response.json()
+        else:
+            result = self.wait_for_job(response.json()["id"])["result"]
         return result
 
-    def finished(self, job_id: str) -> Json:
-        """The job, once it has succeeded. Raises ApiError and JobEnded."""
+    def wait_for_job(self, job_id: str) -> Json:
+        """Poll until the job succeeds, and return it. Raises ApiError and JobFailed."""
         while True:
             job = self.job(job_id)
             if job["status"] == "succeeded":
                 return job
             if job["status"] not in ("queued", "running"):
-                raise JobEnded(job)
+                raise JobFailed(job)
             time.sleep(_POLL_SECONDS)
 
     def job(self, job_id: str) -> Json:
+        """Return GET /jobs/{id}. Raises ApiError."""
         job: Json = self.call("GET", f"/jobs/{job_id}").json()
         return job
 
     def call(self, method: str, path: str, json: Json | None = None, **headers: str) -> requests.Response:
-        """Raises ApiError."""
-        answer = self._session.request(
+        """Send a request with the API key and return the response. Raises ApiError on a 4xx or 5xx status."""
+        response = self._session.request(
             method,
             self.base_url + path,
             json=json,
             headers=self._key | headers,
-            timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+            timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS),
         )
-        if not answer.ok:
-            raise ApiError(answer.status_code, _document(answer))
-        return answer
+        if not response.ok:
+            raise ApiError(response.status_code, _problem(response))
+        return response
 
     def download(self, image: Json) -> bytes:
-        """The bytes of one image of a result. Raises BrokenImage unless they are what the result says."""
-        answer = self._session.get(image["url"], timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS))
-        if not answer.ok:
-            raise BrokenImage(f"its URL answered {answer.status_code}: {answer.text[:200]}")
-        check_png(answer.content, image)
-        return answer.content
+        """Return the bytes of one image of a result. Raises BrokenImage if they do not match the result."""
+        response = self._session.get(image["url"], timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS))
+        if not response.ok:
+            raise BrokenImage(f"its URL answered {response.status_code}: {response.text[:200]}")
+        check_png(response.content, image)
+        return response.content
 
 
 def check_png(content: bytes, image: Json) -> None:
-    """Raise BrokenImage unless `content` is a PNG with the size, length and digest that `image` names."""
+    """Raise BrokenImage unless `content` is a PNG with the dimensions, length and SHA-256 given in `image`."""
     size = struct.unpack(">II", content[16:24]) if content.startswith(_PNG_SIGNATURE) and len(content) >= 24 else None
     if size is None:
         raise BrokenImage("it is not a PNG")
@@ -117,9 +127,9 @@ def check_png(content: bytes, image: Json) -> None:
         raise BrokenImage("; ".join(wrong))
 
 
-def _document(answer: requests.Response) -> Json:
-    """An error's problem document, or something like it where whoever stands before the API made another body."""
-    if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        document: Json = answer.json()
+def _problem(response: requests.Response) -> Json:
+    """Return the problem document, or a minimal one if a proxy in front of the API produced the error."""
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        document: Json = response.json()
         return document
-    return {"code": answer.reason, "detail": answer.text[:500] or "empty body"}
+    return {"code": response.reason, "detail": response.text[:500] or "empty body"}

@@ -1,4 +1,4 @@
-"""Deploys template.yaml on a running MiniStack through the CloudFormation API."""
+"""Deploy template.yaml to a running MiniStack through the CloudFormation API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import WaiterError
 
-from imagegen import tenant
+from imagegen.access import tenant
 from tools.deploy import webhook_secret
 from tools.local.adapt import FUNCTION, LocalReceiver, adapt
 from tools.local.endpoint import Endpoint
@@ -23,19 +23,22 @@ STACK: Final = "imagegen-local"
 CODE: Final = S3Object("imagegen-local-code", "function.zip")
 PARAMETERS: Final = {
     "Engines": "openvino,torch",  # this machine has both installed
-    # MiniStack enforces them, and a test suite or a developer's loop is faster than a caller should be.
+    # MiniStack enforces the usage plan; tests and local development exceed the template's default limits.
     "KeyRateLimit": "10000",
     "KeyBurstLimit": "5000",
     "KeyMonthlyQuota": "1000000000",
     "StageRateLimit": "10000",
     "StageBurstLimit": "5000",
 }
-"""What the local deployment sets otherwise than the template's defaults."""
+"""Parameters of the local deployment that differ from the template's defaults."""
 _TEMPLATE_KEY: Final = "template.json"
 
 
 def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: LocalReceiver | None = None) -> Endpoint:
-    """Deploy the template under `root` to offer `model`. Raises StackError with CloudFormation's reasons."""
+    """Deploy the template under `root`, offering `model`, and return where the API answers.
+
+    Raises StackError with CloudFormation's reasons.
+    """
     parameters = PARAMETERS | {"Model": model}
     translated = translate(root / "template.yaml", CODE, REGION, parameters)
     template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST, receiver=receiver)
@@ -50,12 +53,12 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: Lo
     key = client("apigateway", endpoint).get_api_key(
         apiKey=_only(resources, "AWS::ApiGateway::ApiKey"), includeValue=True
     )
-    secrets = webhook_secret.act(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
+    secrets = webhook_secret.apply_action(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
     return Endpoint(f"{endpoint}/{stage}", key["value"], secrets.values[0])
 
 
 def zip_of(package: Path, *modules: Path) -> bytes:
-    """A Python package and single modules as a function's code; weights and caches are no part of it."""
+    """Return a zip of the package's .py files and of single modules: function code without weights and caches."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(package.rglob("*.py")):
@@ -66,7 +69,7 @@ def zip_of(package: Path, *modules: Path) -> bytes:
 
 
 def _code(root: Path) -> bytes:
-    return zip_of(root / "function" / "imagegen", root / "tests" / "stack" / "local_webhooks.py")
+    return zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
 
 
 def _create(cloudformation: Any, template_url: str, parameters: dict[str, str]) -> list[dict[str, str]]:
@@ -96,7 +99,7 @@ def _failures(cloudformation: Any) -> str:
 
 
 def _limit_concurrency(functions: Any, template: Template, resources: list[dict[str, str]]) -> None:
-    """MiniStack's CloudFormation leaves out ReservedConcurrentExecutions, its Lambda API does not."""
+    """MiniStack's CloudFormation ignores ReservedConcurrentExecutions; its Lambda API supports it."""
     for resource in resources:
         if resource["ResourceType"] == FUNCTION:
             properties = template["Resources"][resource["LogicalResourceId"]]["Properties"]
@@ -112,7 +115,7 @@ def _only(resources: list[dict[str, str]], kind: str) -> str:
 
 
 def client(service: str, endpoint: str) -> Any:
-    """A client of MiniStack's AWS, as the account's owner."""
+    """Return a boto3 client for MiniStack at `endpoint`, with the root user's credentials."""
     return boto3.client(
         service,
         endpoint_url=endpoint,

@@ -1,4 +1,4 @@
-"""Table and queues under the names that tests/conftest.py sets, as template.yaml describes them."""
+"""Create the jobs table and queues on moto, as template.yaml defines them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUEUES: Final = ("JOBS_QUEUE_URL", "JOBS_DEAD_LETTERS_URL", "WEBHOOKS_QUEUE_URL
 
 
 def make(endpoint: str | None = None) -> None:
-    """In the AWS that moto plays: in this process, or at `endpoint`."""
+    """Create the table and queues named in the environment, in in-process moto or on the moto server at `endpoint`."""
     make_table(boto3.client("dynamodb", endpoint_url=endpoint), os.environ["TABLE_NAME"])
     sqs = boto3.client("sqs", endpoint_url=endpoint)
     for variable in _QUEUES:
@@ -22,9 +22,10 @@ def make(endpoint: str | None = None) -> None:
 
 
 def make_table(dynamodb: Any, name: str) -> None:
+    """Create the template's table under `name`."""
     resources = translate(ROOT / "template.yaml", S3Object("code", "code.zip"), "us-east-1", {})["Resources"]
     table = resources["Table"]["Properties"]
-    wanted: dict[str, Any] = {
-        name: table[name] for name in ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+    definition: dict[str, Any] = {
+        key: table[key] for key in ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     }
-    dynamodb.create_table(TableName=name, **wanted)
+    dynamodb.create_table(TableName=name, **definition)

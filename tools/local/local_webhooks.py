@@ -1,38 +1,36 @@
-"""The Webhooks function of a local stack that was told of a receiver on this machine (`make serve RECEIVER=...`).
+"""Webhooks handler that can reach a receiver on this machine (`make serve RECEIVER=...`).
 
-The function's own handler, but for what it may reach: webhooks for one name go to the loopback interface and trust one
-more authority. This module is no part of the package, so that no deployment can be told the same.
+It differs from the function's own handler in one rule: webhooks to LOCAL_RECEIVER go to the loopback interface and
+trust one more CA. It is not part of the imagegen package, so no deployment to AWS can be configured this way.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-from functools import cache
 from ipaddress import ip_address
 
 from imagegen.entrypoints import webhooks
-from imagegen.targets import Address, Courier, is_public, resolve
-from imagegen.webhooks import WebhookSender
-from imagegen.wiring import build_webhooks
+from imagegen.public_url import Address, is_public
+from imagegen.webhooks.safe_http import SafeClient, resolve
 
 NAME = os.environ["LOCAL_RECEIVER"]
 LOOPBACK = ip_address("127.0.0.1")
 
 
 def resolve_here(host: str, port: int) -> list[Address]:
+    """Return the loopback address for the local receiver; resolve any other host as usual."""
     return [LOOPBACK] if host == NAME else resolve(host, port)
 
 
-@cache
-def sender() -> WebhookSender:
+def local_client() -> SafeClient:
+    """Return a client that can also reach the local receiver."""
     tls = ssl.create_default_context()
     tls.load_verify_locations(os.environ["LOCAL_RECEIVER_CA"])
-    courier = Courier(
+    return SafeClient(
         resolve=resolve_here, may_reach=lambda address: address == LOOPBACK or is_public(address), tls=tls
     )
-    return build_webhooks(webhooks.settings, courier)
 
 
-webhooks.sender = sender
+webhooks.container.safe_client = local_client()
 handler = webhooks.handler

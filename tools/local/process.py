@@ -1,4 +1,4 @@
-"""MiniStack as a process group of its own, so that nothing of it survives its end."""
+"""Run MiniStack in its own process group, so that stopping it also stops its handlers."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "test"
-"""MiniStack's word for the account's owner."""
+"""MiniStack treats these credentials as the account's root user."""
 
 _KEPT: Final = (
     *("PATH", "HOME", "LANG", "LD_LIBRARY_PATH"),
     *("DEVICE", "PRECISION", "THREADS", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
 )
-"""What the machine needs, and what its owner decides about computing on it: settings that the template leaves alone."""
+"""Variables passed through: what the machine needs, and compute settings that the template does not set."""
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 5.0
 
 
 class StackError(RuntimeError):
-    """The local stack could not be brought up; the message is for whoever started it."""
+    """The local stack did not start; the message is for the developer."""
 
 
 @dataclass(frozen=True)
 class MiniStack:
-    """A running MiniStack."""
+    """Address and process of a running MiniStack."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -46,12 +46,12 @@ class MiniStack:
 
 @contextmanager
 def ministack(port: int, state: Path, log: Path | None) -> Iterator[MiniStack]:
-    """Run MiniStack on `port` with its files in `state`; its output goes to `log`, or where the caller's own goes.
+    """Run MiniStack on `port` with its files in `state`; output goes to `log`, or to the caller's stdout and stderr.
 
-    Whoever has the port has the folder: one left behind by a killed run is emptied. Raises StackError.
+    Owning the port means owning `state`: a folder left behind by a killed run is emptied. Raises StackError.
     """
     if _listens(port):
-        raise StackError(f"Port {port} is in use. Choose another one (PORT=...), or end what runs there.")
+        raise StackError(f"Port {port} is in use. Choose another one (PORT=...), or stop the process that uses it.")
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir()
     with log.open("wb") if log else nullcontext() as output:
@@ -73,6 +73,7 @@ def ministack(port: int, state: Path, log: Path | None) -> Iterator[MiniStack]:
 
 
 def free_port() -> int:
+    """Return a TCP port that was free a moment ago; another process may take it before the caller does."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -80,9 +81,9 @@ def free_port() -> int:
 
 
 def _environment(port: int, state: Path) -> dict[str, str]:
-    """Everything that MiniStack and the handlers see: nothing of the developer's own AWS set-up reaches them."""
+    """Return the whole environment of MiniStack and the handlers, without the developer's own AWS configuration."""
     return {name: os.environ[name] for name in _KEPT if name in os.environ} | {
-        "AUTH": "true",  # IAM policies are enforced: a permission missing from the template is missing here
+        "AUTH": "true",  # enforce IAM policies: a permission missing from the template fails here too
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
         "AWS_CONFIG_FILE": os.devnull,
@@ -109,7 +110,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise StackError(f"MiniStack ended with exit code {process.returncode}.")
+            raise StackError(f"MiniStack exited with code {process.returncode}.")
         if _answers(f"http://{HOST}:{port}/_ministack/ready"):
             return
         time.sleep(0.05)
@@ -118,7 +119,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
 
 def _answers(url: str) -> bool:
     with requests.Session() as session:
-        session.trust_env = False  # a proxy of the developer's knows nothing of this machine's loopback
+        session.trust_env = False  # a proxy cannot reach this machine's loopback interface
         try:
             return session.get(url, timeout=1).ok
         except requests.RequestException:
@@ -126,7 +127,7 @@ def _answers(url: str) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the group: MiniStack, its handlers and whatever they started, even in the middle of a generation."""
+    """Stop the process group: MiniStack, its handlers and their children, even during a generation."""
     _signal(process, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_SECONDS)
@@ -137,5 +138,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # the group is gone
+    with suppress(ProcessLookupError):  # the group has already exited
         os.killpg(process.pid, number)

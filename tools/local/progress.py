@@ -1,4 +1,4 @@
-"""What is going on, for a person who waits."""
+"""Progress on the terminal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(what: str) -> Iterator[None]:
-    """Count the seconds on stderr while the body runs: in place on a terminal, else one line at either end."""
+    """Show elapsed seconds on stderr while the body runs: updated in place on a terminal, else at start and end."""
     started = time.monotonic()
-    ended = threading.Event()
+    done = threading.Event()
     in_place = sys.stderr.isatty()
 
     def show(line_end: str) -> None:
@@ -21,7 +21,7 @@ def progress(what: str) -> Iterator[None]:
         print(f"{start}{what} ... {time.monotonic() - started:.1f} s", end=line_end, file=sys.stderr, flush=True)
 
     def count() -> None:
-        while not ended.wait(0.1):
+        while not done.wait(0.1):
             show("")
 
     counter = threading.Thread(target=count, daemon=True)
@@ -32,7 +32,7 @@ def progress(what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        done.set()
         if in_place:
             counter.join()
         show("\n")

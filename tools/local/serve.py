@@ -1,4 +1,4 @@
-"""`make serve`: the local stack in the foreground, until Ctrl-C."""
+"""`make serve`: run the local stack in the foreground until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from tools.local.adapt import LocalReceiver
-from tools.local.local import announcement, local_stack
 from tools.local.process import StackError, free_port
+from tools.local.stack import local_stack, published_endpoint
 
 DEFAULT_PORT: Final = 4599
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--receiver", help="host of webhook URLs that shall reach this machine's port 8443 or 443")
-    parser.add_argument("--receiver-ca", type=Path, help="PEM file of the authority that issued its certificate")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 picks a free port (default: %(default)s)")
+    parser.add_argument("--receiver", help="host name in webhook URLs to route to this machine, port 8443 or 443")
+    parser.add_argument("--receiver-ca", type=Path, help="PEM file of the CA that issued the receiver's certificate")
     arguments = parser.parse_args()
     if bool(arguments.receiver) != bool(arguments.receiver_ca):
-        parser.error("--receiver and --receiver-ca need each other")
+        parser.error("--receiver and --receiver-ca must be given together")
     port = arguments.port or free_port()
     receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -31,18 +31,18 @@ def main() -> int:
     started = time.monotonic()
     print("Starting the local stack ...", flush=True)
     try:
-        with local_stack(port, receiver=receiver) as stack, announcement(stack.endpoint):
+        with local_stack(port, receiver=receiver) as stack, published_endpoint(stack.endpoint):
             print(_READY.format(seconds=time.monotonic() - started, **vars(stack.endpoint)), flush=True)
             code = stack.process.wait()
     except StackError as error:
         print(f"The local stack did not start. {error}", file=sys.stderr)
         return 1
-    print(f"MiniStack ended by itself with exit code {code}.", file=sys.stderr)
+    print(f"MiniStack exited unexpectedly with code {code}.", file=sys.stderr)
     return 1
 
 
 def _leave(*_: object) -> NoReturn:
-    """Once is enough: the way out takes a moment and must not be cut short."""
+    """Ignore further signals: shutdown takes a moment, and an interrupted one leaves processes behind."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     print("\nStopping the local stack ...", flush=True)
@@ -50,12 +50,12 @@ def _leave(*_: object) -> NoReturn:
 
 
 _READY: Final = """\
-Ready after {seconds:.1f} s. The functions' logs follow; Ctrl-C stops everything.
+Ready after {seconds:.1f} s. The functions' logs follow; Ctrl-C stops the stack.
 
-  API      {base_url}
-  API key  {api_key}
-  docs     {base_url}/docs
-  webhooks are signed with {webhook_secret}
+  API             {base_url}
+  API key         {api_key}
+  docs            {base_url}/docs
+  webhook secret  {webhook_secret}
 
   curl {base_url}/generate -H 'x-api-key: {api_key}' -H 'content-type: application/json' \\
     -d '{{"prompt": "a small red circle above a large blue square on a white background", "seed": 7}}'

@@ -1,7 +1,7 @@
-"""MiniStack, with what API Gateway and Lambda do and MiniStack does not put right.
+"""MiniStack, patched where it differs from API Gateway and Lambda.
 
-MiniStack is pinned in tools/requirements.in, for these are its private functions. tools/local/process.py starts this
-module; it ends when its standard input does, so that it never outlives whoever started it.
+The patches replace private functions, so MiniStack is pinned in tools/requirements.in. tools/local/process.py starts
+this module. It exits when its standard input closes, so it never outlives its parent process.
 """
 
 from __future__ import annotations
@@ -22,66 +22,68 @@ Acquire = Callable[[Json, Json], tuple[Any, Any]]
 Release = Callable[[Any], None]
 
 
-def wait_for_a_turn(acquire: Acquire, release: Release) -> tuple[Acquire, Release]:
-    """Lambda starts another environment for a concurrent call. MiniStack refuses it at the limit; here it waits.
+def queue_invocations(acquire: Acquire, release: Release) -> tuple[Acquire, Release]:
+    """Return wrappers of MiniStack's slot functions that wait at the concurrency limit instead of throttling.
 
-    It waits as long as it takes: the event carries the time of the request, so a function answers a late one with
-    generation_timeout. MiniStack also forgets that the limit is the function's, whichever version is called.
-    Not covered: first come, first served; a function that calls itself.
+    Lambda would start another execution environment for a concurrent call. The wait has no limit: the event carries
+    the time of the request, so a function answers a late one with generation_timeout. The wrapper also applies the
+    function's limit to all of its versions, which MiniStack does not.
+    Not covered: first-in-first-out order; a function that invokes itself.
     """
-    turn = threading.Condition()
+    slots = threading.Condition()
 
-    def waiting(version: Json, config: Json) -> tuple[Any, Any]:
+    def acquire_or_wait(version: Json, config: Json) -> tuple[Any, Any]:
         limit = lambda_svc._functions[config["FunctionName"]]["concurrency"]
-        with turn:
+        with slots:
             while (taken := acquire(version | {"concurrency": limit}, config))[0] is None:
-                turn.wait()
+                slots.wait()
             return taken
 
-    def telling(slot: Any) -> None:
+    def release_and_notify(slot: Any) -> None:
         release(slot)
-        with turn:
-            turn.notify_all()
+        with slots:
+            slots.notify_all()
 
-    return waiting, telling
+    return acquire_or_wait, release_and_notify
 
 
-def name_the_api_key(build_event: Callable[..., Json]) -> Callable[..., Json]:
-    """API Gateway puts the caller's key into requestContext.identity.apiKey; tenants are told apart by it."""
+def add_api_key(build_event: Callable[..., Json]) -> Callable[..., Json]:
+    """Return a wrapper that sets requestContext.identity.apiKey, as API Gateway does. The tenant derives from it."""
 
-    def named(*args: Any, **kwargs: Any) -> Json:
+    def build_with_key(*args: Any, **kwargs: Any) -> Json:
         event = build_event(*args, **kwargs)
         key = event["headers"].get("x-api-key")
         if key:
             event["requestContext"]["identity"]["apiKey"] = key
         return event
 
-    return named
+    return build_with_key
 
 
-def show_logs(emit: Callable[..., None]) -> Callable[..., None]:
-    """What functions log goes to CloudWatch Logs only; a developer wants to see it."""
+def print_logs(emit: Callable[..., None]) -> Callable[..., None]:
+    """Return a wrapper that also prints the functions' logs, which otherwise go to CloudWatch Logs only."""
 
-    def showing(function: Json, request_id: str, log_text: str, *args: Any, **kwargs: Any) -> None:
+    def print_and_emit(function: Json, request_id: str, log_text: str, *args: Any, **kwargs: Any) -> None:
         if log_text:
             print(log_text, flush=True)
         emit(function, request_id, log_text, *args, **kwargs)
 
-    return showing
+    return print_and_emit
 
 
-def end_with_standard_input() -> None:
-    os.read(sys.stdin.fileno(), 1)  # returns when the other end is closed; nothing is ever written to it
+def exit_when_stdin_closes() -> None:
+    """Block until the parent closes the pipe or exits, then stop the whole process group."""
+    os.read(sys.stdin.fileno(), 1)  # nothing is ever written to it, so it returns at end of file
     os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 def main() -> None:
-    lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot = wait_for_a_turn(
+    lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot = queue_invocations(
         lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot
     )
-    lambda_svc._emit_lambda_logs = show_logs(lambda_svc._emit_lambda_logs)
-    apigateway_v1._build_lambda_event_v1 = name_the_api_key(apigateway_v1._build_lambda_event_v1)
-    threading.Thread(target=end_with_standard_input, daemon=True).start()
+    lambda_svc._emit_lambda_logs = print_logs(lambda_svc._emit_lambda_logs)
+    apigateway_v1._build_lambda_event_v1 = add_api_key(apigateway_v1._build_lambda_event_v1)
+    threading.Thread(target=exit_when_stdin_closes, daemon=True).start()
     sys.argv = [sys.argv[0]]
     app.main()
 

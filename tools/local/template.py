@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation would deploy it: packaged, then translated by SAM's own translator."""
+"""Package template.yaml and translate it to plain CloudFormation with SAM's own translator."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from samtranslator.yaml_helper import yaml_parse
 Template = dict[str, Any]
 
 IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/local:latest"
-"""Satisfies the translator; no image is built or pulled here."""
+"""Placeholder that the translator requires; no image is built or pulled."""
 
 
 @dataclass(frozen=True)
 class S3Object:
-    """Where the functions' zip lies."""
+    """S3 location of the functions' zip."""
 
     bucket: str
     key: str
 
 
 def translate(path: Path, code: S3Object, region: str, parameters: Mapping[str, str]) -> Template:
-    """The template at `path` in plain CloudFormation. Raises samtranslator's InvalidDocumentException.
+    """Return the template at `path` as plain CloudFormation. Raises samtranslator's InvalidDocumentException.
 
-    `parameters` are the ones that the stack is created with: SAM writes some of their values into what it makes.
+    `parameters` must be the ones that the stack is created with: SAM copies some of their values into its output.
     """
     source = _packaged(yaml_parse(path.read_text()), code)
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns about feature toggles nobody set
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns about feature toggles that are not set
     with _region(region):
         translated: Template = transform(source, dict(parameters), _NoManagedPolicies())
     return translated
 
 
 def _packaged(template: Template, code: S3Object) -> Template:
-    """What `sam package` does: every piece of code is an address instead of a folder."""
+    """Replace local code folders with S3 locations, as `sam package` does."""
     packaged = copy.deepcopy(template)
     address = {"Bucket": code.bucket, "Key": code.key}
     for resource in packaged["Resources"].values():
@@ -57,7 +57,7 @@ def _packaged(template: Template, code: S3Object) -> Template:
 
 
 class _NoManagedPolicies:
-    """Managed policies named by their ARN need no look-up; the translator asks IAM for the others."""
+    """Avoids the translator's IAM call: the template names managed policies by ARN, which need no lookup."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -65,7 +65,7 @@ class _NoManagedPolicies:
 
 @contextmanager
 def _region(region: str) -> Iterator[None]:
-    """The translator reads the region from the environment only."""
+    """Set AWS_DEFAULT_REGION: the translator reads the region from the environment only."""
     before = os.environ.get("AWS_DEFAULT_REGION")
     os.environ["AWS_DEFAULT_REGION"] = region
     try:

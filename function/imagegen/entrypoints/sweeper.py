@@ -1,35 +1,26 @@
-"""The zip function that a timer calls: jobs that nobody works on."""
+"""The zip function that a schedule invokes every minute: it recovers jobs that no process handles."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from imagegen import telemetry
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
-from imagegen.settings import Settings
-from imagegen.wiring import build_jobs
+from imagegen.wiring import Container
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from imagegen.job_service import JobService
-
-settings = Settings()
-
-
-@cache
-def jobs() -> JobService:
-    return build_jobs(settings)
+container = Container.from_environment()
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Raises ServiceError where the table does not answer: the next minute tries again, the error is counted."""
+    """Sweep once. Raises ServiceError if the table does not respond; the next invocation tries again."""
     try:
-        swept = jobs().sweep(Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
+        swept = container.job_recovery.sweep(Deadline.of_invocation(context))
     except ServiceError as error:
         telemetry.failed(error)
         raise

@@ -1,8 +1,7 @@
-"""The zip function that delivers webhooks, fed by its queue."""
+"""The zip function of the webhooks queue: delivers webhooks."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -10,48 +9,41 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from imagegen import telemetry
 from imagegen.errors import ServiceError
-from imagegen.ports import ReceivedMessage
-from imagegen.settings import Settings
+from imagegen.webhooks.ports import ReceivedMessage
+from imagegen.wiring import Container
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from imagegen.webhooks import WebhookSender
-
-settings = Settings()
+container = Container.from_environment()
 
 
 class NotDelivered(Exception):
-    """Keeps the message in the queue; when it comes back was arranged with SQS."""
-
-
-@cache
-def sender() -> WebhookSender:
-    from imagegen.wiring import build_webhooks  # boto3
-
-    return build_webhooks(settings)
+    """Keeps the message in the queue; its visibility timeout is already set to the next attempt."""
 
 
 def deliver(record: SQSRecord) -> None:
-    """Raises where the message shall come again."""
-    attempt = int(record.attributes.approximate_receive_count)
+    """Make one attempt. Raises an exception if the message must come again."""
+    number = int(record.attributes.approximate_receive_count)
+    received = ReceivedMessage(record.message_id, record.receipt_handle, record.body, number)
     try:
-        ended = sender().deliver(ReceivedMessage(record.message_id, record.receipt_handle, record.body, attempt))
+        attempt = container.webhook_sender.deliver(received)
     except ServiceError as error:
         telemetry.failed(error)
         raise
     except Exception as error:
         telemetry.crashed(error)
         raise
-    telemetry.webhook_tried(ended, attempt)
-    if ended.verdict == "retry":
+    telemetry.webhook_attempted(attempt, number)
+    if attempt.verdict == "retry":
         raise NotDelivered
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    # A batch of nothing but failures is no failure of the function, whose alarm would ring for a receiver that is down.
+    """Deliver the batch's webhooks and return the records that must come again."""
+    # A batch of failures only is no failure of the function: a receiver that is down must not raise its alarm.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=deliver, processor=processor, context=context)

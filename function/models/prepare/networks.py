@@ -1,4 +1,7 @@
-"""The networks of a checkpoint, each loaded by its own class: no code of the checkpoint's is run, no pickle read."""
+"""Loads a checkpoint's networks with the classes of diffusers and transformers.
+
+Never runs the checkpoint's own code and never loads a pickle.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from models.prepare.pipeline_index import Refused
+from models.prepare.errors import PrepareError
 
 diffusers.utils.logging.set_verbosity_error()
 diffusers.utils.logging.disable_progress_bar()
@@ -28,29 +31,30 @@ CLASSES: Final[dict[str, Any]] = {
 }
 
 
-def load(name: str, folder: Path, dtype: torch.dtype) -> Any:
-    """The network in that type. Its tensors are mapped from the file where they are stored in it.
+def load(class_name: str, folder: Path, dtype: torch.dtype) -> Any:
+    """Return the network with weights of `dtype`. Tensors that are stored in that dtype are memory-mapped.
 
-    Raises Refused where the weights are not those of the network that its configuration describes.
+    Raises PrepareError if the weights do not match the network's configuration.
     """
     try:
-        network, loaded = CLASSES[name].from_pretrained(
+        network, loading_info = CLASSES[class_name].from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
-    except (RuntimeError, ValueError) as error:  # sizes that differ
-        raise Refused(f"its {folder.name} does not fit its configuration: {error}") from error
-    if loaded["missing_keys"]:  # which the libraries would fill with random numbers
-        raise Refused(f"its {folder.name} lacks weights: {', '.join(sorted(loaded['missing_keys'])[:3])}")
+    except (RuntimeError, ValueError) as error:  # the shapes differ
+        raise PrepareError(f"the weights of the {folder.name} do not match its config.json: {error}") from error
+    missing = sorted(loading_info["missing_keys"])
+    if missing:  # the libraries would initialize them randomly
+        raise PrepareError(f"the {folder.name} lacks weights: {', '.join(missing[:3])}")
     return network
 
 
-def autoencoder(folder: Path) -> str:
-    """The class of a decoder's folder: a checkpoint may come with a small one of its own."""
+def autoencoder_class(folder: Path) -> str:
+    """Return the class name in the autoencoder's config.json: a checkpoint can have a tiny one as its vae."""
     return str(json.loads((folder / "config.json").read_text())["_class_name"])
 
 
-def stored_type(folder: Path) -> torch.dtype:
-    """float16 where most of the folder's weights are stored so, else float32, which holds every other type."""
+def stored_dtype(folder: Path) -> torch.dtype:
+    """Return float16 if most of the folder's weights are float16, else float32, which every other dtype fits into."""
     stored: Counter[str] = Counter()
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as opened:

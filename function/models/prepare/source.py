@@ -1,7 +1,7 @@
-"""Where a checkpoint comes from: the registry, a folder of the caller's, or a commit of the hub.
+"""Finds a model's checkpoint: in the registry, in a local folder, or at a commit on the Hugging Face Hub.
 
-Downloads go where huggingface_hub keeps them (HF_HOME), so that an interrupted one goes on. Only what the pipeline's
-index names is taken: repositories also hold other formats and precisions, several times the size.
+Downloads go to huggingface_hub's cache (HF_HOME), so an interrupted download resumes. Only files of the pipeline's
+components are downloaded: a repository also holds other formats and precisions, several times that size.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from imagegen import manifest
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY, Decoder, Model
 from imagegen.errors import ModelUnavailable
-from imagegen.registry import REGISTRY, Decoder, Model
-from models.prepare import registry_entry as entry
-from models.prepare.pipeline_index import INDEX, OTHER_PRECISIONS, SUFFIXES, Refused, check, parts, read
+from models.prepare import registry_entry
+from models.prepare.errors import PrepareError
+from models.prepare.pipeline_index import INDEX, SUFFIXES, VARIANTS, check_weights, components, read_index
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent
+"""Folder of the models that ship with the repository."""
 HUB_ID: Final = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>.*)")
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 MODEL_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -35,56 +37,68 @@ MODEL_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Source:
-    """A model, and the folder it is in where that is known without a download. `listed`: the registry has it."""
+    """A model and its checkpoint's folder; None if the checkpoint must be downloaded."""
 
     model: Model
     folder: Path | None
-    listed: bool
+    in_registry: bool
 
 
 def find(argument: str) -> Source:
-    """What the caller means: a registry id, else a folder, else `owner/name@revision`. Raises Refused."""
+    """Resolve a registry id, a folder, or `owner/name@commit`, in this order.
+
+    For a hub model that is not in the registry, this downloads its configuration files. Raises PrepareError.
+    """
     if argument in REGISTRY:
         model = REGISTRY[argument]
-        return Source(model, SHIPPED / model.id if model.source == "folder" else None, listed=True)
+        return Source(model, SHIPPED / model.id if model.source == "folder" else None, in_registry=True)
     if Path(argument).is_dir():
-        return _own_folder(Path(argument).resolve())
+        return _from_folder(Path(argument).resolve())
     match = HUB_ID.fullmatch(argument)
     if match is not None:
-        return _hub(match["repository"], match["revision"])
-    raise Refused(f"{argument} is no registry id ({', '.join(REGISTRY)}), no folder, and no owner/name@revision")
+        return _from_hub(match["repository"], match["revision"])
+    raise PrepareError(
+        f"{argument!r} is not a registry id ({', '.join(REGISTRY)}), not a folder, and not owner/name@commit"
+    )
 
 
-def checkpoint(source: Source) -> Path:
-    """The source's folder in diffusers layout, downloaded where need be. Raises Refused."""
+def fetch_checkpoint(source: Source) -> Path:
+    """Return the checkpoint's folder in diffusers layout, downloaded if needed.
+
+    Raises PrepareError if the download fails, a component's weights are missing or damaged, or a folder's content
+    differs from the model's revision.
+    """
     model = source.model
     if source.folder is None:
         return _download(model.source.removeprefix("hub:"), model.revision)
-    check(source.folder, _files(source.folder))
-    if revision(source.folder) != model.revision:
-        raise Refused(f"{source.folder} is {revision(source.folder)}; the registry's {model.id} is {model.revision}")
+    check_weights(source.folder, _files(source.folder))
+    revision = folder_revision(source.folder)
+    if revision != model.revision:
+        raise PrepareError(f"{source.folder} has the revision {revision}, but {model.id} needs {model.revision}")
     return source.folder
 
 
-def decoder(small: Decoder) -> Path:
-    """The small decoder's folder, downloaded where need be. Raises Refused."""
-    repository = small.source.removeprefix("hub:")
+def fetch_decoder(decoder: Decoder) -> Path:
+    """Return the tiny decoder's folder, downloaded if needed. Raises PrepareError if the download fails."""
+    repository = decoder.source.removeprefix("hub:")
     names = ["config.json", "diffusion_pytorch_model.safetensors"]
-    return Path(_asking(repository, snapshot_download, revision=small.revision, allow_patterns=names))
+    return Path(_call_hub(repository, snapshot_download, revision=decoder.revision, allow_patterns=names))
 
 
-def revision(folder: Path) -> str:
-    """What names a folder's content: its manifest's digest, or that of the manifest it would get. Raises Refused."""
+def folder_revision(folder: Path) -> str:
+    """Return the digest of the folder's manifest, or of the manifest that would be written for its checkpoint.
+
+    Raises PrepareError if a file does not match the existing manifest.
+    """
     if (folder / manifest.NAME).exists():
         try:
             manifest.verify(folder)
         except ModelUnavailable as error:
-            raise Refused(error.private) from error
+            raise PrepareError(error.private) from error
         return manifest.digest(folder)
     with tempfile.TemporaryDirectory() as temporary:
         view = Path(temporary)
-        wanted = [INDEX, *(f"{part}/*.{suffix}" for part in parts(read(folder)) for suffix in SUFFIXES)]
-        for file in (file for pattern in wanted for file in folder.glob(pattern)):
+        for file in (file for pattern in _patterns(read_index(folder)) for file in folder.glob(pattern)):
             link = view / file.relative_to(folder)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(file.resolve())
@@ -92,66 +106,83 @@ def revision(folder: Path) -> str:
         return manifest.digest(view)
 
 
-def _own_folder(folder: Path) -> Source:
-    check(folder, _files(folder))
-    model = entry.infer(_free_id(folder.name), "folder", revision(folder), folder)
-    return Source(model, folder, listed=False)
+def _patterns(index: dict[str, Any]) -> list[str]:
+    """Glob patterns of the files that the pipeline loads."""
+    return [INDEX, *(f"{name}/*.{suffix}" for name in components(index) for suffix in SUFFIXES)]
 
 
-def _hub(repository: str, commit: str) -> Source:
+def _from_folder(folder: Path) -> Source:
+    check_weights(folder, _files(folder))
+    model = registry_entry.infer(_new_model_id(folder.name), "folder", folder_revision(folder), folder)
+    return Source(model, folder, in_registry=False)
+
+
+def _from_hub(repository: str, commit: str) -> Source:
     if COMMIT.fullmatch(commit) is None:
-        raise Refused(f"{commit!r} is no commit: pin {repository}@<40 hexadecimal digits>, as a branch or tag can move")
+        raise PrepareError(
+            f"{commit!r} is not a commit; use {repository}@<40 hexadecimal digits>: branches and tags can move"
+        )
     for model in REGISTRY.values():
         if (model.source, model.revision) == (f"hub:{repository}", commit):
-            return Source(model, None, listed=True)
-    model_id = _free_id(repository.partition("/")[2])
-    index = Path(_asking(repository, hf_hub_download, filename=INDEX, revision=commit))
+            return Source(model, None, in_registry=True)
+    model_id = _new_model_id(repository.partition("/")[2])
+    index = Path(_call_hub(repository, hf_hub_download, filename=INDEX, revision=commit))
     for name in ("unet", "vae"):
-        _asking(repository, hf_hub_download, filename=f"{name}/config.json", revision=commit)
-    return Source(entry.infer(model_id, f"hub:{repository}", commit, index.parent), None, listed=False)
+        _call_hub(repository, hf_hub_download, filename=f"{name}/config.json", revision=commit)
+    model = registry_entry.infer(model_id, f"hub:{repository}", commit, index.parent)
+    return Source(model, None, in_registry=False)
 
 
-def _free_id(name: str) -> str:
+def _new_model_id(name: str) -> str:
     model_id = name.lower()
     if MODEL_ID.fullmatch(model_id) is None:
-        raise Refused(f"{name!r} makes no model id: letters, digits, dots, dashes and underscores, up to 64")
+        raise PrepareError(
+            f"{name!r} is not a valid model id: use up to 64 letters, digits, dots, dashes and underscores, "
+            "starting with a letter or digit"
+        )
     if model_id in REGISTRY:
-        raise Refused(f"{model_id} is another model in the registry: give the folder a name of its own")
+        raise PrepareError(
+            f"the registry already has another model {model_id}; copy the model to a folder with a new name"
+        )
     return model_id
 
 
 def _download(repository: str, commit: str) -> Path:
-    index = Path(_asking(repository, hf_hub_download, filename=INDEX, revision=commit))
-    folders = parts(read(index.parent))
+    index = Path(_call_hub(repository, hf_hub_download, filename=INDEX, revision=commit))
     folder = Path(
-        _asking(
+        _call_hub(
             repository,
             snapshot_download,
             revision=commit,
-            allow_patterns=[INDEX, *(f"{part}/*.{suffix}" for part in folders for suffix in SUFFIXES)],
-            ignore_patterns=list(OTHER_PRECISIONS),
+            allow_patterns=_patterns(read_index(index.parent)),
+            ignore_patterns=list(VARIANTS),
         )
     )
-    check(folder, _asking(repository, HfApi().list_repo_files, revision=commit))
+    check_weights(folder, _call_hub(repository, HfApi().list_repo_files, revision=commit))
     return folder
 
 
-def _asking(repository: str, call: Any, **arguments: Any) -> Any:
-    """One call of the hub's client, its errors in words."""
+def _call_hub(repository: str, call: Any, **arguments: Any) -> Any:
+    """Call a function of huggingface_hub and translate its errors to PrepareError."""
     try:
         return call(repository, **arguments)
     except GatedRepoError as error:
-        raise Refused(
-            f"{repository} is gated: accept its terms on the hub and set HF_TOKEN to a token of yours"
+        raise PrepareError(
+            f"{repository} is gated: accept its terms on the Hugging Face Hub, then set HF_TOKEN to your access token"
         ) from error
     except RepositoryNotFoundError as error:
-        raise Refused(f"{repository} is not on the hub, or is private and HF_TOKEN holds no token for it") from error
+        raise PrepareError(
+            f"{repository} is not on the Hugging Face Hub, or it is private: set HF_TOKEN to a token that can read it"
+        ) from error
     except RevisionNotFoundError as error:
-        raise Refused(f"{repository} has no commit {arguments['revision']}") from error
+        raise PrepareError(f"{repository} has no commit {arguments['revision']}") from error
     except LocalEntryNotFoundError as error:
-        raise Refused(f"{repository} cannot be fetched: the hub does not answer, and nothing is kept of it") from error
+        raise PrepareError(
+            f"{repository} cannot be downloaded: the Hugging Face Hub does not respond, and the local cache "
+            "does not have the file"
+        ) from error
     except (HfHubHTTPError, OSError) as error:
-        raise Refused(f"{repository} cannot be fetched: {error}") from error
+        raise PrepareError(f"{repository} cannot be downloaded: {error}") from error
 
 
 def _files(folder: Path) -> list[str]:

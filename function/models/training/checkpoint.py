@@ -1,4 +1,4 @@
-"""What the training stages share: resumable checkpoints, a step, the learning rate's course, a log line."""
+"""Shared by the training stages: resumable checkpoints, optimizer step, learning rate schedule, progress log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAVE_EVERY_SECONDS = 120
 
 @dataclass
 class Checkpoint:
-    """Saves a stage's state at most every two minutes, and finds it again after a restart."""
+    """Saves a stage's state at most every two minutes and restores it after a restart."""
 
     folder: Path
     saved_at: float = field(default_factory=time.monotonic)
@@ -27,7 +27,7 @@ class Checkpoint:
         return cls(folder)
 
     def restore(self, stage: str, *parts: Any) -> int:
-        """Load the parts' states; return the number of steps already done, 0 for a fresh start."""
+        """Load the state of each part. Returns the number of completed steps: 0 without a checkpoint."""
         path = self.folder / f"{stage}.pt"
         if not path.exists():
             return 0
@@ -37,6 +37,7 @@ class Checkpoint:
         return int(state["step"])
 
     def save(self, stage: str, step: int, *parts: Any, final: bool) -> None:
+        """Write the state of each part. Does nothing within two minutes of the last save, unless `final`."""
         if not final and time.monotonic() - self.saved_at < SAVE_EVERY_SECONDS:
             return
         path = self.folder / f"{stage}.pt"
@@ -47,7 +48,7 @@ class Checkpoint:
 
 
 def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: int = 100) -> torch.optim.lr_scheduler.LambdaLR:
-    """Linear warm-up, then a cosine from the optimizer's rate to one hundredth of it."""
+    """Return a schedule: linear warm-up, then cosine decay from the optimizer's learning rate to 1 % of it."""
 
     def factor(step: int) -> float:
         if step < warmup:
@@ -57,13 +58,13 @@ def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup: int = 100) -
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
-def descend(
+def optimizer_step(
     loss: torch.Tensor,
     parameters: Iterable[torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LambdaLR,
 ) -> None:
-    """One step down the loss, its gradient no longer than 1."""
+    """Backpropagate, clip the gradient norm to 1, and step the optimizer and the schedule."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -75,11 +76,11 @@ _last_log: dict[str, float] = {}
 
 
 def log_every(every: int, step: int, steps: int, stage: str, **figures: float) -> None:
-    """Print the figures every `every` steps, with the time a step took since the last line."""
+    """Print the figures every `every` steps, with the mean seconds per step since the last line."""
     if step % every:
         return
     now = time.monotonic()
-    pace = (now - _last_log.get(stage, now)) / every
+    seconds = (now - _last_log.get(stage, now)) / every
     _last_log[stage] = now
     values = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-    print(f"{stage} {step}/{steps}  {values}  {pace:.2f} s/step", flush=True)
+    print(f"{stage} {step}/{steps}  {values}  {seconds:.2f} s/step", flush=True)

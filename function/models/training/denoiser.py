@@ -1,4 +1,4 @@
-"""Stage 3: the denoiser, a UNet2DConditionModel on 16 x 16 latents, v-prediction with zero terminal SNR."""
+"""Stage 3, the denoiser: a UNet2DConditionModel on 16 x 16 latents, v-prediction with zero terminal SNR."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from models.training.checkpoint import Checkpoint, descend, log_every, one_cycle
+from models.training.checkpoint import Checkpoint, log_every, one_cycle, optimizer_step
 from models.training.scenes import Scene, random_scene
 from models.training.text import WIDTH, tokens
 from models.training.vae import draw_scenes
 
 BATCH, LEARNING_RATE, EMA_DECAY = 32, 1.5e-3, 0.998
-BANK, BANK_CHUNK = 32_000, 64
+IMAGES, CHUNK = 32_000, 64
+"""Size of the dataset, and of the batches in which it is encoded."""
 EMPTY_CAPTIONS = 0.1
-"""Share of captions left empty, for callers who raise guidance_scale above 1."""
+"""Share of empty captions: classifier-free guidance (guidance_scale above 1) needs them."""
 SNR_CAP = 20.0
-"""Above this signal-to-noise ratio a step's loss weighs SNR_CAP / SNR (after Hang et al. 2023, Min-SNR): what
-noise is left there, the decoder removes by itself."""
+"""Above this signal-to-noise ratio, the loss has the weight SNR_CAP / SNR (after Min-SNR, Hang et al. 2023): the
+decoder removes the little noise that remains there."""
 
 
 def build() -> UNet2DConditionModel:
-    """Attention works at 8 x 8 only, where it is cheap; the caption as a whole also steers every block, pooled into
-    the time embedding that scales and shifts it, which taught the colours far sooner than attention alone."""
+    """Return an untrained unet.
+
+    Cross-attention runs at 8 x 8 only, where it is cheap. The pooled caption is also added to the time embedding, which
+    scales and shifts every block: the model learned colours much sooner than with attention alone.
+    """
     return UNet2DConditionModel(
         sample_size=16,
         in_channels=4,
@@ -48,7 +52,8 @@ def build() -> UNet2DConditionModel:
 
 
 def noise_schedule() -> DDIMScheduler:
-    """The saved scheduler. `clip_sample` is False, as +-1 would cut the latents and their colours."""
+    """Return the scheduler that is saved with the model. `clip_sample` is False: latents exceed +-1, and clipping them
+    would change colours."""
     return DDIMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
@@ -62,42 +67,51 @@ def noise_schedule() -> DDIMScheduler:
 
 
 @dataclass
-class Bank:
-    """Scenes and the latents of their pictures: float32 of shape (scenes, 4, 16, 16), of unit deviation."""
+class LatentDataset:
+    """Scenes and the latents of their images: float32, shape (scenes, 4, 16, 16), unit standard deviation."""
 
     scenes: list[Scene]
     latents: torch.Tensor
 
     @classmethod
-    def encode(cls, vae: AutoencoderKL, scaling_factor: float, seed: int, file: Path) -> Bank:
-        """Draw and encode the pictures, or take their latents from the file that an earlier run left."""
-        kept = torch.load(file, weights_only=True) if file.exists() else None
+    def encode(cls, vae: AutoencoderKL, scaling_factor: float, seed: int, file: Path) -> LatentDataset:
+        """Draw and encode the training images. `file` caches the latents for a resumed run."""
+        cached = torch.load(file, weights_only=True) if file.exists() else None
         scenes: list[Scene] = []
         latents = []
-        for chunk in range(BANK // BANK_CHUNK):
-            rng = random.Random(f"{seed}-bank-{chunk}")
-            some = [random_scene(rng, two=rng.random() < 0.65, held_out=False) for _ in range(BANK_CHUNK)]
+        for chunk in range(IMAGES // CHUNK):
+            rng = random.Random(f"{seed}-bank-{chunk}")  # another name would draw other images
+            some = [random_scene(rng, two=rng.random() < 0.65, held_out=False) for _ in range(CHUNK)]
             scenes += some
-            if kept is None:
+            if cached is None:
                 with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
                     mean = vae.encode(draw_scenes(some, rng)).latent_dist.mean
                 latents.append(mean.float() * scaling_factor)
-                log_every(100, chunk + 1, BANK // BANK_CHUNK, "bank")
-        if kept is None:
-            kept = torch.cat(latents)
-            torch.save(kept, file)
-        return cls(scenes, kept)
+                log_every(100, chunk + 1, IMAGES // CHUNK, "latents")
+        if cached is None:
+            cached = torch.cat(latents)
+            torch.save(cached, file)
+        return cls(scenes, cached)
 
 
 def train(
-    checkpoint: Checkpoint, bank: Bank, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, seed: int, steps: int
+    checkpoint: Checkpoint,
+    dataset: LatentDataset,
+    tokenizer: CLIPTokenizer,
+    encoder: CLIPTextModel,
+    seed: int,
+    steps: int,
 ) -> UNet2DConditionModel:
-    """Train for `steps` steps in all and return the exponential moving average of the weights."""
+    """Train until `steps` steps are done, including those of earlier runs.
+
+    Returns the exponential moving average of the weights.
+    """
     torch.manual_seed(seed)
     unet = build()
-    # Scaled dot product attention's backward is 40 % of a step on a CPU at these small sizes; plain matmuls are not.
+    # At these small sizes, the backward pass of scaled dot product attention takes 40 % of a step on a CPU. Plain
+    # matrix multiplications are faster.
     unet.set_attn_processor(AttnProcessor())
-    ema = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))
+    ema = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, betas=(0.9, 0.99))
     scheduler = one_cycle(optimizer, steps, warmup=200)
     noise = noise_schedule()
@@ -108,9 +122,9 @@ def train(
     while step < steps:
         rng = random.Random(f"{seed}-unet-{step}")
         torch.manual_seed(rng.getrandbits(48))
-        chosen = rng.sample(range(len(bank.scenes)), BATCH)
-        captions = ["" if rng.random() < EMPTY_CAPTIONS else bank.scenes[i].paraphrase(rng) for i in chosen]
-        latents = bank.latents[chosen]
+        chosen = rng.sample(range(len(dataset.scenes)), BATCH)
+        captions = ["" if rng.random() < EMPTY_CAPTIONS else dataset.scenes[i].paraphrase(rng) for i in chosen]
+        latents = dataset.latents[chosen]
         timesteps = torch.randint(0, noise.config.num_train_timesteps, (BATCH,))
         gaussian = torch.randn_like(latents)
         noisy = noise.add_noise(latents, gaussian, timesteps)
@@ -121,7 +135,7 @@ def train(
             predicted = unet(noisy, timesteps, states).sample
         error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
         loss = (error * weights[timesteps]).mean()
-        descend(loss, unet.parameters(), optimizer, scheduler)
+        optimizer_step(loss, unet.parameters(), optimizer, scheduler)
         ema.update_parameters(unet)
         step += 1
         mean_loss = loss.item() if step == 1 else 0.99 * mean_loss + 0.01 * loss.item()

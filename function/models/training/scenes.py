@@ -1,7 +1,7 @@
-"""The world of the demo model: scenes of one or two flat shapes, their captions and their pictures.
+"""The demo model's domain: scenes of one or two flat shapes, with captions and images.
 
-A scene is drawn by Pillow and described by one English sentence, so that a picture generated from the
-sentence can be judged by its pixels. Lengths are fractions of the picture's width.
+Pillow draws a scene and one English sentence describes it, so a program can check an image generated from the sentence
+by its pixels. Lengths are fractions of the image's width.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 SIZE = 128
-"""Width and height of a picture, in pixels."""
+"""Width and height of an image, in pixels."""
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (220, 40, 40),
@@ -30,7 +30,7 @@ SHAPES = ("circle", "square", "triangle", "star", "heart", "ring")
 SIZES = ("small", "plain", "large")
 RELATIONS = ("above", "below", "left of", "right of")
 
-# The widest object of a pair still leaves 5 % between the two and 6 % to the border after every jitter.
+# With maximum jitter, two of the largest objects still are 5 % apart and 6 % from the border.
 EXTENT_ALONE = {"small": 0.26, "plain": 0.38, "large": 0.52}
 EXTENT_IN_PAIR = {"small": 0.22, "plain": 0.28, "large": 0.35}
 PAIR_CENTRES = (0.27, 0.73)
@@ -51,6 +51,7 @@ class Thing:
     shape: str
 
     def words(self) -> str:
+        """Return the noun phrase, such as "a small red circle"."""
         size = "" if self.size == "plain" else f"{self.size} "
         phrase = f"{size}{self.colour} {self.shape}"
         return f"{_article(phrase)} {phrase}"
@@ -58,7 +59,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a caption says: one object, or `first` in `relation` to `second`, on a background colour."""
+    """One object, or `first` in `relation` to `second`, on a background colour."""
 
     first: Thing
     background: str
@@ -66,13 +67,14 @@ class Scene:
     relation: str | None = None
 
     def caption(self) -> str:
+        """Return the canonical description."""
         subject = self.first.words()
         if self.second is not None:
             subject += f" {self.relation} {self.second.words()}"
         return f"{subject} on {_article(self.background)} {self.background} background"
 
     def paraphrase(self, rng: random.Random) -> str:
-        """Another way to say the caption, as a person might type it; a white background may go unsaid."""
+        """Return a random variation of the caption, as a user might type it. It may omit a white background."""
         text = self.caption()
         if self.background == "white" and rng.random() < 0.5:
             text = text.removesuffix(" on a white background")
@@ -85,13 +87,13 @@ class Scene:
         return text
 
     def held_out(self) -> bool:
-        """Whether the scene is kept from training: one in ten, chosen by the caption's SHA-256."""
+        """Whether the scene is excluded from training: 10 % of all scenes, selected by the SHA-256 of the caption."""
         return hashlib.sha256(self.caption().encode()).digest()[0] % 10 == 0
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A thing with its centre and extent (the side of its bounding box)."""
+    """An object with its centre and extent, the side of its bounding box."""
 
     thing: Thing
     x: float
@@ -104,7 +106,7 @@ def _article(phrase: str) -> str:
 
 
 def random_scene(rng: random.Random, *, two: bool, held_out: bool) -> Scene:
-    """Draw a scene of one or two objects from the training side or from the held-out side."""
+    """Return a random scene with one object, or with two, from the training set or from the held-out set."""
     while True:
         background = rng.choice(tuple(COLOURS))
         if two:
@@ -123,7 +125,7 @@ def _random_thing(rng: random.Random, background: str) -> Thing:
 
 
 def place(scene: Scene, rng: random.Random) -> list[Placed]:
-    """Choose where the things stand. Objects never touch each other or the border."""
+    """Choose positions and extents. Objects never touch each other or the border."""
 
     def jitter(limit: float) -> float:
         return rng.uniform(-limit, limit)
@@ -142,7 +144,7 @@ def place(scene: Scene, rng: random.Random) -> list[Placed]:
 
 
 def draw(scene: Scene, rng: random.Random, size: int = SIZE) -> Image.Image:
-    """Draw a scene as an RGB picture of `size` x `size` pixels with smooth edges."""
+    """Return an RGB image of `size` x `size` pixels with anti-aliased edges."""
     picture = Image.new("RGB", (size, size), COLOURS[scene.background])
     for placed in place(scene, rng):
         mask, corner = shape_mask(placed, size)
@@ -151,7 +153,7 @@ def draw(scene: Scene, rng: random.Random, size: int = SIZE) -> Image.Image:
 
 
 def shape_mask(placed: Placed, size: int = SIZE) -> tuple[Image.Image, tuple[int, int]]:
-    """The object's coverage (mode L) in a box just large enough, and the box's upper left corner in pixels."""
+    """Return the object's coverage mask (mode L), cropped to the object, and the crop's upper left corner in pixels."""
     half = placed.extent * size / 2
     left, top = math.floor(placed.x * size - half), math.floor(placed.y * size - half)
     side = math.ceil(2 * half) + 2
@@ -169,7 +171,7 @@ def shape_mask(placed: Placed, size: int = SIZE) -> tuple[Image.Image, tuple[int
 
 
 def _fit(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Scale an outline evenly into [-1, 1] and centre it."""
+    """Centre an outline and scale it to [-1, 1], keeping its aspect ratio."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     middle_x, middle_y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
     half = max(max(xs) - min(xs), max(ys) - min(ys)) / 2
@@ -187,7 +189,7 @@ def _star() -> list[tuple[float, float]]:
 
 
 def _heart() -> list[tuple[float, float]]:
-    # The classic curve x = 16 sin^3 t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t (mathworld: Heart Curve).
+    # The curve x = 16 sin^3 t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t (mathworld: Heart Curve).
     turns = [2 * math.pi * i / 96 for i in range(96)]
     return [
         (16 * math.sin(t) ** 3, -(13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)))
@@ -203,4 +205,4 @@ OUTLINES: dict[str, list[tuple[float, float]]] = {
     "star": _fit(_star()),
     "heart": _fit(_heart()),
 }
-"""Outlines in a box from -1 to 1, y pointing down."""
+"""Polygons within [-1, 1] on both axes; y points down."""

@@ -1,7 +1,7 @@
-"""Stage 2: the vocabulary and the text encoder.
+"""Stage 2: the tokenizer and the text encoder.
 
-The encoder first learns what a caption says (every attribute of the scene, in the order of the layout), which
-takes minutes, and is then frozen: the denoiser never has to learn the language from noisy pictures.
+The encoder learns to predict every attribute of the scene from its caption, in the order of the layout. This takes
+minutes. It is then frozen, so the denoiser does not have to learn the language from noisy images.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from models.training.checkpoint import Checkpoint, descend, log_every, one_cycle
+from models.training.checkpoint import Checkpoint, log_every, one_cycle, optimizer_step
 from models.training.scenes import COLOURS, RELATIONS, SHAPES, SIZES, Scene, random_scene
 
 WINDOW = 32
-"""Tokens of a prompt that the encoder reads, start and end marks included."""
+"""Tokens per prompt, including the start and end tokens."""
 WIDTH = 128
 STEPS, BATCH, LEARNING_RATE = 1200, 128, 2e-3
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def write_tokenizer(folder: Path) -> CLIPTokenizer:
-    """Write a CLIP tokenizer whose merges join each word of the captions, and whose bytes spell everything else."""
+    """Write and return a CLIP tokenizer with one token per word of the captions. All other text is encoded as bytes."""
     words = {word for rng in [random.Random(0)] for _ in range(5000) for word in _some_caption(rng).split()}
     merges = _merges(sorted(words))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -48,10 +48,10 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
 
 
 def _merges(words: list[str]) -> list[tuple[str, str]]:
-    """Byte pair merges that join each word, the most frequent pair first and the first in the alphabet among equals.
+    """Return byte pair merges that join each word: the most frequent pair first, ties in alphabetical order.
 
-    The trainer of `tokenizers` breaks ties differently from run to run, and a resumed training must meet the token ids
-    that its text encoder learned.
+    The trainer of `tokenizers` is not used because its order of ties differs between runs, and a resumed training needs
+    the token ids that its text encoder has learned.
     """
     spelled = [[*word[:-1], f"{word[-1]}</w>"] for word in words]
     merges = []
@@ -77,6 +77,7 @@ def _some_caption(rng: random.Random) -> str:
 
 
 def build(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """Return an untrained text encoder."""
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=3 * WIDTH, projection_dim=WIDTH,
@@ -88,16 +89,17 @@ def build(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def tokens(tokenizer: CLIPTokenizer, prompts: list[str]) -> torch.Tensor:
-    """Token ids of shape (prompts, WINDOW)."""
+    """Return token ids of shape (prompts, WINDOW)."""
     encoded = tokenizer(prompts, padding="max_length", max_length=WINDOW, truncation=True, return_tensors="pt")
     ids: torch.Tensor = encoded.input_ids
     return ids
 
 
 class SceneReader(nn.Module):
-    """Answers eight questions about a scene by one attention each over the encoder's output.
+    """Predicts eight attributes of a scene, each with its own attention query over the encoder's output.
 
-    Background; size, colour and shape of the upper or left object, then of the other; the direction of the pair.
+    They are: the background; size, colour and shape of the upper or left object, then of the other one; and the
+    direction of the pair.
     """
 
     ANSWERS = (len(COLOURS), *(len(SIZES) + 1, len(COLOURS) + 1, len(SHAPES) + 1) * 2, 3)
@@ -115,7 +117,7 @@ class SceneReader(nn.Module):
 
     @staticmethod
     def truth(scene: Scene) -> list[int]:
-        """The right answers; the last value of an object's question means there is no such object."""
+        """Return the class index of each attribute. An object's last class means that there is no such object."""
         things = [scene.first, scene.second]
         if scene.relation in ("below", "right of"):
             things.reverse()
@@ -129,6 +131,7 @@ class SceneReader(nn.Module):
 
 
 def train(checkpoint: Checkpoint, tokenizer: CLIPTokenizer, seed: int) -> CLIPTextModel:
+    """Train the encoder with a SceneReader on its output. Returns the frozen encoder."""
     torch.manual_seed(seed)
     encoder, reader = build(tokenizer), SceneReader()
     optimizer = torch.optim.AdamW([*encoder.parameters(), *reader.parameters()], lr=LEARNING_RATE, weight_decay=1e-2)
@@ -142,7 +145,7 @@ def train(checkpoint: Checkpoint, tokenizer: CLIPTokenizer, seed: int) -> CLIPTe
         answers = reader(encoder(tokens(tokenizer, captions)).last_hidden_state)
         losses = [F.cross_entropy(answer, truth[:, index]) for index, answer in enumerate(answers)]
         loss = torch.stack(losses).sum()
-        descend(loss, encoder.parameters(), optimizer, scheduler)
+        optimizer_step(loss, encoder.parameters(), optimizer, scheduler)
         step += 1
         right = torch.stack([answer.argmax(1) == truth[:, index] for index, answer in enumerate(answers)]).all(0)
         log_every(50, step, STEPS, "text", loss=loss.item(), all_right=right.float().mean().item())

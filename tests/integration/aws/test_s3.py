@@ -1,4 +1,4 @@
-"""The same cases against the store in memory and against S3: the fake may not drift from what it stands for."""
+"""The image store contract, against the in-memory fake and S3, so that the fake cannot drift."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from imagegen.aws import S3ImageStore
+from imagegen.aws.s3 import S3ImageStore
 from imagegen.errors import StorageUnavailable
-from imagegen.ports import ImageStore
+from imagegen.generation.ports import ImageStore
 from tests.support.fakes import FAR_AWAY, MemoryStore
 
 KEY = "images/local/0123/0.png"
@@ -27,11 +27,11 @@ def put(store: ImageStore, body: bytes, *, overwrite: bool = False) -> str:
     return store.put(KEY, body, "image/png", warnings=["careful: Ünïcode"], overwrite=overwrite).sha256
 
 
-def test_what_is_not_there_is_none(store: ImageStore) -> None:
+def test_a_missing_object_is_none(store: ImageStore) -> None:
     assert store.find(KEY) is None
 
 
-def test_what_was_put_is_found(store: ImageStore) -> None:
+def test_a_stored_object_is_found(store: ImageStore) -> None:
     put(store, b"first")
     found = store.find(KEY)
     assert found is not None
@@ -45,7 +45,7 @@ def test_an_object_is_written_once(store: ImageStore) -> None:
     assert store.find(KEY) == store.put(KEY, b"third", "image/png", warnings=[], overwrite=False)
 
 
-def test_refresh_overwrites(store: ImageStore) -> None:
+def test_overwrite_replaces_an_object(store: ImageStore) -> None:
     first = put(store, b"first")
     second = put(store, b"second", overwrite=True)
     found = store.find(KEY)
@@ -53,14 +53,14 @@ def test_refresh_overwrites(store: ImageStore) -> None:
     assert found.sha256 == second != first
 
 
-def test_objects_have_their_type_and_body(bucket: str) -> None:
+def test_objects_have_a_content_type_and_a_body(bucket: str) -> None:
     put(S3ImageStore(bucket, 3600, 7), b"first")
     stored = boto3.client("s3").get_object(Bucket=bucket, Key=KEY)
     assert (stored["ContentType"], stored["Body"].read()) == ("image/png", b"first")
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-3"])
-def test_a_url_names_the_buckets_own_region(bucket: str, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+def test_a_url_uses_the_region_of_the_bucket(bucket: str, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     host = urllib.parse.urlsplit(S3ImageStore(bucket, 600, 7).sign(KEY, FAR_AWAY).url).hostname
     assert host in (f"{bucket}.s3.{region}.amazonaws.com", f"{bucket}.s3.amazonaws.com")
@@ -72,7 +72,7 @@ def head(last_modified: datetime) -> dict[str, Any]:
     return {"ContentLength": 3, "LastModified": last_modified, "Metadata": metadata}
 
 
-def test_what_the_bucket_is_about_to_delete_counts_as_gone_and_is_written_anew(bucket: str) -> None:
+def test_an_object_about_to_expire_counts_as_missing_and_is_rewritten(bucket: str) -> None:
     store, old = S3ImageStore(bucket, 600, 7), datetime.now(UTC) - timedelta(days=7) + timedelta(seconds=300)
     with Stubber(store._client) as stubber:
         stubber.add_response("head_object", head(old))
@@ -84,7 +84,7 @@ def test_what_the_bucket_is_about_to_delete_counts_as_gone_and_is_written_anew(b
         stubber.assert_no_pending_responses()
 
 
-def test_an_image_is_kept_for_its_days(bucket: str) -> None:
+def test_an_image_is_kept_for_the_configured_days(bucket: str) -> None:
     store = S3ImageStore(bucket, 600, 7)
     stored = store.put(KEY, b"first", "image/png", warnings=[], overwrite=False)
     found = store.find(KEY)
@@ -93,7 +93,7 @@ def test_an_image_is_kept_for_its_days(bucket: str) -> None:
         assert timedelta(days=7, seconds=-60) < kept_until - datetime.now(UTC) <= timedelta(days=7)
 
 
-def test_a_conflict_with_another_write_is_tried_again(bucket: str) -> None:
+def test_a_conflicting_write_is_retried(bucket: str) -> None:
     store = S3ImageStore(bucket, 600, 7)
     with Stubber(store._client) as stubber:
         stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
@@ -103,7 +103,7 @@ def test_a_conflict_with_another_write_is_tried_again(bucket: str) -> None:
         stubber.assert_no_pending_responses()
 
 
-def test_a_url_lives_as_long_as_it_says(bucket: str) -> None:
+def test_a_url_expires_when_it_says(bucket: str) -> None:
     signed = S3ImageStore(bucket, 600, 7).sign(KEY, FAR_AWAY)
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed.url).query)
     assert query["X-Amz-Expires"] == ["600"]
@@ -129,7 +129,7 @@ def test_a_url_never_outlives_the_credentials(bucket: str, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_store_that_fails_says_so_without_its_names() -> None:
+def test_an_error_does_not_name_the_bucket() -> None:
     store = S3ImageStore("another-bucket", 3600, 7)
     with pytest.raises(StorageUnavailable) as caught:
         put(store, b"first")

@@ -1,46 +1,35 @@
-"""The sample events that need no model, through the real handlers and the real wiring; tests/model runs them all."""
+"""Sample events and bad requests that need no model, through the real handlers and wiring. tests/model runs all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
-from imagegen.entrypoints import api, dead_letters, generator, job_routes, sweeper, webhooks, worker
+from tests.support.bad_requests import BAD_REQUESTS
 from tests.support.expectations import EXPECTATIONS, load, outcome
-from tools.lambda_event import Context
-from tools.local import job_resources
+from tests.support.handlers import invoke, wired_handlers
 
-HANDLERS = {
-    "Api": api.handler,
-    "Generator": generator.handler,
-    "Worker": worker.handler,
-    "Sweeper": sweeper.handler,
-    "DeadLetters": dead_letters.handler,
-    "Webhooks": webhooks.handler,
-}
-NAMES = [
+EVENTS_WITHOUT_A_MODEL = [
     name
     for name, expected in EXPECTATIONS.items()
-    if expected.function != "Generator" or name == "generate-respond-async.json"
+    if expected.function != "Generator" or expected.status >= 400 or name == "generate-respond-async.json"
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def aws() -> Iterator[None]:
-    jobs = [module.jobs for module in (job_routes, generator, worker, sweeper, dead_letters)]
-    made = [*jobs, worker.queue, webhooks.sender]
-    with mock_aws():
-        job_resources.make()
-        for build in made:
-            build.cache_clear()
+    with wired_handlers():
         yield
-        for build in made:
-            build.cache_clear()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_event_gets_its_answer(name: str) -> None:
+@pytest.mark.parametrize("name", EVENTS_WITHOUT_A_MODEL)
+def test_each_event_gets_the_expected_answer(name: str) -> None:
     expected = EXPECTATIONS[name]
-    assert outcome(HANDLERS[expected.function](load(name), Context())) == (expected.status, expected.code)
+    assert outcome(invoke(expected.function, load(name))) == (expected.status, expected.code)
+
+
+@pytest.mark.parametrize("name", BAD_REQUESTS)
+def test_each_bad_request_is_rejected(name: str) -> None:
+    bad = BAD_REQUESTS[name]
+    assert outcome(invoke(bad.expected.function, bad.event)) == (bad.expected.status, bad.expected.code)

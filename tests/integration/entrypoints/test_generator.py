@@ -1,4 +1,4 @@
-"""The generator's handler around a real store and a fake engine: what reaches callers, logs and metrics."""
+"""The Generator handler with a real store and a fake engine: answers, logs, and metrics."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from typing import Any
 
 import pytest
 
-from imagegen import http
-from imagegen.aws import S3ImageStore
+from imagegen.api.app import MAX_BODY_BYTES, build_app
 from imagegen.entrypoints import generator
-from imagegen.jobs import Limits
-from imagegen.leader import Leader
-from imagegen.registry import REGISTRY
-from imagegen.service import ImageService, Receipts
+from imagegen.generation.single_flight import SingleFlight
+from imagegen.wiring import Container
 from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
+from tests.support.job_handlers import body
 from tools.lambda_event import Context, api_event
 
 
 @dataclass
 class Function:
-    """The handler with a service of ours behind it."""
+    """The handler with a fake engine and moto's S3 behind it."""
 
     engine: FakeEngine
     bucket: str
@@ -41,25 +39,18 @@ class Function:
 @pytest.fixture
 def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
     engine = FakeEngine()
-    service = ImageService(
-        models=REGISTRY,
-        default_model_id="demo",
-        engines=FakeEngines(engine),
-        store=S3ImageStore(bucket, 3600, 7),
-        leader=Leader(MemoryLeases(), Limits()),
-        receipts=Receipts(10240, 0.0000166667),
-        embed_prompt=True,
-    )
-    monkeypatch.setattr(generator, "service", lambda: service)
+    container = container_of(bucket)
+    container.engines = FakeEngines(engine)
+    container.single_flight = SingleFlight(MemoryLeases(), lease_s=20, renew_s=5)
+    monkeypatch.setattr(generator, "container", container)
     return Function(engine, bucket)
 
 
-def body(answer: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(answer["body"])
-    return document
+def container_of(bucket: str, **settings: Any) -> Container:
+    return Container(generator.container.settings.model_copy(update={"bucket_name": bucket, **settings}))
 
 
-def test_an_answer_has_every_member_of_the_contract(function: Function) -> None:
+def test_an_answer_has_every_documented_member(function: Function) -> None:
     answer = function.generate(seed=7, metadata={"order": "A-17"})
     assert answer["statusCode"] == 200
     result = body(answer)
@@ -81,7 +72,7 @@ def test_a_repeated_request_is_answered_from_s3(function: Function) -> None:
     assert function.engine.generations == 1
 
 
-def test_keys_and_direct_invocations_do_not_share_images(function: Function) -> None:
+def test_api_keys_and_direct_invocations_do_not_share_images(function: Function) -> None:
     function.generate(seed=7)
     other = api_event({"prompt": "a red circle", "seed": 7})
     other["requestContext"]["identity"]["apiKey"] = "key-of-bob"
@@ -91,7 +82,7 @@ def test_keys_and_direct_invocations_do_not_share_images(function: Function) -> 
 
 
 @pytest.mark.parametrize("epoch", [None, 0, 1_795_000_000, 99_999_999_999_999])
-def test_a_time_that_cannot_be_is_ignored(function: Function, epoch: int | None) -> None:
+def test_an_implausible_request_time_is_ignored(function: Function, epoch: int | None) -> None:
     event = api_event({"prompt": "a red circle"})
     event["requestContext"]["requestTimeEpoch"] = epoch
     assert function(event)["statusCode"] == 200
@@ -105,7 +96,7 @@ def test_a_time_that_cannot_be_is_ignored(function: Function, epoch: int | None)
         ";", "\u00ff",
     ],
 )  # fmt: skip
-def test_only_json_is_read(function: Function, content_type: str | None) -> None:
+def test_only_json_is_accepted(function: Function, content_type: str | None) -> None:
     for raw in (b'{"prompt": "a red circle"}', b"prompt=a+red+circle", b"--x\r\n\r\n"):
         event = api_event(raw, headers={"Content-Type": content_type})
         if content_type is None:
@@ -117,19 +108,19 @@ def test_only_json_is_read(function: Function, content_type: str | None) -> None
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"']
 )
-def test_json_may_say_its_charset(function: Function, content_type: str) -> None:
+def test_json_may_name_its_charset(function: Function, content_type: str) -> None:
     event = api_event({"prompt": "a red circle"}, headers={"content-type": content_type})
     del event["headers"]["Content-Type"]
     assert function(event)["statusCode"] == 200
 
 
-def test_a_body_that_is_no_text_is_malformed(function: Function) -> None:
+def test_a_body_with_a_lone_surrogate_is_malformed(function: Function) -> None:
     plain = api_event(None) | {"isBase64Encoded": False, "body": '{"prompt": "\ud800"}'}
     assert outcome(function(plain)) == (400, "malformed_json")
 
 
 def test_a_body_beyond_the_limit_is_413(function: Function) -> None:
-    assert outcome(function(api_event({"prompt": "x" * http.MAX_BODY_BYTES}))) == (413, "payload_too_large")
+    assert outcome(function(api_event({"prompt": "x" * MAX_BODY_BYTES}))) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize(
@@ -160,20 +151,20 @@ def test_hostile_bodies_get_a_short_answer(function: Function, raw: bytes) -> No
         ("application/json;q=high", 406), (";;,", 406),
     ],
 )  # fmt: skip
-def test_the_most_specific_range_decides(function: Function, accept: str, status: int) -> None:
+def test_the_most_specific_media_range_decides(function: Function, accept: str, status: int) -> None:
     assert function(api_event({"prompt": "a red circle"}, headers={"Accept": accept}))["statusCode"] == status
 
 
 @pytest.mark.parametrize(
     "event", [None, 1, "text", [], {}, {"requestContext": None}, {"warmup": 1}, {"requestContext": {}}]
 )
-def test_an_odd_direct_event_gets_a_problem_document(function: Function, event: Any) -> None:
+def test_an_invalid_direct_event_gets_a_problem_document(function: Function, event: Any) -> None:
     answer = function(event)
     assert answer["status"] in (400, 422)
     assert answer["code"] in ("body_not_object", "missing_field", "wrong_type")
 
 
-def test_a_custom_domains_base_path_is_no_part_of_the_route(function: Function) -> None:
+def test_the_base_path_of_a_custom_domain_is_ignored(function: Function) -> None:
     event = api_event({"prompt": "a red circle"}) | {"path": "/images/generate"}
     assert function(event)["statusCode"] == 200
 
@@ -182,14 +173,14 @@ def test_a_custom_domains_base_path_is_no_part_of_the_route(function: Function) 
     ("origin", "allowed"),
     [("https://a.example", True), ("https://b.example", True), ("https://c.example", False)],
 )
-def test_only_the_deployments_origins_may_call(origin: str, allowed: bool) -> None:
-    app = http.build_app(("https://a.example", "https://b.example"))
+def test_only_allowed_origins_get_cors_headers(origin: str, allowed: bool) -> None:
+    app = build_app(("https://a.example", "https://b.example"))
     event = api_event(None, method="OPTIONS", headers={"Origin": origin})
     headers = app.resolve(event, Context())["multiValueHeaders"]  # type: ignore[arg-type]
     assert (headers.get("Access-Control-Allow-Origin") == [origin]) is allowed
 
 
-def test_a_provisioned_environment_loads_before_it_takes_requests(
+def test_provisioned_concurrency_loads_the_model_during_init(
     monkeypatch: pytest.MonkeyPatch, bucket: str, printed: Callable[[], str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "provisioned-concurrency")
@@ -201,8 +192,8 @@ def test_a_provisioned_environment_loads_before_it_takes_requests(
     assert f"{tmp_path}/demo/openvino/manifest.json is missing" in printed()
 
 
-def test_a_lost_bucket_is_503_and_can_be_retried(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator.service()._store, "_bucket", "another-bucket")
+def test_a_missing_bucket_is_a_retryable_503(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator.container.image_store, "_bucket", "another-bucket")
     answer = function.generate(seed=7)
     assert outcome(answer) == (503, "storage_unavailable")
     assert answer["multiValueHeaders"]["Retry-After"] == ["5"]
@@ -221,7 +212,7 @@ def test_a_crash_is_a_500_without_its_message(function: Function, printed: Calla
     assert "canary" not in text
 
 
-def test_prompts_and_keys_reach_no_log_and_no_metric(function: Function, printed: Callable[[], str]) -> None:
+def test_prompts_and_keys_are_in_no_log_or_metric(function: Function, printed: Callable[[], str]) -> None:
     canary = "canary-4711"
     bodies: list[dict[str, Any]] = [
         {"prompt": canary, "seed": 1}, {"prompt": canary, "seed": 1}, {"prompt": canary * 200}, {"prompt": [canary]},
@@ -240,26 +231,21 @@ def test_prompts_and_keys_reach_no_log_and_no_metric(function: Function, printed
     assert canary not in text
 
 
-def test_failures_are_counted_by_their_code(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_are_counted_by_code(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
     function.generate(seed=-1)
     documents = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert [document["Refusals"] for document in documents] == [[1.0], [1.0]]
     assert "out_of_range" in [document.get("code") for document in documents]
 
 
-def test_a_missing_model_is_a_clear_503(
+def test_a_missing_model_is_a_503_and_its_path_is_only_logged(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
 ) -> None:
-    elsewhere = generator.settings.model_copy(update={"models_dir": tmp_path, "bucket_name": bucket})
-    monkeypatch.setattr(generator, "settings", elsewhere)
-    generator.service.cache_clear()
-    try:
-        answers = [
-            generator.handler(api_event({"prompt": "a red circle"}), Context()),
-            generator.handler({"warmup": True}, Context()),
-        ]
-    finally:
-        generator.service.cache_clear()
+    monkeypatch.setattr(generator, "container", container_of(bucket, models_dir=tmp_path))
+    answers = [
+        generator.handler(api_event({"prompt": "a red circle"}), Context()),
+        generator.handler({"warmup": True}, Context()),
+    ]
     assert [outcome(answer) for answer in answers] == [(503, "model_unavailable")] * 2
     assert "Retry-After" not in answers[0]["multiValueHeaders"]
     assert str(tmp_path) not in json.dumps(answers)

@@ -1,4 +1,4 @@
-"""Each fault happens: what AWS saw, what the caller got, what the log says, and that too few faults are noticed."""
+"""Injected faults: what AWS receives, what the caller gets, what is logged, and that missing faults are noticed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tools.faults.plan import FaultPlan, Kind, Mix
 
 @dataclass
 class Aws:
-    """Answers every call with success, and counts them."""
+    """An endpoint that answers every call with success and records its operation."""
 
     url: str = ""
     seen: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ def endpoint() -> Iterator[Aws]:
         do_PUT = do_HEAD = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -102,7 +102,7 @@ def transact(client: Any) -> Any:
     ],
 )
 @pytest.mark.parametrize("service", ["dynamodb", "s3", "sqs"])
-def test_a_fault_reaches_the_caller_and_only_carried_out_calls_reach_aws(
+def test_fault_reaches_the_caller_and_only_executed_calls_reach_aws(
     endpoint: Aws, tmp_path: Path, service: str, kind: Kind, raised: type[Exception], calls_seen: int
 ) -> None:
     client = endpoint.client(service)
@@ -119,7 +119,7 @@ def test_a_fault_reaches_the_caller_and_only_carried_out_calls_reach_aws(
     assert tally.lost_acknowledgements == calls_seen
 
 
-def test_a_delayed_call_succeeds(endpoint: Aws, tmp_path: Path) -> None:
+def test_delayed_call_succeeds(endpoint: Aws, tmp_path: Path) -> None:
     with faults(only("delayed"), tmp_path).installed():
         assert update(endpoint.client("dynamodb"))["Attributes"] == {"n": {"N": "1"}}
     assert Tally.of(tmp_path, only("delayed")).happened == {"delayed": 1}
@@ -127,14 +127,14 @@ def test_a_delayed_call_succeeds(endpoint: Aws, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["refused", "dropped", "truncated", "throttled", "failed"])
 @pytest.mark.parametrize("service", ["dynamodb", "s3"])
-def test_botocore_tries_again_what_is_transient(endpoint: Aws, tmp_path: Path, service: str, kind: Kind) -> None:
+def test_botocore_retries_transient_faults(endpoint: Aws, tmp_path: Path, service: str, kind: Kind) -> None:
     client = endpoint.client(service, attempts=2)
     with faults(only(kind), tmp_path).installed(), pytest.raises((BotoCoreError, ClientError)):
         update(client) if service == "dynamodb" else client.put_object(Bucket="b", Key="k", Body=b"x")
     assert Tally.of(tmp_path, only(kind)).happened == {kind: 2}
 
 
-def test_a_throttled_transaction_is_refused_in_each_of_dynamodbs_ways(endpoint: Aws, tmp_path: Path) -> None:
+def test_throttled_transaction_is_rejected_in_each_of_dynamodbs_ways(endpoint: Aws, tmp_path: Path) -> None:
     client, codes = endpoint.client("dynamodb"), set()
     with faults(only("throttled"), tmp_path).installed():
         for _ in range(40):
@@ -149,7 +149,7 @@ def test_a_throttled_transaction_is_refused_in_each_of_dynamodbs_ways(endpoint: 
     }
 
 
-def test_the_seed_decides(endpoint: Aws, tmp_path: Path) -> None:
+def test_seed_determines_the_faults(endpoint: Aws, tmp_path: Path) -> None:
     def kinds(folder: str, seed: int) -> list[str]:
         plan = FaultPlan(Mix.evenly(0.6), delay_s=0.0)
         with faults(plan, tmp_path / folder, seed).installed():
@@ -163,7 +163,7 @@ def test_the_seed_decides(endpoint: Aws, tmp_path: Path) -> None:
     assert kinds("a", 1) == kinds("b", 1) != kinds("c", 2)
 
 
-def test_rates_are_those_of_the_operation_then_of_the_service(endpoint: Aws, tmp_path: Path) -> None:
+def test_mix_is_that_of_the_operation_then_of_the_service(endpoint: Aws, tmp_path: Path) -> None:
     plan = FaultPlan(Mix(), {"dynamodb": Mix(dropped=1.0), "dynamodb.UpdateItem": Mix(refused=1.0)})
     with faults(plan, tmp_path).installed():
         with pytest.raises(EndpointConnectionError):
@@ -174,7 +174,7 @@ def test_rates_are_those_of_the_operation_then_of_the_service(endpoint: Aws, tmp
     assert Tally.of(tmp_path, plan).happened == {"refused": 1, "dropped": 1}
 
 
-def test_nothing_is_left_behind(endpoint: Aws, tmp_path: Path) -> None:
+def test_no_faults_after_the_block(endpoint: Aws, tmp_path: Path) -> None:
     with faults(only("refused"), tmp_path).installed():
         pass
     update(endpoint.client("dynamodb"))
@@ -187,18 +187,18 @@ def logged(folder: Path, kind: Kind, faulted: int, calls: int) -> None:
 
 
 @pytest.mark.parametrize(("faulted", "healthy"), [(0, False), (150, False), (300, True), (450, False)])
-def test_a_wrapper_that_injects_nothing_or_half_is_no_pass(tmp_path: Path, faulted: int, healthy: bool) -> None:
+def test_run_without_faults_or_with_half_of_them_does_not_pass(tmp_path: Path, faulted: int, healthy: bool) -> None:
     logged(tmp_path, "dropped", faulted, calls=1000)
     assert (Tally.of(tmp_path, FaultPlan(Mix(dropped=0.3))).doubts() == []) is healthy
 
 
 @pytest.mark.parametrize("plan", [FaultPlan(Mix()), FaultPlan(Mix(dropped=0.01))])
-def test_a_run_too_small_to_tell_is_no_pass(tmp_path: Path, plan: FaultPlan) -> None:
+def test_run_with_too_few_calls_does_not_pass(tmp_path: Path, plan: FaultPlan) -> None:
     logged(tmp_path, "dropped", 10, calls=1000)
     assert Tally.of(tmp_path, plan).doubts()
 
 
-def test_the_bounds_hold_what_honest_draws_give() -> None:
+def test_random_draws_are_within_the_bounds() -> None:
     random, mix = Random(3), Mix.evenly(0.3)
     low, high = bounds(2000 * mix.dropped)
     for _ in range(200):

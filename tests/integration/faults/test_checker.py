@@ -1,4 +1,4 @@
-"""The checker finds nothing wrong with honest code under faults, and each fault of the code that it is there for."""
+"""Under faults, the checker reports no problem with the product, and finds each bug that is put into it on purpose."""
 
 from __future__ import annotations
 
@@ -8,72 +8,89 @@ from typing import Any
 
 import pytest
 
+from tools.faults.breakage import Breakage, broken
 from tools.faults.callers import Call, call_all
-from tools.faults.deployment import Arena
-from tools.faults.history import entries
-from tools.faults.ministack import StandIn
+from tools.faults.deployment import Deployment
+from tools.faults.jobs import JOBS
+from tools.faults.ministack import LocalAws
 from tools.faults.plan import FaultPlan, Mix
-from tools.faults.sample import SAMPLE
+from tools.faults.product import Product
 
 
 def run(
-    aws: StandIn, folder: Path, jobs: int, broken: str = "", patience_s: float = 60.0, kills: float = 0.1, **source: Any
-) -> Arena:
-    """Some keyed jobs in two copies each, three poison messages, kills and copies; everything comes to rest."""
-    plan = FaultPlan(Mix.evenly(0.3), delay_s=0.01)
-    arena = Arena(aws, SAMPLE, folder, 5, plan, {"BROKEN": broken, "LEASE_MS": "1500"})
+    aws: LocalAws,
+    folder: Path,
+    jobs: int,
+    product: Product = JOBS,
+    faults: float = 0.3,
+    stall_timeout_s: float = 60.0,
+    kills: float = 0.1,
+    **source: Any,
+) -> Deployment:
+    """Request each job twice with one key, and send three poison messages, with kills and duplicates, until idle."""
+    deployment = Deployment(aws, product, folder, 5, FaultPlan(Mix.evenly(faults), delay_s=0.01))
     calls = [
-        Call(str(n), f"key-{n}", {"prompt": "a circle", "metadata": {"n": str(n)}}, copy)
+        Call(str(n), f"key-{n}", {"prompt": "a circle", "seed": n, "metadata": {"n": str(n)}}, copy)
         for n in range(jobs)
         for copy in range(2)
     ]
-    with arena.working(concurrency=2, kills=kills, duplicates=0.2, late_s=0.5, **source) as poller:
-        call_all(arena.function(SAMPLE.api), calls, arena.ledger, arena.seed, at_once=2)
+    with deployment.running(concurrency=2, kills=kills, duplicates=0.2, late_s=0.5, **source) as poller:
+        call_all(deployment.function(product.api), calls, deployment.history, deployment.seed, concurrency=2)
         for n, body in enumerate(['{"version": 9}', "nonsense", json.dumps({"version": 1})]):
-            arena.ledger.add("poison", n=f"poison-{n}")
-            aws.client("sqs").send_message(QueueUrl=arena.places.queue_url, MessageBody=body)
-        arena.rest(poller, patience_s)
-    return arena
+            deployment.history.add("poison", n=f"poison-{n}")
+            aws.client("sqs").send_message(QueueUrl=deployment.resources.queue_url, MessageBody=body)
+        deployment.wait_until_idle(poller, stall_timeout_s)
+    return deployment
 
 
-def test_honest_code_under_faults_passes(aws: StandIn, tmp_path: Path) -> None:
-    arena = run(aws, tmp_path, jobs=60)
-    findings = arena.findings()
+def kill_first_run(aws: LocalAws, folder: Path, product: Product = JOBS, stall_timeout_s: float = 60.0) -> Deployment:
+    """The first run that generates an image is killed; random kills might all miss. Without faults, all others end."""
+    deployment = run(aws, folder, 5, product, 0.0, stall_timeout_s, kills=1.0, max_kills=1, kill_points=("denoising",))
+    assert len(deployment.history.entries("killed")) == 1
+    return deployment
+
+
+def test_product_under_faults_passes(aws: LocalAws, tmp_path: Path) -> None:
+    deployment = run(aws, tmp_path, jobs=60)
+    findings = deployment.findings()
     assert findings.describe() == []
     assert findings.holds()
     assert (findings.accepted, findings.jobs, findings.bills, findings.dead_letters) == (60, 60, 60, 3)
-    assert arena.tally().doubts() == []
+    assert deployment.tally().doubts() == []
 
 
 @pytest.mark.parametrize(
-    ("broken", "seen"), [("forgets", "lost"), ("repeats", "duplicated"), ("unbilled", "misbilled")]
+    ("breakage", "problem"),
+    [("job_not_written", "lost"), ("key_not_written", "duplicated"), ("bill_not_written", "misbilled")],
 )
-def test_broken_code_is_found_out(aws: StandIn, tmp_path: Path, broken: str, seen: str) -> None:
-    findings = run(aws, tmp_path, jobs=25, broken=broken).findings()
-    assert seen in findings.wrong()
+def test_missing_write_is_found(aws: LocalAws, tmp_path: Path, breakage: Breakage, problem: str) -> None:
+    findings = run(aws, tmp_path, jobs=10, product=broken(JOBS, breakage)).findings()
+    assert problem in findings.problems()
     assert not findings.holds()
 
 
-def test_a_job_that_outlives_its_worker_unseen_is_found_out(aws: StandIn, tmp_path: Path) -> None:
-    """The first run dies while it draws: random kills may spare every run that is under way."""
-    one = {"most_kills": 1, "moments": ("denoising",)}
-    arena = run(aws, tmp_path, jobs=5, broken="sticks", patience_s=5.0, kills=1.0, **one)
-    findings = arena.findings()
-    assert len(entries(arena.folder, "killed")) == 1
+def test_dead_workers_job_is_recovered(aws: LocalAws, tmp_path: Path) -> None:
+    findings = kill_first_run(aws, tmp_path).findings()
+    assert findings.describe() == []
+    assert findings.repeat_generations >= 1
+
+
+def test_lease_that_never_ends_is_found(aws: LocalAws, tmp_path: Path) -> None:
+    findings = kill_first_run(aws, tmp_path, broken(JOBS, "lease_never_ends"), stall_timeout_s=15.0).findings()
     assert findings.stuck
     assert not findings.holds()
 
 
-def test_poison_that_leaves_no_dead_letter_is_found_out(aws: StandIn, tmp_path: Path) -> None:
-    arena = run(aws, tmp_path, jobs=3)
-    arena.ledger.add("poison", n="swallowed")
-    assert not arena.findings().holds()
+def test_poison_without_dead_letter_is_found(aws: LocalAws, tmp_path: Path) -> None:
+    deployment = run(aws, tmp_path, jobs=3, faults=0.0)
+    deployment.history.add("poison", n="swallowed")
+    assert not deployment.findings().holds()
 
 
-def test_an_image_that_is_gone_is_a_lost_job(aws: StandIn, tmp_path: Path) -> None:
-    arena = run(aws, tmp_path, jobs=3)
-    assert arena.findings().lost == []
+def test_deleted_image_is_a_lost_job(aws: LocalAws, tmp_path: Path) -> None:
+    deployment = run(aws, tmp_path, jobs=3, faults=0.0)
+    assert deployment.findings().lost == []
     s3 = aws.client("s3")
-    (first, *_) = s3.list_objects_v2(Bucket=arena.places.bucket)["Contents"]
-    s3.delete_object(Bucket=arena.places.bucket, Key=first["Key"])
-    assert len(arena.findings().lost) == 1
+    (first, *_) = s3.list_objects_v2(Bucket=deployment.resources.bucket)["Contents"]
+    s3.delete_object(Bucket=deployment.resources.bucket, Key=first["Key"])
+    assert len(deployment.findings().lost) == 1

@@ -1,4 +1,4 @@
-"""Lambda's rules, one by one, with functions that do as the message tells them."""
+"""Lambda's rules for SQS, tested with functions that behave as the message says."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from tools.faults.environment import Environment, Function, Handler, Outcome, Surroundings
-from tools.faults.history import Ledger, entries
-from tools.faults.kills import MOMENTS, Moment
-from tools.faults.ministack import StandIn
+from tools.faults.environment import Environment, Function, Handler, Hooks, Outcome
+from tools.faults.history import History
+from tools.faults.kills import KILL_POINTS, KillPoint
+from tools.faults.ministack import LocalAws
 from tools.faults.plan import FaultPlan, Mix
-from tools.faults.poller import EventSource, Poller, given_back
+from tools.faults.poller import EventSource, Poller, failed_records
 from tools.lambda_event import Context
 
 NO_FAULTS = FaultPlan(Mix())
 VISIBILITY_S = 3
 
 
-def obedient(surroundings: Surroundings) -> Handler:
-    """Does what each body says, and writes down that it was asked to."""
+def scripted(hooks: Hooks) -> Handler:
+    """Build a function that behaves as each message body says, and records the message."""
     calls = 0
 
     def handle(event: Any, context: Context) -> Any:
@@ -36,7 +36,7 @@ def obedient(surroundings: Surroundings) -> Handler:
         for record in event["Records"]:
             body = json.loads(record["body"])
             count = int(record["attributes"]["ApproximateReceiveCount"])
-            surroundings.ledger.add("seen", n=body["n"], count=count, pid=os.getpid(), call=calls)
+            hooks.history.add("seen", n=body["n"], count=count, pid=os.getpid(), call=calls)
             time.sleep(body.get("takes_s", 0))
             if count <= body.get("fails", 0):
                 failed.append({"itemIdentifier": record["messageId"]})
@@ -51,8 +51,8 @@ def obedient(surroundings: Surroundings) -> Handler:
     return handle
 
 
-def writing(surroundings: Surroundings) -> Handler:
-    """The calls of a worker, in its order: claim, one step, image, end."""
+def worker_calls(hooks: Hooks) -> Handler:
+    """Build a function that makes a worker's AWS calls in order: claim, one step, image, end."""
     import boto3
 
     dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
@@ -61,17 +61,17 @@ def writing(surroundings: Surroundings) -> Handler:
     def handle(event: Any, context: Context) -> Any:
         key = {"pk": {"S": event["job"]}}
         dynamodb.update_item(TableName=table, Key=key)
-        surroundings.kills.reached("denoising")
+        hooks.kills.reached("denoising")
         s3.put_object(Bucket=bucket, Key=event["job"], Body=b"x")
         put = {"TableName": table, "Item": {"pk": {"S": f"BILL#{event['job']}"}}}
         dynamodb.transact_write_items(TransactItems=[{"Put": put}])
-        time.sleep(5 if event["job"] == "any" else 0)  # killed long before
+        time.sleep(5 if event["job"] == "any" else 0)  # killed long before that
 
     return handle
 
 
 def function(
-    build: Callable[[Surroundings], Handler],
+    build: Callable[[Hooks], Handler],
     folder: Path,
     timeout_s: float = 5.0,
     variables: dict[str, str] | None = None,
@@ -80,10 +80,10 @@ def function(
 
 
 class Queue:
-    """A queue of its own for each test, and what its poller delivered."""
+    """A new queue, and the history of what its poller delivered."""
 
-    def __init__(self, aws: StandIn, folder: Path):
-        self.sqs, self.folder = aws.client("sqs"), folder
+    def __init__(self, aws: LocalAws, folder: Path):
+        self.sqs, self.folder, self.history = aws.client("sqs"), folder, History(folder)
         self.url = self.sqs.create_queue(
             QueueName=uuid.uuid4().hex, Attributes={"VisibilityTimeout": str(VISIBILITY_S)}
         )["QueueUrl"]
@@ -97,20 +97,20 @@ class Queue:
         return sum(int(attributes[name]) for name in names)
 
     def drain(self, *, timeout_s: float = 5.0, seed: int = 1, **source: Any) -> Poller:
-        described = EventSource(self.url, function(obedient, self.folder, timeout_s=timeout_s), **source)
+        event_source = EventSource(self.url, function(scripted, self.folder, timeout_s=timeout_s), **source)
         end = time.monotonic() + 30
-        with Poller(described, self.sqs, Ledger(self.folder), seed) as poller:
+        with Poller(event_source, self.sqs, self.history, seed) as poller:
             while not poller.idle() or self.left():
-                assert time.monotonic() < end, "the queue does not drain"
+                assert time.monotonic() < end, "the queue was not drained within 30 s"
                 time.sleep(0.05)
         return poller
 
     def seen(self) -> Counter[int]:
-        return Counter(entry["n"] for entry in entries(self.folder, "seen"))
+        return Counter(entry["n"] for entry in self.history.entries("seen"))
 
 
 @pytest.fixture
-def queue(aws: StandIn, tmp_path: Path) -> Queue:
+def queue(aws: LocalAws, tmp_path: Path) -> Queue:
     return Queue(aws, tmp_path)
 
 
@@ -121,7 +121,7 @@ def test_every_message_is_delivered_and_deleted(queue: Queue) -> None:
     assert queue.seen() == dict.fromkeys(range(30), 1)
 
 
-def test_only_what_is_reported_comes_again(queue: Queue) -> None:
+def test_only_reported_records_are_redelivered(queue: Queue) -> None:
     for n in range(20):
         queue.send(n=n, fails=n % 3)
     queue.drain(batch_size=7, window_s=0.1)
@@ -129,57 +129,57 @@ def test_only_what_is_reported_comes_again(queue: Queue) -> None:
 
 
 @pytest.mark.parametrize("how", ["raises", "dies", "hangs"])
-def test_a_batch_whose_function_fails_comes_again_whole(queue: Queue, how: str) -> None:
+def test_failed_invocation_redelivers_the_whole_batch(queue: Queue, how: str) -> None:
     for n in range(3):
         queue.send(n=n, **({how: 1} if n == 2 else {}))
     queue.drain(batch_size=3, window_s=0.5, concurrency=1, timeout_s=1.0)
     assert queue.seen()[2] == 2
-    ends = Counter(entry["ended"] for entry in entries(queue.folder, "delivered"))
+    ends = Counter(entry["ended"] for entry in queue.history.entries("delivered"))
     assert ends[{"raises": "error", "dies": "crashed", "hangs": "timeout"}[how]] == 1
 
 
-def test_a_killed_environment_is_replaced_and_a_healthy_one_kept(queue: Queue) -> None:
+def test_environment_is_reused_until_its_process_dies(queue: Queue) -> None:
     for n in range(10):
         queue.send(n=n, dies=1 if n == 5 else 0)
     queue.drain(concurrency=1)
-    assert len({entry["pid"] for entry in entries(queue.folder, "seen")}) == 2
+    assert len({entry["pid"] for entry in queue.history.entries("seen")}) == 2
 
 
-def test_copies_are_delivered_and_counted(queue: Queue) -> None:
+def test_duplicates_are_delivered_and_counted(queue: Queue) -> None:
     for n in range(60):
         queue.send(n=n)
     poller = queue.drain(duplicates=0.5, late_s=0.2)
-    assert 10 < poller.copied < 50
-    assert sum(queue.seen().values()) == 60 + poller.copied
+    assert 10 < poller.duplicated < 50
+    assert sum(queue.seen().values()) == 60 + poller.duplicated
 
 
-def test_the_order_changes(queue: Queue) -> None:
+def test_order_is_not_preserved(queue: Queue) -> None:
     for n in range(30):
         queue.send(n=n)
     queue.drain(concurrency=1)
-    order = [entry["n"] for entry in entries(queue.folder, "seen")]
+    order = [entry["n"] for entry in queue.history.entries("seen")]
     assert order != sorted(order)
 
 
-def test_no_more_at_once_than_the_cap(queue: Queue) -> None:
+def test_concurrency_is_limited(queue: Queue) -> None:
     for n in range(9):
         queue.send(n=n, takes_s=0.05)
     queue.drain(concurrency=3)
-    assert len({entry["pid"] for entry in entries(queue.folder, "seen")}) <= 3
+    assert len({entry["pid"] for entry in queue.history.entries("seen")}) <= 3
 
 
-def test_a_frozen_environment_does_not_run(tmp_path: Path) -> None:
-    environment = Environment(function(obedient, tmp_path), "frozen")
+def test_environment_is_stopped_between_invocations(tmp_path: Path) -> None:
+    environment = Environment(function(scripted, tmp_path), "frozen")
     environment.invoke({"Records": []})
     stat, end = Path(f"/proc/{environment._process.pid}/stat"), time.monotonic() + 10
     while (state := stat.read_text().rpartition(") ")[2][0]) != "T" and time.monotonic() < end:
-        time.sleep(0.01)  # a busy machine stops it later
+        time.sleep(0.01)  # SIGSTOP may take a moment on a busy machine
     environment.end()
     assert state == "T"
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_process_dies_at_each_moment_and_not_before(aws: StandIn, tmp_path: Path, moment: Moment) -> None:
+@pytest.mark.parametrize("point", KILL_POINTS)
+def test_process_dies_at_its_kill_point_and_not_before(aws: LocalAws, tmp_path: Path, point: KillPoint) -> None:
     name = f"kill-{uuid.uuid4().hex[:8]}"
     aws.client("s3").create_bucket(Bucket=name)
     dynamodb = aws.client("dynamodb")
@@ -190,13 +190,13 @@ def test_a_process_dies_at_each_moment_and_not_before(aws: StandIn, tmp_path: Pa
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
     environment = Environment(
-        function(writing, tmp_path, variables=aws.variables | {"BUCKET": name, "TABLE": name}), "killed"
+        function(worker_calls, tmp_path, variables=aws.variables | {"BUCKET": name, "TABLE": name}), "killed"
     )
-    outcome = environment.invoke({"job": moment}, moment, kill_after_s=0.2)
+    outcome = environment.invoke({"job": point}, point, kill_after_s=0.2)
     environment.end()
     rows = {item["pk"]["S"] for item in dynamodb.scan(TableName=name)["Items"]}
     images = aws.client("s3").list_objects_v2(Bucket=name)["KeyCount"]
-    claimed, stored, finished = moment in rows, images == 1, f"BILL#{moment}" in rows
+    claimed, stored, finished = point in rows, images == 1, f"BILL#{point}" in rows
     assert outcome.ended == "killed"
     expected = {
         "before_claim": (False, False, False),
@@ -206,12 +206,12 @@ def test_a_process_dies_at_each_moment_and_not_before(aws: StandIn, tmp_path: Pa
         "after_finish": (True, True, True),
         "before_answer": (True, True, True),
     }
-    if moment != "any":
-        assert (claimed, stored, finished) == expected[moment]
+    if point != "any":
+        assert (claimed, stored, finished) == expected[point]
 
 
 @pytest.mark.parametrize(
-    ("value", "back"),
+    ("value", "failed"),
     [
         (None, set()),
         ({}, set()),
@@ -225,5 +225,5 @@ def test_a_process_dies_at_each_moment_and_not_before(aws: StandIn, tmp_path: Pa
         ("nonsense", {"a", "b"}),
     ],
 )
-def test_answers_are_read_as_lambda_reads_them(value: Any, back: set[str]) -> None:
-    assert given_back(Outcome("returned", value), ["a", "b"]) == back
+def test_response_is_interpreted_as_lambda_does(value: Any, failed: set[str]) -> None:
+    assert failed_records(Outcome("returned", value), ["a", "b"]) == failed

@@ -1,5 +1,7 @@
-"""Where a model comes from, against a hub of our own: what is taken, what is refused, and that nothing half-written
-stays. What comes out is looked at in tests/model/test_prepare.py."""
+"""Sources, errors and atomicity of `python -m models.prepare`, against a local stand-in for the Hugging Face Hub.
+
+tests/model/test_prepare.py checks the prepared folders' images.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ import ast
 import hashlib
 import json
 import shutil
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,8 +19,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from imagegen import manifest
-from imagegen.registry import REGISTRY
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
 from tests.support import checkpoints
 from tests.support.prepare import prepare
 
@@ -25,12 +28,12 @@ TURBO = REGISTRY["sd-turbo"]
 INDEX = "model_index.json"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 UNWANTED = {
-    "README.md": b"a card",
-    "sd_turbo.safetensors": b"everything again, in another layout",
+    "README.md": b"model card",
+    "sd_turbo.safetensors": b"all weights in the original layout",
     "safety_checker/model.safetensors": b"not loaded",
-    "text_encoder/model.fp16.safetensors": b"half the precision",
+    "text_encoder/model.fp16.safetensors": b"fp16 variant",
     "text_encoder/pytorch_model.bin": b"a pickle",
-    "unet/diffusion_pytorch_model.non_ema.safetensors": b"other weights",
+    "unet/diffusion_pytorch_model.non_ema.safetensors": b"non-EMA weights",
     "unet/modeling.py": b"raise SystemExit",
     "vae_decoder/model.onnx": b"another format",
 }
@@ -38,22 +41,22 @@ UNWANTED = {
 
 @dataclass
 class Repository:
-    """A commit's files; `refusal`: the code with which the hub answers instead."""
+    """The files of a commit. If `error_code` is set, downloads fail with it in X-Error-Code."""
 
     commit: str
     files: dict[str, bytes]
-    refusal: str = ""
+    error_code: str = ""
 
 
 @dataclass
 class Hub:
-    """As much of the hub's HTTP interface as downloads at a pinned commit need, and which files it gave."""
+    """The part of the hub's HTTP API that downloads at a commit need. `downloaded` records the files sent."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
+    downloaded: set[str] = field(default_factory=set)
 
-    def add(self, name: str, commit: str, files: dict[str, bytes], refusal: str = "") -> None:
-        self.repositories[name] = Repository(commit, files, refusal)
+    def add(self, name: str, commit: str, files: dict[str, bytes], error_code: str = "") -> None:
+        self.repositories[name] = Repository(commit, files, error_code)
 
     def answer(self, path: str, *, with_body: bool) -> tuple[int, dict[str, str], bytes]:
         for name, repository in self.repositories.items():
@@ -64,11 +67,11 @@ class Hub:
                 return 200, {}, _listing(repository, tree="/tree/" in path)
             prefix = f"/{name}/resolve/{repository.commit}/"
             file = path.removeprefix(prefix)
-            if path.startswith(prefix) and repository.refusal:
-                return 403, {"X-Error-Code": repository.refusal}, b""
+            if path.startswith(prefix) and repository.error_code:
+                return 403, {"X-Error-Code": repository.error_code}, b""
             if path.startswith(prefix) and file in repository.files:
                 if with_body:
-                    self.given.add(file)
+                    self.downloaded.add(file)
                 body = repository.files[file]
                 digest = hashlib.sha256(body).hexdigest()
                 return 200, {"ETag": f'"{digest}"', "X-Repo-Commit": repository.commit}, body
@@ -89,7 +92,7 @@ def _listing(repository: Repository, *, tree: bool) -> bytes:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """The only hub that a child process finds, with a download folder of its own."""
+    """A hub, with an empty download cache, that child processes use through HF_ENDPOINT and HF_HOME."""
     served = Hub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,7 +112,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
                 self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            """Requests are not worth a line each."""
+            """Do not log requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -128,14 +131,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def indexed(index: dict[str, object]) -> bytes:
+def to_json(index: dict[str, object]) -> bytes:
     return json.dumps(index).encode()
 
 
-def test_a_model_of_the_registry_is_fetched_and_prepared(hub: Hub, models: Path, tmp_path: Path) -> None:
+def test_a_registry_model_is_downloaded_and_prepared(hub: Hub, models: Path, tmp_path: Path) -> None:
     wanted = contents(checkpoints.demo(tmp_path / "checkpoint"))
     index = json.loads(wanted[INDEX]) | {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
-    wanted[INDEX] = indexed(index)
+    wanted[INDEX] = to_json(index)
     hub.add(TURBO.source.removeprefix("hub:"), TURBO.revision, wanted | UNWANTED)
     assert TURBO.decoder is not None
     small = contents(checkpoints.tiny_decoder(tmp_path / "decoder"))
@@ -146,7 +149,7 @@ def test_a_model_of_the_registry_is_fetched_and_prepared(hub: Hub, models: Path,
     done = prepare(TURBO.id, models)
 
     assert done.returncode == 0, done.stderr
-    assert hub.given == wanted.keys() | small.keys()
+    assert hub.downloaded == wanted.keys() | small.keys()
     assert {path.name for path in (models / TURBO.id).iterdir()} == {"openvino", "torch"}
     for engine in ("openvino", "torch"):
         manifest.verify(models / TURBO.id / engine)
@@ -161,8 +164,8 @@ def test_a_model_of_the_registry_is_fetched_and_prepared(hub: Hub, models: Path,
     assert len(decoder["block_out_channels"]) == 4
 
 
-def test_what_is_up_to_date_stays(hub: Hub, models: Path) -> None:
-    """Also without a hub. Damage and another type are made anew."""
+def test_only_outdated_and_damaged_folders_are_rebuilt(hub: Hub, models: Path) -> None:
+    """The demo model needs no hub. Another torch dtype makes the folder outdated."""
     options = ("demo", models, "--engines", "torch")
     assert "is ready" in prepare(*options).stdout
     folder = models / "demo" / "torch"
@@ -179,20 +182,24 @@ def test_what_is_up_to_date_stays(hub: Hub, models: Path) -> None:
     assert {path.name for path in (models / "demo").iterdir()} == {"torch"}
 
 
-def test_a_folder_of_the_callers_comes_with_its_entry(models: Path, tmp_path: Path) -> None:
+def test_preparing_a_local_folder_prints_its_registry_entry(models: Path, tmp_path: Path) -> None:
     done = prepare(checkpoints.demo(tmp_path / "My-Model"), models, "--engines", "torch")
 
     assert done.returncode == 0, done.stderr
     manifest.verify(models / "my-model" / "torch")
     call = ast.parse(done.stdout[done.stdout.index("Model(") :].rstrip().rstrip(","), mode="eval").body
     assert isinstance(call, ast.Call)
+    classes = {
+        node.func.id for node in ast.walk(call) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert classes <= vars(sys.modules[type(TURBO).__module__]).keys(), "the entry cannot be pasted into the registry"
     entry = {keyword.arg: keyword.value for keyword in call.keywords}
     assert ast.literal_eval(entry["id"]) == "my-model"
     assert ast.literal_eval(entry["family"]) == "stable-diffusion"
     assert ast.literal_eval(entry["revision"]) == manifest.prepared_with(models / "my-model" / "torch")["revision"]
 
 
-def test_a_commit_of_the_hub_comes_with_its_entry(hub: Hub, models: Path, tmp_path: Path) -> None:
+def test_preparing_a_hub_commit_prints_its_registry_entry(hub: Hub, models: Path, tmp_path: Path) -> None:
     hub.add("someone/pictures", COMMIT, contents(checkpoints.latent_consistency(tmp_path / "checkpoint")))
 
     done = prepare(f"someone/pictures@{COMMIT}", models, "--engines", "torch")
@@ -206,14 +213,14 @@ def test_a_commit_of_the_hub_comes_with_its_entry(hub: Hub, models: Path, tmp_pa
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("someone", "no registry id"),
-        ("someone/else", "no registry id"),
+        ("someone", "not a registry id"),
+        ("someone/else", "not a registry id"),
         ("someone/else@main", "40 hexadecimal digits"),
         ("someone/else@0123456", "40 hexadecimal digits"),
-        (f"someone/demo@{COMMIT}", "demo is another model"),
+        (f"someone/demo@{COMMIT}", "another model demo"),
     ],
 )
-def test_an_argument_that_names_no_model_is_refused(models: Path, argument: str, expected: str) -> None:
+def test_an_argument_that_names_no_model_is_a_usage_error(models: Path, argument: str, expected: str) -> None:
     done = prepare(argument, models)
 
     assert done.returncode == 2
@@ -221,16 +228,18 @@ def test_an_argument_that_names_no_model_is_refused(models: Path, argument: str,
     assert not models.exists()
 
 
-def test_an_engine_that_does_not_exist_is_refused(models: Path) -> None:
+def test_an_unknown_engine_is_a_usage_error(models: Path) -> None:
     done = prepare("demo", models, "--engines", "openvino,onnx")
 
     assert done.returncode == 2
     assert "onnx" in done.stderr
 
 
-@pytest.mark.parametrize(("refusal", "expected"), [("GatedRepo", "HF_TOKEN"), ("RepoNotFound", "is not on the hub")])
-def test_what_the_hub_refuses_is_said(hub: Hub, models: Path, refusal: str, expected: str) -> None:
-    hub.add(TURBO.source.removeprefix("hub:"), TURBO.revision, {}, refusal)
+@pytest.mark.parametrize(
+    ("error_code", "expected"), [("GatedRepo", "HF_TOKEN"), ("RepoNotFound", "is not on the Hugging Face Hub")]
+)
+def test_errors_of_the_hub_are_explained(hub: Hub, models: Path, error_code: str, expected: str) -> None:
+    hub.add(TURBO.source.removeprefix("hub:"), TURBO.revision, {}, error_code)
 
     done = prepare(TURBO.id, models)
 
@@ -240,11 +249,11 @@ def test_what_the_hub_refuses_is_said(hub: Hub, models: Path, refusal: str, expe
     assert not [path for path in models.rglob("*") if path.is_file()]
 
 
-def test_a_hub_that_is_not_there_is_said(models: Path, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_explained(models: Path, tmp_path: Path) -> None:
     done = prepare(TURBO.id, models, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "empty"))
 
     assert done.returncode == 1
-    assert "cannot be fetched" in done.stderr
+    assert "cannot be downloaded" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -252,24 +261,24 @@ def _only_pickles(folder: Path) -> None:
     (folder / "unet" / "diffusion_pytorch_model.safetensors").rename(folder / "unet" / "diffusion_pytorch_model.bin")
 
 
-def _only_half_precision(folder: Path) -> None:
+def _only_fp16_variant(folder: Path) -> None:
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_name("diffusion_pytorch_model.fp16.safetensors"))
 
 
-def _cut_short(folder: Path) -> None:
+def _truncated_weights(folder: Path) -> None:
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
 
 
-def _one_tensor_less(folder: Path) -> None:
+def _missing_tensor(folder: Path) -> None:
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(weights)
     del tensors["conv_in.weight"]
     save_file(tensors, weights)
 
 
-def _wider_unet(folder: Path) -> None:
+def _mismatched_config(folder: Path) -> None:
     config = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps(config | {"cross_attention_dim": 64}))
 
@@ -280,47 +289,46 @@ def _with_index(**entries: object) -> dict[str, object]:
 
 
 def _remote_code(folder: Path) -> None:
-    (folder / INDEX).write_bytes(indexed(_with_index(unet=["my_unet", "MyUNet"])))
+    (folder / INDEX).write_bytes(to_json(_with_index(unet=["my_unet", "MyUNet"])))
 
 
-def _another_family(folder: Path) -> None:
-    (folder / INDEX).write_bytes(indexed(_with_index(_class_name="FluxPipeline")))
+def _unsupported_pipeline(folder: Path) -> None:
+    (folder / INDEX).write_bytes(to_json(_with_index(_class_name="FluxPipeline")))
 
 
-def _another_encoder(folder: Path) -> None:
-    (folder / INDEX).write_bytes(indexed(_with_index(text_encoder=["transformers", "T5EncoderModel"])))
+def _unsupported_text_encoder(folder: Path) -> None:
+    (folder / INDEX).write_bytes(to_json(_with_index(text_encoder=["transformers", "T5EncoderModel"])))
 
 
 def _no_index(folder: Path) -> None:
     (folder / INDEX).unlink()
 
 
-def _fills_in(folder: Path) -> None:
+def _inpainting_unet(folder: Path) -> None:
     config = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps(config | {"in_channels": 9}))
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("break_checkpoint", "expected"),
     [
         (_only_pickles, "diffusion_pytorch_model.bin"),
-        (_only_half_precision, "diffusion_pytorch_model.fp16.safetensors"),
-        (_cut_short, "diffusion_pytorch_model.safetensors is damaged"),
+        (_only_fp16_variant, "diffusion_pytorch_model.fp16.safetensors"),
+        (_truncated_weights, "diffusion_pytorch_model.safetensors is damaged"),
         (_remote_code, "MyUNet"),
-        (_another_family, "FluxPipeline"),
-        (_another_encoder, "T5EncoderModel"),
+        (_unsupported_pipeline, "FluxPipeline"),
+        (_unsupported_text_encoder, "T5EncoderModel"),
         (_no_index, INDEX),
-        (_fills_in, "9 channels"),
-        (_one_tensor_less, "its unet lacks weights: conv_in.weight"),
-        (_wider_unet, "its unet does not fit its configuration"),
+        (_inpainting_unet, "9 channels"),
+        (_missing_tensor, "the unet lacks weights: conv_in.weight"),
+        (_mismatched_config, "the weights of the unet do not match its config.json"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_read_leaves_nothing(
-    models: Path, tmp_path: Path, spoil: object, expected: str
+def test_an_unusable_checkpoint_writes_no_files(
+    models: Path, tmp_path: Path, break_checkpoint: Callable[[Path], None], expected: str
 ) -> None:
-    checkpoint = checkpoints.demo(tmp_path / "spoilt")
-    assert callable(spoil)
-    spoil(checkpoint)
+    checkpoint = checkpoints.demo(tmp_path / "broken")
+    break_checkpoint(checkpoint)
 
     done = prepare(checkpoint, models, "--engines", "torch")
 
@@ -330,12 +338,12 @@ def test_a_checkpoint_that_cannot_be_read_leaves_nothing(
     assert not [path for path in models.rglob("*") if path.is_file()]
 
 
-def test_a_failure_leaves_what_was_there(models: Path, tmp_path: Path) -> None:
+def test_a_failed_run_keeps_the_previous_folder(models: Path, tmp_path: Path) -> None:
     checkpoint = checkpoints.demo(tmp_path / "pictures")
     assert prepare(checkpoint, models, "--engines", "torch").returncode == 0
     before = contents(models)
-    (models / "pictures" / ".torch-abandoned").mkdir()  # as a run leaves it that was killed
-    _one_tensor_less(checkpoint)
+    (models / "pictures" / ".torch-abandoned").mkdir()  # what a killed run leaves behind
+    _missing_tensor(checkpoint)
 
     assert prepare(checkpoint, models, "--engines", "torch").returncode == 1
 

@@ -1,3 +1,5 @@
+"""`make destroy` empties the bucket."""
+
 from __future__ import annotations
 
 import json
@@ -11,7 +13,7 @@ from tools.deploy.empty_bucket import empty
 from tools.local.template import Template
 
 
-def test_every_object_of_the_stacks_bucket_is_deleted(translated: Template) -> None:
+def test_every_object_in_the_stacks_bucket_is_deleted(translated: Template) -> None:
     template = {
         **{key: value for key, value in translated.items() if key != "Rules"},
         "Resources": {"Bucket": translated["Resources"]["Bucket"]},
@@ -26,6 +28,6 @@ def test_every_object_of_the_stacks_bucket_is_deleted(translated: Template) -> N
         assert list(bucket.objects.all()) == []
 
 
-def test_an_unknown_stack_is_an_error() -> None:
+def test_an_unknown_stack_raises_client_error() -> None:
     with mock_aws(), pytest.raises(ClientError, match="none-such"):
         empty("none-such")

@@ -1,4 +1,4 @@
-"""Webhooks through SQS and SSM as moto plays them, with the queues of template.yaml."""
+"""Webhooks through SQS and SSM, mocked by moto, with the queues of template.yaml."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagegen.aws_webhooks import LONGEST_HIDING_S, SqsWebhookQueue, SsmSecretStore
+from imagegen.aws.sqs import MAX_VISIBILITY_S, SqsWebhookQueue
+from imagegen.aws.ssm import SsmSecretStore
 from imagegen.errors import StorageUnavailable
-from imagegen.ports import ReceivedMessage
-from imagegen.webhook_message import WebhookMessage
-from imagegen.webhooks import DELAYS, JITTER, SigningSecrets
+from imagegen.webhooks.delivery import DELAYS, JITTER
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.ports import ReceivedMessage
+from imagegen.webhooks.signature import SigningSecrets
 from tools.faults import webhook_deliveries
 from tools.local.template import Template
 
@@ -42,7 +44,7 @@ def receive(url: str) -> ReceivedMessage | None:
 # -- queue -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_put_is_what_is_delivered(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+def test_a_queued_webhook_is_received(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
     queue.put(*PUT)
     received = receive(queues["WebhooksQueue"])
     assert received is not None
@@ -51,7 +53,7 @@ def test_what_was_put_is_what_is_delivered(queue: SqsWebhookQueue, queues: dict[
     assert received.attempt == 1
 
 
-def test_a_postponed_message_is_hidden_and_comes_back(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+def test_a_postponed_message_is_hidden_until_its_delay_ends(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
     queue.put(*PUT)
     url = queues["WebhooksQueue"]
     received = receive(url)
@@ -64,33 +66,33 @@ def test_a_postponed_message_is_hidden_and_comes_back(queue: SqsWebhookQueue, qu
     assert (again.message_id, again.attempt) == (received.message_id, 2)
 
 
-def test_no_delay_is_longer_than_sqs_hides_a_message(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    assert max(DELAYS) * (1 + JITTER) <= LONGEST_HIDING_S < 12 * 3600
+def test_delays_are_within_the_visibility_limit_of_sqs(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    assert max(DELAYS) * (1 + JITTER) <= MAX_VISIBILITY_S < 12 * 3600
     queue.put(*PUT)
     received = receive(queues["WebhooksQueue"])
     assert received is not None
     queue.postpone(received, 10**9)
 
 
-def test_a_buried_message_says_why(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.bury(ReceivedMessage("m", "r", "what it said", 3), "status_410")
+def test_a_dead_lettered_message_has_its_reason(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    queue.dead_letter(ReceivedMessage("m", "r", "the body", 3), "status_410")
     (dead,) = boto3.client("sqs").receive_message(
         QueueUrl=queues["WebhooksDeadLetters"], MessageAttributeNames=["All"]
     )["Messages"]
-    assert (dead["Body"], dead["MessageAttributes"]["reason"]["StringValue"]) == ("what it said", "status_410")
+    assert (dead["Body"], dead["MessageAttributes"]["reason"]["StringValue"]) == ("the body", "status_410")
 
 
 @pytest.mark.usefixtures("queues")
-def test_a_queue_that_fails_says_so_without_its_name() -> None:
+def test_an_error_does_not_name_the_queue() -> None:
     lost = SqsWebhookQueue("https://sqs.us-east-1.amazonaws.com/123456789012/lost", "lost")
     with pytest.raises(StorageUnavailable) as caught:
         lost.put(*PUT)
     assert "lost" not in str(caught.value.problem(instance="", request_id="")) + caught.value.private
     with pytest.raises(StorageUnavailable):
-        lost.bury(ReceivedMessage("m", "r", "b", 1), "x")
+        lost.dead_letter(ReceivedMessage("m", "r", "b", 1), "x")
 
 
-def test_the_queues_own_redrive_comes_after_ours(translated: Template) -> None:
+def test_the_redrive_policy_of_the_queue_exceeds_our_attempts(translated: Template) -> None:
     properties = translated["Resources"]["WebhooksQueue"]["Properties"]
     assert properties["RedrivePolicy"]["maxReceiveCount"] > len(DELAYS) + 1
     assert properties["MessageRetentionPeriod"] > sum(DELAYS) * (1 + JITTER) + 3600
@@ -99,7 +101,7 @@ def test_the_queues_own_redrive_comes_after_ours(translated: Template) -> None:
 # -- secrets -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_read_from_its_tenants_parameter(secrets: SsmSecretStore) -> None:
+def test_a_secret_is_read_from_the_parameter_of_its_tenant(secrets: SsmSecretStore) -> None:
     signing = SigningSecrets.new().rotated()
     boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value=str(signing), Type="SecureString")
     text = secrets.get("alice")
@@ -108,13 +110,13 @@ def test_a_secret_is_read_from_its_tenants_parameter(secrets: SsmSecretStore) ->
     assert secrets.get("bob") is None
 
 
-def test_an_absent_secret_is_asked_for_again(secrets: SsmSecretStore) -> None:
+def test_a_missing_secret_is_not_cached(secrets: SsmSecretStore) -> None:
     assert secrets.get("alice") is None
     boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value="x", Type="SecureString")
     assert secrets.get("alice") == "x"
 
 
-def test_a_parameter_store_that_fails_says_so(secrets: SsmSecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_parameter_store_is_reported(secrets: SsmSecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable) as caught:
         secrets.get("no such tenant ☃")
@@ -132,8 +134,10 @@ def test_every_webhook_is_delivered_or_dead_lettered(queues: dict[str, str]) -> 
     assert set(report.failures) == set(webhook_deliveries.FAILURES)
 
 
-def test_a_sender_that_forgets_is_caught(queues: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SqsWebhookQueue, "bury", lambda *_: None)
+def test_the_report_detects_a_sender_that_loses_webhooks(
+    queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqsWebhookQueue, "dead_letter", lambda *_: None)
     report = webhook_deliveries.run(queues, count=20, seed=1)
     assert report.lost
     assert not report.holds

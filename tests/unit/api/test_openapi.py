@@ -1,4 +1,4 @@
-"""What the generated document says of each route that nobody but us could know."""
+"""The OpenAPI document: what the code adds to what the framework generates, and the copy in docs/."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from imagegen.api.routes.documentation import openapi_document
 from imagegen.entrypoints import api
 from tests.support.expectations import load
+from tools import openapi
 from tools.lambda_event import Context
 
 Json = dict[str, Any]
 ONE, CANCEL = "/jobs/{job_id}", "/jobs/{job_id}/cancel"
-TAKEN = {
+PARAMETERS = {
     ("get", "/health"): set(),
     ("get", "/models"): set(),
     ("post", "/generate"): {"idempotency-key", "prefer"},
@@ -26,8 +28,13 @@ TAKEN = {
 
 
 @pytest.fixture(scope="module")
-def operations() -> dict[tuple[str, str], Json]:
-    document = json.loads(api.handler(load("api-openapi.json"), Context())["body"])
+def document() -> Json:
+    parsed: Json = json.loads(openapi_document(api.app))
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def operations(document: Json) -> dict[tuple[str, str], Json]:
     return {
         (method, path): operation
         for path, operations in document["paths"].items()
@@ -39,11 +46,25 @@ def parameters(operation: Json) -> dict[str, Json]:
     return {each["name"]: each for each in operation.get("parameters", [])}
 
 
-def test_every_parameter_is_named(operations: dict[tuple[str, str], Json]) -> None:
-    assert {route: set(parameters(operation)) for route, operation in operations.items()} == TAKEN
+def test_the_copy_in_the_documentation_is_up_to_date(document: Json) -> None:
+    reminder = "The OpenAPI document has changed: run `make openapi`, review the difference and commit it."
+    text = openapi.FILE.read_text()
+    assert json.loads(text) == document, reminder
+    assert text == openapi.document(), reminder
 
 
-def test_parameters_have_their_bounds_and_may_be_left_out(operations: dict[tuple[str, str], Json]) -> None:
+def test_the_route_returns_the_document_with_its_own_server(document: Json) -> None:
+    event = load("api-openapi.json")
+    served = json.loads(api.handler(event, Context())["body"])
+    stage = event["requestContext"]["path"].removesuffix("/openapi.json")
+    assert served == document | {"servers": [{"url": stage or "/"}]}
+
+
+def test_every_parameter_is_documented(operations: dict[tuple[str, str], Json]) -> None:
+    assert {route: set(parameters(operation)) for route, operation in operations.items()} == PARAMETERS
+
+
+def test_parameters_are_optional_and_have_their_bounds(operations: dict[tuple[str, str], Json]) -> None:
     found = parameters(operations["get", "/jobs"]) | parameters(operations["post", "/jobs"])
     assert not any(each["required"] for each in found.values())
     assert found["limit"]["schema"] | {"minimum": 1, "maximum": 100, "type": "integer"} == found["limit"]["schema"]
@@ -51,7 +72,7 @@ def test_parameters_have_their_bounds_and_may_be_left_out(operations: dict[tuple
     assert found["idempotency-key"]["schema"]["maxLength"] == 255
 
 
-def test_a_deleted_job_has_no_body(operations: dict[tuple[str, str], Json]) -> None:
+def test_deletion_returns_no_body(operations: dict[tuple[str, str], Json]) -> None:
     answers = operations["delete", ONE]["responses"]
     assert answers["204"]["content"] == {}
     assert "200" not in answers
@@ -65,7 +86,7 @@ def test_a_deleted_job_has_no_body(operations: dict[tuple[str, str], Json]) -> N
         ("409", {("delete", ONE), ("post", CANCEL), ("post", "/generate")}),
     ],
 )
-def test_refusals_stand_where_they_are_given(
+def test_each_error_is_documented_where_it_can_occur(
     operations: dict[tuple[str, str], Json], status: str, routes: set[tuple[str, str]]
 ) -> None:
     assert {route for route, operation in operations.items() if status in operation["responses"]} == routes

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagegen.api.strict_json import MAX_DEPTH, parse_object
 from imagegen.errors import (
     BodyNotObject,
     DuplicateKey,
@@ -15,7 +16,6 @@ from imagegen.errors import (
     NumberOutOfRange,
     ServiceError,
 )
-from imagegen.strict_json import MAX_DEPTH, parse_object
 
 json_values = st.recursive(
     st.none()
@@ -54,7 +54,7 @@ json_values = st.recursive(
         (b'{"a": ' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1), JsonTooDeep),
     ],
 )
-def test_what_is_not_one_plain_object_is_refused(raw: bytes, expected: type[ServiceError]) -> None:
+def test_anything_but_one_plain_object_is_rejected(raw: bytes, expected: type[ServiceError]) -> None:
     with pytest.raises(expected):
         parse_object(raw)
 
@@ -65,12 +65,12 @@ def test_brackets_inside_strings_are_not_nesting() -> None:
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=4))
-def test_every_ordinary_object_comes_through_unchanged(value: dict[str, Any]) -> None:
+def test_every_ordinary_object_is_parsed_unchanged(value: dict[str, Any]) -> None:
     assert parse_object(json.dumps(value).encode()) == value
 
 
 @given(st.binary(max_size=64))
-def test_any_bytes_give_an_object_or_an_error_of_ours(raw: bytes) -> None:
+def test_any_bytes_are_an_object_or_a_400(raw: bytes) -> None:
     try:
         assert isinstance(parse_object(raw), dict)
     except ServiceError as error:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegen import manifest
+from imagegen.catalog import manifest
 from imagegen.errors import ModelUnavailable
 
 
@@ -17,11 +17,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_untouched_folder_passes(folder: Path) -> None:
+def test_an_unchanged_folder_passes(folder: Path) -> None:
     manifest.verify(folder)
 
 
-def test_the_manifest_is_the_same_every_time(folder: Path) -> None:
+def test_the_manifest_is_reproducible(folder: Path) -> None:
     before = (folder / manifest.NAME).read_bytes()
     manifest.write(folder)
     assert (folder / manifest.NAME).read_bytes() == before
@@ -43,7 +43,7 @@ def test_the_manifest_is_the_same_every_time(folder: Path) -> None:
         ("pytorch_model.bin", b"", "may be a pickle"),
     ],
 )
-def test_what_is_wrong_is_named(folder: Path, file: str, content: bytes | None, reason: str) -> None:
+def test_the_error_names_the_file_and_the_problem(folder: Path, file: str, content: bytes | None, reason: str) -> None:
     if content is None:
         (folder / file).unlink()
     else:
@@ -54,19 +54,19 @@ def test_what_is_wrong_is_named(folder: Path, file: str, content: bytes | None, 
     assert reason in caught.value.private
 
 
-def test_openvinos_weights_are_not_taken_for_a_pickle(folder: Path) -> None:
+def test_openvino_weights_are_not_mistaken_for_a_pickle(folder: Path) -> None:
     (folder / "unet" / "openvino_model.bin").write_bytes(b"0123")
     manifest.write(folder)
     manifest.verify(folder)
 
 
-def test_a_pickle_is_not_even_listed(folder: Path) -> None:
+def test_a_manifest_is_not_written_for_a_pickle(folder: Path) -> None:
     (folder / "weights.pt").touch()
     with pytest.raises(ModelUnavailable):
         manifest.write(folder)
 
 
-def test_large_files_are_left_for_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_verified_separately(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "LARGE_BYTES", 10)
     (folder / "unet" / "weights.safetensors").write_bytes(b"0123456780")
     large = manifest.verify_small(folder)
@@ -75,6 +75,6 @@ def test_large_files_are_left_for_later(folder: Path, monkeypatch: pytest.Monkey
         manifest.verify_large(folder, large)
 
 
-def test_the_tools_are_remembered(folder: Path) -> None:
+def test_the_manifest_records_the_tool_versions(folder: Path) -> None:
     manifest.write(folder, {"openvino": "2026.4.1"})
     assert manifest.prepared_with(folder) == {"openvino": "2026.4.1"}

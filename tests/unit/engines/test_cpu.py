@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.processor import fastest_precision, vcpus
+from imagegen.engines.cpu import fastest_precision, vcpus
 
 X86 = "processor\t: 0\nmodel name\t: some\nflags\t\t: fpu avx2 {}\n\nprocessor\t: 1\nflags\t\t: fpu\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd {}\n"
@@ -31,18 +31,18 @@ def cpuinfo(tmp_path: Path) -> Path:
         ("", "", "float32"),
     ],
 )
-def test_16_bits_only_where_the_processor_has_them(cpuinfo: Path, text: str, max_isa: str, expected: str) -> None:
+def test_16_bit_precision_needs_hardware_support(cpuinfo: Path, text: str, max_isa: str, expected: str) -> None:
     cpuinfo.write_text(text)
     precision = fastest_precision(max_isa, cpuinfo)
     assert precision.name == expected
     assert precision.reason
 
 
-def test_a_system_without_the_file_computes_in_float32(cpuinfo: Path) -> None:
+def test_float32_is_used_without_cpuinfo(cpuinfo: Path) -> None:
     assert fastest_precision(cpuinfo=cpuinfo).name == "float32"
 
 
-def test_threads_are_those_that_run_at_once(tmp_path: Path) -> None:
+def test_the_thread_count_is_limited_by_memory_affinity_and_quota(tmp_path: Path) -> None:
     quota = tmp_path / "cpu.max"
     granted = len(os.sched_getaffinity(0))
     assert vcpus(10240, quota) == min(granted, 6)

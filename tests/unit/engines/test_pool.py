@@ -3,26 +3,25 @@ from __future__ import annotations
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Literal
 
 import pytest
 
-from imagegen.engines import EnginePool, choose_backends, known_schedulers
-from imagegen.errors import InvalidRequest, ModelUnavailable
-from imagegen.ports import Backend, Engine
-from imagegen.processor import Precision
-from imagegen.registry import REGISTRY, Model
+from imagegen.catalog.registry import REGISTRY, Model
+from imagegen.engines.cpu import Precision
+from imagegen.engines.pool import EnginePool
+from imagegen.engines.selection import choose_backends
+from imagegen.errors import ModelUnavailable
+from imagegen.generation.ports import Backend, Engine
 from tests.support.fakes import FakeEngine
 
 DEMO, TURBO = REGISTRY["demo"], REGISTRY["sd-turbo"]
-BFLOAT16 = Precision("bfloat16", "the processor has it")
+BFLOAT16 = Precision("bfloat16", "the CPU supports it")
 OPENVINO, TORCH = choose_backends("cpu", ("openvino", "torch"), BFLOAT16, threads=2)
 PLENTY_MB = 10240
 
 
 class Loader:
-    """Counts loads; holds every load until `gate` is set."""
+    """Records loads. Blocks each load until `gate` is set."""
 
     def __init__(self) -> None:
         self.models: list[str] = []
@@ -35,9 +34,9 @@ class Loader:
         return FakeEngine()
 
 
-def test_many_callers_at_once_load_once() -> None:
+def test_concurrent_callers_load_once() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
+    pool = EnginePool(loader, PLENTY_MB)
     loader.gate.clear()
     with ThreadPoolExecutor(8) as executor:
         waiting = [executor.submit(pool.resident, DEMO, OPENVINO) for _ in range(8)]
@@ -48,15 +47,15 @@ def test_many_callers_at_once_load_once() -> None:
     assert sum(resident.load_s > 0 for resident in residents) == 1
 
 
-def test_a_second_model_takes_the_place_of_the_first() -> None:
+def test_a_second_model_replaces_the_first() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
+    pool = EnginePool(loader, PLENTY_MB)
     for model in (DEMO, TURBO, TURBO, DEMO):
         pool.resident(model, OPENVINO)
     assert loader.models == ["demo", "sd-turbo", "demo"]
 
 
-def test_the_first_model_is_gone_before_the_second_loads() -> None:
+def test_the_first_model_is_freed_before_the_second_loads() -> None:
     alive: list[weakref.ref[Engine]] = []
 
     def load(model: Model, backend: Backend) -> Engine:
@@ -65,13 +64,13 @@ def test_the_first_model_is_gone_before_the_second_loads() -> None:
         alive.append(weakref.ref(engine))
         return engine
 
-    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    pool = EnginePool(load, PLENTY_MB)
     for model in (DEMO, TURBO, DEMO):
         pool.resident(model, OPENVINO)
     assert len(alive) == 3
 
 
-def test_a_failed_load_is_tried_again() -> None:
+def test_a_failed_load_is_retried() -> None:
     failures = [ModelUnavailable("gone")]
 
     def load(model: Model, backend: Backend) -> Engine:
@@ -79,13 +78,13 @@ def test_a_failed_load_is_tried_again() -> None:
             raise failures.pop()
         return FakeEngine()
 
-    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    pool = EnginePool(load, PLENTY_MB)
     with pytest.raises(ModelUnavailable):
         pool.resident(DEMO, OPENVINO)
     assert pool.resident(DEMO, OPENVINO).load_s > 0
 
 
-def test_an_engine_is_closed_before_another_takes_its_place() -> None:
+def test_an_engine_is_closed_before_it_is_replaced() -> None:
     engines: list[FakeEngine] = []
 
     def load(model: Model, backend: Backend) -> Engine:
@@ -93,40 +92,41 @@ def test_an_engine_is_closed_before_another_takes_its_place() -> None:
         engines.append(FakeEngine())
         return engines[-1]
 
-    pool = EnginePool([OPENVINO, TORCH], load, PLENTY_MB)
+    pool = EnginePool(load, PLENTY_MB)
     for model in (DEMO, TURBO):
         pool.resident(model, OPENVINO)
     assert [engine.closed for engine in engines] == [True, False]
 
 
-def test_what_was_begun_is_loaded_once_and_is_still_a_cold_start() -> None:
+def test_a_preload_is_not_repeated_and_still_counts_as_a_cold_start() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
-    pool.begin(DEMO)
+    pool = EnginePool(loader, PLENTY_MB)
+    pool.preload(DEMO, OPENVINO)
     first, second = pool.resident(DEMO, OPENVINO), pool.resident(DEMO, OPENVINO)
     assert loader.models == ["demo"]
     assert first.load_s > 0
     assert second.load_s == 0
 
 
-def test_what_cannot_be_begun_is_told_to_the_one_who_asks() -> None:
-    pool = EnginePool([OPENVINO], Loader(), memory_mb=1)
-    pool.begin(DEMO)
+def test_a_preload_that_fails_raises_and_so_does_the_next_caller() -> None:
+    pool = EnginePool(Loader(), memory_mb=1)
+    with pytest.raises(ModelUnavailable):
+        pool.preload(DEMO, OPENVINO)
     with pytest.raises(ModelUnavailable):
         pool.resident(DEMO, OPENVINO)
 
 
-def test_another_backend_takes_the_place_of_the_first_too() -> None:
+def test_a_second_backend_replaces_the_first() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, PLENTY_MB)
+    pool = EnginePool(loader, PLENTY_MB)
     for backend in (OPENVINO, TORCH, OPENVINO):
         pool.resident(DEMO, backend)
     assert loader.models == ["demo", "demo", "demo"]
 
 
-def test_a_model_too_large_for_the_function_is_refused_with_the_numbers() -> None:
+def test_a_model_too_large_for_the_function_is_rejected_with_both_sizes() -> None:
     loader = Loader()
-    pool = EnginePool([OPENVINO, TORCH], loader, memory_mb=4096)
+    pool = EnginePool(loader, memory_mb=4096)
     with pytest.raises(ModelUnavailable) as caught:
         pool.resident(TURBO, OPENVINO)
     need = TURBO.memory_mb.half
@@ -138,41 +138,3 @@ def test_a_model_too_large_for_the_function_is_refused_with_the_numbers() -> Non
 @pytest.mark.parametrize("model", REGISTRY.values(), ids=lambda model: model.id)
 def test_every_model_fits_the_largest_function_in_some_precision(model: Model) -> None:
     assert model.memory_mb.half <= model.memory_mb.float32 <= 10240
-
-
-def test_a_scheduler_goes_to_the_first_engine_that_knows_it() -> None:
-    pool = EnginePool([OPENVINO, TORCH], Loader(), PLENTY_MB)
-    assert pool.backend_for("ddim") == OPENVINO
-    assert pool.backend_for("dpm_multistep") == TORCH
-
-
-def test_a_scheduler_that_no_engine_here_knows_is_the_callers_error() -> None:
-    pool = EnginePool([OPENVINO], Loader(), PLENTY_MB)
-    with pytest.raises(InvalidRequest) as caught:
-        pool.backend_for("dpm_multistep")
-    (error,) = caught.value.errors
-    assert (error.field, error.code) == ("scheduler", "unknown_scheduler")
-    assert "euler_ancestral" in error.message
-    assert "dpm_multistep" not in error.message
-    assert "dpm_multistep" not in known_schedulers(DEMO, [OPENVINO])
-    assert "dpm_multistep" in known_schedulers(DEMO, [OPENVINO, TORCH])
-
-
-def test_the_backends_say_why(tmp_path: Path) -> None:
-    driver = tmp_path / "version"
-
-    def first(device: Literal["auto", "cpu", "cuda"], *engines: str) -> Backend:
-        return choose_backends(device, engines, BFLOAT16, threads=2, driver=driver)[0]
-
-    assert first("auto", "openvino", "torch") == first("auto", "torch", "openvino")
-    assert first("auto", "openvino", "torch").engine == "openvino"
-    assert first("auto", "openvino", "torch").precision == "bfloat16"
-    assert BFLOAT16.reason in first("auto", "openvino", "torch").reason
-    assert (first("auto", "torch").device, first("auto", "torch").precision) == ("cpu", "float32")
-    driver.touch()
-    gpu = first("auto", "openvino", "torch")
-    assert (gpu.engine, gpu.device, gpu.precision) == ("torch", "cuda", "float16")
-    assert str(driver) in gpu.reason
-    assert first("auto", "openvino").device == "cpu"
-    assert first("cpu", "openvino", "torch").device == "cpu"
-    assert first("cuda", "openvino", "torch").device == "cuda"

@@ -6,16 +6,17 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from imagegen.picture import CONTENT_TYPES, encode
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, Generation, OutputFormat, resolve
+from imagegen.generation.image_file import CONTENT_TYPES, encode
+from imagegen.generation.request import OutputFormat
+from imagegen.generation.spec import GenerationSpec
+from tests.support import plans
 
 PROMPT = "ein roter Kreis 赤い円"
 
 
 @pytest.fixture
-def generation() -> Generation:
-    return resolve(GenerateRequest(prompt=PROMPT), REGISTRY["demo"], seed=7)
+def spec() -> GenerationSpec:
+    return plans.spec(PROMPT, seed=7)
 
 
 @pytest.fixture
@@ -23,26 +24,26 @@ def image() -> Image.Image:
     return Image.linear_gradient("L").convert("RGB")
 
 
-def test_the_file_carries_its_parameters(image: Image.Image, generation: Generation) -> None:
-    opened = Image.open(io.BytesIO(encode(image, generation, 2, embed_prompt=True)))
+def test_the_file_contains_its_parameters(image: Image.Image, spec: GenerationSpec) -> None:
+    opened = Image.open(io.BytesIO(encode(image, spec, 2, embed_prompt=True)))
     assert opened.info["prompt"] == PROMPT
     assert (opened.info["seed"], opened.info["model"], opened.info["scheduler"]) == ("9", "demo", "ddim")
     assert opened.tobytes() == image.tobytes()
 
 
-def test_the_prompt_can_be_left_out(image: Image.Image, generation: Generation) -> None:
-    body = encode(image, generation, 0, embed_prompt=False)
+def test_the_prompt_can_be_omitted(image: Image.Image, spec: GenerationSpec) -> None:
+    body = encode(image, spec, 0, embed_prompt=False)
     assert "prompt" not in Image.open(io.BytesIO(body)).info
     assert PROMPT.encode() not in body
 
 
 @pytest.mark.parametrize("output_format", CONTENT_TYPES)
-def test_each_format_is_what_it_says_and_repeats(
-    image: Image.Image, generation: Generation, output_format: OutputFormat
+def test_each_format_has_its_content_type_and_is_reproducible(
+    image: Image.Image, spec: GenerationSpec, output_format: OutputFormat
 ) -> None:
-    generation = replace(generation, output_format=output_format)
-    body = encode(image, generation, 0, embed_prompt=True)
+    spec = replace(spec, output_format=output_format)
+    body = encode(image, spec, 0, embed_prompt=True)
     opened = Image.open(io.BytesIO(body))
     assert Image.MIME[opened.format or ""] == CONTENT_TYPES[output_format]
     assert opened.size == image.size
-    assert encode(image, generation, 0, embed_prompt=True) == body
+    assert encode(image, spec, 0, embed_prompt=True) == body

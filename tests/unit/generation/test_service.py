@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from imagegen.deadline import Deadline, Measured, Pace
-from imagegen.errors import GenerationTimeout, ModelNotFound, ModelUnavailable, ServiceError, StorageUnavailable
-from imagegen.registry import REGISTRY
-from imagegen.request import GenerateRequest, Generation, resolve
-from imagegen.result import Result
-from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build
+from imagegen.deadline import Deadline
+from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
+from imagegen.generation.result import Result
+from imagegen.generation.speed_estimate import Measured, SpeedEstimate
+from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryLeases, MemoryStore, build_service
+from tests.support.plans import PLANNER, plan, spec
 
 
 class Clock:
-    """Moves only when told to."""
+    """Seconds that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -23,21 +23,21 @@ class Clock:
 
 
 class World:
-    """A service with everything around it in reach."""
+    """A service and its fakes."""
 
     def __init__(self, **engine: Any) -> None:
         self.clock = Clock()
         self.engine = FakeEngine(**engine)
         self.engines = FakeEngines(self.engine)
         self.store = MemoryStore()
-        self.service = build(self.engines, self.store, clock=self.clock)
+        self.service = build_service(self.engines, self.store, clock=self.clock)
 
     def ask(self, deadline: Deadline = PLENTY, tenant: str = "alice", **fields: Any) -> Result:
-        request = GenerateRequest.parse({"prompt": "a red circle", "num_inference_steps": 4, **fields})
-        return self.service.generate(request, tenant=tenant, deadline=deadline)
+        asked = plan(**{"num_inference_steps": 4, **fields})
+        return self.service.generate(asked, tenant=tenant, deadline=deadline)
 
 
-def test_the_answer_describes_the_stored_object() -> None:
+def test_the_result_describes_the_stored_objects() -> None:
     world = World()
     result = world.ask(seed=7, num_images_per_prompt=2, metadata={"order": "A-17"})
     (first_key, (body, stored)), (second_key, _) = world.store.objects.items()
@@ -50,15 +50,15 @@ def test_the_answer_describes_the_stored_object() -> None:
     assert result.metadata == {"order": "A-17"}
 
 
-def test_a_seed_drawn_by_the_server_is_given_back_and_can_be_asked_for_again() -> None:
+def test_a_generated_seed_is_returned_and_reproduces_the_image() -> None:
     world = World()
-    drawn = world.ask()
-    again = world.ask(seed=drawn.images[0].seed)
+    first = world.ask()
+    again = world.ask(seed=first.images[0].seed)
     assert again.cached
-    assert again.images[0].sha256 == drawn.images[0].sha256
+    assert again.images[0].sha256 == first.images[0].sha256
 
 
-def test_the_same_request_with_a_seed_never_reaches_the_engine_twice() -> None:
+def test_a_repeated_request_with_a_seed_is_answered_from_the_cache() -> None:
     world = World()
     first, second = world.ask(seed=7), world.ask(seed=7)
     assert (first.cached, second.cached) == (False, True)
@@ -74,14 +74,14 @@ def test_a_request_without_a_seed_never_hits_the_cache() -> None:
 
 
 @pytest.mark.parametrize("cache", ["off", "refresh"])
-def test_the_cache_can_be_passed_by(cache: str) -> None:
+def test_the_cache_can_be_bypassed(cache: str) -> None:
     world = World()
     world.ask(seed=7)
     assert not world.ask(seed=7, cache=cache).cached
     assert world.engine.generations == 2
 
 
-def test_only_refresh_overwrites_what_is_stored() -> None:
+def test_only_refresh_overwrites_stored_images() -> None:
     world = World()
     key = next(iter(_keys_after(world, seed=7)))
     world.store.objects[key] = (b"older", world.store.objects[key][1])
@@ -91,27 +91,27 @@ def test_only_refresh_overwrites_what_is_stored() -> None:
     assert world.store.objects[key][0] != b"older"
 
 
-def test_half_of_a_stored_pair_is_no_hit() -> None:
+def test_a_partly_stored_result_is_a_cache_miss() -> None:
     world = World()
     *_, second = _keys_after(world, seed=7, num_images_per_prompt=2)
     del world.store.objects[second]
     assert not world.ask(seed=7, num_images_per_prompt=2).cached
 
 
-def test_tenants_share_nothing() -> None:
+def test_tenants_do_not_share_the_cache() -> None:
     world = World()
     world.ask(seed=7, tenant="alice")
     assert not world.ask(seed=7, tenant="bob").cached
 
 
-def test_warnings_survive_the_cache() -> None:
+def test_cached_results_keep_their_warnings() -> None:
     world = World(warnings=["prompt_truncated: the model reads 32 tokens, the prompt has 40"])
     first, second = world.ask(seed=7), world.ask(seed=7)
     assert second.cached
     assert first.warnings == second.warnings != []
 
 
-def test_a_negative_prompt_without_guidance_is_warned_about() -> None:
+def test_a_negative_prompt_without_guidance_gets_a_warning() -> None:
     world = World()
     assert [warning.split(":")[0] for warning in world.ask(negative_prompt="x", guidance_scale=1).warnings] == [
         "negative_prompt_ignored"
@@ -119,7 +119,7 @@ def test_a_negative_prompt_without_guidance_is_warned_about() -> None:
     assert world.ask(negative_prompt="x", guidance_scale=2).warnings == []
 
 
-def test_the_receipt_bills_memory_times_time() -> None:
+def test_the_cost_is_memory_times_time() -> None:
     world = World()
     world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 0.5)
     cost = world.ask(seed=7).cost
@@ -127,37 +127,37 @@ def test_the_receipt_bills_memory_times_time() -> None:
 
 
 @pytest.mark.parametrize("left", [0.0, -5.0, 0.9])
-def test_without_time_nothing_is_loaded(left: float) -> None:
+def test_nothing_is_loaded_without_time_to_generate(left: float) -> None:
     world = World()
     with pytest.raises(GenerationTimeout):
         world.ask(Deadline(lambda: left))
     assert (world.engines.loads, world.store.objects) == (0, {})
 
 
-def test_a_run_stops_at_the_step_that_would_miss_the_deadline() -> None:
+def test_a_run_stops_before_a_step_that_would_miss_the_deadline() -> None:
     world = World()
     world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 1.0)
-    # Four steps of a second and one to finish do not fit; the third leaves just too little for the fourth.
+    # 4.9 s do not allow four steps of 1 s and 1 s to finish, so the run stops after the third step.
     with pytest.raises(GenerationTimeout):
         world.ask(Deadline(lambda: 4.9 - world.clock.now))
     assert world.engine.steps == 3
     assert world.store.objects == {}
 
 
-def test_a_known_pace_refuses_before_the_first_step() -> None:
+def test_a_request_known_to_be_too_slow_is_rejected_before_the_first_step() -> None:
     world = World()
-    world.ask(seed=1)  # 0.02 s for four steps, as the engine says
+    world.ask(seed=1)  # the engine reports 0.02 s for four steps
     steps = world.engine.steps
     with pytest.raises(GenerationTimeout):
         world.ask(Deadline(lambda: 1.1), num_inference_steps=100, num_images_per_prompt=8)
     assert world.engine.steps == steps
 
 
-def test_one_slow_minute_does_not_refuse_for_ever() -> None:
+def test_one_slow_measurement_does_not_reject_requests_forever() -> None:
     world = World()
     world.ask(seed=1)
-    world.service._pace = Pace()
-    world.service._pace.record(resolve_demo(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
+    world.service._estimate = SpeedEstimate()
+    world.service._estimate.record(spec(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
     refused = 0
     while refused < 20:
         try:
@@ -168,27 +168,20 @@ def test_one_slow_minute_does_not_refuse_for_ever() -> None:
     assert 0 < refused < 6
 
 
-def test_a_known_load_counts_where_the_engine_must_be_loaded() -> None:
+def test_a_known_load_time_counts_if_the_engine_must_be_loaded() -> None:
     world = World()
-    world.ask(seed=1)  # a second to load, as the engines say
+    world.ask(seed=1)  # the fake reports a load time of one second
     steps = world.engine.steps
     world.ask(Deadline(lambda: 1.8), seed=2)
-    world.engines.loads = 0  # another model took its place
+    world.engines.loads = 0  # another model has replaced it
     with pytest.raises(GenerationTimeout):
         world.ask(Deadline(lambda: 1.2), seed=3)
     assert world.engine.steps == 2 * steps
     world.ask(Deadline(lambda: 1.2), seed=3)
 
 
-def test_guidance_has_a_pace_of_its_own() -> None:
-    pace = Pace()
-    pace.record(resolve_demo(guidance_scale=2), Measured(step_s=100.0, finish_s=10.0))
-    assert pace.of(resolve_demo(guidance_scale=1)).step_s == 0
-    assert pace.of(resolve_demo(guidance_scale=3)).step_s == 100
-
-
 @pytest.mark.parametrize("error", [ModelUnavailable("gone"), StorageUnavailable("down")])
-def test_failures_pass_through_as_they_are(error: ServiceError) -> None:
+def test_failures_are_raised_unchanged(error: ServiceError) -> None:
     world = World()
     world.engines.failing = error if isinstance(error, ModelUnavailable) else None
     world.store.failing = error if isinstance(error, StorageUnavailable) else None
@@ -196,22 +189,16 @@ def test_failures_pass_through_as_they_are(error: ServiceError) -> None:
         world.ask(seed=7)
 
 
-def test_a_model_that_cannot_load_does_not_stop_cached_answers() -> None:
+def test_cached_results_do_not_need_the_model() -> None:
     world = World()
     world.ask(seed=7)
     world.engines.failing = ModelUnavailable("gone")
     assert world.ask(seed=7).cached
 
 
-def test_unknown_models_are_named_with_the_known_ones() -> None:
-    with pytest.raises(ModelNotFound) as caught:
-        World().ask(model="none-such")
-    assert "demo" in caught.value.detail
-
-
-def test_warming_loads_once_draws_one_step_and_says_so() -> None:
+def test_warm_up_loads_once_and_runs_one_step() -> None:
     world = World()
-    first, second = world.service.warm(), world.service.warm("demo")
+    first, second = (world.service.warm(PLANNER.warm_up(model_id)) for model_id in (None, "demo"))
     assert (first.cold_start, second.cold_start) == (True, False)
     assert first.load_ms >= 1000
     assert second.load_ms == 0
@@ -227,16 +214,41 @@ def test_compiling_for_a_size_counts_as_loading() -> None:
     assert world.ask(seed=8).timings.load_ms == 0
 
 
-@pytest.mark.parametrize("model", ["lcm-dreamshaper-7"])
-def test_a_latent_consistency_model_reads_no_negative_prompt(model: str) -> None:
-    generation = resolve(GenerateRequest(prompt="a", negative_prompt="b", guidance_scale=8.0), REGISTRY[model], seed=1)
-    assert generation.negative_prompt == ""
-    warnings = World().ask(model=model, negative_prompt="b").warnings
+def test_a_latent_consistency_model_warns_of_an_ignored_negative_prompt() -> None:
+    warnings = World().ask(model="lcm-dreamshaper-7", negative_prompt="b").warnings
     assert [warning.split(":")[0] for warning in warnings] == ["negative_prompt_ignored"]
 
 
-def resolve_demo(**fields: Any) -> Generation:
-    return resolve(GenerateRequest.parse({"prompt": "a red circle", **fields}), REGISTRY["demo"], seed=0)
+@pytest.mark.parametrize("cache", ["use", "refresh", "off"])
+def test_a_request_without_a_seed_makes_no_look_up_and_takes_no_lease(
+    monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    finds, leases = recorded(monkeypatch, MemoryStore, "find"), recorded(monkeypatch, MemoryLeases, "take")
+    World().ask(cache=cache, num_images_per_prompt=2)
+    assert (finds, leases) == ([], [])
+
+
+def test_a_request_with_a_seed_is_looked_up_before_and_after_it_takes_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    recorded(monkeypatch, MemoryStore, "find", calls)
+    recorded(monkeypatch, MemoryLeases, "take", calls)
+    World().ask(seed=7, cache="use")
+    assert calls == ["find", "take", "find"]
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, fake: type, method: str, calls: list[str] | None = None) -> list[str]:
+    """Record each call of the fake's method under the method's name."""
+    found: list[str] = [] if calls is None else calls
+    original = getattr(fake, method)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        found.append(method)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(fake, method, call)
+    return found
 
 
 def _keys_after(world: World, **fields: Any) -> list[str]:

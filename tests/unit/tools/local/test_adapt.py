@@ -1,4 +1,4 @@
-"""Each adaptation of the template to MiniStack, and that the adapted template is otherwise the translated one."""
+"""Each adaptation of the template to MiniStack; everything else stays as translated."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tools.local import adapt
+from tools.local.process import ROOT
 from tools.local.template import S3Object, translate
 
-ROOT = Path(__file__).resolve().parents[4]
 CODE = S3Object("code-bucket", "function.zip")
 MODELS = Path("/models")
 
@@ -39,23 +39,23 @@ def rest_api(**body: Any) -> dict[str, Any]:
     return {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": {"paths": {}, **body}}}
 
 
-def test_one_environment_for_a_function_that_loads_a_model_and_few_for_any_other() -> None:
+def test_concurrency_is_1_for_functions_that_load_a_model_and_4_for_others() -> None:
     resources = {"Generator": image_function(ReservedConcurrentExecutions={"Ref": "Limit"}), "Api": zip_function()}
 
-    adapt.few_environments(resources)
+    adapt.limit_concurrency(resources)
 
     assert resources["Generator"]["Properties"]["ReservedConcurrentExecutions"] == 1
     assert resources["Api"]["Properties"]["ReservedConcurrentExecutions"] == 4
 
 
-def test_the_environment_of_the_image_is_added_to_the_functions_own() -> None:
+def test_the_images_environment_is_added_to_the_functions() -> None:
     resources = {
         "Generator": image_function(Environment={"Variables": {"MODELS_DIR": "/opt/models", "DEVICE": "cpu"}}),
         "Bare": image_function(),
         "Api": zip_function(),
     }
 
-    adapt.environment_of_the_image(resources, MODELS)
+    adapt.set_image_environment(resources, MODELS)
 
     added = {"MODELS_DIR": "/models", **adapt.IMAGE_VARIABLES}
     assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
@@ -63,7 +63,7 @@ def test_the_environment_of_the_image_is_added_to_the_functions_own() -> None:
     assert "Environment" not in resources["Api"]["Properties"]
 
 
-def test_the_variables_of_the_image_are_those_of_the_dockerfile() -> None:
+def test_image_variables_match_the_dockerfile() -> None:
     dockerfile = (ROOT / "function" / "Dockerfile").read_text().replace("\\\n", " ")
     (line,) = [line for line in dockerfile.splitlines() if line.startswith("ENV ")]
     variables = dict(pair.split("=", 1) for pair in line.split()[1:])
@@ -74,7 +74,7 @@ def test_the_variables_of_the_image_are_those_of_the_dockerfile() -> None:
 def test_an_image_function_becomes_a_zip_with_its_command_as_handler() -> None:
     resources = {"Generator": image_function(MemorySize=10240, Timeout=900)}
 
-    adapt.images_become_zips(resources, CODE)
+    adapt.package_images_as_zips(resources, CODE)
 
     assert resources["Generator"]["Properties"] == {
         "Code": {"S3Bucket": "code-bucket", "S3Key": "function.zip"},
@@ -89,29 +89,30 @@ def test_a_zip_function_keeps_its_code_and_loses_its_layers() -> None:
     resources = {"Api": zip_function(Layers=[{"Ref": "Core"}]), "Core": {"Type": "AWS::Lambda::LayerVersion"}}
     expected = {"Api": zip_function()}
 
-    adapt.images_become_zips(resources, CODE)
-    adapt.code_without_layers(resources)
+    adapt.package_images_as_zips(resources, CODE)
+    adapt.remove_layers(resources)
 
     assert resources == expected
 
 
-def test_what_bounds_a_poller_is_a_number() -> None:
+def test_a_pollers_maximum_concurrency_is_a_number() -> None:
+    scaling = {"ScalingConfig": {"MaximumConcurrency": {"Ref": "P"}}}
     sources = {
         name: {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
-        for name, properties in {"Bound": {"ScalingConfig": {"MaximumConcurrency": {"Ref": "P"}}}, "Free": {}}.items()
+        for name, properties in {"Limited": scaling, "Unlimited": {}}.items()
     }
 
-    adapt.concurrency_of_pollers_is_a_number(sources)
+    adapt.set_poller_concurrency(sources)
 
-    assert sources["Bound"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
-    assert sources["Free"]["Properties"] == {}
+    assert sources["Limited"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
+    assert sources["Unlimited"]["Properties"] == {}
 
 
-def test_any_becomes_every_method_but_the_ones_that_have_their_own() -> None:
+def test_any_becomes_every_method_without_its_own_operation() -> None:
     paths = {"/generate": {adapt.ANY: {"to": "generator"}, "options": {"to": "api"}}, "/health": {"get": {"to": "api"}}}
     resources = {"Rest": rest_api(paths=paths)}
 
-    adapt.any_becomes_every_method(resources)
+    adapt.expand_any_method(resources)
 
     generate = paths["/generate"]
     assert set(generate) == set(adapt.METHODS)
@@ -120,17 +121,17 @@ def test_any_becomes_every_method_but_the_ones_that_have_their_own() -> None:
     assert paths["/health"] == {"get": {"to": "api"}}
 
 
-def test_media_types_are_written_as_clients_send_them() -> None:
+def test_media_types_are_unescaped() -> None:
     resources = {"Rest": rest_api()}
     resources["Rest"]["Properties"]["BinaryMediaTypes"] = ["application~1json"]
 
-    adapt.media_types_unescaped(resources)
+    adapt.unescape_media_types(resources)
 
     assert resources["Rest"]["Properties"]["BinaryMediaTypes"] == ["application/json"]
 
 
 @pytest.mark.parametrize("before", [None, "Rest", ["Rest"]])
-def test_gateway_responses_become_resources_that_the_deployment_waits_for(before: str | list[str] | None) -> None:
+def test_gateway_responses_become_resources_that_the_deployment_depends_on(before: str | list[str] | None) -> None:
     response = {"statusCode": "401", "responseTemplates": {"application/json": "{}"}, "responseParameters": {"a": "b"}}
     responses = {"INVALID_API_KEY": response}
     deployment: dict[str, Any] = {
@@ -145,7 +146,7 @@ def test_gateway_responses_become_resources_that_the_deployment_waits_for(before
         "OtherDeployment": other,
     }
 
-    adapt.gateway_responses_become_resources(resources)
+    adapt.extract_gateway_responses(resources)
 
     assert resources["RestInvalidApiKeyResponse"] == {
         "Type": "AWS::ApiGateway::GatewayResponse",
@@ -165,21 +166,21 @@ def bucket_policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": list(statements)}}}
 
 
-def test_a_bucket_policy_loses_the_statement_that_insists_on_tls_and_nothing_else() -> None:
+def test_only_the_tls_statement_of_a_bucket_policy_is_removed() -> None:
     tls_only = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     other = {"Effect": "Deny", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
     resources = {"Mixed": bucket_policy(tls_only, other), "TlsOnly": bucket_policy(tls_only)}
 
-    adapt.plain_http_allowed(resources)
+    adapt.allow_plain_http(resources)
 
     assert resources == {"Mixed": bucket_policy(other)}
 
 
-def test_the_api_answers_at_the_path_of_its_stage() -> None:
+def test_the_stage_is_mapped_to_its_path() -> None:
     stage = {"Type": "AWS::ApiGateway::Stage", "Properties": {"StageName": "dev", "RestApiId": {"Ref": "Rest"}}}
     resources = {"Stage": stage}
 
-    adapt.api_at_the_path_of_its_stage(resources, "127.0.0.1")
+    adapt.map_stage_path(resources, "127.0.0.1")
 
     assert resources["StageDomain"]["Properties"] == {"DomainName": "127.0.0.1"}
     assert resources["StageMapping"]["Properties"] == {
@@ -195,7 +196,7 @@ def translated() -> dict[str, Any]:
     return translate(ROOT / "template.yaml", CODE, "us-east-1", {})
 
 
-def test_the_projects_template_is_adapted_in_a_copy_and_only_where_it_must_be(translated: dict[str, Any]) -> None:
+def test_the_projects_template_is_copied_and_only_the_expected_types_change(translated: dict[str, Any]) -> None:
     before = copy.deepcopy(translated)
 
     adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1")
@@ -223,7 +224,7 @@ def test_the_projects_template_is_adapted_in_a_copy_and_only_where_it_must_be(tr
     }
 
 
-def test_webhooks_reach_this_machine_only_where_the_stack_is_told_so(translated: dict[str, Any]) -> None:
+def test_webhooks_reach_this_machine_only_with_a_local_receiver(translated: dict[str, Any]) -> None:
     receiver = adapt.LocalReceiver("hooks.example.com", Path("/ca.pem"))
     adapted, plain = (
         adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", receiver=each)["Resources"]
@@ -241,7 +242,7 @@ def test_webhooks_reach_this_machine_only_where_the_stack_is_told_so(translated:
     assert adapted == plain
 
 
-def test_every_function_of_the_project_has_a_handler_in_the_zip(translated: dict[str, Any]) -> None:
+def test_every_functions_handler_is_in_the_zip(translated: dict[str, Any]) -> None:
     adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1")
 
     functions = [each for each in adapted["Resources"].values() if each["Type"] == adapt.FUNCTION]

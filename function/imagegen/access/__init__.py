@@ -1,0 +1,1 @@
+"""Who is calling: the tenant behind a request."""

@@ -1,0 +1,1 @@
+"""The HTTP contract: strict JSON bodies, headers, problem documents and routes."""

@@ -1,0 +1,139 @@
+"""What all HTTP entrypoints share: strict bodies, error responses, CORS and the request id."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from email.message import Message
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+
+from imagegen import telemetry
+from imagegen.api import scope
+from imagegen.api.problem import JSON, problem_response
+from imagegen.api.strict_json import parse_object
+from imagegen.errors import (
+    InternalError,
+    MalformedJson,
+    PayloadTooLarge,
+    RouteNotFound,
+    ServiceError,
+    UnsupportedMediaType,
+)
+from imagegen.generation.request import invalid_request
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from imagegen.wiring import Container
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""Far above any text-to-image request. API Gateway's own limit is 10 MB."""
+
+
+def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> APIGatewayRestResolver:
+    """Return a resolver for the routers that reads bodies strictly and returns every error as a problem document."""
+
+    def read_body(_: str) -> dict[str, Any]:
+        body = _json_object(app)
+        scope.current().body = body
+        return body
+
+    app = APIGatewayRestResolver(cors=_cors(allowed_origins), enable_validation=True, json_body_deserializer=read_body)
+    for kind, translate in _TRANSLATIONS.items():
+        app.exception_handler(kind)(_error_handler(app, translate))
+    app.not_found(_error_handler(app, _TRANSLATIONS[NotFoundError]))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def resolve(
+    app: APIGatewayRestResolver, container: Container, event: dict[str, Any], context: LambdaContext
+) -> dict[str, Any]:
+    """Route the event with the container's services. Every response has the request id."""
+    request_id = event["requestContext"].get("requestId", "")
+    telemetry.requested(request_id)
+    scope.enter(container)
+    response: dict[str, Any] = app.resolve(_normalized(event), context)
+    response["multiValueHeaders"]["x-request-id"] = [request_id]
+    return response
+
+
+def _cors(allowed_origins: Sequence[str]) -> CORSConfig:
+    return CORSConfig(
+        allow_origin=allowed_origins[0],
+        extra_origins=list(allowed_origins[1:]),
+        allow_headers=["Content-Type", "X-Api-Key", "Idempotency-Key", "Prefer"],
+        expose_headers=["X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied"],
+        max_age=3600,
+    )
+
+
+def _error_handler(
+    app: APIGatewayRestResolver, translate: Callable[[Any], ServiceError]
+) -> Callable[[Any], Response[str]]:
+    return lambda error: problem_response(app, translate(error))
+
+
+def _crash(error: Exception) -> ServiceError:
+    telemetry.crashed(error)
+    return InternalError()
+
+
+def _invalid(error: RequestValidationError) -> ServiceError:
+    errors = error.errors()
+    if errors[0]["loc"] == ("body",):
+        return MalformedJson("The body is empty.")
+    return invalid_request([each | {"loc": each["loc"][1:]} for each in errors])
+
+
+_TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
+    ServiceError: lambda error: error,
+    RequestValidationError: _invalid,
+    RequestUnsupportedContentType: lambda _: UnsupportedMediaType(
+        f"The body must be {JSON} in UTF-8, without Content-Encoding."
+    ),
+    UnicodeDecodeError: lambda error: MalformedJson(f"The body is not UTF-8 (byte {error.start})."),
+    NotFoundError: lambda _: RouteNotFound("There is no such route."),
+    Exception: _crash,
+}
+
+
+def _json_object(app: APIGatewayRestResolver) -> dict[str, Any]:
+    """Return the body as a JSON object. Raises PayloadTooLarge or one of the syntax errors."""
+    event = app.current_event
+    body = event.body or ""
+    raw = base64.b64decode(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BODY_BYTES:
+        raise PayloadTooLarge(f"The body must have at most {MAX_BODY_BYTES} bytes.")
+    return parse_object(raw)
+
+
+def _normalized(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the event as Powertools reads it correctly.
+
+    A body that is not plain UTF-8 JSON gets a media type that Powertools rejects. Otherwise it would also parse forms,
+    and decode without regard to the charset.
+    """
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    media = Message()
+    media["Content-Type"] = headers.get("content-type") or ""
+    is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
+    headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "refused"
+    return event | {"headers": headers, "path": _path(event)}
+
+
+def _path(event: dict[str, Any]) -> str:
+    """Return the gateway's resource with its parameters filled in.
+
+    Unlike the event's path it has no base path of a custom domain, and what the gateway has decoded is encoded again.
+    """
+    parameters = event.get("pathParameters") or {}
+    return re.sub(r"{(\w+)}", lambda name: quote(parameters[name[1]], safe=""), event["resource"])

@@ -1,0 +1,62 @@
+"""What routes share: 405 responses, the caller and the Idempotency-Key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+
+from imagegen.access import tenant
+from imagegen.api import scope
+from imagegen.errors import MethodNotAllowed
+from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+
+
+def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
+    """Return a router that responds 405 with Allow to every other method of its paths: the gateway sends it `ANY`."""
+    router = APIGatewayRouter()  # type: ignore[no-untyped-call]
+    for path, allowed in routes.items():
+        others = [method for method in METHODS if method not in allowed]
+        router.route(path, method=others, include_in_schema=False)(_method_not_allowed([*allowed, "OPTIONS"]))
+    return router
+
+
+def caller(event: APIGatewayProxyEvent) -> str:
+    """Return the tenant of the API key that the gateway has checked."""
+    return tenant.of_api_key(event.request_context.identity.api_key or "")
+
+
+def fingerprint(event: APIGatewayProxyEvent) -> IdempotencyFingerprint | None:
+    """Return the fingerprint of the request, or None without an Idempotency-Key. Raises IdempotencyKeyInvalid."""
+    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, scope.current().body)
+
+
+def repeatable_caller(event: APIGatewayProxyEvent) -> str:
+    """Return the tenant of a request that is idempotent anyway: its key must only be legal.
+
+    Raises IdempotencyKeyInvalid.
+    """
+    check_key(_idempotency_key(event))
+    return caller(event)
+
+
+def base_path(event: APIGatewayProxyEvent) -> str:
+    """Return what precedes a route without parameters in the URL: the stage, or a custom domain's base path."""
+    return event.request_context.path.rstrip("/").removesuffix(event.path)
+
+
+def _idempotency_key(event: APIGatewayProxyEvent) -> str | None:
+    return event.headers.get("Idempotency-Key")
+
+
+def _method_not_allowed(allowed: Sequence[str]) -> Callable[[], None]:
+    def refuse() -> None:
+        raise MethodNotAllowed(allowed)
+
+    return refuse

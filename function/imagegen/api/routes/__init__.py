@@ -1,0 +1,1 @@
+"""One module per resource. A route parses the request, makes one service call and renders the response."""

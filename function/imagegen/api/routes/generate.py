@@ -1,0 +1,109 @@
+"""POST /generate."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Final
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from imagegen import telemetry
+from imagegen.api import scope
+from imagegen.api.headers import check_accept, preferences
+from imagegen.api.job_response import accepted_response, replay_header
+from imagegen.api.parameters import Async, IdempotencyKey
+from imagegen.api.problem import JSON, responses
+from imagegen.api.router import build_router, caller, fingerprint
+from imagegen.deadline import Deadline
+from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.result import Result
+from imagegen.jobs.view import JobInfo
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+    from imagegen.generation.planner import Plan
+    from imagegen.jobs.service import Submitted
+    from imagegen.settings import Settings
+    from imagegen.wiring import Container
+
+LAMBDA_MAX_SECONDS: Final = 900
+GRACE_S: Final = 0.5
+"""The gateway waits a second longer than GATEWAY_TIMEOUT_SECONDS, so shortly after the deadline the caller still gets a
+response. Past this point the gateway has already answered 504: create no orphan job."""
+ERRORS: Final = (400, 401, 404, 405, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504)
+
+router = build_router({"/generate": ["POST"]})
+
+
+@router.post(
+    "/generate",
+    summary="Generate images now, or accept a job where that takes too long",
+    description="Prefer: respond-async always creates a job. Idempotency-Key makes retries safe.",
+    responses=responses(Result, *ERRORS, accepted=JobInfo),
+)
+def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
+    """Generate now: as a job that is run here if its response must be kept or announced, else directly."""
+    event, container = router.current_event, scope.current().container
+    check_accept(event)
+    tenant, key = caller(event), fingerprint(event)
+    gateway = _gateway_deadline(event, container.settings)
+    plan = container.planner.plan(body)
+    if "respond-async" in preferences(event):
+        submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key)
+        return _render(container, event, submitted, {"Preference-Applied": "respond-async"})
+    deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
+    if key is not None or body.webhook is not None:
+        submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline)
+        return _render(container, event, submitted)
+    try:
+        return _generate(container, plan, tenant, deadline)
+    except GenerationTimeout:
+        if gateway.left() < -GRACE_S:
+            raise
+        telemetry.became_job()
+        return _render(container, event, container.jobs.submit(plan, tenant=tenant))
+
+
+def _generate(container: Container, plan: Plan, tenant: str, deadline: Deadline) -> Response[str]:
+    result = container.images.generate(plan, tenant=tenant, deadline=deadline)
+    telemetry.generated(result)
+    return Response(200, JSON, result.model_dump_json())
+
+
+def _render(
+    container: Container, event: APIGatewayProxyEvent, submitted: Submitted, headers: dict[str, str] | None = None
+) -> Response[str]:
+    """Return a job as POST /generate does: its result, its error, or 202 while there is neither.
+
+    Raises JobFailed, or JobAlreadyFinal if the job was cancelled.
+    """
+    all_headers = replay_header(submitted) | (headers or {})
+    info = container.job_renderer.render(submitted.job)
+    if info.error is not None:
+        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=all_headers)
+    if info.status == "cancelled":
+        raise JobAlreadyFinal("The job was cancelled.", headers=all_headers)
+    if info.result is None:
+        return accepted_response(event, info, all_headers)
+    if not submitted.replayed:
+        telemetry.generated(info.result)
+    return Response(200, JSON, info.result.model_dump_json(), headers=dict(all_headers))
+
+
+def _gateway_deadline(event: APIGatewayProxyEvent, settings: Settings) -> Deadline:
+    waited = _waited(event.request_context.get("requestTimeEpoch"), settings)
+    return Deadline.after(settings.gateway_timeout_seconds - waited)
+
+
+def _waited(request_time_epoch: int | None, settings: Settings) -> float:
+    """Return the seconds since the gateway received the request, including a cold start.
+
+    0 if unknown: sample events have no time, `sam local start-api` sends its own start time, and clocks differ.
+    """
+    if request_time_epoch is None or settings.aws_sam_local:
+        return 0.0
+    waited = time.time() - request_time_epoch / 1000
+    return waited if 0 <= waited <= LAMBDA_MAX_SECONDS else 0.0

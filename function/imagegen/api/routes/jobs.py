@@ -1,0 +1,136 @@
+"""The routes under /jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from imagegen.api import cursor, scope
+from imagegen.api.headers import check_accept, preferences
+from imagegen.api.job_response import accepted_response, job_response, replay_header
+from imagegen.api.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
+from imagegen.api.problem import JSON, responses
+from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
+from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
+from imagegen.generation.request import GenerateRequest
+from imagegen.jobs.view import JobInfo, JobPage
+
+if TYPE_CHECKING:
+    from imagegen.jobs.job import Job
+    from imagegen.jobs.service import JobService, Submitted
+    from imagegen.jobs.view import JobRenderer
+
+MAX_WAIT_S: Final = 25.0
+"""API Gateway waits 29 s; the rest is for a cold start and the response."""
+POLL_S: Final = 0.5
+MAX_PAGE_BYTES: Final = 5_000_000
+"""Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
+COMMON_ERRORS: Final = (401, 405, 429, 500, 503)
+JOB_ERRORS: Final = (404, *COMMON_ERRORS)
+
+router = build_router(
+    {"/jobs": ["GET", "POST"], "/jobs/<job_id>": ["GET", "DELETE"], "/jobs/<job_id>/cancel": ["POST"]}
+)
+
+
+@router.post(
+    "/jobs",
+    summary="Generate images later",
+    description="Prefer: wait=N responds 200 if the job finishes within N seconds. Idempotency-Key makes retries safe.",
+    responses=responses(JobInfo, 400, *JOB_ERRORS, 406, 410, 413, 415, 422, accepted=JobInfo),
+)
+def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
+    """Create a job: 202, or 200 if the caller waits and the job finishes in time."""
+    event, container = router.current_event, scope.current().container
+    check_accept(event)
+    key = fingerprint(event)
+    plan = container.planner.plan(body)
+    submitted = container.jobs.submit(plan, tenant=caller(event), fingerprint=key)
+    job, waited = _wait(container.jobs, submitted, preferences(event).get("wait"))
+    headers = replay_header(submitted) | ({"Preference-Applied": "wait"} if waited else {})
+    info = container.job_renderer.render(job)
+    return job_response(info, headers) if job.final else accepted_response(event, info, headers)
+
+
+@router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
+def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
+    """Return a page of the caller's jobs."""
+    event, container = router.current_event, scope.current().container
+    tenant, query = caller(event), event.query_string_parameters or {}
+    after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
+    limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
+    page = container.jobs.page(tenant, limit=limit, after=after, state=state)
+    listed, last = _that_fit(page.jobs, container.job_renderer), page.last
+    if len(listed) < len(page.jobs):
+        last = listed[-1].id
+    answer = JobPage(jobs=listed, cursor=cursor.encode(tenant, last) if last is not None else None)
+    return Response(200, JSON, answer.model_dump_json())
+
+
+@router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))
+def get_job(job_id: str):  # type: ignore[no-untyped-def]
+    """Return the job with newly signed URLs."""
+    container = scope.current().container
+    return job_response(container.job_renderer.render(container.jobs.get(caller(router.current_event), job_id)))
+
+
+@router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=responses(JobInfo, 400, *JOB_ERRORS, 409))
+def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
+    """Cancel the job and return it."""
+    container = scope.current().container
+    cancelled = container.jobs.cancel(repeatable_caller(router.current_event), job_id)
+    return job_response(container.job_renderer.render(cancelled))
+
+
+@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
+def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
+    """Delete a final job; its images stay."""
+    scope.current().container.jobs.delete(repeatable_caller(router.current_event), job_id)
+    return Response(204, body="")  # the local gateway does not accept None
+
+
+def _wait(jobs: JobService, submitted: Submitted, seconds: str | None) -> tuple[Job, bool]:
+    """Return the job when it is final or the time is up, and whether the caller asked to wait."""
+    job = submitted.job
+    if seconds is None or not seconds.isdecimal():
+        return job, False
+    ends = time.monotonic() + min(float(seconds), MAX_WAIT_S)
+    while not job.final and time.monotonic() + POLL_S < ends:
+        time.sleep(POLL_S)
+        with suppress(StorageUnavailable):  # the job is accepted; after a 503 the caller would submit another
+            job = jobs.get(job.tenant, job.job_id)
+    return job, True
+
+
+def _that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]:
+    """Return the first jobs that fit into one response. Lambda's runtime encodes the body again, as ASCII JSON."""
+    listed: list[JobInfo] = []
+    size = 0
+    for job in jobs:
+        info = renderer.render_listed(job)
+        size += len(json.dumps(info.model_dump_json()))
+        if size > MAX_PAGE_BYTES:
+            break
+        listed.append(info)
+    return listed
+
+
+def _limit_of(text: str | None) -> int:
+    limit = int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 3 else 0
+    if text is None:
+        return 20
+    if not 1 <= limit <= 100:
+        raise InvalidRequest([FieldError("limit", "out_of_range", "must be an integer from 1 to 100")])
+    return limit
+
+
+def _state_of(text: str | None) -> Any:
+    if text is not None and text not in STATES:
+        raise InvalidRequest([FieldError("status", "out_of_range", f"must be one of {', '.join(STATES)}")])
+    return text

@@ -1,0 +1,39 @@
+"""What the routes use while they handle one request: the process's container, and the body parsed once.
+
+A context variable and not Powertools' router context: that belongs to the last app that a router was included in, and
+POST /generate is in two, the generator's and the API's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from imagegen.wiring import Container
+
+
+@dataclass
+class RequestScope:
+    """The scope of one request."""
+
+    container: Container
+    body: Mapping[str, Any] = field(default_factory=dict)
+    """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
+
+
+_CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")
+
+
+def enter(container: Container) -> RequestScope:
+    """Start the scope of a new request in this context, and return it."""
+    scope = RequestScope(container)
+    _CURRENT.set(scope)
+    return scope
+
+
+def current() -> RequestScope:
+    """Return the scope of the current request. Raises LookupError outside of a request."""
+    return _CURRENT.get()

@@ -1,0 +1,52 @@
+"""boto3 clients, and the translation of botocore's errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imagegen.errors import StorageUnavailable
+
+_LOCK: Final = threading.Lock()
+"""Creating sessions and clients is not thread-safe (boto3 guide, "Resources"); using clients is."""
+
+
+def session() -> boto3.Session:
+    """Return a new session."""
+    with _LOCK:
+        return boto3.Session()
+
+
+def client(service: str, config: Config, session: boto3.Session | None = None) -> Any:
+    """Return a new client of `session`, or of the default session."""
+    with _LOCK:
+        return (session or boto3).client(service, config=config)
+
+
+@contextmanager
+def translated(service: str) -> Iterator[None]:
+    """Raise botocore's errors as StorageUnavailable. The private part names the error, not its message."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        reason = code(error) if isinstance(error, ClientError) else ""
+        raise StorageUnavailable(
+            f"{service} does not respond. Try again in a few seconds.",
+            private=f"{service}: {type(error).__name__} {reason}".strip(),
+        ) from error
+
+
+def code(error: ClientError) -> str:
+    """Return the error's code, such as ConditionalCheckFailedException."""
+    return error.response["Error"].get("Code", "")
+
+
+def status(error: ClientError) -> int:
+    """Return the HTTP status of the response."""
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]

@@ -1,0 +1,110 @@
+"""A job as an item of the table, and back. Pure; docs/architecture.md lists the attributes.
+
+Attribute names are part of the stored data: they stay when a field is renamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from imagegen.generation.request import GenerateRequest, Webhook
+from imagegen.generation.result import Outcome
+from imagegen.jobs.job import Job, JobError, Progress
+
+OPEN: Final = "open"
+"""Shard of index by_due with the jobs that are not done. It takes 1,000 writes a second: 250 jobs running at once."""
+DONE: Final = "done"
+"""Shard of index by_due with the jobs that only wait for their expiry. However many, they delay no open job."""
+
+ATTRIBUTES: Final = {"aws_failures": "setbacks", "deadline_requeues": "hand_ons"}
+"""Fields whose attribute has another name."""
+
+
+def key(tenant: str, job_id: str) -> dict[str, str]:
+    """Return the job's primary key."""
+    return {"pk": f"JOB#{tenant}#{job_id}", "sk": "JOB"}
+
+
+def to_item(job: Job) -> dict[str, Any]:
+    """Return strings, integers and booleans, with documents as JSON (DynamoDB has no floats). None is left out."""
+    fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
+    item = {
+        ATTRIBUTES.get(name, name): _ENCODERS.get(name, _as_is)(value)
+        for name, value in fields.items()
+        if value is not None
+    }
+    item["due_shard"] = DONE if job.done else OPEN
+    return key(job.tenant, job.job_id) | item
+
+
+def from_item(item: Mapping[str, Any]) -> Job:
+    """Return the item's job. Attributes that this version does not know are ignored."""
+    attributes = {name: ATTRIBUTES.get(name, name) for name in Job.__dataclass_fields__}
+    fields = {
+        name: _DECODERS.get(name, _as_is)(item[attribute])
+        for name, attribute in attributes.items()
+        if attribute in item
+    }
+    return Job(**({"request": None} | fields))
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _json(document: Any) -> str:
+    # Not escaped to ASCII, which can take three times the bytes: an item is limited to 400 KB.
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def _encode_request(request: GenerateRequest) -> str:
+    return _json(request.model_dump(exclude_unset=True, exclude={"webhook"}))
+
+
+def _decode_request(text: str) -> GenerateRequest | None:
+    """None if a newer version stored fields or values that this one rejects: the job is kept, but cannot run here."""
+    try:
+        return GenerateRequest.model_validate(json.loads(text))
+    except ValidationError:
+        return None
+
+
+def _decode_webhook(text: str) -> Webhook:
+    """Not validated again: it was when the job was submitted, and the URL is checked again at delivery."""
+    return Webhook.model_construct(**json.loads(text))
+
+
+def _decode_progress(text: str) -> Progress:
+    stored = json.loads(text)
+    return Progress(**{name: stored[name] for name in Progress.__dataclass_fields__ if name in stored})
+
+
+_ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "request": _encode_request,
+    "result": lambda result: _json(result.model_dump(mode="json")),
+    "error": lambda error: _json(error.model_dump()),
+    "webhook": lambda webhook: _json(webhook.model_dump()),
+    "metadata": _json,
+    "progress": lambda progress: _json(asdict(progress)),
+    **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
+}
+
+_DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "request": _decode_request,
+    "result": Outcome.model_validate_json,
+    "error": JobError.model_validate_json,
+    "webhook": _decode_webhook,
+    "metadata": json.loads,
+    "progress": _decode_progress,
+    **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),
+    **dict.fromkeys(
+        ("attempt", "aws_failures", "deadline_requeues", "lease_until", "due_at", "expires_at"),
+        int,  # boto3 returns numbers as Decimal
+    ),
+}

@@ -1,0 +1,240 @@
+"""Jobs, bills and idempotency keys in the DynamoDB table. Every write is conditional."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from botocore.exceptions import ClientError
+
+from imagegen.aws.clients import translated
+from imagegen.aws.job_item import DONE, OPEN, from_item, key, to_item
+from imagegen.aws.table import Item, Table, condition_failed, deserialized, retry_conflicts, serialized
+from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired
+from imagegen.jobs import states
+from imagegen.jobs.idempotency import KEPT_S, IdempotencyFingerprint
+from imagegen.jobs.job import FINAL, Job, State
+from imagegen.jobs.ports import Page
+
+_SCANNED: Final = 1000
+"""Jobs examined for one page of a single state. The page may be short then, and its cursor continues after them."""
+_BATCH: Final = 100
+"""Items per BatchGetItem."""
+
+
+class DynamoJobStore(Table):
+    """A jobs.ports.JobStore."""
+
+    def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
+        """Insert the job, or return the key's existing job."""
+        job = replace(job, revision=_token())
+        puts = [self._put(to_item(job), "attribute_not_exists(pk)")]
+        if fingerprint is not None:
+            unused = "attribute_not_exists(pk) OR expires_at <= :now"
+            puts.append(self._put(self._key_item(job, fingerprint), unused, {":now": self._seconds()}))
+        with translated("DynamoDB"):
+            try:
+                self._transact([{"Put": put} for put in puts])
+            except ClientError as error:
+                if not condition_failed(error):
+                    raise
+                return self._existing(job, fingerprint, error)
+        return job
+
+    def get(self, tenant: str, job_id: str) -> Job | None:
+        """Return the job, or None if it does not exist or has expired."""
+        with translated("DynamoDB"):
+            return self._live(self._read(key(tenant, job_id)))
+
+    def change(self, job: Job, transition: Callable[[Job], Job]) -> Job:
+        """Apply the transition to the job as currently stored, write and return the result."""
+        while True:
+            changed = transition(job)
+            if changed == job:
+                return job
+            changed = replace(changed, revision=_token())
+            with translated("DynamoDB"):
+                stored = self._write(job, changed)
+            if stored is None:
+                raise JobNotFound
+            if stored.revision == changed.revision:
+                return changed
+            job = stored
+
+    def remove(self, job: Job) -> None:
+        """Delete a final job."""
+        states_of = {f":{state}": state for state in FINAL}
+        condition = f"attribute_not_exists(pk) OR #state IN ({', '.join(states_of)})"
+        with translated("DynamoDB"):
+            if not self._delete(job.tenant, job.job_id, condition, states_of, {"#state": "state"}):
+                raise JobNotFinal("The job has not finished. Cancel it first.")
+
+    def page(self, tenant: str, *, limit: int, after: str | None, state: State | None) -> Page:
+        """Return up to `limit` of the tenant's jobs that are older than the job `after`."""
+        with translated("DynamoDB"):
+            response = self._client.query(**self._page_query(tenant, limit, after, state))
+            ids = [deserialized(item)["job_id"] for item in response["Items"]]
+            evaluated = response.get("LastEvaluatedKey")
+            last = deserialized(evaluated)["job_id"] if evaluated else None
+            if len(ids) > limit:
+                ids, last = ids[:limit], ids[limit - 1]
+            found = self._read_all(tenant, ids)
+        listed = [job for job in map(found.get, ids) if job is not None and (state is None or job.state == state)]
+        return Page(listed, last)
+
+    def due(self, limit: int) -> list[tuple[str, str]]:
+        """Return (tenant, job id) of jobs whose `due_at` has passed, the oldest first, then of expired ones."""
+        with translated("DynamoDB"):
+            found = self._due(OPEN, limit)
+            if len(found) < limit:
+                found += self._due(DONE, limit - len(found))
+        return found
+
+    def delete_expired(self, tenant: str, job_id: str) -> None:
+        """Delete the job if it has expired."""
+        with translated("DynamoDB"):
+            self._delete(tenant, job_id, "expires_at <= :now", {":now": self._seconds()})
+
+    def _page_query(self, tenant: str, limit: int, after: str | None, state: State | None) -> dict[str, Any]:
+        query: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": "by_tenant",
+            "ScanIndexForward": False,
+            "KeyConditionExpression": "tenant = :tenant",
+            "ExpressionAttributeValues": serialized({":tenant": tenant}),
+            "Limit": limit,
+        }
+        if after is not None:
+            query["ExclusiveStartKey"] = serialized(key(tenant, after) | {"tenant": tenant, "job_id": after})
+        if state is not None:
+            query["FilterExpression"] = "#state = :state"
+            query["ExpressionAttributeNames"] = {"#state": "state"}
+            query["ExpressionAttributeValues"] |= serialized({":state": state})
+            query["Limit"] = _SCANNED
+        return query
+
+    def _due(self, shard: str, limit: int) -> list[tuple[str, str]]:
+        response = self._client.query(
+            TableName=self._name,
+            IndexName="by_due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues=serialized({":shard": shard, ":now": self._clock()}),
+            Limit=limit,
+        )
+        keys = [str(deserialized(item)["pk"]).split("#") for item in response["Items"]]
+        return [(tenant, job_id) for _, tenant, job_id in keys]
+
+    def _write(self, job: Job, changed: Job) -> Job | None:
+        """Write the changed job. Returns what is stored now: the changed job, or the one that another process wrote."""
+        update = self._update(to_item(job), to_item(changed), {":seen": job.revision})
+        try:
+            if changed.state == "succeeded" and not job.final:
+                self._transact([{"Update": update}, {"Put": self._bill(changed)}])
+            else:
+                retry_conflicts(lambda: self._client.update_item(**update))
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            stored = cast(dict[str, Any], error.response).get("Item")
+            return self._live(deserialized(stored) if stored else self._read(key(job.tenant, job.job_id)))
+        return changed
+
+    def _bill(self, job: Job) -> Any:
+        name = {"pk": f"BILL#{job.tenant}#{job.job_id}", "sk": "BILL", "tenant": job.tenant}
+        return self._put(name | states.bill(job), "attribute_not_exists(pk)")
+
+    def _update(self, before: Item, after: Item, values: Item) -> dict[str, Any]:
+        """Return an update of the attributes that differ, conditional on an unchanged revision."""
+        removed = [name for name in before if name not in after]
+        changed = {name: value for name, value in after.items() if before.get(name) != value}
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
+        if removed:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        return {
+            "TableName": self._name,
+            "Key": serialized({"pk": before["pk"], "sk": before["sk"]}),
+            "UpdateExpression": expression,
+            "ConditionExpression": "#revision = :seen",
+            "ExpressionAttributeNames": {f"#{name}": name for name in [*changed, *removed]},
+            "ExpressionAttributeValues": serialized(values | {f":{name}": value for name, value in changed.items()}),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _transact(self, items: list[Any]) -> None:
+        retry_conflicts(lambda: self._client.transact_write_items(TransactItems=items))
+
+    def _delete(
+        self, tenant: str, job_id: str, condition: str, values: Item, names: dict[str, str] | None = None
+    ) -> bool:
+        """Delete the job if the condition holds; return whether it did."""
+        optional: Any = {"ExpressionAttributeNames": names} if names else {}
+        try:
+            self._client.delete_item(
+                TableName=self._name,
+                Key=serialized(key(tenant, job_id)),
+                ConditionExpression=condition,
+                ExpressionAttributeValues=serialized(values),
+                **optional,
+            )
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return False
+        return True
+
+    def _key_item(self, job: Job, fingerprint: IdempotencyFingerprint) -> Item:
+        return {
+            "pk": f"IDEMPOTENCY#{job.tenant}#{fingerprint.key}",
+            "sk": "IDEMPOTENCY",
+            "tenant": job.tenant,
+            "body": fingerprint.body,
+            "job": job.job_id,  # an attribute job_id would put the item into index by_tenant, among the jobs
+            "expires_at": self._seconds() + KEPT_S,
+        }
+
+    def _existing(self, job: Job, fingerprint: IdempotencyFingerprint | None, refusal: ClientError) -> Job:
+        """Return the job that made the insert fail: this one, if its acknowledgement was lost, or the key's."""
+        if fingerprint is not None:
+            wanted = self._key_item(job, fingerprint)
+            item = self._read({"pk": wanted["pk"], "sk": wanted["sk"]})
+            if item is None:
+                raise refusal
+            if item["body"] != fingerprint.body:
+                raise IdempotencyKeyReuse("The Idempotency-Key was used with another body. Use a new key.")
+            return job if item["job"] == job.job_id else self._earlier(job.tenant, item["job"])
+        stored = self._live(self._read(key(job.tenant, job.job_id)))  # this one: the id is random
+        if stored is None:
+            raise refusal
+        return stored
+
+    def _earlier(self, tenant: str, job_id: str) -> Job:
+        earlier = self._live(self._read(key(tenant, job_id)))
+        if earlier is None:
+            raise ResultExpired("The job of this Idempotency-Key was deleted. Use a new key.")
+        return earlier
+
+    def _read(self, name: Mapping[str, str]) -> Item | None:
+        item = self._client.get_item(TableName=self._name, Key=serialized(name), ConsistentRead=True).get("Item")
+        return None if item is None else deserialized(item)
+
+    def _read_all(self, tenant: str, ids: list[str]) -> dict[str, Job]:
+        found: dict[str, Job] = {}
+        for start in range(0, len(ids), _BATCH):
+            keys = [serialized(key(tenant, job_id)) for job_id in ids[start : start + _BATCH]]
+            pending: Any = {self._name: {"Keys": keys}}
+            while pending:
+                response = self._client.batch_get_item(RequestItems=pending)
+                live = [self._live(deserialized(item)) for item in response["Responses"].get(self._name, [])]
+                found |= {job.job_id: job for job in live if job is not None}
+                pending = response.get("UnprocessedKeys")
+        return found
+
+    def _live(self, item: Item | None) -> Job | None:
+        """Return the item's job unless it has expired; DynamoDB may take days to delete expired items."""
+        return None if item is None or item["expires_at"] <= self._seconds() else from_item(item)
+
+
+def _token() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,56 @@
+"""Leases on identical work, in the DynamoDB table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from imagegen.aws.clients import translated
+from imagegen.aws.table import Table, condition_failed, serialized
+
+
+class DynamoLeases(Table):
+    """A generation.ports.Leases."""
+
+    def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        """Take or extend the lease for `seconds` from now. Returns False if another owner holds it."""
+        now = self._clock()
+        until = now + round(seconds * 1000)
+        ends = {"lease_until": until, "expires_at": until // 1000 + 60}
+        item = _key(tenant, name) | {"tenant": tenant, "owner": owner} | ends
+        return self._write(
+            lambda: self._client.put_item(
+                TableName=self._name,
+                Item=serialized(item),
+                ConditionExpression="attribute_not_exists(pk) OR lease_until < :now OR #owner = :owner",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues=serialized({":now": now, ":owner": owner}),
+            )
+        )
+
+    def release(self, tenant: str, name: str, owner: str) -> None:
+        """Release the lease if `owner` holds it."""
+        self._write(
+            lambda: self._client.delete_item(
+                TableName=self._name,
+                Key=serialized(_key(tenant, name)),
+                ConditionExpression="#owner = :owner",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues=serialized({":owner": owner}),
+            )
+        )
+
+    def _write(self, write: Callable[[], object]) -> bool:
+        with translated("DynamoDB"):
+            try:
+                write()
+            except ClientError as error:
+                if not condition_failed(error):
+                    raise
+                return False
+        return True
+
+
+def _key(tenant: str, name: str) -> dict[str, str]:
+    return {"pk": f"LEASE#{tenant}#{name}", "sk": "LEASE"}

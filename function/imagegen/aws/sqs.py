@@ -1,0 +1,84 @@
+"""Job and webhook queues in SQS, each with its dead-letter queue."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from botocore.config import Config
+
+from imagegen.aws.clients import client, translated
+from imagegen.jobs.message import VERSION, JobMessage
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.ports import ReceivedMessage
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+_CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3)
+
+MAX_VISIBILITY_S: Final = 42_900
+"""SQS hides a message for at most 12 hours from its receipt; the delivery attempt has used a part of them."""
+
+
+class _Queue:
+    """A queue and its dead-letter queue, where a message gets the attribute `reason`."""
+
+    def __init__(self, url: str, dead_letters_url: str):
+        self._url = url
+        self._dead_letters_url = dead_letters_url
+
+    @cached_property
+    def _client(self) -> SQSClient:
+        made: SQSClient = client("sqs", _CONFIG)
+        return made
+
+    def _send(self, body: str, delay_s: int = 0) -> None:
+        with translated("SQS"):
+            self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s)
+
+    def _change_visibility(self, receipt: str, seconds: int) -> None:
+        with translated("SQS"):
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+
+    def _dead_letter(self, body: str, reason: str) -> None:
+        with translated("SQS"):
+            self._client.send_message(
+                QueueUrl=self._dead_letters_url,
+                MessageBody=body,
+                MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+            )
+
+
+class SqsJobQueue(_Queue):
+    """A jobs.ports.JobQueue."""
+
+    def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
+        """Send the job's message, visible after `delay_s` seconds (at most 900)."""
+        self._send(JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body(), delay_s)
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Make a received message visible again after `seconds`."""
+        self._change_visibility(receipt, seconds)
+
+    def dead_letter(self, body: str, reason: str) -> None:
+        """Send a message that cannot be parsed to the dead-letter queue."""
+        self._dead_letter(body, reason)
+
+
+class SqsWebhookQueue(_Queue):
+    """A jobs.ports.WebhookQueue and a webhooks.ports.WebhookRetries."""
+
+    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
+        """Send a webhook message."""
+        fields = {"version": VERSION, "tenant": tenant, "job_id": job_id, "url": url}
+        message = WebhookMessage.model_validate(fields | {"event_type": event_type, "final_state": final_state})
+        self._send(message.body())
+
+    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+        """Make the message visible again after `seconds`, capped at MAX_VISIBILITY_S."""
+        self._change_visibility(received.receipt, min(round(seconds), MAX_VISIBILITY_S))
+
+    def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
+        """Copy the message to the dead-letter queue."""
+        self._dead_letter(received.body, reason)

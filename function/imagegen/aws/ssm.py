@@ -1,0 +1,40 @@
+"""Webhook secrets in SSM Parameter Store."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Final
+
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from imagegen.aws.clients import client, code, translated
+
+_CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=4)
+
+CACHE_SECONDS: Final = 60
+"""How long a secret is cached, and so how long a rotation takes to become visible."""
+
+
+class SsmSecretStore:
+    """A webhooks.ports.SecretStore: one SecureString parameter per tenant, `<path>/<tenant>`."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    @cached_property
+    def _provider(self) -> SSMProvider:
+        return SSMProvider(boto3_client=client("ssm", _CONFIG))
+
+    def get(self, tenant: str) -> str | None:
+        """Return the tenant's parameter, or None if there is none. Raises StorageUnavailable."""
+        with translated("SSM"):
+            try:
+                return str(self._provider.get(f"{self._path}/{tenant}", decrypt=True, max_age=CACHE_SECONDS))
+            except GetParameterError as error:
+                cause = error.__context__
+                if isinstance(cause, ClientError) and code(cause) == "ParameterNotFound":
+                    return None
+                raise cause or error from None

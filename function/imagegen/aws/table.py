@@ -1,0 +1,83 @@
+"""The one DynamoDB table: client, serialisation and the meaning of its errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from imagegen.aws.clients import client, code
+from imagegen.jobs.ports import Clock
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+_CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=1, read_timeout=3)
+_CONFLICT_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2)
+"""Pauses before a write that conflicted with a transaction is retried."""
+
+Item = dict[str, Any]
+
+
+class Table:
+    """Base of the adapters that share the table."""
+
+    def __init__(self, name: str, clock: Clock):
+        self._name = name
+        self._clock = clock
+
+    @cached_property
+    def _client(self) -> DynamoDBClient:
+        made: DynamoDBClient = client("dynamodb", _CONFIG)
+        return made
+
+    def _put(self, item: Item, condition: str, values: Item | None = None) -> Any:
+        put = {"TableName": self._name, "Item": serialized(item), "ConditionExpression": condition}
+        return put if values is None else put | {"ExpressionAttributeValues": serialized(values)}
+
+    def _seconds(self) -> int:
+        return self._clock() // 1000
+
+
+def serialized(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in DynamoDB's JSON."""
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in plain.items()}
+
+
+def deserialized(item: Mapping[str, Any]) -> Item:
+    """Return the plain values of DynamoDB's JSON; numbers are Decimal."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in item.items()}
+
+
+def retry_conflicts(write: Callable[[], object]) -> None:
+    """Retry a write that conflicts with a transaction; botocore leaves this to its caller. Raises ClientError."""
+    for pause_s in _CONFLICT_PAUSES_S:
+        try:
+            write()
+        except ClientError as error:
+            if not _is_conflict(error):
+                raise
+        else:
+            return
+        time.sleep(pause_s)
+    write()
+
+
+def condition_failed(error: ClientError) -> bool:
+    """Return whether only a condition of the write itself failed."""
+    if code(error) == "ConditionalCheckFailedException":
+        return True
+    reasons = {each.get("Code", "None") for each in error.response.get("CancellationReasons", [])}
+    return "ConditionalCheckFailed" in reasons and reasons <= {"ConditionalCheckFailed", "None"}
+
+
+def _is_conflict(error: ClientError) -> bool:
+    reasons = {each.get("Code") for each in error.response.get("CancellationReasons", [])}
+    return code(error) == "TransactionConflictException" or "TransactionConflict" in reasons

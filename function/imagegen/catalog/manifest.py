@@ -1,0 +1,140 @@
+"""A model folder's manifest: every file with its size and SHA-256, written by prepare and verified at load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from imagegen.errors import ModelUnavailable
+
+NAME: Final = "manifest.json"
+FORMAT: Final = 1
+"""Version of the manifest and of the folder layout. A higher one comes from a newer tool and is refused."""
+LISTED: Final = {".json", ".txt", ".safetensors", ".xml", ".bin"}
+"""Suffixes of the files that an engine reads."""
+PICKLES: Final = {".bin", ".ckpt", ".msgpack", ".pickle", ".pkl", ".pt", ".pth"}
+"""Suffixes of formats that can run code when loaded. A folder with such a file is refused, even if nothing reads it."""
+PLAIN_TENSORS: Final = {"openvino_model.bin", "openvino_tokenizer.bin"}
+"""OpenVINO's weights: raw bytes, which cannot run code."""
+LARGE_BYTES: Final = 64 * 1024**2
+"""Files of at least this size hold only tensors and take seconds to hash."""
+
+
+def write(folder: Path, prepared_with: Mapping[str, str] | None = None) -> None:
+    """Write the folder's manifest. Raises ModelUnavailable if a file may be a pickle."""
+    _refuse_pickles(folder)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in LISTED and path.name != NAME)
+    document = {
+        "format": FORMAT,
+        "prepared_with": dict(prepared_with or {}),
+        "files": {
+            str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in files
+        },
+    }
+    (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def verify(folder: Path) -> None:
+    """Raise ModelUnavailable unless every listed file has its size and SHA-256; the private part names the file."""
+    large = verify_small(folder)
+    verify_large(folder, large)
+
+
+def begin_verifying(folder: Path) -> Future[None]:
+    """Verify small files now and large ones in a background thread (about 0.5 s per GB).
+
+    Returns a future that completes when every file is verified. Both the call and the future raise ModelUnavailable.
+    """
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verify")
+    verified = executor.submit(verify_large, folder, verify_small(folder))
+    executor.shutdown(wait=False)
+    return verified
+
+
+def verify_small(folder: Path) -> dict[str, Any]:
+    """Verify the manifest, the absence of pickles, all sizes, and the digests of small files; takes milliseconds.
+
+    Returns the entries of the large files, for `verify_large`. Raises ModelUnavailable.
+    """
+    entries = _entries(folder)
+    _refuse_pickles(folder)
+    large = {}
+    for name, expected in entries.items():
+        file = folder / name
+        if not file.is_file():
+            raise ModelUnavailable.because(file, "is missing")
+        if file.stat().st_size != expected["bytes"]:
+            raise ModelUnavailable.because(file, f"does not have the {expected['bytes']} bytes that the manifest lists")
+        if expected["bytes"] >= LARGE_BYTES:
+            large[name] = expected
+        else:
+            _check_digest(file, expected)
+    return large
+
+
+def verify_large(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Verify the digests of the entries that `verify_small` returned. Raises ModelUnavailable."""
+    for name, expected in entries.items():
+        _check_digest(folder / name, expected)
+
+
+def prepared_with(folder: Path) -> dict[str, str]:
+    """Return what the folder was prepared with. Raises ModelUnavailable if the manifest is missing or unreadable."""
+    return dict(_document(folder).get("prepared_with", {}))
+
+
+def digest(folder: Path) -> str:
+    """Return 12 hex digits that identify the folder's content: the revision of a model shipped in the repository."""
+    return _digest(folder / NAME)[:12]
+
+
+def _entries(folder: Path) -> dict[str, Any]:
+    document = _document(folder)
+    if document["format"] != FORMAT:
+        reason = f"has format {document['format']}, written by a newer version; this version reads format {FORMAT}"
+        raise ModelUnavailable.because(folder / NAME, reason)
+    return dict(document["files"])
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    path = folder / NAME
+    try:
+        document = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ModelUnavailable.because(path, "is missing") from None
+    except json.JSONDecodeError:
+        raise ModelUnavailable.because(path, "is not a manifest") from None
+    if not _is_manifest(document):
+        raise ModelUnavailable.because(path, "is not a manifest")
+    return dict(document)
+
+
+def _is_manifest(document: object) -> bool:
+    """A later format only needs to declare itself; its structure is unknown here."""
+    if not isinstance(document, dict) or "format" not in document:
+        return False
+    files = document.get("files")
+    return document["format"] != FORMAT or (
+        isinstance(files, dict)
+        and all(isinstance(each, dict) and each.keys() == {"bytes", "sha256"} for each in files.values())
+    )
+
+
+def _refuse_pickles(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.suffix in PICKLES and path.name not in PLAIN_TENSORS:
+            raise ModelUnavailable.because(path, "may be a pickle, which can run code; only safetensors are loaded")
+
+
+def _check_digest(file: Path, expected: Mapping[str, Any]) -> None:
+    if _digest(file) != expected["sha256"]:
+        raise ModelUnavailable.because(file, "does not have the SHA-256 that the manifest lists")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,77 @@
+"""What this machine's CPU can do: its fastest precision and how many threads run in parallel."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+_CPUINFO: Final = Path("/proc/cpuinfo")
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+_MB_PER_VCPU: Final = 1769
+"""Memory per vCPU (AWS Lambda Developer Guide, "Configure Lambda function memory")."""
+_BFLOAT16: Final = ("amx_bf16", "avx512_bf16")
+_FLOAT16: Final = ("asimdhp",)
+"""Arm's half-precision vector instructions, in Graviton2 and later."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The fastest precision that preserves image quality, and why."""
+
+    name: Literal["float32", "bfloat16", "float16"]
+    reason: str
+
+
+def fastest_precision(max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
+    """Return a 16-bit type only if the CPU has instructions for it: emulated, it is slower than float32.
+
+    `max_isa` is oneDNN's own limit, ONEDNN_MAX_CPU_ISA; an older instruction set there takes precedence.
+    """
+    found = _flags(cpuinfo)
+    for flags, name in ((_BFLOAT16, "bfloat16"), (_FLOAT16, "float16")):
+        for flag in flags:
+            if flag not in found:
+                continue
+            if flag in _BFLOAT16 and not _allows_bfloat16(max_isa):
+                return Precision("float32", f"ONEDNN_MAX_CPU_ISA={max_isa} disables the CPU's {flag}")
+            return Precision(name, f"the CPU has {flag}")  # type: ignore[arg-type]
+    return Precision("float32", f"the CPU has none of {', '.join((*_BFLOAT16, *_FLOAT16))}")
+
+
+def vcpus(memory_mb: int, quota: Path = _QUOTA) -> int:
+    """Return how many threads run in parallel: the least of CPU affinity, cgroup quota and Lambda's share by memory."""
+    return min(processors(), _quota(quota), max(1, round(memory_mb / _MB_PER_VCPU)))
+
+
+def processors() -> int:
+    """Return the number of CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _allows_bfloat16(max_isa: str) -> bool:
+    """Names are those of oneDNN's documentation, "CPU Dispatcher Control"."""
+    name = max_isa.upper()
+    return name in ("", "ALL", "DEFAULT") or "BF16" in name or "FP16" in name or "AMX" in name or "AVX10" in name
+
+
+def _flags(cpuinfo: Path) -> set[str]:
+    """The first CPU's `flags` (x86) or `Features` (Arm); empty if the system has no such file."""
+    if not cpuinfo.exists():
+        return set()
+    for line in cpuinfo.read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return set(value.split())
+    return set()
+
+
+def _quota(path: Path) -> int:
+    """The cgroup's CPU quota, rounded up (cgroup v2, cpu.max: "$MAX $PERIOD" in microseconds)."""
+    unlimited = 2**16
+    if not path.exists():
+        return unlimited
+    allowed, period = path.read_text().split()
+    return unlimited if allowed == "max" else max(1, math.ceil(int(allowed) / int(period)))

@@ -1,0 +1,62 @@
+"""The one engine in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from imagegen.catalog.registry import Model
+from imagegen.errors import ModelUnavailable
+from imagegen.generation.ports import Backend, Engine, Resident
+
+
+class EnginePool:
+    """Holds at most one engine. Another model or backend replaces it. Thread-safe."""
+
+    def __init__(self, load: Callable[[Model, Backend], Engine], memory_mb: int):
+        self._load = load
+        self._memory_mb = memory_mb
+        self._lock = threading.Lock()
+        self._loaded: tuple[Model, Backend, Engine] | None = None
+        self._unreported_load_s = 0.0
+
+    def preload(self, model: Model, backend: Backend) -> None:
+        """Load the model; the next call of `resident` gets its `load_s`. Raises ModelUnavailable."""
+        with self._lock:
+            self._ensure(model, backend)
+
+    def holds(self, model: Model, backend: Backend) -> bool:
+        """Return whether the model is loaded on this backend, or is being loaded."""
+        loaded = self._loaded
+        return loaded is not None and loaded[:2] == (model, backend)
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
+        """Return the model's engine, loaded once even under concurrent calls.
+
+        The first caller after a load gets its `load_s`. Raises ModelUnavailable; the next call retries the load.
+        """
+        with self._lock:
+            engine = self._ensure(model, backend)
+            load_s, self._unreported_load_s = self._unreported_load_s, 0.0
+            return Resident(engine, load_s)
+
+    def _ensure(self, model: Model, backend: Backend) -> Engine:
+        if self._loaded is not None and self.holds(model, backend):
+            return self._loaded[2]
+        self._require_memory(model, backend)
+        if self._loaded is not None:
+            self._loaded[2].close()
+            self._loaded = None
+        started = time.perf_counter()
+        engine = self._load(model, backend)
+        self._unreported_load_s = time.perf_counter() - started
+        self._loaded = (model, backend, engine)
+        return engine
+
+    def _require_memory(self, model: Model, backend: Backend) -> None:
+        """Raise ModelUnavailable with both numbers; Lambda would kill the function without a message."""
+        need = model.memory_mb.of(backend.precision)
+        if backend.device == "cpu" and need > self._memory_mb:
+            detail = f"{model.id} needs {need:,} MB in {backend.precision}; this function has {self._memory_mb:,} MB."
+            raise ModelUnavailable(detail, private=detail)

@@ -1,0 +1,1 @@
+"""One generation: request, plan, cache look-up, image files and result."""

@@ -1,0 +1,122 @@
+"""What a generation needs from engines, the image store and the lease table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from imagegen.catalog.registry import SCHEDULERS, Model
+from imagegen.generation.spec import GenerationSpec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+OnStep = Callable[[int, int], None]
+"""Called after each denoising step with (steps done, steps in total). Raising from it stops the generation."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Engine, device and precision, with the reason for the choice. Engine and precision are in the cache key."""
+
+    engine: Literal["openvino", "torch"]
+    device: Literal["cpu", "cuda"]
+    precision: Literal["float32", "bfloat16", "float16"]
+    reason: str
+    threads: int = 1
+
+    def supports(self, scheduler: str) -> bool:
+        """Return whether the engine implements the scheduler id."""
+        return getattr(SCHEDULERS[scheduler], self.engine) is not None
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Images of the requested size in the order of their seeds, and the seconds of each phase.
+
+    `compile_s` is the time to compile for a size that is new to this environment; the receipt counts it as loading.
+    """
+
+    images: list[Image]
+    text_encode_s: float
+    denoise_s: float
+    decode_s: float
+    compile_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    shared_by: int = 1
+    """Generations in the same batch. Each is billed its share of the time."""
+
+
+class Engine(Protocol):
+    """A model in memory. A generation never changes what the next one sees."""
+
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        """Generate the images of `spec`. Raises ModelUnavailable and what `on_step` raises."""
+
+    def close(self) -> None:
+        """Wait for background work to end. The engine is not used afterwards."""
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A loaded engine; `load_s` is 0 if it was loaded before."""
+
+    engine: Engine
+    load_s: float
+
+
+class Engines(Protocol):
+    """Provides engines."""
+
+    def holds(self, model: Model, backend: Backend) -> bool:
+        """Return whether the model is loaded on this backend, or is being loaded."""
+
+    def resident(self, model: Model, backend: Backend) -> Resident:
+        """Return the model's engine, loaded at most once. Raises ModelUnavailable."""
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An object in the image store, with the generation's warnings, so that a cached response repeats them.
+
+    The store may delete it from `kept_until` (UTC) on.
+    """
+
+    key: str
+    bytes: int
+    sha256: str
+    kept_until: datetime
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SignedUrl:
+    """A presigned URL and when it expires (UTC)."""
+
+    url: str
+    expires_at: datetime
+
+
+class ImageStore(Protocol):
+    """Content-addressed images. Every call raises StorageUnavailable if the store does not respond."""
+
+    def find(self, key: str) -> StoredImage | None:
+        """Return the object, or None if it is missing or may be deleted before a URL signed now expires."""
+
+    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
+        """Store an object. Without `overwrite` an existing object stays and is returned."""
+
+    def sign(self, key: str, until: datetime) -> SignedUrl:
+        """Return a presigned URL that expires at `until` or earlier."""
+
+
+class Leases(Protocol):
+    """Named leases: at most one owner at a time. Every call raises StorageUnavailable."""
+
+    def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        """Take or extend the lease for `seconds` from now. Returns False if another owner holds it."""
+
+    def release(self, tenant: str, name: str, owner: str) -> None:
+        """Release the lease if `owner` holds it."""

@@ -1,0 +1,205 @@
+"""Request bodies: their fields, bounds and error codes. Pure.
+
+`GenerateRequest` has the bounds that hold for every model; planner.py fills in defaults and checks the model's limits.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Self, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from imagegen.errors import FieldError, InvalidRequest
+from imagegen.public_url import MAX_URL, NotAllowed, check
+
+MAX_PROMPT: Final = 2000
+"""Characters, after trimming."""
+MAX_SEED: Final = 2**32 - 1
+
+_DICTIONARY: Final = re.compile(r"a valid dictionary( or instance of \w+)?")
+"""How pydantic's messages name a JSON object."""
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
+
+# Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
+_ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _legal(text: str) -> str:
+    """Reject characters that hide or reorder text, and surrogates, which UTF-8 cannot encode."""
+    illegal = _ILLEGAL.search(text)
+    if illegal:
+        raise PydanticCustomError(
+            "invalid_text",
+            "contains the character U+{code_point}; control characters other than line breaks and tabs, "
+            "bidirectional controls and lone surrogates are not allowed",
+            {"code_point": f"{ord(illegal[0]):04X}"},
+        )
+    return text
+
+
+def _trimmed(text: str) -> str:
+    """Trim white space and Unicode format characters (Cf), then check the length."""
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while end > start and _is_blank(text[end - 1]):
+        end -= 1
+    if end - start > MAX_PROMPT:
+        raise PydanticCustomError("prompt_too_long", f"must have at most {MAX_PROMPT} characters")
+    return text[start:end]
+
+
+def _true(value: bool) -> bool:
+    if not value:
+        raise PydanticCustomError("out_of_range", "must be true")
+    return value
+
+
+def _allowed_url(url: str) -> str:
+    try:
+        return check(url)
+    except NotAllowed as error:
+        raise PydanticCustomError("url_not_allowed", "{reason}", {"reason": str(error)}) from None
+
+
+def _is_blank(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) == "Cf"
+
+
+def _not_empty(text: str) -> str:
+    if not text:
+        raise PydanticCustomError("prompt_empty", "must not be empty or blank")
+    return text
+
+
+def _absent(description: str) -> Any:
+    """An optional field. None means absent; JSON null is rejected, so the schema does not allow it."""
+
+    def without_null(schema: dict[str, Any]) -> None:
+        del schema["default"]
+        schema.update(schema.pop("anyOf")[0])
+
+    return Field(None, description=description, json_schema_extra=without_null)
+
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
+Text = Annotated[str, AfterValidator(_legal)]
+Prompt = Annotated[Text, AfterValidator(_trimmed)]
+MetadataText = Annotated[Text, Field(max_length=512)]
+
+
+class _Request(BaseModel):
+    """Strict about types, field names and null."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise PydanticCustomError("wrong_type", "must not be null; leave the field out to get its default")
+        return value
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Return the validated JSON object. Raises InvalidRequest with one entry per invalid field."""
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            raise invalid_request(cast(Sequence[Mapping[str, Any]], error.errors(include_input=False))) from None
+
+
+class WarmUpRequest(_Request):
+    """The event of the warm-up schedule."""
+
+    warmup: Annotated[bool, AfterValidator(_true)]
+    model: Text | None = _absent("id of the model to load; default: the deployment's first")
+
+
+class Webhook(_Request):
+    """Where to send a job's final state."""
+
+    url: Annotated[str, AfterValidator(_allowed_url)] = Field(
+        description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; redirects are not followed",
+        examples=["https://example.com/hooks/images"],
+    )
+    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3)] = Field(
+        default=["job.succeeded", "job.failed", "job.cancelled"],
+        description="final states to send; default: all of them",
+    )
+
+
+class GenerateRequest(_Request):
+    """The body of POST /generate and POST /jobs. Parameter names are those of diffusers."""
+
+    prompt: Annotated[Prompt, AfterValidator(_not_empty)] = Field(
+        description=f"what the image shows, 1 to {MAX_PROMPT} characters",
+        examples=["a small red circle on a white background"],
+    )
+    negative_prompt: Prompt = Field("", description="what the image must not show")
+    model: Text | None = _absent("id from GET /models; default: the deployment's first")
+    width: Size | None = _absent("pixels, a multiple of 8 within the model's limits; default: the model's")
+    height: Size | None = _absent("pixels, a multiple of 8 within the model's limits; default: the model's")
+    num_inference_steps: Annotated[int, Field(ge=1, le=150)] | None = _absent(
+        "denoising steps within the model's limits; default: the model's"
+    )
+    guidance_scale: Annotated[float, Field(ge=0, le=30)] | None = _absent(
+        "classifier-free guidance, off at 1 and below; default: the model's"
+    )
+    num_images_per_prompt: Annotated[int, Field(ge=1, le=8)] = Field(1, description="image i uses seed + i")
+    seed: Seed | None = _absent("the same request with the same seed gives the same bytes; default: random")
+    scheduler: Text | None = _absent("id from the model's list; default: the model's")
+    output_format: OutputFormat = "png"
+    cache: Literal["use", "refresh", "off"] = Field(
+        "use", description="only a request with a seed can be answered from the cache"
+    )
+    metadata: dict[MetadataText, MetadataText] = Field(
+        default_factory=dict, max_length=16, description="returned unchanged"
+    )
+    webhook: Webhook | None = _absent("receives the job's final state; POST /generate then creates a job, too")
+
+
+_CODES: Final = {
+    "missing": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "string_unicode": "invalid_text",
+    "greater_than_equal": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "literal_error": "out_of_range",
+    "too_long": "out_of_range",
+    "too_short": "out_of_range",
+    "string_too_long": "out_of_range",
+    "finite_number": "out_of_range",
+    "out_of_range": "out_of_range",
+    "multiple_of": "size_invalid",
+    "prompt_empty": "prompt_empty",
+    "prompt_too_long": "prompt_too_long",
+    "invalid_text": "invalid_text",
+    "url_not_allowed": "url_not_allowed",
+}
+"""The contract's code for each pydantic error type; every other type means that the JSON type is wrong."""
+
+
+def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
+    """Return pydantic's errors as one InvalidRequest. The messages contain bounds and types, never values."""
+    listed = [_field_error(error) for error in errors[: InvalidRequest.most]]
+    return InvalidRequest(listed, found=len(errors))
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    path = [str(part) for part in error["loc"]]
+    if path[-1:] == ["[key]"]:
+        path.pop()
+    code = _CODES.get(error["type"], "wrong_type")
+    if path and path[-1] in ("width", "height") and code == "out_of_range":
+        code = "size_invalid"
+    if code == "unknown_field":
+        return FieldError(".".join(path)[:64], code, "is not a field of this request")
+    return FieldError(".".join(path)[:64], code, _DICTIONARY.sub("an object", str(error["msg"])))

@@ -1,0 +1,115 @@
+"""What a generation returns: images, timings and cost. Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ResponseModel(BaseModel):
+    """Base of everything that the API returns: immutable."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ImageResult(ResponseModel):
+    """One stored image; `url` is presigned and expires at `expires_at`."""
+
+    url: str
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    bytes: int
+    sha256: str = Field(description="of the file, in hex")
+    expires_at: datetime
+
+
+class Timings(ResponseModel):
+    """Milliseconds per phase. For a cached result all but total are 0.
+
+    `load_ms` includes loading the model and compiling it for a size that is new to the environment.
+    """
+
+    queue_ms: int = 0
+    load_ms: int = 0
+    text_encode_ms: int = 0
+    denoise_ms: int = 0
+    decode_ms: int = 0
+    store_ms: int = 0
+    total_ms: int = 0
+
+
+class Cost(ResponseModel):
+    """Lambda compute cost of the request. Requests, storage and data transfer are billed in addition."""
+
+    billed_ms: int
+    memory_mb: int
+    usd: float
+
+    @classmethod
+    def of(cls, seconds: float, memory_mb: int, usd_per_gb_second: float) -> Cost:
+        """Return memory x duration x price; Lambda rounds the duration up to 1 ms (AWS Lambda pricing)."""
+        billed_ms = math.ceil(seconds * 1000)
+        return cls(
+            billed_ms=billed_ms,
+            memory_mb=memory_mb,
+            usd=round(billed_ms / 1000 * memory_mb / 1024 * usd_per_gb_second, 8),
+        )
+
+
+class Result(ResponseModel):
+    """The response of POST /generate."""
+
+    id: str
+    status: Literal["succeeded"] = "succeeded"
+    model: str
+    image_url: str = Field(description="the first image's url")
+    images: list[ImageResult]
+    cached: bool
+    cold_start: bool = Field(description="whether this request waited for the model to load")
+    timings: Timings
+    cost: Cost
+    warnings: list[str]
+    metadata: dict[str, str]
+
+
+class KeptImage(ResponseModel):
+    """One stored image by its key. A URL can be signed until `kept_until`, when the store may delete it."""
+
+    key: str
+    seed: int
+    width: int
+    height: int
+    content_type: str
+    bytes: int
+    sha256: str
+    kept_until: datetime
+
+
+class Outcome(ResponseModel):
+    """A Result before its URLs are signed; this is what a job stores."""
+
+    model: str
+    images: list[KeptImage]
+    cached: bool
+    cold_start: bool
+    timings: Timings
+    cost: Cost
+    warnings: list[str]
+
+
+class WarmUp(ResponseModel):
+    """The response to a warm-up ping."""
+
+    status: Literal["warm"] = "warm"
+    model: str
+    engine: str
+    device: str
+    precision: str
+    reason: str = Field(description="why this device and precision")
+    cold_start: bool
+    load_ms: int

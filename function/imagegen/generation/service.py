@@ -1,0 +1,254 @@
+"""Runs a plan: cache look-up, generation within the deadline, storage. Every entrypoint generates through this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ulid import ULID
+
+from imagegen.deadline import Deadline
+from imagegen.errors import GenerationTimeout
+from imagegen.generation.image_file import CONTENT_TYPES, encode
+from imagegen.generation.planner import Plan
+from imagegen.generation.ports import Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.presign import presign
+from imagegen.generation.result import Cost, KeptImage, Outcome, Result, Timings, WarmUp
+from imagegen.generation.single_flight import SingleFlight
+from imagegen.generation.spec import GenerationSpec
+from imagegen.generation.speed_estimate import FINISHING_SECONDS, STORING_SECONDS, Measured, SpeedEstimate
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """Lambda's price for this function's memory size."""
+
+    memory_mb: int
+    usd_per_gb_second: float
+
+    def cost(self, seconds: float) -> Cost:
+        """Return the cost of `seconds` of compute."""
+        return Cost.of(seconds, self.memory_mb, self.usd_per_gb_second)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Stored images and how they were produced."""
+
+    stored: list[StoredImage]
+    timings: Timings
+    cold_start: bool = False
+    cached: bool = False
+    shared_by: int = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A plan with the keys of its images, its deadline and its progress callback."""
+
+    plan: Plan
+    keys: list[str]
+    deadline: Deadline
+    on_step: OnStep
+
+    @property
+    def spec(self) -> GenerationSpec:
+        """The plan's specification."""
+        return self.plan.spec
+
+
+def _ignore_step(_step: int, _of: int) -> None:
+    """The OnStep of a generation without progress reports."""
+
+
+class ImageService:
+    """Generates images and stores them. One per process; thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        engines: Engines,
+        store: ImageStore,
+        single_flight: SingleFlight,
+        pricing: Pricing,
+        embed_prompt: bool,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self._engines = engines
+        self._store = store
+        self._single_flight = single_flight
+        self._pricing = pricing
+        self._embed_prompt = embed_prompt
+        self._clock = clock
+        self._estimate = SpeedEstimate()
+
+    def generate(self, plan: Plan, *, tenant: str, deadline: Deadline) -> Result:
+        """Return the stored result of an identical request, or generate and store one.
+
+        Raises what `produce` raises.
+        """
+        outcome = self.produce(plan, tenant=tenant, deadline=deadline)
+        now = datetime.now(UTC)
+        return presign(outcome, self._store, request_id=str(ULID()), metadata=plan.request.metadata, now=now)
+
+    def produce(self, plan: Plan, *, tenant: str, deadline: Deadline, on_step: OnStep = _ignore_step) -> Outcome:
+        """Return images in the store. While another request generates the same ones, `on_step` gets (0, steps).
+
+        Raises GenerationTimeout, ModelUnavailable, StorageUnavailable, or what `on_step` raises. Either nothing is
+        stored then, or images that a repeated request will find.
+        """
+        started = self._clock()
+        cache_key = plan.spec.cache_key(
+            engine=plan.backend.engine, precision=plan.backend.precision, embed_prompt=self._embed_prompt
+        )
+        task = Task(plan, _keys(tenant, cache_key, plan.spec), deadline, on_step)
+        if plan.request.cache == "use":
+            images = self._look_up(task.keys) or self._generate_once(task, tenant, cache_key)
+        else:
+            images = self._generate(task, overwrite=plan.request.cache == "refresh")
+        elapsed = self._clock() - started
+        return Outcome(
+            model=plan.model.id,
+            images=[_kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
+            cached=images.cached,
+            cold_start=images.cold_start,
+            timings=images.timings.model_copy(update={"total_ms": _ms(elapsed)}),
+            cost=self._pricing.cost(elapsed / images.shared_by),
+            warnings=_warnings(plan, images.stored),
+        )
+
+    def warm(self, plan: Plan) -> WarmUp:
+        """Load the plan's model and run its steps, so that the next request of that size is warm.
+
+        Raises ModelUnavailable.
+        """
+        backend = plan.backend
+        resident = self._engines.resident(plan.model, backend)
+        load_s = resident.load_s
+        if load_s > 0:
+            started = self._clock()
+            resident.engine.generate(plan.spec, _ignore_step)
+            load_s += self._clock() - started
+        return WarmUp(
+            model=plan.model.id,
+            engine=backend.engine,
+            device=backend.device,
+            precision=backend.precision,
+            reason=backend.reason,
+            cold_start=resident.load_s > 0,
+            load_ms=_ms(load_s),
+        )
+
+    def _look_up(self, keys: list[str]) -> Images | None:
+        stored = []
+        for key in keys:
+            found = self._store.find(key)
+            if found is None:
+                return None
+            stored.append(found)
+        return Images(stored, Timings(), cached=True)
+
+    def _generate_once(self, task: Task, tenant: str, cache_key: str) -> Images:
+        """Generate, or wait for the request that generates the same images now."""
+
+        def find() -> Images | None:
+            task.on_step(0, task.spec.total_steps)
+            task.deadline.require(FINISHING_SECONDS)
+            return self._look_up(task.keys)
+
+        return self._single_flight.run(tenant, cache_key, lambda: self._generate(task, overwrite=False), find)
+
+    def _generate(self, task: Task, *, overwrite: bool) -> Images:
+        self._require_time(task)
+        resident = self._engines.resident(task.plan.model, task.plan.backend)
+        generated = self._generate_in_time(task, resident.engine)
+        if resident.load_s > 0:
+            self._estimate.record_load(task.spec.model_id, resident.load_s + generated.compile_s)
+        started = self._clock()
+        stored = self._store_all(task, generated, overwrite=overwrite)
+        self._record_speed(task.spec, generated)
+        timings = _timings(resident, generated, store_s=self._clock() - started)
+        return Images(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
+
+    def _require_time(self, task: Task) -> None:
+        """Raise GenerationTimeout if loading, where needed, and all steps cannot fit."""
+        spec, measured, plan = task.spec, self._estimate.of(task.spec), task.plan
+        load_s = 0.0 if self._engines.holds(plan.model, plan.backend) else self._estimate.load_s(plan.model.id)
+        image_s = spec.num_inference_steps * measured.step_s + measured.finish_s
+        try:
+            task.deadline.require(load_s + spec.num_images_per_prompt * image_s)
+        except GenerationTimeout:
+            self._estimate.halve(spec)
+            raise
+
+    def _generate_in_time(self, task: Task, engine: Engine) -> Generated:
+        """Generate, and stop between two steps if the rest will not fit. Raises GenerationTimeout."""
+        self._require_time(task)  # loading may have taken long
+        finish_s = task.spec.num_images_per_prompt * self._estimate.of(task.spec).finish_s
+        last = self._clock()
+
+        def on_step(step: int, of: int) -> None:
+            nonlocal last
+            now = self._clock()
+            step_s, last = now - last, now
+            task.on_step(step, of)
+            task.deadline.require(finish_s + (step_s if step < of else 0))
+
+        return engine.generate(task.spec, on_step)
+
+    def _store_all(self, task: Task, generated: Generated, *, overwrite: bool) -> list[StoredImage]:
+        return [
+            self._store.put(
+                key,
+                encode(image, task.spec, index, embed_prompt=self._embed_prompt),
+                CONTENT_TYPES[task.spec.output_format],
+                warnings=generated.warnings,
+                overwrite=overwrite,
+            )
+            for index, (key, image) in enumerate(zip(task.keys, generated.images, strict=True))
+        ]
+
+    def _record_speed(self, spec: GenerationSpec, generated: Generated) -> None:
+        finish_s = generated.decode_s / spec.num_images_per_prompt + STORING_SECONDS
+        self._estimate.record(spec, Measured(generated.denoise_s / spec.total_steps, finish_s))
+
+
+def _keys(tenant: str, cache_key: str, spec: GenerationSpec) -> list[str]:
+    count, extension = spec.num_images_per_prompt, spec.output_format
+    return [f"images/{tenant}/{cache_key}/{index}.{extension}" for index in range(count)]
+
+
+def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:
+    return Timings(
+        load_ms=_ms(resident.load_s + generated.compile_s),
+        text_encode_ms=_ms(generated.text_encode_s),
+        denoise_ms=_ms(generated.denoise_s),
+        decode_ms=_ms(generated.decode_s),
+        store_ms=_ms(store_s),
+    )
+
+
+def _kept(stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
+    return KeptImage(
+        key=stored.key,
+        seed=spec.seed_of(index),
+        width=spec.width,
+        height=spec.height,
+        content_type=CONTENT_TYPES[spec.output_format],
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        kept_until=stored.kept_until,
+    )
+
+
+def _warnings(plan: Plan, stored: list[StoredImage]) -> list[str]:
+    warnings = sorted({warning for each in stored for warning in each.warnings})
+    if plan.request.negative_prompt and not plan.spec.negative_prompt:
+        warnings.append("negative_prompt_ignored: it needs a guidance_scale above 1 and a model that reads it")
+    return warnings
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

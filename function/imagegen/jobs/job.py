@@ -1,0 +1,106 @@
+"""A job's data. Pure; states.py has its transitions, aws/job_item.py its encoding in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, Self
+
+from imagegen.errors import ServiceError
+from imagegen.generation.request import GenerateRequest, Webhook
+from imagegen.generation.result import Outcome, ResponseModel
+from imagegen.jobs.timing import Phase
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FINAL: Final[frozenset[State]] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class JobError(ResponseModel):
+    """Why a job failed; the fields are those of a problem document."""
+
+    code: str
+    status: int
+    detail: str
+
+    @classmethod
+    def of(cls, error: ServiceError) -> Self:
+        """Return the part of `error` that a job stores."""
+        return cls(code=error.public_code, status=error.status, detail=error.detail)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Denoising steps done, over all images; `eta_ms` is None until a step has been measured."""
+
+    step: int
+    of: int
+    eta_ms: int | None = None
+
+    @property
+    def percent(self) -> int:
+        """Steps done, in per cent, rounded down."""
+        return 100 * self.step // self.of
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as stored. Times are epoch milliseconds, except the three that callers see."""
+
+    tenant: str
+    job_id: str
+    request: GenerateRequest | None
+    """With its seed. None if a newer version stored a request that this version cannot read."""
+    created_at: datetime
+    expires_at: int
+    """Epoch seconds. An expired job counts as deleted, even while it is still in the table."""
+    due_at: int
+    """When the sweeper must look at the job: by then it should have been claimed, renewed, notified or deleted."""
+    state: State = "queued"
+    sent: bool = False
+    """Whether its message is in the queue. Never true for a job that POST /generate runs directly."""
+    attempt: int = 0
+    """Runs started, without those that an AWS failure or their deadline ended."""
+    aws_failures: int = 0
+    """Runs that an AWS failure ended."""
+    deadline_requeues: int = 0
+    """Runs that their deadline ended."""
+    owner: str | None = None
+    """Token of the run that holds the lease, or that finished the job."""
+    lease_until: int | None = None
+    phase: Phase | None = None
+    progress: Progress | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: Outcome | None = None
+    error: JobError | None = None
+    webhook: Webhook | None = None
+    notified: bool = False
+    """Whether the message about its final state is in the webhook queue."""
+    revision: str = ""
+    """Changes with every write: the condition of the next write, and how a write recognises its own effect."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def final(self) -> bool:
+        """Whether the job has succeeded, failed or been cancelled."""
+        return self.state in FINAL
+
+    @property
+    def webhook_due(self) -> bool:
+        """Whether its final state must still be sent to its webhook."""
+        return self.final and not self.notified and self._wants_webhook
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do except delete it."""
+        return self.final and not self.webhook_due
+
+    @property
+    def event_type(self) -> str:
+        """The webhook event of its state, such as `job.succeeded`."""
+        return f"job.{self.state}"
+
+    @property
+    def _wants_webhook(self) -> bool:
+        return self.webhook is not None and self.event_type in self.webhook.events

@@ -1,0 +1,44 @@
+"""Queue messages: they name a job and never contain what it generates. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+VERSION: Final = 1
+
+
+class Unreadable(Exception):
+    """Not a message of this service, or of an unknown version. `reason` quotes nothing of it."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class QueueMessage(BaseModel):
+    """Base of all messages. Fields that a newer version added are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+    version: Annotated[int, Field(ge=VERSION, le=VERSION)]  # a Literal would accept true as 1
+    tenant: Annotated[str, Field(pattern="^[0-9a-z]{1,64}$")]
+    job_id: Annotated[str, Field(pattern="^[0-9A-Z]{26}$")]
+
+    def body(self) -> str:
+        """Return the message's JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Return the parsed body. Raises Unreadable with the reason unknown_version or malformed_message."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            unknown = any(each["loc"] == ("version",) for each in error.errors())
+            raise Unreadable("unknown_version" if unknown else "malformed_message") from None
+
+
+class JobMessage(QueueMessage):
+    """A job that waits for a worker."""

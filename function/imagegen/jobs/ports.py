@@ -1,0 +1,75 @@
+"""What jobs need from the table and the queues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagegen.jobs.idempotency import IdempotencyFingerprint
+from imagegen.jobs.job import Job, State
+
+Clock = Callable[[], int]
+"""Returns epoch milliseconds."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Jobs, newest first; `last` is the job id at which the next page starts, None on the last page."""
+
+    jobs: list[Job]
+    last: str | None
+
+
+class JobStore(Protocol):
+    """Jobs with their bills and idempotency keys. Every call raises StorageUnavailable if the table does not respond.
+
+    The write may have happened all the same. Retrying is safe: every call recognises its own effect.
+    """
+
+    def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
+        """Insert the job, or return the key's existing job.
+
+        Raises IdempotencyKeyReuse if the key came with another body, ResultExpired if its job is deleted.
+        """
+
+    def get(self, tenant: str, job_id: str) -> Job | None:
+        """Return the job, or None if it does not exist or has expired."""
+
+    def change(self, job: Job, transition: Callable[[Job], Job]) -> Job:
+        """Apply the transition to the job as currently stored, write and return the result.
+
+        A job that succeeds gets its bill in the same transaction. Raises JobNotFound and what the transition raises.
+        """
+
+    def remove(self, job: Job) -> None:
+        """Delete a final job. Raises JobNotFinal."""
+
+    def page(self, tenant: str, *, limit: int, after: str | None, state: State | None) -> Page:
+        """Return up to `limit` of the tenant's jobs that are older than the job `after`."""
+
+    def due(self, limit: int) -> list[tuple[str, str]]:
+        """Return (tenant, job id) of jobs whose `due_at` has passed, the oldest first, then of expired ones."""
+
+    def delete_expired(self, tenant: str, job_id: str) -> None:
+        """Delete the job if it has expired."""
+
+
+class JobQueue(Protocol):
+    """The queue between callers and workers. Every call may raise StorageUnavailable although the message was sent."""
+
+    def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
+        """Send the job's message, visible after `delay_s` seconds."""
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Make a received message visible again after `seconds`."""
+
+    def dead_letter(self, body: str, reason: str) -> None:
+        """Send a message that cannot be parsed to the dead-letter queue."""
+
+
+class WebhookQueue(Protocol):
+    """The queue of webhooks to deliver."""
+
+    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
+        """Send a webhook message. May raise StorageUnavailable although it was sent; copies share a webhook-id."""

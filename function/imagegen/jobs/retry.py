@@ -1,0 +1,33 @@
+"""Retries store calls beyond botocore's retry quota."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from imagegen.errors import StorageUnavailable
+
+T = TypeVar("T")
+
+PAUSES_S: Final = (0.1, 0.2, 0.4)
+GIVE_UP_S: Final = 2.0
+"""No retry later than this: such a call has already waited for AWS's response and its own retries."""
+
+
+def retry(call: Callable[[], T]) -> T:
+    """Return what the idempotent `call` returns; retry it if AWS fails fast.
+
+    botocore retries, too, but all calls of a client share one retry quota (`botocore.retries.quota`). A lasting failure
+    uses it up, and then the first lost response fails a call. A run that cannot record how it ended costs its job an
+    attempt (docs/decisions/jobs.md). Raises StorageUnavailable.
+    """
+    end = time.monotonic() + GIVE_UP_S
+    for pause_s in PAUSES_S:
+        try:
+            return call()
+        except StorageUnavailable:
+            if time.monotonic() + pause_s > end:
+                raise
+        time.sleep(pause_s)
+    return call()

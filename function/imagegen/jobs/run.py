@@ -1,0 +1,98 @@
+"""One run of a job: its lease, its progress, and how it learns that the job is no longer its own."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+
+from imagegen.errors import JobNotFound, StorageUnavailable
+from imagegen.heartbeat import heartbeat
+from imagegen.jobs import states
+from imagegen.jobs.job import Job, Progress
+from imagegen.jobs.ports import Clock, JobStore
+from imagegen.jobs.retry import retry
+from imagegen.jobs.states import Cause, LeaseLost, Refused
+from imagegen.jobs.timing import JobTiming, Phase
+
+
+class Run:
+    """A claimed job. A background thread renews its lease, and so does every step that writes progress."""
+
+    def __init__(self, job: Job, owner: str, store: JobStore, timing: JobTiming, clock: Clock):
+        self.owner = owner
+        self._job = job
+        self._store = store
+        self._timing = timing
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lost = False
+        self._phase: Phase = "load"
+        self._phase_began = self._written = clock()
+        self._first_step: int | None = None
+        self._progress: Progress | None = None
+
+    @classmethod
+    def claim(cls, job: Job, store: JobStore, timing: JobTiming, clock: Clock) -> Run:
+        """Return a run that holds the job's lease. Raises Held, JobAlreadyFinal, JobNotFound or StorageUnavailable."""
+        owner = secrets.token_hex(8)
+        claimed = retry(lambda: store.change(job, lambda stored: states.claimed(stored, owner, clock(), timing)))
+        return cls(claimed, owner, store, timing, clock)
+
+    @property
+    def job(self) -> Job:
+        """The job as this run last wrote it."""
+        return self._job
+
+    def renewing(self) -> AbstractContextManager[None]:
+        """Renew the lease in the background until the block ends."""
+        return heartbeat(self._renew, self._timing.renew_s)
+
+    def on_step(self, step: int, of: int) -> None:
+        """Record a step, and write it if the last write is old enough. Raises LeaseLost.
+
+        Step 0 means that the run waits for an identical request. Waiting is bounded by the deadline, so the phase
+        restarts: the run is not hung.
+        """
+        now = self._clock()
+        if step == 0:
+            self._phase_began = now
+        else:
+            self._first_step = self._first_step or now
+            self._progress = states.estimate(step, of, now - self._first_step)
+            self._phase, self._phase_began = "step" if step < of else "decode", now
+        if now - self._written >= self._timing.progress_s * 1000:
+            self._renew()
+        if self._lost:
+            raise LeaseLost
+
+    def end(self, transition: Callable[[Job], Job]) -> Job:
+        """Write how the run ended, and return the job. Raises LeaseLost, JobNotFound or StorageUnavailable."""
+        with self._lock:
+            self._job = retry(lambda: self._store.change(self._job, transition))
+            return self._job
+
+    def exhausted(self, cause: Cause) -> bool:
+        """Return whether this is the job's last run if it ends for `cause`."""
+        return states.exhausted(self._job, self._timing, cause)
+
+    def _renew(self) -> None:
+        """Write lease and progress. A table that does not respond is tried again at the next renewal."""
+        with self._lock, suppress(StorageUnavailable):
+            try:
+                self._job = self._store.change(self._job, self._renewed)
+            except (Refused, JobNotFound):
+                self._lost = True
+        self._written = self._clock()
+
+    def _renewed(self, job: Job) -> Job:
+        return states.renewed(
+            job,
+            self.owner,
+            self._clock(),
+            self._timing,
+            phase=self._phase,
+            phase_began=self._phase_began,
+            progress=self._progress,
+        )

@@ -1,0 +1,134 @@
+"""Jobs for workers: claim, generate, finish or requeue.
+
+Covered: a worker that dies between any two lines; messages that arrive twice, late, never or at two workers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from imagegen.deadline import Deadline
+from imagegen.errors import (
+    GenerationTimeout,
+    GenerationTooLong,
+    IdempotencyInProgress,
+    InternalError,
+    JobAlreadyFinal,
+    JobNotFound,
+    ServiceError,
+)
+from imagegen.generation.planner import Plan, Planner
+from imagegen.generation.result import Outcome
+from imagegen.jobs import states
+from imagegen.jobs.idempotency import IdempotencyFingerprint
+from imagegen.jobs.job import Job, JobError
+from imagegen.jobs.outbox import Outbox
+from imagegen.jobs.ports import Clock, JobStore
+from imagegen.jobs.retry import retry
+from imagegen.jobs.run import Run
+from imagegen.jobs.service import JobService, Submitted
+from imagegen.jobs.states import Cause, Refused
+from imagegen.jobs.timing import REQUEUE_S, JobTiming
+
+if TYPE_CHECKING:
+    from imagegen.generation.service import ImageService  # imports Pillow, which the zip functions lack
+
+
+@dataclass(frozen=True)
+class JobRunner:
+    """Runs jobs with this process's engine. Thread-safe."""
+
+    jobs: JobService
+    store: JobStore
+    outbox: Outbox
+    planner: Planner
+    images: ImageService
+    clock: Clock
+    timing: JobTiming
+    on_crash: Callable[[BaseException], None]
+
+    def run(self, tenant: str, job_id: str, deadline: Deadline) -> Job | None:
+        """Run the job of a message. Returns the job, or None if it is final, deleted or held by another worker.
+
+        Raises StorageUnavailable or GenerationTimeout if the run could not start; the message must come again.
+        """
+        deadline.require(REQUEUE_S)
+        job = retry(lambda: self.store.get(tenant, job_id))
+        if job is None or job.final:
+            return None
+        return self._run(job, deadline)
+
+    def run_now(
+        self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None, deadline: Deadline
+    ) -> Submitted:
+        """Store a job and run it here. This way POST /generate keeps its response for a key and notifies a webhook.
+
+        Raises as JobService.submit does, and IdempotencyInProgress.
+        """
+        submitted = self.jobs.add(plan, tenant=tenant, fingerprint=fingerprint)
+        job = submitted.job
+        if submitted.replayed:
+            if not (job.final or job.sent):
+                raise IdempotencyInProgress("The first request with this Idempotency-Key is still running.")
+            return submitted
+        # If another process has ended the job meanwhile, only the table knows how.
+        return Submitted(self._run(job, deadline, plan) or self.jobs.get(tenant, job.job_id))
+
+    def _run(self, job: Job, deadline: Deadline, plan: Plan | None = None) -> Job | None:
+        """Claim, generate, finish. Returns None if another process has the job."""
+        with suppress(Refused, JobAlreadyFinal, JobNotFound):
+            run = Run.claim(job, self.store, self.timing, self.clock)
+            try:
+                ended = self._finish(run, plan, deadline.less(REQUEUE_S))
+            except Refused:
+                raise
+            except ServiceError as error:
+                ended = self._requeue_or_fail(run, error)
+            except Exception as error:
+                self.on_crash(error)
+                ended = self._requeue_or_fail(run, InternalError())
+            return self.outbox.notify(ended)
+        return None
+
+    def _finish(self, run: Run, plan: Plan | None, deadline: Deadline) -> Job:
+        with run.renewing():
+            outcome = self.images.produce(
+                plan or self._plan(run.job), tenant=run.job.tenant, deadline=deadline, on_step=run.on_step
+            )
+            result = _with_queue_time(outcome, run.job)
+            return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
+
+    def _plan(self, job: Job) -> Plan:
+        """Plan the stored request. After a crash or an AWS failure, reuse what that run may have stored.
+
+        A run that ended at its deadline has stored nothing. Raises ModelNotFound, InvalidRequest or InternalError.
+        """
+        if job.request is None:
+            raise InternalError
+        first = job.attempt + job.aws_failures == 1
+        return self.planner.plan(job.request if first else job.request.model_copy(update={"cache": "use"}))
+
+    def _requeue_or_fail(self, run: Run, error: ServiceError) -> Job:
+        """Requeue the job, or fail it if another run cannot help. Raises as Run.end does."""
+        cause = _cause(error)
+        if not error.retryable or run.exhausted(cause):
+            problem = JobError.of(GenerationTooLong() if cause == "deadline" else error)
+            return run.end(lambda job: states.failed(job, self.clock(), self.timing, problem, owner=run.owner))
+        queued = run.end(lambda job: states.requeued(job, run.owner, self.clock(), self.timing, cause))
+        return self.outbox.send(queued, self.timing.backoff_s(queued.aws_failures) if cause == "aws_failure" else 0)
+
+
+def _cause(error: ServiceError) -> Cause:
+    if isinstance(error, GenerationTimeout):
+        return "deadline"
+    return "aws_failure" if error.status == HTTPStatus.SERVICE_UNAVAILABLE else "crash"
+
+
+def _with_queue_time(outcome: Outcome, job: Job) -> Outcome:
+    waited = (job.started_at - job.created_at).total_seconds() if job.started_at else 0.0
+    timings = outcome.timings.model_copy(update={"queue_ms": max(0, round(waited * 1000))})
+    return outcome.model_copy(update={"timings": timings})

@@ -1,0 +1,91 @@
+"""Jobs for callers: submit, get, list, cancel, delete. Needs no engine.
+
+Covered: a process that dies between any two lines; a write whose acknowledgement is lost. Not covered: a request that
+was refused or got no response. The caller repeats it, with an Idempotency-Key to avoid a second job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ulid import ULID
+
+from imagegen.errors import JobNotFinal, JobNotFound
+from imagegen.generation.planner import Plan
+from imagegen.jobs import states
+from imagegen.jobs.idempotency import IdempotencyFingerprint
+from imagegen.jobs.job import Job, State
+from imagegen.jobs.outbox import Outbox
+from imagegen.jobs.ports import Clock, JobStore, Page
+from imagegen.jobs.timing import JobTiming
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job; `replayed` means that it is the existing job of the Idempotency-Key."""
+
+    job: Job
+    replayed: bool = False
+
+
+class JobService:
+    """One tenant cannot see another's jobs: every call takes the tenant."""
+
+    def __init__(self, *, store: JobStore, outbox: Outbox, keep_s: float, clock: Clock, timing: JobTiming):
+        self._store = store
+        self._outbox = outbox
+        self._keep_s = keep_s
+        self._clock = clock
+        self._timing = timing
+
+    def submit(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None = None) -> Submitted:
+        """Store a job and send it to the workers. Once stored it is never lost: the sweeper sends it if this fails.
+
+        Raises IdempotencyKeyReuse, ResultExpired or StorageUnavailable.
+        """
+        submitted = self.add(plan, tenant=tenant, fingerprint=fingerprint)
+        return submitted if submitted.replayed else Submitted(self._outbox.send(submitted.job))
+
+    def add(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None) -> Submitted:
+        """Store a job without sending it. Raises as `submit` does."""
+        job = states.submitted(
+            tenant=tenant,
+            job_id=str(ULID.from_timestamp(self._clock() / 1000)),
+            request=plan.request,
+            now=self._clock(),
+            keep_s=self._keep_s,
+            timing=self._timing,
+        )
+        stored = self._store.add(job, fingerprint)
+        return Submitted(stored, replayed=stored.job_id != job.job_id)
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        """Return the job. Raises JobNotFound, whatever the reason."""
+        job = self._store.get(tenant, job_id) if _is_ulid(job_id) else None
+        if job is None:
+            raise JobNotFound
+        return job
+
+    def page(self, tenant: str, *, limit: int, after: str | None = None, state: State | None = None) -> Page:
+        """Return up to `limit` jobs, newest first, older than the job `after`."""
+        return self._store.page(tenant, limit=limit, after=after, state=state)
+
+    def cancel(self, tenant: str, job_id: str) -> Job:
+        """Cancel the job and return it. Raises JobNotFound or JobAlreadyFinal."""
+        job = self.get(tenant, job_id)
+        cancelled = self._store.change(job, lambda stored: states.cancelled(stored, self._clock(), self._timing))
+        return self._outbox.notify(cancelled)
+
+    def delete(self, tenant: str, job_id: str) -> None:
+        """Delete a final job, but not its images: other jobs may share them. Raises JobNotFound or JobNotFinal."""
+        job = self.get(tenant, job_id)
+        if not job.final:
+            raise JobNotFinal("The job has not finished. Cancel it first.")
+        self._store.remove(job)
+
+
+def _is_ulid(text: str) -> bool:
+    try:
+        return str(ULID.from_str(text)) == text
+    except ValueError:
+        return False

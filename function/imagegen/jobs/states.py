@@ -1,0 +1,216 @@
+"""A job's state machine. Pure.
+
+Each transition takes the job as stored and returns the job to store, or raises. The store writes the result only if the
+job has not changed meanwhile (ports.JobStore.change). Every transition is idempotent, so that a write whose
+acknowledgement was lost can be retried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from imagegen.errors import JobAlreadyFinal
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.result import Outcome
+from imagegen.jobs.job import Job, JobError, Progress, State
+from imagegen.jobs.timing import JobTiming, Phase
+
+Cause = Literal["crash", "aws_failure", "deadline"]
+"""Why a run ended early."""
+
+
+class Refused(Exception):
+    """The job's current state does not allow the transition. Not an error."""
+
+
+class Held(Refused):
+    """Another run holds the lease."""
+
+
+class LeaseLost(Refused):
+    """The run no longer owns the job: it was cancelled, deleted or taken over."""
+
+
+def submitted(*, tenant: str, job_id: str, request: GenerateRequest, now: int, keep_s: float, timing: JobTiming) -> Job:
+    """Return a new job whose message is not sent yet; it expires after `keep_s` seconds."""
+    return Job(
+        tenant=tenant,
+        job_id=job_id,
+        request=request,
+        created_at=_moment(now),
+        expires_at=int(now / 1000 + keep_s),
+        due_at=_after(now, timing.unsent_s),
+        webhook=request.webhook,
+        metadata=dict(request.metadata),
+    )
+
+
+def sent(job: Job, now: int, timing: JobTiming) -> Job:
+    """The queue has accepted the job's message. A worker may have claimed the job before this is recorded."""
+    if job.sent or job.final:
+        return job
+    return replace(job, sent=True, due_at=_after(now, timing.resend_s) if job.state == "queued" else job.due_at)
+
+
+def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
+    """Running, with a lease for `owner`. Raises JobAlreadyFinal, or Held, also if only the sweeper may decide."""
+    if job.state == "running" and job.owner == owner:
+        return job
+    _require_not_final(job)
+    if job.state == "running" and (now < (job.lease_until or 0) or exhausted(job, timing)):
+        raise Held
+    lease_until = _after(now, timing.lease_s)
+    return replace(
+        job,
+        state="running",
+        attempt=job.attempt + 1,
+        owner=owner,
+        lease_until=lease_until,
+        due_at=lease_until,
+        phase="load",
+        progress=None,
+        started_at=job.started_at or _moment(now),
+    )
+
+
+def renewed(
+    job: Job, owner: str, now: int, timing: JobTiming, *, phase: Phase, phase_began: int, progress: Progress | None
+) -> Job:
+    """The lease extended, up to the ceiling of its phase, with the latest progress. Raises LeaseLost."""
+    _require_owner(job, owner)
+    ceiling = _after(phase_began, timing.ceiling_s(phase))
+    lease_until = max(job.lease_until or 0, min(_after(now, timing.lease_s), ceiling))
+    return replace(job, lease_until=lease_until, due_at=lease_until, phase=phase, progress=progress)
+
+
+def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) -> Job:
+    """Queued again, message not sent yet. Only a crash uses an attempt. Raises LeaseLost."""
+    if job.state == "queued" and job.owner == owner:
+        return job
+    _require_owner(job, owner)
+    return replace(
+        job,
+        state="queued",
+        sent=False,
+        attempt=job.attempt - (cause != "crash"),
+        aws_failures=job.aws_failures + (cause == "aws_failure"),
+        deadline_requeues=job.deadline_requeues + (cause == "deadline"),
+        lease_until=None,
+        due_at=_after(now, timing.unsent_s),
+        phase=None,
+        progress=None,
+    )
+
+
+def succeeded(job: Job, owner: str, now: int, timing: JobTiming, result: Outcome) -> Job:
+    """Succeeded with `result`. Raises LeaseLost."""
+    if job.state == "succeeded" and job.owner == owner:
+        return job
+    _require_owner(job, owner)
+    return _ended(replace(job, result=result), "succeeded", now, timing)
+
+
+def failed(job: Job, now: int, timing: JobTiming, error: JobError, *, owner: str | None = None) -> Job:
+    """Failed for good, by its run `owner` (raises LeaseLost) or, without an owner, because no run holds it.
+
+    Raises Held or JobAlreadyFinal.
+    """
+    if job.state == "failed" and owner is not None and job.owner == owner:
+        return job
+    if owner is not None:
+        _require_owner(job, owner)
+    else:
+        _require_not_final(job)
+        if job.state == "running" and now < (job.lease_until or 0):
+            raise Held
+    return _ended(replace(job, error=error), "failed", now, timing)
+
+
+def cancelled(job: Job, now: int, timing: JobTiming) -> Job:
+    """Cancelled, effective immediately: a run learns of it at its next step. Raises JobAlreadyFinal."""
+    if job.state == "cancelled":
+        return job
+    _require_not_final(job)
+    return _ended(job, "cancelled", now, timing)
+
+
+def notified(job: Job) -> Job:
+    """The webhook queue has accepted the message about the final state."""
+    return replace(job, notified=True, due_at=1000 * job.expires_at) if job.webhook_due else job
+
+
+def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError) -> Job:
+    """A due job queued again, or failed with `gave_up` if it is exhausted or about to expire; others unchanged."""
+    if job.final or now < job.due_at:
+        return job
+    expires_soon = _after(now, 2 * timing.resend_s) > 1000 * job.expires_at  # leave time to deliver the final state
+    if expires_soon or (job.state == "running" and exhausted(job, timing)):
+        return _ended(replace(job, error=gave_up), "failed", now, timing)
+    return replace(
+        job,
+        state="queued",
+        sent=False,
+        owner=None,
+        lease_until=None,
+        due_at=_after(now, timing.unsent_s),
+        phase=None,
+        progress=None,
+    )
+
+
+def exhausted(job: Job, timing: JobTiming, cause: Cause = "crash") -> bool:
+    """Return whether the current run is the last one if it ends for `cause`."""
+    match cause:
+        case "crash":
+            return job.attempt >= timing.max_attempts
+        case "deadline":
+            return job.deadline_requeues >= timing.max_deadline_requeues
+        case "aws_failure":
+            return job.aws_failures >= timing.max_aws_failures
+
+
+def bill(job: Job) -> dict[str, Any]:
+    """Return the bill of a job that has a result. It is written in the same transaction, so exactly once."""
+    if job.result is None:
+        raise ValueError("only a succeeded job is billed")
+    return {
+        "images": len(job.result.images),
+        "billed_ms": job.result.cost.billed_ms,
+        "usd": str(job.result.cost.usd),
+        "revision": job.revision,
+    }
+
+
+def estimate(step: int, of: int, since_first_ms: int) -> Progress:
+    """Return the progress after `step` steps, the first of which ended `since_first_ms` milliseconds ago.
+
+    The first step is left out of the estimate: it alone includes compiling.
+    """
+    if step < 2:
+        return Progress(step, of)
+    return Progress(step, of, eta_ms=since_first_ms * (of - step) // (step - 1))
+
+
+def _ended(job: Job, state: State, now: int, timing: JobTiming) -> Job:
+    ended = replace(job, state=state, lease_until=None, phase=None, progress=None, finished_at=_moment(now))
+    return replace(ended, due_at=_after(now, timing.unsent_s) if ended.webhook_due else 1000 * ended.expires_at)
+
+
+def _require_owner(job: Job, owner: str) -> None:
+    if job.state != "running" or job.owner != owner:
+        raise LeaseLost
+
+
+def _require_not_final(job: Job) -> None:
+    if job.final:
+        raise JobAlreadyFinal(f"The job has already {job.state}." if job.state != "cancelled" else "It is cancelled.")
+
+
+def _after(now: int, seconds: float) -> int:
+    return now + round(seconds * 1000)
+
+
+def _moment(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=epoch_ms)

@@ -1,0 +1,51 @@
+"""Durations and retry limits of jobs, each with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Phase = Literal["load", "step", "decode"]
+
+REQUEUE_S: Final = 3.0
+"""Seconds of a function's time reserved for requeueing a run: two writes and a message, each with its retries."""
+
+
+@dataclass(frozen=True)
+class JobTiming:
+    """Durations are in seconds; tests shorten them."""
+
+    lease_s: float = 20
+    """A dead worker's job is noticed after this. Four renewals: a live worker loses the lease only if three fail."""
+    renew_s: float = 5
+    progress_s: float = 1
+    """Shortest interval between two progress writes. Each write also detects a cancellation."""
+    load_s: float = 300
+    """Ceilings per phase, after which a worker counts as hung. SDXL loaded in 14 s, its slowest step took 36 s, its
+    slowest decoding 30 s (docs/decisions/openvino.md): the ceilings are 4 to 20 times that."""
+    step_s: float = 150
+    decode_s: float = 150
+    max_attempts: int = 6
+    """Runs that may crash. If 1 run in 20 were killed, this would fail 1 job in 64 million."""
+    max_deadline_requeues: int = 3
+    """Runs that may end at their deadline. The first may have had only POST /generate's 28 s; a worker's 900 s may be
+    spent on loading and compiling or on waiting for an identical request once, and on a slow CPU once. A fourth run
+    that does not fit shows that none will: at most an hour of work, 0.60 USD at 10,240 MB."""
+    unsent_s: float = 15
+    """After which the sweeper sends a job's message if the process that wrote the row has not."""
+    resend_s: float = 3600
+    """After which an unclaimed job is sent again: the queue keeps a message for days, but nothing else checks on it."""
+    max_aws_failures: int = 60
+    """Runs that AWS failures may end: half a day of failures only, with the backoff between them. If 3 of 4 runs ended
+    so, this would fail 1 job in 40 million. Counted, not timed: waiting in a long queue between two runs is no
+    failure."""
+    max_backoff_s: int = 900
+    """Longest delay before the next run after AWS failures; SQS does not delay a message for longer."""
+
+    def ceiling_s(self, phase: Phase) -> float:
+        """Return how many seconds `phase` may take before its worker counts as hung."""
+        return {"load": self.load_s, "step": self.step_s, "decode": self.decode_s}[phase]
+
+    def backoff_s(self, aws_failures: int) -> int:
+        """Return the seconds before the run that follows `aws_failures` failures: 1, 2, 4 ... `max_backoff_s`."""
+        return min(self.max_backoff_s, 1 << max(0, min(aws_failures, 16) - 1))

@@ -1,0 +1,132 @@
+"""Delivers webhooks of final jobs: signed as in Standard Webhooks 1.0, retried for two days, never lost.
+
+Covered: the same webhook-id for every attempt and every copy of a message; a new timestamp, new signatures and newly
+signed image URLs for each attempt; a dead-letter queue, with the reason, for every webhook that is not delivered. Not
+covered: exactly-once delivery and the order of two jobs. A receiver should remember the webhook-ids that it has seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from imagegen.jobs.job import Job
+from imagegen.jobs.message import Unreadable
+from imagegen.public_url import NotAllowed
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.ports import JobReader, ReceivedMessage, SecretStore, WebhookRetries
+from imagegen.webhooks.safe_http import SafeClient, Unreachable
+from imagegen.webhooks.signature import SigningSecrets
+
+DELAYS: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000)
+"""Seconds from each failed attempt to the next: Standard Webhooks' schedule up to 10 hours. SQS hides a message for at
+most 12 hours, so its delays of 14, 20 and 24 hours become 10 hours, plus one more. Two days in total."""
+
+JITTER: Final = 0.1
+"""A delay is extended by up to this fraction."""
+
+Verdict = Literal["delivered", "retry", "dead"]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How an attempt ended.
+
+    `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, or job_gone, job_not_final,
+    secret_missing, url_not_allowed.
+    """
+
+    verdict: Verdict
+    reason: str
+    job_id: str = ""
+
+
+class WebhookSender:
+    """Delivers the messages of the webhook queue. Thread-safe.
+
+    `render` returns the document that GET /jobs/{id} returns, with URLs signed now.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: JobReader,
+        render: Callable[[Job], Mapping[str, Any]],
+        secrets: SecretStore,
+        client: SafeClient,
+        retries: WebhookRetries,
+        delays: Sequence[float] = DELAYS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ):
+        self._jobs = jobs
+        self._render = render
+        self._secrets = secrets
+        self._client = client
+        self._retries = retries
+        self._delays = delays
+        self._now = now
+
+    def deliver(self, received: ReceivedMessage) -> Attempt:
+        """Make one attempt. If it fails, postpone the message to the next attempt or dead-letter it.
+
+        The caller may delete the message unless the verdict is retry. Raises StorageUnavailable.
+        """
+        attempt = self._attempt(received.body)
+        if attempt.verdict == "retry" and received.attempt > len(self._delays):
+            attempt = replace(attempt, verdict="dead")
+        if attempt.verdict == "dead":
+            self._retries.dead_letter(received, attempt.reason)
+        elif attempt.verdict == "retry":
+            self._retries.postpone(received, self._delay(received))
+        return attempt
+
+    def _attempt(self, body: str) -> Attempt:
+        try:
+            message = WebhookMessage.parse(body)
+        except Unreadable as error:
+            return Attempt("dead", error.reason)
+        verdict, reason = self._send(message)
+        return Attempt(verdict, reason, message.job_id)
+
+    def _send(self, message: WebhookMessage) -> tuple[Verdict, str]:
+        job = self._jobs.get(message.tenant, message.job_id)
+        if job is None:
+            return "dead", "job_gone"
+        if job.state != message.final_state:
+            return "retry", "job_not_final"
+        try:
+            signing = SigningSecrets.parse(self._secrets.get(message.tenant) or "")
+        except ValueError:
+            return "retry", "secret_missing"
+        try:
+            status = self._post(message, job, signing)
+        except NotAllowed:
+            return "dead", "url_not_allowed"
+        except Unreachable as error:
+            return "retry", error.reason
+        if 200 <= status < 300:
+            return "delivered", "delivered"
+        return ("dead" if status == 410 else "retry"), f"status_{status}"
+
+    def _post(self, message: WebhookMessage, job: Job, signing: SigningSecrets) -> int:
+        sent_at = self._now()
+        finished_at = (job.finished_at or sent_at).astimezone(UTC)
+        payload = {
+            "type": message.event_type,
+            "timestamp": finished_at.isoformat().replace("+00:00", "Z"),
+            "data": self._render(job),
+        }
+        body = json.dumps(payload, separators=(",", ":"))
+        headers = {"content-type": "application/json", "user-agent": "imagegen-webhooks/1"}
+        signed = signing.headers(message.webhook_id, sent_at, body)
+        return self._client.post(message.url, {**headers, **signed}, body.encode())
+
+    def _delay(self, received: ReceivedMessage) -> float:
+        """Return the seconds until the next attempt, with jitter derived from the message, so retries spread out."""
+        digest = hashlib.sha256(f"{received.message_id}.{received.attempt}".encode()).digest()
+        fraction = int.from_bytes(digest[:4]) / 2**32
+        return self._delays[received.attempt - 1] * (1 + JITTER * fraction)

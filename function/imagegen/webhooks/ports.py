@@ -1,0 +1,42 @@
+"""What webhook delivery needs from the queue, the job table and the secret store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagegen.jobs.job import Job
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """A message of a queue; `attempt` counts its receipts from 1, `receipt` addresses this one."""
+
+    message_id: str
+    receipt: str
+    body: str
+    attempt: int
+
+
+class WebhookRetries(Protocol):
+    """What happens to a webhook that was not delivered. Every call raises StorageUnavailable."""
+
+    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+        """Make the message visible again after `seconds`."""
+
+    def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
+        """Copy the message, with the reason, to the dead-letter queue."""
+
+
+class JobReader(Protocol):
+    """The part of a JobStore that delivery needs."""
+
+    def get(self, tenant: str, job_id: str) -> Job | None:
+        """Return the job, or None if it does not exist or has expired. Raises StorageUnavailable."""
+
+
+class SecretStore(Protocol):
+    """Signing secrets by tenant, in the form of signature.SigningSecrets."""
+
+    def get(self, tenant: str) -> str | None:
+        """Return the tenant's secrets; a change may take a minute to become visible. Raises StorageUnavailable."""

@@ -1,0 +1,56 @@
+"""Signing secrets and signatures as specified by Standard Webhooks 1.0."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from standardwebhooks import Webhook
+
+SECRET_BYTES: Final = 32
+"""Standard Webhooks requires 24 to 64."""
+
+_SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
+
+
+@dataclass(frozen=True)
+class SigningSecrets:
+    """A tenant's secrets, newest first: one, or two while receivers switch to a new one."""
+
+    values: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the secrets that `str` wrote. Raises ValueError, without quoting the text."""
+        values = tuple(text.split())
+        if len(values) not in (1, 2) or not all(map(_SECRET.fullmatch, values)):
+            raise ValueError("expected one or two secrets of the form whsec_<base64>, the newest first")
+        return cls(values)
+
+    @classmethod
+    def new(cls) -> Self:
+        """Return one new random secret."""
+        return cls((f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}",))
+
+    def __str__(self) -> str:
+        return " ".join(self.values)
+
+    def rotated(self) -> SigningSecrets:
+        """Return the secrets with a new one first; of the old ones only the newest stays valid."""
+        return SigningSecrets((*self.new().values, self.values[0]))
+
+    def retired(self) -> SigningSecrets:
+        """Return only the newest secret."""
+        return SigningSecrets(self.values[:1])
+
+    def headers(self, webhook_id: str, sent_at: datetime, body: str) -> dict[str, str]:
+        """Return the Standard Webhooks headers, with one signature per secret. `sent_at` is in UTC."""
+        return {
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": " ".join(Webhook(each).sign(webhook_id, sent_at, body) for each in self.values),
+        }

@@ -1,0 +1,51 @@
+"""The `webhook` field of a submitted job."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imagegen.errors import ModelUnavailable
+from tests.support.expectations import outcome
+from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, queued_webhooks
+
+
+def test_a_webhook_is_queued_for_each_requested_final_state(handlers: JobHandlers) -> None:
+    done, cancelled = (body(handlers.submit(PROMPT | HOOK)) for _ in range(2))
+    assert queued_webhooks(handlers) == []
+    handlers.call("POST", f"/jobs/{cancelled['id']}/cancel")
+    handlers.run_queued_jobs()
+    assert queued_webhooks(handlers) == [
+        (HOOK["webhook"]["url"], f"job.{end}", end) for end in ("cancelled", "succeeded")
+    ]
+    handlers.world.engines.failing = ModelUnavailable("The model cannot be loaded.")
+    failed = body(handlers.submit(PROMPT | HOOK | {"seed": 1}))
+    handlers.run_queued_jobs()
+    assert body(handlers.call("GET", f"/jobs/{failed['id']}"))["status"] == "failed"
+    assert len(queued_webhooks(handlers)) == 2
+    assert "webhook" not in json.dumps(body(handlers.call("GET", f"/jobs/{done['id']}")))
+
+
+@pytest.mark.parametrize(
+    ("webhook", "field", "code"),
+    [
+        ({"url": "http://example.com/hook"}, "webhook.url", "url_not_allowed"),
+        ({"url": "https://169.254.169.254/latest"}, "webhook.url", "url_not_allowed"),
+        ({"url": "https://127.1/"}, "webhook.url", "url_not_allowed"),
+        ({"url": 7}, "webhook.url", "wrong_type"),
+        ({}, "webhook.url", "missing_field"),
+        ({"url": "https://example.com", "secret": "x"}, "webhook.secret", "unknown_field"),
+        ({"url": "https://example.com", "events": ["job.running"]}, "webhook.events.0", "out_of_range"),
+        ({"url": "https://example.com", "events": []}, "webhook.events", "out_of_range"),
+        ("https://example.com", "webhook", "wrong_type"),
+        (None, "webhook", "wrong_type"),
+    ],
+)
+def test_an_invalid_webhook_is_rejected_at_submission(
+    handlers: JobHandlers, webhook: object, field: str, code: str
+) -> None:
+    answer = handlers.submit(PROMPT | {"webhook": webhook})
+    assert outcome(answer) == (422, code)
+    assert [each["field"] for each in body(answer)["errors"]] == [field]
+    assert handlers.world.items("JOB#") == []

@@ -1,0 +1,142 @@
+"""The sweeper and dead letters, against the table, queue, and bucket of the template."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import boto3
+import pytest
+
+from imagegen.errors import (
+    StorageUnavailable,
+)
+from imagegen.jobs import states
+from imagegen.jobs.retry import PAUSES_S
+from tests.support.fakes import PLENTY
+from tests.support.job_faults import UnavailableQueue, fail_calls
+from tests.support.job_requests import was_cached
+from tests.support.job_world import HOOK, JobWorld
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("operation", "nth"), [("update_item", 1), ("transact_write_items", 1)])
+def test_a_lost_write_loses_no_job_and_bills_once(world: JobWorld, operation: str, nth: int, after: bool) -> None:
+    """The claim or the terminal write is lost, or only its response."""
+    job = world.submit()
+    fail_calls(world, operation, nth, times=1 + len(PAUSES_S), after=after)
+    with suppress(StorageUnavailable):
+        world.run(job)
+    for _ in range(5):
+        world.clock.pass_s(30)
+        world.recovery.sweep(PLENTY)
+        if not world.get(job).final:
+            world.run(job)
+    assert world.get(job).state == "succeeded"
+    assert len(world.items("BILL#")) == 1
+    assert world.engine.generations == 1
+
+
+def test_a_run_after_an_aws_failure_reuses_the_stored_images(world: JobWorld) -> None:
+    job = world.submit(seed=7, cache="refresh")
+    fail_calls(world, "transact_write_items", times=1 + len(PAUSES_S))
+    with suppress(StorageUnavailable):
+        world.run(job)
+    world.clock.pass_s(30)
+    world.recovery.sweep(PLENTY)
+    assert was_cached(world, world.run(job)) is True
+    assert world.engine.generations == 1
+
+
+def test_the_sweeper_sends_messages_that_were_not_sent(world: JobWorld) -> None:
+    outbox = world.container.outbox
+    real, outbox._queue = outbox._queue, UnavailableQueue()
+    job = world.submit()
+    outbox._queue = real
+    assert not job.sent
+    assert world.recovery.sweep(PLENTY).jobs == 0
+    world.clock.pass_s(world.timing.unsent_s)
+    assert world.recovery.sweep(PLENTY).jobs == 1
+    assert world.get(job).sent
+    assert len(world.messages()) == 1
+    assert world.recovery.sweep(PLENTY).jobs == 0
+
+
+def test_the_sweeper_requeues_the_jobs_of_dead_workers_until_the_last_attempt(world: JobWorld) -> None:
+    job = world.submit(webhook=HOOK)
+    for attempt in range(1, world.timing.max_attempts + 1):
+        world.store.change(world.get(job), lambda seen: states.claimed(seen, "dead", world.clock(), world.timing))
+        world.clock.pass_s(world.timing.lease_s - 1)
+        assert world.recovery.sweep(PLENTY).jobs == 0
+        world.clock.pass_s(1)
+        swept = world.recovery.sweep(PLENTY)
+        assert swept.jobs == 1
+        assert world.get(job).attempt == attempt
+    given_up = world.get(job)
+    assert swept.given_up == [job.job_id]
+    assert (given_up.state, given_up.done) == ("failed", True)
+    assert [each[3] for each in world.webhooks.queued] == ["job.failed"]
+
+
+def test_a_job_may_wait_in_the_queue_until_its_images_would_expire(world: JobWorld) -> None:
+    job = world.submit(webhook=HOOK)
+    for _ in range(7 * 24 - 3):
+        world.clock.pass_s(world.timing.resend_s)
+        assert world.recovery.sweep(PLENTY).given_up == []
+    assert world.get(job).state == "queued"
+    assert len(world.messages()) == 7 * 24 - 2
+    world.clock.pass_s(world.timing.resend_s)
+    assert world.recovery.sweep(PLENTY).given_up == [job.job_id]
+    assert [each[3] for each in world.webhooks.queued] == ["job.failed"]
+
+
+def test_an_unreadable_row_does_not_stop_the_sweep(world: JobWorld) -> None:
+    broken, job = world.submit(), world.submit()
+    table = boto3.resource("dynamodb").Table(world.resources["Table"])
+    table.update_item(
+        Key={"pk": f"JOB#alice#{broken.job_id}", "sk": "JOB"},
+        UpdateExpression="SET metadata = :broken",
+        ExpressionAttributeValues={":broken": "canary"},
+    )
+    world.messages()
+    world.clock.pass_s(world.timing.resend_s)
+    assert world.recovery.sweep(PLENTY).jobs == 2
+    assert [message["Body"]["job_id"] for message in world.messages()] == [job.job_id]
+    assert [type(error).__name__ for error in world.crashes] == ["JSONDecodeError"]
+
+
+def test_the_sweeper_queues_webhooks_that_could_not_be_queued(world: JobWorld) -> None:
+    world.webhooks.failing = StorageUnavailable("unavailable")
+    job = world.run(world.submit(webhook=HOOK))
+    assert job.webhook_due
+    world.webhooks.failing = None
+    world.clock.pass_s(world.timing.unsent_s)
+    world.recovery.sweep(PLENTY)
+    assert (len(world.webhooks.queued), world.get(job).webhook_due) == (1, False)
+    assert world.recovery.sweep(PLENTY).jobs == 0
+
+
+def test_the_sweeper_deletes_only_expired_jobs(world: JobWorld) -> None:
+    expiring = world.run(world.submit())
+    world.clock.now = 1000 * expiring.expires_at - 1
+    kept = world.run(world.submit())
+    assert world.recovery.sweep(PLENTY).jobs == 0
+    world.clock.pass_s(world.timing.unsent_s)
+    unsent = world.submit()
+    world.clock.pass_s(world.timing.resend_s)
+    assert world.store.due(1) == [("alice", unsent.job_id)]  # jobs that wait come first
+    assert world.recovery.sweep(PLENTY).jobs == 2
+    assert {item["job_id"] for item in world.items("JOB#")} == {kept.job_id, unsent.job_id}
+    assert world.get(kept) == kept
+    assert len(world.items("BILL#")) == 2
+
+
+def test_a_dead_letter_fails_its_job_once(world: JobWorld) -> None:
+    job = world.submit(webhook=HOOK)
+    for _ in range(2):
+        world.recovery.fail_dead_letter("alice", job.job_id)
+    assert world.get(job).state == "failed"
+    assert len(world.webhooks.queued) == 1
+    done = world.run(world.submit())
+    world.recovery.fail_dead_letter("alice", done.job_id)
+    assert world.get(done) == done
+    world.recovery.fail_dead_letter("alice", "no-such-job")

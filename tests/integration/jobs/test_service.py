@@ -1,0 +1,110 @@
+"""Job submission, queries, listing, and deletion, against the table, queue, and bucket of the template."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagegen.aws.leases import DynamoLeases
+from imagegen.errors import (
+    IdempotencyKeyReuse,
+    JobNotFinal,
+    JobNotFound,
+    ResultExpired,
+    StorageUnavailable,
+)
+from imagegen.jobs.ports import Page
+from tests.support.job_faults import fail_calls
+from tests.support.job_requests import PLAN, keyed
+from tests.support.job_world import JobWorld
+
+
+def test_the_prompt_is_in_no_message_key_or_bill(world: JobWorld) -> None:
+    world.run(world.submit(prompt="canary"))
+    assert "canary" not in str(world.messages())
+    assert not [item for item in world.items("") if "canary" in str(item["pk"])]
+    assert "canary" not in str(world.items("BILL#"))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_submission_whose_response_was_lost_creates_no_second_job(world: JobWorld, after: bool) -> None:
+    fail_calls(world, "transact_write_items", after=after)
+    with pytest.raises(StorageUnavailable):
+        world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+    again = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+    assert again.replayed == after
+    assert len(world.items("JOB#")) == 1
+
+
+def test_the_same_key_returns_the_same_job_and_rejects_another_body(world: JobWorld) -> None:
+    first = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+    again = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+    assert (first.replayed, again.replayed) == (False, True)
+    assert first.job.job_id == again.job.job_id
+    assert not world.jobs.submit(PLAN, tenant="bob", fingerprint=keyed()).replayed
+    with pytest.raises(IdempotencyKeyReuse):
+        world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed("another"))
+    world.clock.pass_s(24 * 3600)
+    assert not world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed("another")).replayed
+
+
+def test_the_key_of_a_deleted_job_is_rejected(world: JobWorld) -> None:
+    job = world.run(world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed()).job)
+    world.jobs.delete("alice", job.job_id)
+    with pytest.raises(ResultExpired):
+        world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
+
+
+def test_every_item_has_its_tenant_and_only_jobs_are_listed(world: JobWorld) -> None:
+    job = world.run(world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed()).job)
+    DynamoLeases(world.resources["Table"], world.clock).take("alice", "name", "me", 20)
+    items = world.items("")
+    assert {str(item["pk"]).partition("#")[0] for item in items} == {"JOB", "IDEMPOTENCY", "BILL", "LEASE"}
+    assert {item["tenant"] for item in items} == {"alice"}
+    assert world.store.page("alice", limit=10, after=None, state=None).jobs == [job]
+
+
+def test_another_tenants_job_is_not_found(world: JobWorld) -> None:
+    job = world.run(world.submit())
+    for tenant, job_id in [("bob", job.job_id), ("alice", "x" * 26), ("alice", job.job_id.lower()), ("alice#", "")]:
+        for call in (world.jobs.get, world.jobs.cancel, world.jobs.delete):
+            with pytest.raises(JobNotFound) as caught:
+                call(tenant, job_id)
+            assert caught.value.detail == "There is no such job."
+
+
+def test_jobs_are_listed_newest_first_in_pages_and_by_state(world: JobWorld) -> None:
+    ids: list[str] = []
+    for index in range(7):
+        world.clock.pass_s(1)
+        job = world.submit(seed=index)
+        ids.insert(0, job.job_id)
+        if index % 2:
+            world.run(job)
+    world.submit(tenant="bob")
+    first = world.jobs.page("alice", limit=4)
+    rest = world.jobs.page("alice", limit=4, after=first.last)
+    assert [job.job_id for job in [*first.jobs, *rest.jobs]] == ids
+    assert rest.last is None
+    done = world.jobs.page("alice", limit=2, state="succeeded")
+    others = world.jobs.page("alice", limit=2, state="succeeded", after=done.last)
+    assert [job.job_id for job in [*done.jobs, *others.jobs]] == ids[1::2]
+
+
+def test_an_expired_job_is_not_found_before_it_is_deleted(world: JobWorld) -> None:
+    job = world.submit()
+    world.clock.pass_s(8 * 24 * 3600)
+    with pytest.raises(JobNotFound):
+        world.get(job)
+    assert world.jobs.page("alice", limit=10) == Page([], None)
+
+
+def test_only_a_finished_job_can_be_deleted(world: JobWorld) -> None:
+    job = world.submit()
+    with pytest.raises(JobNotFinal):
+        world.jobs.delete("alice", job.job_id)
+    with pytest.raises(JobNotFinal):
+        world.store.remove(job)
+    world.run(job)
+    world.jobs.delete("alice", job.job_id)
+    with pytest.raises(JobNotFound):
+        world.jobs.delete("alice", job.job_id)

@@ -1,0 +1,50 @@
+"""The real Lambda handlers, wired to AWS as moto implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from imagegen.entrypoints import api, dead_letters, generator, sweeper, webhooks, worker
+from imagegen.wiring import Container
+from tools.lambda_event import Context
+from tools.local import job_resources
+
+ENTRYPOINTS: Final = {
+    "Generator": generator,
+    "Worker": worker,
+    "Api": api,
+    "Sweeper": sweeper,
+    "DeadLetters": dead_letters,
+    "Webhooks": webhooks,
+}
+
+
+def invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = ENTRYPOINTS[function].handler(event, Context())
+    return answer
+
+
+def use_container(monkeypatch: pytest.MonkeyPatch, container: Container) -> None:
+    """Have all handlers use the same container."""
+    for entrypoint in ENTRYPOINTS.values():
+        monkeypatch.setattr(entrypoint, "container", container)
+
+
+@contextmanager
+def wired_handlers() -> Iterator[None]:
+    """A mock of AWS with the bucket, table, and queues that the handlers find in their environment.
+
+    Handlers get a new container: the clients of another one would belong to an earlier mock.
+    """
+    with mock_aws(), pytest.MonkeyPatch.context() as monkeypatch:
+        container = Container.from_environment()
+        boto3.client("s3").create_bucket(Bucket=container.settings.bucket_name)
+        job_resources.make()
+        use_container(monkeypatch, container)
+        yield

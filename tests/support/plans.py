@@ -1,0 +1,23 @@
+"""Plans of requests, made by the product's planner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imagegen.catalog.registry import REGISTRY
+from imagegen.generation.planner import Plan, Planner
+from imagegen.generation.ports import Backend
+from imagegen.generation.request import GenerateRequest
+from imagegen.generation.spec import GenerationSpec
+
+BACKEND = Backend("torch", "cpu", "float32", "for tests")
+PLANNER = Planner(REGISTRY, "demo", [BACKEND])
+"""Knows every scheduler."""
+
+
+def plan(prompt: str = "a red circle", **body: Any) -> Plan:
+    return PLANNER.plan(GenerateRequest.parse({"prompt": prompt, **body}))
+
+
+def spec(prompt: str = "a red circle", **body: Any) -> GenerationSpec:
+    return plan(prompt, **body).spec

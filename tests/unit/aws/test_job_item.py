@@ -1,0 +1,91 @@
+"""Rows and messages that version 0.1.0 wrote stay readable, and rows of newer versions are not damaged."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from imagegen.aws.job_item import from_item, to_item
+from imagegen.generation.request import Webhook
+from imagegen.jobs import states
+from imagegen.jobs.job import Job
+from imagegen.jobs.message import JobMessage
+from imagegen.webhooks.message import WebhookMessage
+from tests.conftest import ROOT
+from tests.support.job_states import NOW, RESULT, TIMING, new, renewed_at, running
+
+STORED = json.loads((ROOT / "tests" / "support" / "data" / "stored-0.1.0.json").read_text())
+"""Written by the code of version 0.1.0: its `to_item`, `bill` and message bodies."""
+
+
+def read(name: str) -> dict[str, Any]:
+    """A stored item as boto3 returns it."""
+    return {key: Decimal(value) if type(value) is int else value for key, value in STORED["items"][name].items()}
+
+
+def job(name: str) -> Job:
+    return from_item(read(name))
+
+
+@pytest.mark.parametrize("name", STORED["items"])
+def test_a_stored_item_survives_reading_and_writing_byte_for_byte(name: str) -> None:
+    assert to_item(job(name)) == STORED["items"][name]
+
+
+def test_documents_become_typed_fields() -> None:
+    every_field, failed, succeeded = job("queued_every_field"), job("failed"), job("succeeded")
+    assert every_field.request is not None
+    assert (every_field.request.seed, every_field.request.guidance_scale, every_field.request.cache) == (
+        7,
+        7,
+        "refresh",
+    )
+    assert every_field.webhook == Webhook(url="https://example.com/hooks/images", events=["job.failed"])
+    assert every_field.metadata == {"order": "17", "名": "値"}
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.status) == ("internal_error", 500)
+    assert failed.webhook_due
+    assert not job("failed_notified").webhook_due
+    assert succeeded.result is not None
+    assert succeeded.result.images[0].seed == 7
+    assert states.bill(succeeded) == STORED["bill"]
+
+
+def test_renamed_fields_keep_their_attributes() -> None:
+    requeued = job("requeued")
+    assert (requeued.aws_failures, requeued.deadline_requeues, requeued.attempt) == (1, 1, 0)
+    assert {"setbacks", "hand_ons"} <= to_item(requeued).keys()
+    assert not {"aws_failures", "deadline_requeues"} & to_item(requeued).keys()
+
+
+def test_numbers_are_plain_integers() -> None:
+    running = job("running")
+    assert {type(getattr(running, name)) for name in ("attempt", "lease_until", "due_at", "expires_at")} == {int}
+    assert running.progress is not None
+    assert running.progress.eta_ms == 1200
+
+
+@pytest.mark.parametrize("request_json", ['{"prompt": "a circle", "field_of_a_newer_version": 1}', '{"prompt": 7}'])
+def test_a_request_that_cannot_be_read_is_kept_and_not_written_back(request_json: str) -> None:
+    newer = from_item(read("queued") | {"request": request_json, "attribute_of_a_newer_version": True})
+    assert newer.request is None
+    assert "request" not in to_item(newer)
+    assert newer.metadata == {}
+
+
+def test_messages_in_flight_are_read() -> None:
+    message = JobMessage.parse(STORED["messages"]["job"])
+    assert (message.tenant, message.job_id) == ("0123456789abcdef", "01KAJ9X2S4QZ8W3V5N7M6K1H0G")
+    assert json.loads(message.body()) == json.loads(STORED["messages"]["job"])
+    webhook = WebhookMessage.parse(STORED["messages"]["webhook"])
+    assert webhook.webhook_id == "msg_01KAJ9X2S4QZ8W3V5N7M6K1H0G"
+    assert webhook.body() == STORED["messages"]["webhook"]
+
+
+def test_a_job_is_read_as_it_was_written() -> None:
+    for written in (new(), renewed_at(running(), 5), states.succeeded(running(), "me", NOW, TIMING, RESULT)):
+        assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
+    assert "prompt" not in str(to_item(new())["pk"])

@@ -1,0 +1,118 @@
+"""From a request to a plan: defaults, limits, seed and backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagegen.catalog.registry import REGISTRY
+from imagegen.errors import InvalidRequest, ModelNotFound
+from imagegen.generation.planner import Plan, Planner
+from imagegen.generation.ports import Backend
+from imagegen.generation.request import MAX_SEED, GenerateRequest
+
+OPENVINO = Backend("openvino", "cpu", "float32", "for tests")
+TORCH = Backend("torch", "cpu", "float32", "for tests")
+DEMO = REGISTRY["demo"]
+BOTH = Planner(REGISTRY, "demo", [OPENVINO, TORCH])
+
+
+def plan(planner: Planner = BOTH, **body: Any) -> Plan:
+    return planner.plan(GenerateRequest.parse({"prompt": "a circle", **body}))
+
+
+def test_a_plan_has_model_specification_and_preferred_backend() -> None:
+    found = plan(seed=7)
+    assert (found.model.id, found.spec.model_id, found.backend) == ("demo", "demo", OPENVINO)
+    assert (found.spec.width, found.spec.num_inference_steps, found.spec.seed) == (128, 10, 7)
+
+
+def test_the_scheduler_decides_the_backend() -> None:
+    assert plan(scheduler="ddim").backend == OPENVINO
+    assert plan(scheduler="dpm_multistep").backend == TORCH
+
+
+def test_a_scheduler_without_an_engine_is_refused_with_those_that_have_one() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        plan(Planner(REGISTRY, "demo", [OPENVINO]), scheduler="dpm_multistep")
+    (error,) = refusal.value.errors
+    assert (error.field, error.code) == ("scheduler", "unknown_scheduler")
+    assert error.message.endswith("ddim, euler, euler_ancestral, lcm, pndm")
+
+
+def test_an_unknown_model_is_refused_with_those_on_offer() -> None:
+    with pytest.raises(ModelNotFound) as refusal:
+        plan(Planner({"demo": REGISTRY["demo"]}, "demo", [OPENVINO]), model="sd-turbo")
+    assert refusal.value.detail == "model must be one of demo."
+
+
+@pytest.mark.parametrize("cache", ["use", "refresh", "off"])
+def test_a_drawn_seed_is_fixed_in_the_request_and_never_looked_up(cache: str) -> None:
+    """A new seed is not in the cache: looking for it would cost a HEAD per image, and a lease two writes."""
+    found = plan(cache=cache)
+    assert found.request.seed == found.spec.seed
+    assert 0 <= found.spec.seed <= MAX_SEED
+    assert found.request.cache == "off"
+    assert len({plan(cache=cache).spec.seed for _ in range(4)}) > 1
+
+
+@pytest.mark.parametrize("cache", ["use", "refresh", "off"])
+def test_a_given_seed_keeps_the_callers_cache_setting(cache: str) -> None:
+    found = plan(seed=0, cache=cache)
+    assert (found.request.seed, found.spec.seed, found.request.cache) == (0, 0, cache)
+
+
+def test_a_plan_of_the_stored_request_is_the_same() -> None:
+    """A worker plans what the API has planned: the stored request has its seed."""
+    first = plan(num_images_per_prompt=2)
+    assert BOTH.plan(first.request).spec == first.spec
+
+
+@pytest.mark.parametrize("model_id", [None, "sd-turbo"])
+def test_a_warm_up_runs_one_step_at_the_default_size(model_id: str | None) -> None:
+    found = BOTH.warm_up(model_id)
+    defaults = REGISTRY[model_id or "demo"].defaults
+    assert (found.spec.width, found.spec.height, found.spec.scheduler) == (
+        defaults.width,
+        defaults.height,
+        defaults.scheduler,
+    )
+    assert (found.spec.num_inference_steps, found.spec.num_images_per_prompt) == (1, 1)
+
+
+def test_a_warm_up_of_an_unknown_model_is_refused() -> None:
+    with pytest.raises(ModelNotFound):
+        BOTH.warm_up("none")
+
+
+def test_missing_fields_get_the_defaults_of_the_model() -> None:
+    resolved = plan().spec
+    assert (resolved.width, resolved.height, resolved.num_inference_steps) == (
+        128,
+        128,
+        DEMO.defaults.num_inference_steps,
+    )
+    assert (resolved.scheduler, resolved.guidance_scale) == (DEMO.defaults.scheduler, DEMO.defaults.guidance_scale)
+    assert resolved.output_format == "png"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"width": 2048}, {"width": "size_invalid"}),
+        ({"width": 8, "height": 8}, {"width": "size_invalid", "height": "size_invalid"}),
+        ({"num_inference_steps": 150}, {"num_inference_steps": "out_of_range"}),
+        ({"scheduler": ""}, {"scheduler": "unknown_scheduler"}),
+        ({"scheduler": "DDIMScheduler", "width": 4096}, {"scheduler": "unknown_scheduler", "width": "size_invalid"}),
+    ],
+)
+def test_all_limits_of_the_model_are_checked_together(fields: dict[str, Any], wrong: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        plan(**fields)
+    assert {error.field: error.code for error in caught.value.errors} == wrong
+
+
+def test_a_latent_consistency_model_ignores_the_negative_prompt() -> None:
+    assert plan(model="lcm-dreamshaper-7", negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == ""
+    assert plan(negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == "b"

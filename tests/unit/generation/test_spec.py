@@ -1,0 +1,57 @@
+"""The cache key and the seeds of a resolved generation."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from imagegen.generation.request import MAX_SEED
+from imagegen.generation.spec import GenerationSpec
+from tests.support import plans
+
+ENVIRONMENT: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
+
+
+def spec(**fields: Any) -> GenerationSpec:
+    return plans.spec(**{"seed": 7, **fields})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "a blue circle"}, {"negative_prompt": "x"}, {"model_id": "x"}, {"revision": "2"}, {"width": 64},
+        {"height": 64}, {"num_inference_steps": 3}, {"guidance_scale": 2.0}, {"num_images_per_prompt": 2}, {"seed": 8},
+        {"scheduler": "euler"}, {"output_format": "webp"},
+    ],
+)  # fmt: skip
+def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
+    one = spec()
+    other = dataclasses.replace(one, **change)
+    assert one.cache_key(**ENVIRONMENT) != other.cache_key(**ENVIRONMENT)
+
+
+def test_the_cache_key_covers_every_field_and_the_environment() -> None:
+    tested = 12
+    assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
+    one = spec()
+    keys = {
+        one.cache_key(engine=engine, precision=precision, embed_prompt=embed)
+        for engine in ("torch", "openvino")
+        for precision in ("float32", "float16")
+        for embed in (True, False)
+    }
+    assert len(keys) == 8
+
+
+def test_the_cache_key_ignores_what_does_not_change_the_bytes() -> None:
+    plain = spec(guidance_scale=1).cache_key(**ENVIRONMENT)
+    assert spec(guidance_scale=1.0, cache="refresh", metadata={"a": "b"}).cache_key(**ENVIRONMENT) == plain
+    assert spec(width=128, scheduler="ddim", guidance_scale=1).cache_key(**ENVIRONMENT) == plain
+    assert spec(guidance_scale=1, negative_prompt="unused without guidance").cache_key(**ENVIRONMENT) == plain
+
+
+def test_seeds_of_further_images_wrap_around() -> None:
+    last = dataclasses.replace(spec(), seed=MAX_SEED)
+    assert [last.seed_of(index) for index in range(3)] == [MAX_SEED, 0, 1]

@@ -1,0 +1,135 @@
+"""What a container builds, how often, and when it loads a model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from imagegen import wiring
+from imagegen.catalog.registry import REGISTRY, Model
+from imagegen.errors import ModelUnavailable
+from imagegen.generation.ports import Backend, Engine
+from imagegen.settings import Settings
+from imagegen.wiring import Container
+from tests.support.fakes import FakeEngine
+
+PARTS = sorted(name for name, value in vars(Container).items() if isinstance(value, cached_property | property))
+VALUES = {"backends", "on_gpu"}
+"""Parts that may be equal in two containers."""
+DEMO = REGISTRY["demo"]
+
+
+class Loads(list[tuple[Model, Backend]]):
+    """Engine loads, instead of the container's own."""
+
+    failing: ModelUnavailable | None = None
+
+    def load(self, _: Container, model: Model, backend: Backend) -> Engine:
+        self.append((model, backend))
+        if self.failing is not None:
+            raise self.failing
+        return FakeEngine()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
+    recorded = Loads()
+    monkeypatch.setattr(Container, "_load", lambda *arguments: recorded.load(*arguments))
+    return recorded
+
+
+def container(**settings: Any) -> Container:
+    return Container(Settings(**settings))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_is_built_once(part: str) -> None:
+    built = container()
+    assert getattr(built, part) is getattr(built, part)
+
+
+def test_the_parts_of_a_container_share_their_own_parts() -> None:
+    built = container()
+    runner, recovery = built.job_runner, built.job_recovery
+    assert (runner.jobs, runner.store, runner.outbox) == (built.jobs, built.job_store, built.outbox)
+    assert (runner.planner, runner.images) == (built.planner, built.images)
+    assert (recovery.store, recovery.outbox) == (built.job_store, built.outbox)
+
+
+def test_containers_share_nothing() -> None:
+    one, other = container(), container()
+    assert all(getattr(one, part) is not getattr(other, part) for part in PARTS if part not in VALUES)
+
+
+def test_an_assigned_part_is_used_by_the_others() -> None:
+    built = container()
+    store = built.job_store = container().job_store
+    assert built.job_runner.store is built.job_recovery.store is store
+
+
+def test_a_container_reads_the_settings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Settings] = []
+
+    def read() -> Settings:
+        built.append(Settings())
+        return built[-1]
+
+    monkeypatch.setattr(wiring, "Settings", read)
+    made = Container.from_environment()
+    for part in PARTS:
+        getattr(made, part)
+    assert built == [made.settings]
+    assert made.settings is built[0]
+
+
+def test_an_unknown_model_id_stops_the_start_and_names_those_allowed() -> None:
+    with pytest.raises(ValueError, match="MODEL_IDS") as refusal:
+        container(model_ids=("demo", "none-such"))
+    message = str(refusal.value)
+    assert message == f"MODEL_IDS contains unknown ids: none-such. Allowed: {', '.join(REGISTRY)}"
+
+
+# -- preloading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("initialization_type", ["on-demand", "provisioned-concurrency"])
+def test_lambda_loads_the_default_model_early(loads: Loads, initialization_type: str) -> None:
+    made = container(aws_lambda_initialization_type=initialization_type, model_ids=("demo", "sd-turbo"))
+    engines, preferred = made.engines, made.backends[0]
+    assert loads == [(DEMO, preferred)]
+    assert engines.holds(DEMO, preferred)
+    assert engines.resident(DEMO, preferred).load_s > 0
+    assert len(loads) == 1
+
+
+def test_nothing_is_loaded_early_outside_lambda(loads: Loads) -> None:
+    made = container(aws_lambda_initialization_type="")
+    assert not made.engines.holds(DEMO, made.backends[0])
+    assert loads == []
+
+
+def test_a_part_that_needs_no_engine_loads_none(loads: Loads) -> None:
+    made = container(aws_lambda_initialization_type="on-demand")
+    _ = (made.planner, made.backends, made.jobs, made.job_recovery, made.job_renderer, made.webhook_sender)
+    assert loads == []
+
+
+def test_a_failing_preload_is_left_to_the_request(loads: Loads) -> None:
+    loads.failing = ModelUnavailable("gone")
+    made = container(aws_lambda_initialization_type="on-demand")
+    engines, preferred = made.engines, made.backends[0]
+    assert len(loads) == 1
+    with pytest.raises(ModelUnavailable):
+        engines.resident(DEMO, preferred)
+    loads.failing = None
+    assert engines.resident(DEMO, preferred).load_s > 0
+
+
+def test_a_preload_without_enough_memory_is_left_to_the_request(loads: Loads) -> None:
+    made = container(aws_lambda_initialization_type="on-demand", aws_lambda_function_memory_size=128)
+    engines = made.engines
+    with pytest.raises(ModelUnavailable, match="128 MB"):
+        engines.resident(DEMO, made.backends[0])
+    assert loads == []

@@ -1,0 +1,104 @@
+"""Which deliveries succeed, are retried, or are dead-lettered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imagegen.errors import StorageUnavailable
+from imagegen.public_url import NotAllowed
+from imagegen.webhooks.delivery import DELAYS, JITTER
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.safe_http import Unreachable
+from tests.support.webhook_world import JOB_ID, MESSAGE, Jobs, StubClient, WebhookWorld
+from tools.faults.webhook_deliveries import final_job
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_2xx_is_success(status: int) -> None:
+    assert WebhookWorld(client=StubClient(status)).deliver() == ("delivered", "delivered")
+
+
+@pytest.mark.parametrize(
+    "status", [100, 199, 300, 302, 304, 308, 400, 401, 404, 409, 422, 429, 500, 502, 503, 504, 999]
+)
+def test_any_other_status_is_retried(status: int) -> None:
+    world = WebhookWorld(client=StubClient(status))
+    assert world.deliver() == ("retry", f"status_{status}")
+    assert len(world.retries.postponed) == 1
+
+
+def test_410_is_not_retried() -> None:
+    world = WebhookWorld(client=StubClient(410))
+    assert world.deliver() == ("dead", "status_410")
+    assert (world.retries.postponed, world.retries.dead_lettered) == ([], ["status_410"])
+
+
+def test_a_missing_answer_is_retried_but_an_internal_address_is_not() -> None:
+    assert WebhookWorld(client=StubClient(Unreachable("timeout"))).deliver() == ("retry", "timeout")
+    assert WebhookWorld(client=StubClient(NotAllowed("resolves to an address that is not public"))).deliver() == (
+        "dead",
+        "url_not_allowed",
+    )
+
+
+def test_attempts_follow_the_schedule_and_end() -> None:
+    world = WebhookWorld(client=StubClient(500))
+    verdicts = [world.deliver(attempt=attempt)[0] for attempt in range(1, len(DELAYS) + 2)]
+    assert verdicts == ["retry"] * len(DELAYS) + ["dead"]
+    for delay, planned in zip(world.retries.postponed, DELAYS, strict=True):
+        assert planned <= delay <= planned * (1 + JITTER)
+    assert world.retries.dead_lettered == ["status_500"]
+
+
+def test_a_message_past_its_schedule_after_a_crash_gets_a_last_attempt() -> None:
+    world = WebhookWorld()
+    assert world.deliver(attempt=len(DELAYS) + 5) == ("delivered", "delivered")
+    assert world.retries.dead_lettered == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "malformed_message"), ("{", "malformed_message"), ("[]", "malformed_message"),
+        ("null", "malformed_message"),
+        ("NaN", "malformed_message"), ("\ud800", "malformed_message"), ("[" * 100_000, "malformed_message"),
+        ("{}", "unknown_version"),
+        (json.dumps(MESSAGE | {"version": 2}), "unknown_version"),
+        (json.dumps(MESSAGE | {"version": "1"}), "unknown_version"),
+        (json.dumps(MESSAGE | {"version": True}), "unknown_version"),
+        (json.dumps(MESSAGE | {"job_id": "../secrets"}), "malformed_message"),
+        (json.dumps(MESSAGE | {"job_id": JOB_ID + "\n"}), "malformed_message"),
+        (json.dumps(MESSAGE | {"tenant": "../other"}), "malformed_message"),
+        (json.dumps(MESSAGE | {"tenant": 7}), "malformed_message"),
+        (json.dumps(MESSAGE | {"event_type": "job.exploded"}), "malformed_message"),
+        (json.dumps({key: value for key, value in MESSAGE.items() if key != "url"}), "malformed_message"),
+    ],
+)  # fmt: skip
+def test_an_unreadable_message_is_dead_lettered_with_its_reason(body: str, reason: str) -> None:
+    world = WebhookWorld()
+    assert world.deliver(body) == ("dead", reason)
+    assert world.retries.dead_lettered == [reason]
+    assert world.client.posts == []
+
+
+def test_unknown_fields_of_a_message_are_ignored() -> None:
+    assert WebhookWorld().deliver(colour="red") == ("delivered", "delivered")
+
+
+def test_a_missing_job_is_dead_lettered_and_an_unfinished_one_is_retried() -> None:
+    assert WebhookWorld(jobs=Jobs(None)).deliver() == ("dead", "job_gone")
+    assert WebhookWorld(jobs=Jobs(final_job(JOB_ID, "running"))).deliver() == ("retry", "job_not_final")
+    assert WebhookWorld().deliver(tenant="fedcba9876543210") == ("dead", "job_gone")
+
+
+def test_an_unavailable_store_leaves_the_message_in_the_queue() -> None:
+    world = WebhookWorld(jobs=Jobs(failing=StorageUnavailable("The store does not answer.")))
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    assert (world.retries.postponed, world.retries.dead_lettered) == ([], [])
+
+
+def test_a_message_has_only_the_documented_fields() -> None:
+    assert set(WebhookMessage.model_fields) == set(MESSAGE)

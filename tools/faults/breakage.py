@@ -1,0 +1,75 @@
+"""Four bugs, put into the product on purpose, that prove that the checker finds them.
+
+The handlers are the product's own. A botocore event handler changes their DynamoDB requests before they are sent, as
+if the product had built them so. It relies on two things: the product makes its clients with boto3's default session,
+and keys and attributes are those of docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Literal
+
+import boto3
+
+from tools.faults.environment import Handler, Hooks
+from tools.faults.product import Build, Product
+
+Params = dict[str, Any]
+Breakage = Literal["job_not_written", "key_not_written", "bill_not_written", "lease_never_ends"]
+
+_OMITTED: Final[dict[Breakage, str]] = {
+    "job_not_written": "JOB#",
+    "key_not_written": "IDEMPOTENCY#",
+    "bill_not_written": "BILL#",
+}
+"""Prefix of `pk` of the item that is left out of each transaction: an accepted job, the Idempotency-Key that makes a
+repeated request find its first job, or the bill of a job that ends. Another item always remains: calls have a key."""
+_NEVER: Final = {"N": "9999999999999"}
+"""Epoch milliseconds in the year 2286."""
+
+
+def broken(product: Product, breakage: Breakage) -> Product:
+    """Return the product with the bug in each of its functions.
+
+    With `lease_never_ends` a running job is neither due for the sweeper nor free for another worker.
+    """
+    api, worker, sweeper = (
+        partial(_build, breakage, build) for build in (product.api, product.worker, product.sweeper)
+    )
+    return replace(product, name=f"{product.name}, {breakage}", api=api, worker=worker, sweeper=sweeper)
+
+
+def _build(breakage: Breakage, build: Build, hooks: Hooks) -> Handler:
+    """Build a handler in the process that will run it. Clients copy their session's event handlers when created."""
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION is not None
+    events: Any = boto3.DEFAULT_SESSION.events
+    if breakage == "lease_never_ends":
+        events.register("provide-client-params.dynamodb.UpdateItem", _extend_lease)
+    else:
+        events.register("provide-client-params.dynamodb.TransactWriteItems", _omit(_OMITTED[breakage]))
+    return build(hooks)
+
+
+def _omit(prefix: str) -> Callable[..., Params]:
+    def omit(params: Params, **_: Any) -> Params:
+        items = [
+            each
+            for each in params["TransactItems"]
+            if "Put" not in each or not each["Put"]["Item"]["pk"]["S"].startswith(prefix)
+        ]
+        return params | {"TransactItems": items}
+
+    return omit
+
+
+def _extend_lease(params: Params, **_: Any) -> Params:
+    """`due_at` of a running job is the end of its lease."""
+    values = params.get("ExpressionAttributeValues", {})
+    if ":lease_until" not in values:
+        return params
+    endless = {name: _NEVER for name in (":lease_until", ":due_at") if name in values}
+    return params | {"ExpressionAttributeValues": values | endless}
