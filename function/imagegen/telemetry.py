@@ -13,10 +13,10 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from imagegen import __version__
 from imagegen.errors import ServiceError
-from imagegen.generation.result import Result, WarmUp
-from imagegen.jobs.job import Job
 
 if TYPE_CHECKING:
+    from imagegen.generation.result import Result, WarmUp
+    from imagegen.jobs.job import Job
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"

@@ -1,4 +1,7 @@
-"""Builds the parts of a process from its settings. boto3 and the engines are imported when first needed."""
+"""Builds the parts of a process from its settings. Each part imports its modules when it is first used.
+
+A function so imports only what it runs: boto3 and the engines take most of a cold start, and Sweeper needs no planner.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imagegen import telemetry
-from imagegen.catalog import manifest
 from imagegen.catalog.registry import Model, offered
-from imagegen.engines.batching import Batcher
-from imagegen.engines.cpu import Precision, fastest_precision, vcpus
-from imagegen.engines.pool import EnginePool
-from imagegen.engines.selection import choose_backends
 from imagegen.errors import ModelUnavailable, ServiceError
-from imagegen.generation.planner import Planner
-from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
-from imagegen.generation.single_flight import SingleFlight
-from imagegen.jobs.outbox import Outbox
-from imagegen.jobs.ports import Clock
-from imagegen.jobs.recovery import JobRecovery
-from imagegen.jobs.runner import JobRunner
-from imagegen.jobs.service import JobService
 from imagegen.jobs.timing import JobTiming
-from imagegen.jobs.view import JobRenderer
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from imagegen.aws.sqs import SqsWebhookQueue
+    from imagegen.engines.batching import Batcher
+    from imagegen.generation.planner import Planner
+    from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
     from imagegen.generation.service import ImageService
-    from imagegen.jobs.ports import JobQueue, JobStore, WebhookQueue
+    from imagegen.generation.single_flight import SingleFlight
+    from imagegen.jobs.outbox import Outbox
+    from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
+    from imagegen.jobs.recovery import JobRecovery
+    from imagegen.jobs.runner import JobRunner
+    from imagegen.jobs.service import JobService
+    from imagegen.jobs.view import JobRenderer
     from imagegen.webhooks.delivery import WebhookSender
     from imagegen.webhooks.safe_http import SafeClient
 
@@ -62,6 +60,9 @@ class Container:
     @cached_property
     def backends(self) -> tuple[Backend, ...]:
         """The available backends, the preferred one first. Imports no engine."""
+        from imagegen.engines.cpu import Precision, fastest_precision, vcpus
+        from imagegen.engines.selection import choose_backends
+
         settings, memory_mb = self.settings, self.settings.aws_lambda_function_memory_size
         if settings.precision == "auto":
             precision = fastest_precision(settings.onednn_max_cpu_isa)
@@ -77,16 +78,22 @@ class Container:
     @cached_property
     def planner(self) -> Planner:
         """Turns requests into plans."""
+        from imagegen.generation.planner import Planner
+
         return Planner(self.models, self.settings.default_model_id, self.backends)
 
     @cached_property
     def batcher(self) -> Batcher:
         """Groups concurrent generations on a GPU."""
+        from imagegen.engines.batching import Batcher
+
         return Batcher()
 
     @cached_property
     def engines(self) -> Engines:
         """The one resident engine. In Lambda it starts to load at once: an environment starts for a waiting request."""
+        from imagegen.engines.pool import EnginePool
+
         pool = EnginePool(self._load, self.settings.aws_lambda_function_memory_size)
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request meets the same error and reports it
@@ -97,7 +104,7 @@ class Container:
     @cached_property
     def images(self) -> ImageService:
         """Generates and stores images."""
-        from imagegen.generation.service import ImageService, Pricing  # imports Pillow: not in the zip functions
+        from imagegen.generation.service import ImageService, Pricing
 
         engines = self.engines  # before boto3, which takes a quarter of a second to import while the engine loads
         return ImageService(
@@ -112,6 +119,7 @@ class Container:
     def single_flight(self) -> SingleFlight:
         """Runs identical generations once."""
         from imagegen.aws.leases import DynamoLeases
+        from imagegen.generation.single_flight import SingleFlight
 
         leases = DynamoLeases(self.settings.table_name, self.clock)
         return SingleFlight(leases, lease_s=self.timing.lease_s, renew_s=self.timing.renew_s)
@@ -148,11 +156,15 @@ class Container:
     @cached_property
     def outbox(self) -> Outbox:
         """Sends the messages of jobs."""
+        from imagegen.jobs.outbox import Outbox
+
         return Outbox(self.job_store, self.job_queue, self.webhook_queue, self.clock, self.timing)
 
     @cached_property
     def jobs(self) -> JobService:
         """Jobs for callers."""
+        from imagegen.jobs.service import JobService
+
         return JobService(
             store=self.job_store,
             outbox=self.outbox,
@@ -164,11 +176,15 @@ class Container:
     @cached_property
     def job_renderer(self) -> JobRenderer:
         """Renders jobs for callers."""
+        from imagegen.jobs.view import JobRenderer
+
         return JobRenderer(self.image_store, self.clock)
 
     @cached_property
     def job_runner(self) -> JobRunner:
         """Jobs for workers."""
+        from imagegen.jobs.runner import JobRunner
+
         images = self.images  # first: the engine loads while boto3 is imported
         return JobRunner(
             jobs=self.jobs,
@@ -184,6 +200,8 @@ class Container:
     @cached_property
     def job_recovery(self) -> JobRecovery:
         """Jobs for the sweeper."""
+        from imagegen.jobs.recovery import JobRecovery
+
         return JobRecovery(self.job_store, self.outbox, self.clock, self.timing, self.on_crash)
 
     # -- webhooks ------------------------------------------------------------------------------------------------------
@@ -219,6 +237,8 @@ class Container:
 
     def _load(self, model: Model, backend: Backend) -> Engine:
         """Load an engine. Verification starts first: it needs no Python, while importing an engine needs only that."""
+        from imagegen.catalog import manifest
+
         folder = self.settings.models_dir / model.id / backend.engine
         verified = manifest.begin_verifying(folder)
         try:

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ResponseModel(BaseModel):
-    """Base of everything that the API returns: immutable."""
+    """Base of everything that the API returns: immutable.
 
-    model_config = ConfigDict(frozen=True)
+    Schemas are built at first use. Building all of them took 12 ms of each function's init phase; most use none or two.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class ImageResult(ResponseModel):
