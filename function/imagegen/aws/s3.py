@@ -31,11 +31,11 @@ _CONFIG: Final = Config(
     s3={"addressing_style": "virtual"},
 )
 _CONFLICT_ATTEMPTS: Final = 3
-"""Attempts at a write that S3 answers with 409, as it does to one of two concurrent conditional writes."""
+"""Attempts at a write. S3 responds 409 to one of two concurrent conditional writes."""
 
 
 class S3ImageStore:
-    """A generation.ports.ImageStore. SHA-256 and warnings are kept in the object's metadata."""
+    """Implements generation.ports.ImageStore. SHA-256 and warnings are in the object's metadata."""
 
     def __init__(self, bucket: str, url_expires_seconds: int, image_days: int):
         self._bucket = bucket
@@ -60,12 +60,13 @@ class S3ImageStore:
                 if clients.status(error) == HTTPStatus.NOT_FOUND:
                     return None
                 raise
-        # The bucket's lifecycle rule deletes at the midnight after that.
+        # A lower bound: the bucket's lifecycle rule deletes the object at the midnight (UTC) after that.
         kept_until = head["LastModified"] + self._kept
         if kept_until <= datetime.now(UTC) + self._url_expires:
             return None
-        metadata, warnings = head["Metadata"], json.loads(head["Metadata"]["warnings"])
-        return StoredImage(key, head["ContentLength"], metadata["sha256"], kept_until, tuple(warnings))
+        metadata = head["Metadata"]
+        warnings = tuple(json.loads(metadata["warnings"]))
+        return StoredImage(key, head["ContentLength"], metadata["sha256"], kept_until, warnings)
 
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
         """Store an object. Without `overwrite` an existing object stays and is returned."""
@@ -84,7 +85,7 @@ class S3ImageStore:
         return existing or new
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
-        """Return a URL for GET that expires at `until`, or earlier if the credentials that sign it do."""
+        """Return a URL for GET that expires at `until`, or earlier with its lifetime or the signing credentials."""
         now = datetime.now(UTC)
         with clients.translated("S3"):
             expires_at = min(now + self._url_expires, until)
@@ -100,22 +101,27 @@ class S3ImageStore:
 
     def _write(self, request: dict[str, Any], condition: dict[str, str]) -> StoredImage | None:
         """Write the object. Returns the existing object instead if `condition` kept it. Raises ClientError."""
+        try:
+            self._put_object(request | condition)
+        except ClientError as error:
+            if clients.status(error) != HTTPStatus.PRECONDITION_FAILED:
+                raise
+            # S3 also responds 412 to our own write if its acknowledgement was lost and botocore retried it.
+            existing = self.find(request["Key"])
+            if existing is None:  # it is about to expire: overwrite it
+                self._put_object(request)
+            return existing
+        return None
+
+    def _put_object(self, request: dict[str, Any]) -> None:
         for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
             try:
-                self._client.put_object(**request, **condition)  # type: ignore[arg-type]
+                self._client.put_object(**request)
             except ClientError as error:
-                if clients.status(error) == HTTPStatus.CONFLICT and attempt < _CONFLICT_ATTEMPTS:
-                    continue
-                if clients.status(error) != HTTPStatus.PRECONDITION_FAILED:
+                if clients.status(error) != HTTPStatus.CONFLICT or attempt == _CONFLICT_ATTEMPTS:
                     raise
-                # Also S3's answer to our own write if its acknowledgement was lost and botocore retried it.
-                existing = self.find(request["Key"])
-                if existing is not None:
-                    return existing
-                condition = {}  # it is about to expire: overwrite it
             else:
-                break
-        return None
+                return
 
     def _credentials_expire(self) -> datetime | None:
         # botocore keeps the expiry of temporary credentials in a private attribute; static credentials have none.

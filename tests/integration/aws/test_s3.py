@@ -103,6 +103,18 @@ def test_a_conflicting_write_is_retried(bucket: str) -> None:
         stubber.assert_no_pending_responses()
 
 
+def test_an_object_about_to_expire_is_rewritten_after_conflicts_too(bucket: str) -> None:
+    store, old = S3ImageStore(bucket, 600, 7), datetime.now(UTC) - timedelta(days=7) + timedelta(seconds=300)
+    with Stubber(store._client) as stubber:
+        for _ in range(2):
+            stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
+        stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
+        stubber.add_response("head_object", head(old))
+        stubber.add_response("put_object", {})
+        assert put(store, b"first") == "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
+        stubber.assert_no_pending_responses()
+
+
 def test_a_url_expires_when_it_says(bucket: str) -> None:
     signed = S3ImageStore(bucket, 600, 7).sign(KEY, FAR_AWAY)
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed.url).query)
