@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class FieldError:
-    """One invalid field; `field` is a dotted path such as `metadata.colour`."""
+    """One invalid field; `field` is a dotted path such as `metadata.color`."""
 
     field: str
     code: str
@@ -70,7 +70,7 @@ class InternalError(ServiceError):
     retryable = True
 
     def __init__(self) -> None:
-        super().__init__("The service failed. Its log has the cause under this request id.")
+        super().__init__("The service failed. Its log has the cause under this request or job id.")
 
 
 class BadSyntax(ServiceError):
@@ -110,7 +110,7 @@ class NumberOutOfRange(BadSyntax):
 
 
 class NotFound(ServiceError):
-    """The resource does not exist, or not for this caller."""
+    """The resource does not exist, or belongs to another tenant."""
 
     status = 404
 
@@ -133,7 +133,7 @@ class JobNotFound(NotFound):
     code = "job_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such job.")
+        super().__init__("No job has this id. It may have expired or been deleted.")
 
 
 class InvalidCursor(BadSyntax):
@@ -143,7 +143,7 @@ class InvalidCursor(BadSyntax):
 
 
 class IdempotencyKeyInvalid(BadSyntax):
-    """An Idempotency-Key outside its legal form."""
+    """The Idempotency-Key is not 1 to 255 printable ASCII characters."""
 
     code = "idempotency_key_invalid"
 
@@ -158,7 +158,7 @@ class IdempotencyInProgress(ServiceError):
 
 
 class IdempotencyKeyReuse(ServiceError):
-    """The same Idempotency-Key with another body."""
+    """The Idempotency-Key was used before, with another body or on another route."""
 
     code = "idempotency_key_reuse"
     status = 422
@@ -177,6 +177,9 @@ class JobNotFinal(ServiceError):
     code = "job_not_final"
     status = 409
 
+    def __init__(self) -> None:
+        super().__init__("The job has not finished. Cancel it first.")
+
 
 class ResultExpired(ServiceError):
     """The job's images, or the job behind an Idempotency-Key, no longer exist."""
@@ -193,7 +196,7 @@ class MethodNotAllowed(ServiceError):
 
     def __init__(self, allowed: Sequence[str]):
         methods = ", ".join(allowed)
-        super().__init__(f"Allowed methods: {methods}.", headers={"Allow": methods})
+        super().__init__(f"This path does not support the method. Use one of {methods}.", headers={"Allow": methods})
 
 
 class NotAcceptable(ServiceError):
@@ -224,7 +227,7 @@ class InvalidRequest(ServiceError):
     status = 422
 
     most: ClassVar[int] = 20
-    """Errors that are listed. A body of 1 MB can contain 100,000, and a Lambda response is limited to 6 MB."""
+    """Maximum number of errors listed. A body of 1 MB can contain 100,000, and a Lambda response is limited to 6 MB."""
 
     def __init__(self, errors: Sequence[FieldError], found: int | None = None):
         first, others = errors[0], (found or len(errors)) - 1
@@ -245,12 +248,12 @@ class ModelUnavailable(ServiceError):
 
     @classmethod
     def because(cls, path: object, reason: str) -> ModelUnavailable:
-        """Return an error that tells the caller the model is down, and the log which path and why."""
-        return cls("The model cannot be loaded. The deployment's log names the file.", private=f"{path} {reason}")
+        """Return an error whose `path` and `reason` go only to the log."""
+        return cls("The model cannot be loaded. The deployment's log has the cause.", private=f"{path} {reason}")
 
 
 class StorageUnavailable(ServiceError):
-    """An AWS service that stores images, jobs or messages does not respond."""
+    """An AWS service that stores images, jobs, messages or secrets failed or did not respond."""
 
     code = "storage_unavailable"
     status = 503
@@ -267,18 +270,18 @@ class GenerationTimeout(ServiceError):
 
 
 class GenerationTooLong(GenerationTimeout):
-    """Several runs did not finish within the longest time that a function may run."""
+    """Several runs of a job reached the function's timeout."""
 
     retryable = False
 
     def __init__(self) -> None:
         super().__init__(
-            "The generation takes longer than a function may run. Request fewer steps, fewer images or a smaller size."
+            "The generation takes longer than a function can run. Request fewer steps, fewer images or a smaller size."
         )
 
 
 class JobFailed(ServiceError):
-    """A failed job's error, raised for a caller that waits for the result, under the job's own code and status."""
+    """A failed job's error, raised again with the job's code and status for a caller that waits for the result."""
 
     code = "job_failed"
 

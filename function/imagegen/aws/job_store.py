@@ -19,13 +19,13 @@ from imagegen.jobs.job import FINAL, Job, State
 from imagegen.jobs.ports import Page
 
 _SCANNED: Final = 1000
-"""Jobs examined for one page of a single state. The page may be short then, and its cursor continues after them."""
+"""Jobs examined for a page of one state. Such a page may be short; its cursor continues after the jobs examined."""
 _BATCH: Final = 100
 """Items per BatchGetItem."""
 
 
 class DynamoJobStore(Table):
-    """A jobs.ports.JobStore."""
+    """Implements jobs.ports.JobStore."""
 
     def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
         """Insert the job, or return the key's existing job."""
@@ -69,7 +69,7 @@ class DynamoJobStore(Table):
         condition = f"attribute_not_exists(pk) OR #state IN ({', '.join(states_of)})"
         with translated("DynamoDB"):
             if not self._delete(job.tenant, job.job_id, condition, states_of, {"#state": "state"}):
-                raise JobNotFinal("The job has not finished. Cancel it first.")
+                raise JobNotFinal
 
     def page(self, tenant: str, *, limit: int, after: str | None, state: State | None) -> Page:
         """Return up to `limit` of the tenant's jobs that are older than the job `after`."""
@@ -127,7 +127,7 @@ class DynamoJobStore(Table):
         return [(tenant, job_id) for _, tenant, job_id in keys]
 
     def _write(self, job: Job, changed: Job) -> Job | None:
-        """Write the changed job. Returns what is stored now: the changed job, or the one that another process wrote."""
+        """Write the changed job. Returns the job now stored, by this or another process, or None if deleted."""
         update = self._update(to_item(job), to_item(changed), {":seen": job.revision})
         try:
             if changed.state == "succeeded" and not job.final:
@@ -190,29 +190,29 @@ class DynamoJobStore(Table):
             "sk": "IDEMPOTENCY",
             "tenant": job.tenant,
             "body": fingerprint.body,
-            "job": job.job_id,  # an attribute job_id would put the item into index by_tenant, among the jobs
+            "job": job.job_id,  # not job_id, which would add the item to index by_tenant, among the jobs
             "expires_at": self._seconds() + KEPT_S,
         }
 
-    def _existing(self, job: Job, fingerprint: IdempotencyFingerprint | None, refusal: ClientError) -> Job:
+    def _existing(self, job: Job, fingerprint: IdempotencyFingerprint | None, error: ClientError) -> Job:
         """Return the job that made the insert fail: this one, if its acknowledgement was lost, or the key's."""
         if fingerprint is not None:
             wanted = self._key_item(job, fingerprint)
             item = self._read({"pk": wanted["pk"], "sk": wanted["sk"]})
             if item is None:
-                raise refusal
+                raise error
             if item["body"] != fingerprint.body:
-                raise IdempotencyKeyReuse("The Idempotency-Key was used with another body. Use a new key.")
+                raise IdempotencyKeyReuse("The Idempotency-Key was used with another body or route. Use a new key.")
             return job if item["job"] == job.job_id else self._earlier(job.tenant, item["job"])
-        stored = self._live(self._read(key(job.tenant, job.job_id)))  # this one: the id is random
+        stored = self._live(self._read(key(job.tenant, job.job_id)))  # this job: its id is random, so unique
         if stored is None:
-            raise refusal
+            raise error
         return stored
 
     def _earlier(self, tenant: str, job_id: str) -> Job:
         earlier = self._live(self._read(key(tenant, job_id)))
         if earlier is None:
-            raise ResultExpired("The job of this Idempotency-Key was deleted. Use a new key.")
+            raise ResultExpired("The job of this Idempotency-Key no longer exists. Use a new key.")
         return earlier
 
     def _read(self, name: Mapping[str, str]) -> Item | None:

@@ -1,7 +1,7 @@
 """Jobs for callers: submit, get, list, cancel, delete. Needs no engine.
 
 Covered: a process that dies between any two lines; a write whose acknowledgement is lost. Not covered: a request that
-was refused or got no response. The caller repeats it, with an Idempotency-Key to avoid a second job.
+was rejected or got no response. The caller repeats it, with an Idempotency-Key to avoid a second job.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Submitted:
 
 
 class JobService:
-    """One tenant cannot see another's jobs: every call takes the tenant."""
+    """Jobs by tenant: every call takes the tenant, so no caller sees another tenant's jobs."""
 
     def __init__(self, *, store: JobStore, outbox: Outbox, keep_s: float, clock: Clock, timing: JobTiming):
         self._store = store
@@ -39,7 +39,7 @@ class JobService:
         self._timing = timing
 
     def submit(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None = None) -> Submitted:
-        """Store a job and send it to the workers. Once stored it is never lost: the sweeper sends it if this fails.
+        """Store a job and send it to the workers. A stored job is never lost: the sweeper sends it if this fails.
 
         Raises IdempotencyKeyReuse, ResultExpired or StorageUnavailable.
         """
@@ -47,7 +47,7 @@ class JobService:
         return submitted if submitted.replayed else Submitted(self._outbox.send(submitted.job))
 
     def add(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None) -> Submitted:
-        """Store a job without sending it. Raises as `submit` does."""
+        """Store a job without sending it. Raises what `submit` raises."""
         job = states.submitted(
             tenant=tenant,
             job_id=str(ULID.from_timestamp(self._clock() / 1000)),
@@ -60,7 +60,7 @@ class JobService:
         return Submitted(stored, replayed=stored.job_id != job.job_id)
 
     def get(self, tenant: str, job_id: str) -> Job:
-        """Return the job. Raises JobNotFound, whatever the reason."""
+        """Return the job. Raises JobNotFound for an unknown, malformed or expired id and for another tenant's."""
         job = self._store.get(tenant, job_id) if _is_ulid(job_id) else None
         if job is None:
             raise JobNotFound
@@ -80,7 +80,7 @@ class JobService:
         """Delete a final job, but not its images: other jobs may share them. Raises JobNotFound or JobNotFinal."""
         job = self.get(tenant, job_id)
         if not job.final:
-            raise JobNotFinal("The job has not finished. Cancel it first.")
+            raise JobNotFinal
         self._store.remove(job)
 
 

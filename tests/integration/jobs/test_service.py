@@ -69,7 +69,7 @@ def test_another_tenants_job_is_not_found(world: JobWorld) -> None:
         for call in (world.jobs.get, world.jobs.cancel, world.jobs.delete):
             with pytest.raises(JobNotFound) as caught:
                 call(tenant, job_id)
-            assert caught.value.detail == "There is no such job."
+            assert caught.value.detail == "No job has this id. It may have expired or been deleted."
 
 
 def test_jobs_are_listed_newest_first_in_pages_and_by_state(world: JobWorld) -> None:
