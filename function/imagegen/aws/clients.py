@@ -31,13 +31,13 @@ def client(service: str, config: Config, session: boto3.Session | None = None) -
 
 @contextmanager
 def translated(service: str) -> Iterator[None]:
-    """Raise botocore's errors as StorageUnavailable. The private part names the error, not its message."""
+    """Raise botocore's errors as StorageUnavailable, whose `private` has the class and code, not the message."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         reason = code(error) if isinstance(error, ClientError) else ""
         raise StorageUnavailable(
-            f"{service} does not respond. Try again in a few seconds.",
+            f"{service} is unavailable. Retry in a few seconds.",
             private=f"{service}: {type(error).__name__} {reason}".strip(),
         ) from error
 

@@ -18,9 +18,9 @@ from imagegen.generation.result import Outcome
 from imagegen.jobs.job import Job, JobError, Progress
 
 OPEN: Final = "open"
-"""Shard of index by_due with the jobs that are not done. It takes 1,000 writes a second: 250 jobs running at once."""
+"""Shard of index by_due with the jobs that are not done. It accepts 1,000 writes per second: 250 concurrent jobs."""
 DONE: Final = "done"
-"""Shard of index by_due with the jobs that only wait for their expiry. However many, they delay no open job."""
+"""Shard of index by_due with the jobs that only wait to expire. Separate, so that they never delay an open job."""
 
 ATTRIBUTES: Final = {"aws_failures": "setbacks", "deadline_requeues": "hand_ons"}
 """Fields whose attribute has another name."""
@@ -32,7 +32,7 @@ def key(tenant: str, job_id: str) -> dict[str, str]:
 
 
 def to_item(job: Job) -> dict[str, Any]:
-    """Return strings, integers and booleans, with documents as JSON (DynamoDB has no floats). None is left out."""
+    """Return strings, integers and booleans, with documents as JSON (DynamoDB has no floats). None is omitted."""
     fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
     item = {
         ATTRIBUTES.get(name, name): _ENCODERS.get(name, _as_is)(value)
@@ -59,7 +59,7 @@ def _as_is(value: Any) -> Any:
 
 
 def _json(document: Any) -> str:
-    # Not escaped to ASCII, which can take three times the bytes: an item is limited to 400 KB.
+    # UTF-8, because escapes to ASCII can take three times the bytes and an item is limited to 400 KB.
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -11,7 +11,7 @@ from imagegen.aws.table import Table, condition_failed, serialized
 
 
 class DynamoLeases(Table):
-    """A generation.ports.Leases."""
+    """Implements generation.ports.Leases."""
 
     def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
         """Take or extend the lease for `seconds` from now. Returns False if another owner holds it."""

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3)
 
 MAX_VISIBILITY_S: Final = 42_900
-"""SQS hides a message for at most 12 hours from its receipt; the delivery attempt has used a part of them."""
+"""SQS hides a message for at most 12 hours after it was received, and the delivery attempt has used a part of them."""
 
 
 class _Queue:
-    """A queue and its dead-letter queue, where a message gets the attribute `reason`."""
+    """A queue and its dead-letter queue, whose messages have the attribute `reason`."""
 
     def __init__(self, url: str, dead_letters_url: str):
         self._url = url
@@ -51,7 +51,7 @@ class _Queue:
 
 
 class SqsJobQueue(_Queue):
-    """A jobs.ports.JobQueue."""
+    """Implements jobs.ports.JobQueue."""
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         """Send the job's message, visible after `delay_s` seconds (at most 900)."""
@@ -67,7 +67,7 @@ class SqsJobQueue(_Queue):
 
 
 class SqsWebhookQueue(_Queue):
-    """A jobs.ports.WebhookQueue and a webhooks.ports.WebhookRetries."""
+    """Implements jobs.ports.WebhookQueue and webhooks.ports.WebhookRetries."""
 
     def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
         """Send a webhook message."""

@@ -15,11 +15,11 @@ from imagegen.aws.clients import client, code, translated
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=4)
 
 CACHE_SECONDS: Final = 60
-"""How long a secret is cached, and so how long a rotation takes to become visible."""
+"""How long a secret is cached, and thus how long a rotation can take to become visible."""
 
 
 class SsmSecretStore:
-    """A webhooks.ports.SecretStore: one SecureString parameter per tenant, `<path>/<tenant>`."""
+    """Implements webhooks.ports.SecretStore: one SecureString parameter per tenant, `<path>/<tenant>`."""
 
     def __init__(self, path: str):
         self._path = path

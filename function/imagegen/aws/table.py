@@ -1,4 +1,4 @@
-"""The one DynamoDB table: client, serialisation and the meaning of its errors."""
+"""The DynamoDB table: client, serialization and classification of its errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def deserialized(item: Mapping[str, Any]) -> Item:
 
 
 def retry_conflicts(write: Callable[[], object]) -> None:
-    """Retry a write that conflicts with a transaction; botocore leaves this to its caller. Raises ClientError."""
+    """Retry a write that conflicts with a transaction, which botocore does not retry. Raises ClientError."""
     for pause_s in _CONFLICT_PAUSES_S:
         try:
             write()
@@ -71,7 +71,7 @@ def retry_conflicts(write: Callable[[], object]) -> None:
 
 
 def condition_failed(error: ClientError) -> bool:
-    """Return whether only a condition of the write itself failed."""
+    """Return whether the write failed only because a condition was not met."""
     if code(error) == "ConditionalCheckFailedException":
         return True
     reasons = {each.get("Code", "None") for each in error.response.get("CancellationReasons", [])}
