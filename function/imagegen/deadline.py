@@ -10,7 +10,7 @@ from imagegen.errors import GenerationTimeout
 
 
 class Invocation(Protocol):
-    """The part of Lambda's context object that tells the remaining time."""
+    """The part of Lambda's context object that has the remaining time."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends the invocation."""
@@ -46,4 +46,7 @@ class Deadline:
         """Raise GenerationTimeout unless more than `seconds` are left."""
         left = self.left()
         if left <= seconds:
-            raise GenerationTimeout(f"{max(left, 0):.1f} s are left, but about {seconds:.1f} s are needed.")
+            raise GenerationTimeout(
+                f"About {seconds:.1f} s are needed, but only {max(left, 0):.1f} s are left. "
+                "Request fewer steps, fewer images or a smaller size."
+            )

@@ -83,7 +83,7 @@ def parse(url: str, ports: Collection[int] = PORTS) -> Target:
         raise NotAllowed(f"must have at most {MAX_URL} characters")
     parts = _URL.fullmatch(url)
     if parts is None:
-        raise NotAllowed("must be an https URL of ASCII characters, without user, password and fragment")
+        raise NotAllowed("must be an https URL of ASCII characters, without user, password or fragment")
     port = int(parts["port"] or 443)
     if port not in ports:
         raise NotAllowed(f"must use one of the ports {', '.join(map(str, sorted(ports)))}")
@@ -97,7 +97,7 @@ def parse(url: str, ports: Collection[int] = PORTS) -> Target:
 
 
 def check(url: str) -> str:
-    """Return `url` if it may be stored; a host name is only checked for its form. Raises NotAllowed."""
+    """Return `url` if a request may contain it; a host's addresses are checked at delivery. Raises NotAllowed."""
     target = parse(url)
     if target.address is not None and not is_public(target.address):
         raise NotAllowed("must name a public address")
@@ -105,7 +105,7 @@ def check(url: str) -> str:
 
 
 def is_public(address: Address) -> bool:
-    """Return whether the address is on the public Internet. Mapped, tunnelled and translated addresses are not."""
+    """Return whether the address is on the public Internet. Mapped, tunneled and translated addresses are not."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _RESERVED_IPV4)
     return address in _GLOBAL_IPV6 and not any(address in network for network in _RESERVED_IPV6)
@@ -116,7 +116,7 @@ def _literal(host: str) -> Address:
         # Python rejects short, octal and hexadecimal forms.
         return IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host)
     except ValueError:
-        raise NotAllowed("must write an IP address in its plain form") from None
+        raise NotAllowed("must write an IP address in dotted-decimal or bracketed IPv6 notation") from None
 
 
 def _check_name(host: str) -> None:

@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=256, description="compute threads; 0: one per vCPU")
     embed_prompt: bool = Field(True, description="write the prompt into the text chunks of PNG files")
     url_expires_seconds: int = Field(3600, ge=60, le=3600, description="lifetime of presigned URLs")
-    gateway_timeout_seconds: float = Field(28, gt=0, le=900, description="API Gateway's timeout, less one second")
+    gateway_timeout_seconds: float = Field(
+        28, gt=0, le=900, description="time limit of a request: API Gateway's timeout, less one second"
+    )
     allowed_origins: Strings = Field(("*",), description="origins that may call the API (CORS)")
     usd_per_gb_second: float = Field(0.0000166667, ge=0, description="Lambda's price per GB-second")
     webhooks_queue_url: str = Field(min_length=1, description="queue of webhooks to deliver")

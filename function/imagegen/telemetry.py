@@ -25,13 +25,13 @@ metrics: Final = Metrics(namespace=NAMESPACE, service="imagegen")
 
 
 def requested(request_id: str) -> None:
-    """Add the gateway's request id, which the caller sees, to every later line, and count the request."""
+    """Add the gateway's request id, which the caller sees, to every later log line, and count the request."""
     logger.append_keys(request_id=request_id)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
 
 
 def generated(result: Result) -> None:
-    """Log a result and its metrics."""
+    """Log and count a result that the caller receives now. A worker's runs are counted by `ran` instead."""
     logger.info(
         "generated",
         extra={
@@ -75,7 +75,7 @@ def ran(job_id: str, job: Job | None) -> None:
 
 
 def became_job() -> None:
-    """Log that a request did not fit the gateway's timeout and became a job. Frequent ones call for a faster model."""
+    """Log that a request did not fit the gateway's timeout and became a job. If frequent, use a faster model."""
     logger.info("became a job")
     metrics.add_metric("HandOvers", MetricUnit.Count, 1)
 
@@ -86,14 +86,14 @@ def unreadable(reason: str) -> None:
 
 
 def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False) -> None:
-    """Log a message from the dead-letter queue; `failed` means that its job was failed."""
+    """Log a message from the dead-letter queue; `failed` tells whether its job is now failed."""
     logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     metrics.add_metric("JobFailures", MetricUnit.Count, int(failed))
 
 
 def swept(jobs: int, given_up: list[str]) -> None:
-    """Log a sweep: the number of jobs handled, and the ids of those that were failed."""
+    """Log a sweep: the number of jobs handled, and the ids of those that are now failed."""
     for job_id in given_up:
         logger.error("given up", extra={"job_id": job_id})
     logger.info("swept", extra={"jobs": jobs})

@@ -1,6 +1,7 @@
 """Builds the parts of a process from its settings. Each part imports its modules when it is first used.
 
-A function so imports only what it runs: boto3 and the engines take most of a cold start, and Sweeper needs no planner.
+Each function therefore imports only what it runs: boto3 and the engines take most of a cold start, and the sweeper
+needs no planner.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 
 
 class Container:
-    """Everything a process needs. Each part is built once, when first used; a test may assign another one before.
+    """Everything a process needs. Each part is built once, when first used; a test can assign a replacement first.
 
-    Not thread-safe: a process with several threads uses the parts once in one thread first.
+    Not thread-safe: a process with several threads must build the parts in one thread before the others use them.
     """
 
     def __init__(self, settings: Settings):
@@ -91,12 +92,12 @@ class Container:
 
     @cached_property
     def engines(self) -> Engines:
-        """The one resident engine. In Lambda it starts to load at once: an environment starts for a waiting request."""
+        """The one resident engine. In Lambda it loads immediately: an environment starts because a request waits."""
         from imagegen.engines.pool import EnginePool
 
         pool = EnginePool(self._load, self.settings.aws_lambda_function_memory_size)
         if self.settings.aws_lambda_initialization_type:
-            with suppress(ServiceError):  # the request meets the same error and reports it
+            with suppress(ServiceError):  # the request gets the same error and reports it
                 default = self.planner.warm_up(None)
                 pool.preload(default.model, default.backend)
         return pool
@@ -236,7 +237,7 @@ class Container:
     # -- engines -------------------------------------------------------------------------------------------------------
 
     def _load(self, model: Model, backend: Backend) -> Engine:
-        """Load an engine. Verification starts first: it needs no Python, while importing an engine needs only that."""
+        """Load an engine. Verification starts first: hashing releases the GIL, so it runs during the import."""
         from imagegen.catalog import manifest
 
         folder = self.settings.models_dir / model.id / backend.engine

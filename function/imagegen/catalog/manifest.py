@@ -13,11 +13,11 @@ from imagegen.errors import ModelUnavailable
 
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
-"""Version of the manifest and of the folder layout. A higher one comes from a newer tool and is refused."""
+"""Version of the manifest and of the folder layout. A folder with a higher version is rejected."""
 LISTED: Final = {".json", ".txt", ".safetensors", ".xml", ".bin"}
 """Suffixes of the files that an engine reads."""
 PICKLES: Final = {".bin", ".ckpt", ".msgpack", ".pickle", ".pkl", ".pt", ".pth"}
-"""Suffixes of formats that can run code when loaded. A folder with such a file is refused, even if nothing reads it."""
+"""Suffixes of formats that can run code when loaded. A folder with such a file is rejected, even if unused."""
 PLAIN_TENSORS: Final = {"openvino_model.bin", "openvino_tokenizer.bin"}
 """OpenVINO's weights: raw bytes, which cannot run code."""
 LARGE_BYTES: Final = 64 * 1024**2
@@ -26,7 +26,7 @@ LARGE_BYTES: Final = 64 * 1024**2
 
 def write(folder: Path, prepared_with: Mapping[str, str] | None = None) -> None:
     """Write the folder's manifest. Raises ModelUnavailable if a file may be a pickle."""
-    _refuse_pickles(folder)
+    _reject_pickles(folder)
     files = sorted(path for path in folder.rglob("*") if path.suffix in LISTED and path.name != NAME)
     document = {
         "format": FORMAT,
@@ -61,7 +61,7 @@ def verify_small(folder: Path) -> dict[str, Any]:
     Returns the entries of the large files, for `verify_large`. Raises ModelUnavailable.
     """
     entries = _entries(folder)
-    _refuse_pickles(folder)
+    _reject_pickles(folder)
     large = {}
     for name, expected in entries.items():
         file = folder / name
@@ -114,7 +114,7 @@ def _document(folder: Path) -> dict[str, Any]:
 
 
 def _is_manifest(document: object) -> bool:
-    """A later format only needs to declare itself; its structure is unknown here."""
+    """Of another format, only `format` is checked: its structure is unknown to this version."""
     if not isinstance(document, dict) or "format" not in document:
         return False
     files = document.get("files")
@@ -124,10 +124,10 @@ def _is_manifest(document: object) -> bool:
     )
 
 
-def _refuse_pickles(folder: Path) -> None:
+def _reject_pickles(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.suffix in PICKLES and path.name not in PLAIN_TENSORS:
-            raise ModelUnavailable.because(path, "may be a pickle, which can run code; only safetensors are loaded")
+            raise ModelUnavailable.because(path, "may be a pickle, which can run code; use safetensors")
 
 
 def _check_digest(file: Path, expected: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The model registry: each model's source, defaults and limits. Pure data.
 
-To add a model, add an entry here and deploy with its id in `Model`; docs/operations.md has the recipe.
+To add a model, add an entry here and deploy with its id as the template parameter `Model`. docs/operations.md has the
+recipe.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Defaults:
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """Inclusive upper and lower bounds of a request. Sizes are in pixels and multiples of 8."""
+    """Inclusive lower and upper bounds of a request. Sizes are in pixels and multiples of 8."""
 
     min_size: int
     max_size: int
