@@ -27,7 +27,7 @@ def encode(image: Image, spec: GenerationSpec, index: int, *, embed_prompt: bool
 
 
 def _text_chunks(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> PngInfo:
-    """Text chunks under diffusers' parameter names; iTXt, since prompts are Unicode (PNG, third edition, 11.3.3)."""
+    """Return text chunks under diffusers' parameter names; iTXt, since prompts are Unicode (PNG, 11.3.3)."""
     values = {
         "Software": "Stable Diffusion on Lambda",
         "model": spec.model_id,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from imagegen.catalog.registry import SCHEDULERS, Model
+from imagegen.catalog.registry import Model
 from imagegen.errors import FieldError, InvalidRequest, ModelNotFound
 from imagegen.generation.ports import Backend
 from imagegen.generation.request import MAX_SEED, GenerateRequest
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that this deployment can serve. `request` has its seed."""
+    """A request that this deployment can serve. `request` includes the seed, given or drawn."""
 
     request: GenerateRequest
     model: Model
@@ -42,7 +42,7 @@ class Planner:
         model = self._model(request.model)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         spec = _resolve(request, model, seed)
-        return Plan(_with_seed(request, seed), model, spec, self._backend_for(spec.scheduler))
+        return Plan(_with_seed(request, seed), model, spec, self._backend_for(spec.scheduler, model))
 
     def warm_up(self, model_id: str | None) -> Plan:
         """Return a plan for one step at the model's default size. Raises ModelNotFound."""
@@ -56,17 +56,17 @@ class Planner:
             raise ModelNotFound(f"model must be one of {', '.join(self._models)}.")
         return model
 
-    def _backend_for(self, scheduler: str) -> Backend:
+    def _backend_for(self, scheduler: str, model: Model) -> Backend:
         for backend in self._backends:
             if backend.supports(scheduler):
                 return backend
-        supported = [each for each in SCHEDULERS if any(backend.supports(each) for backend in self._backends)]
+        supported = [each for each in model.schedulers if any(backend.supports(each) for backend in self._backends)]
         message = f"needs an engine that this deployment does not have; use one of {', '.join(supported)}"
         raise InvalidRequest([FieldError("scheduler", "unknown_scheduler", message)])
 
 
 def _with_seed(request: GenerateRequest, drawn: int) -> GenerateRequest:
-    """Fix a drawn seed in the request. No image has it yet, so a cache look-up or a lease would be wasted on it."""
+    """Return the request with its seed. No stored image has a drawn seed, so the cache is off for it."""
     return request if request.seed is not None else request.model_copy(update={"seed": drawn, "cache": "off"})
 
 

@@ -36,7 +36,7 @@ class Backend:
 class Generated:
     """Images of the requested size in the order of their seeds, and the seconds of each phase.
 
-    `compile_s` is the time to compile for a size that is new to this environment; the receipt counts it as loading.
+    `compile_s` is the time to compile for a size that is new to this environment; a result's `load_ms` includes it.
     """
 
     images: list[Image]
@@ -71,7 +71,7 @@ class Engines(Protocol):
     """Provides engines."""
 
     def holds(self, model: Model, backend: Backend) -> bool:
-        """Return whether the model is loaded on this backend, or is being loaded."""
+        """Return whether the model is loaded or being loaded on this backend."""
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         """Return the model's engine, loaded at most once. Raises ModelUnavailable."""

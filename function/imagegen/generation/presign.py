@@ -15,7 +15,7 @@ def presign(
 ) -> Result:
     """Return the outcome with a new URL for each image. Raises ResultExpired or StorageUnavailable."""
     if any(kept.kept_until <= now for kept in outcome.images):
-        raise ResultExpired("The job's images have expired.")
+        raise ResultExpired("The job's images have expired. Send the request again to generate them.")
     images = [_presign(kept, store) for kept in outcome.images]
     return Result(
         id=request_id,

@@ -79,7 +79,7 @@ def _not_empty(text: str) -> str:
 
 
 def _absent(description: str) -> Any:
-    """An optional field. None means absent; JSON null is rejected, so the schema does not allow it."""
+    """Return an optional field. None means absent; JSON null is rejected, so the schema does not allow it."""
 
     def without_null(schema: dict[str, Any]) -> None:
         del schema["default"]
@@ -104,7 +104,7 @@ class _Request(BaseModel):
     @classmethod
     def _not_null(cls, value: object) -> object:
         if value is None:
-            raise PydanticCustomError("wrong_type", "must not be null; leave the field out to get its default")
+            raise PydanticCustomError("wrong_type", "must not be null; omit the field to get its default")
         return value
 
     @classmethod
@@ -184,7 +184,7 @@ _CODES: Final = {
     "invalid_text": "invalid_text",
     "url_not_allowed": "url_not_allowed",
 }
-"""The contract's code for each pydantic error type; every other type means that the JSON type is wrong."""
+"""The error code for each pydantic error type. Every other type means that the JSON type is wrong: `wrong_type`."""
 
 
 def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:

@@ -32,7 +32,7 @@ class ImageResult(ResponseModel):
 
 
 class Timings(ResponseModel):
-    """Milliseconds per phase. For a cached result all but total are 0.
+    """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model and compiling it for a size that is new to the environment.
     """
@@ -47,7 +47,7 @@ class Timings(ResponseModel):
 
 
 class Cost(ResponseModel):
-    """Lambda compute cost of the request. Requests, storage and data transfer are billed in addition."""
+    """Lambda compute cost of the request. Requests, storage and data transfer are not included."""
 
     billed_ms: int
     memory_mb: int

@@ -1,4 +1,5 @@
-"""Runs a plan: cache look-up, generation within the deadline, storage. Every entrypoint generates through this."""
+"""Runs a plan: cache look-up, generation within the deadline, storage. Requests, jobs and direct invocations
+all generate through it."""
 
 from __future__ import annotations
 
@@ -94,10 +95,12 @@ class ImageService:
         return presign(outcome, self._store, request_id=str(ULID()), metadata=plan.request.metadata, now=now)
 
     def produce(self, plan: Plan, *, tenant: str, deadline: Deadline, on_step: OnStep = _ignore_step) -> Outcome:
-        """Return images in the store. While another request generates the same ones, `on_step` gets (0, steps).
+        """Find or generate the images, and return them as stored.
+
+        While another request generates the same images, this one waits and `on_step` gets (0, steps).
 
         Raises GenerationTimeout, ModelUnavailable, StorageUnavailable, or what `on_step` raises. Either nothing is
-        stored then, or images that a repeated request will find.
+        stored then, or images that a repeated request finds.
         """
         started = self._clock()
         cache_key = plan.spec.cache_key(
@@ -151,7 +154,7 @@ class ImageService:
         return Images(stored, Timings(), cached=True)
 
     def _generate_once(self, task: Task, tenant: str, cache_key: str) -> Images:
-        """Generate, or wait for the request that generates the same images now."""
+        """Generate, or wait for another request that is generating the same images."""
 
         def find() -> Images | None:
             task.on_step(0, task.spec.total_steps)
@@ -173,7 +176,7 @@ class ImageService:
         return Images(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
 
     def _require_time(self, task: Task) -> None:
-        """Raise GenerationTimeout if loading, where needed, and all steps cannot fit."""
+        """Raise GenerationTimeout if loading (if needed) and generating cannot fit."""
         spec, measured, plan = task.spec, self._estimate.of(task.spec), task.plan
         load_s = 0.0 if self._engines.holds(plan.model, plan.backend) else self._estimate.load_s(plan.model.id)
         image_s = spec.num_inference_steps * measured.step_s + measured.finish_s
@@ -184,7 +187,7 @@ class ImageService:
             raise
 
     def _generate_in_time(self, task: Task, engine: Engine) -> Generated:
-        """Generate, and stop between two steps if the rest will not fit. Raises GenerationTimeout."""
+        """Generate. Raises GenerationTimeout between two steps if the rest will not fit."""
         self._require_time(task)  # loading may have taken long
         finish_s = task.spec.num_images_per_prompt * self._estimate.of(task.spec).finish_s
         last = self._clock()

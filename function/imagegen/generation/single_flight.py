@@ -20,6 +20,7 @@ T = TypeVar("T")
 LONGEST_S: Final = 900
 """Lambda's longest timeout: no leader runs longer."""
 _POLL_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+"""Pauses between polls of a caller that waits for the leader; the last one repeats."""
 
 
 class SingleFlight:

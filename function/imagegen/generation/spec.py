@@ -11,7 +11,7 @@ from typing import Final
 from imagegen.generation.request import MAX_SEED, OutputFormat
 
 CACHE_KEY_VERSION: Final = 1
-"""Increase when the same request starts to give other bytes, for example because of another encoder setting."""
+"""Increase when the same request starts to produce different bytes, for example with another encoder setting."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class GenerationSpec:
     def cache_key(self, **environment: str | bool) -> str:
         """Return the SHA-256, in hex, of the canonical JSON of this spec and of `environment`.
 
-        `environment` is whatever else decides the bytes: engine, precision, whether the prompt is embedded.
+        `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded.
         """
         document = {"version": CACHE_KEY_VERSION, **asdict(self), **environment}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))

@@ -25,7 +25,7 @@ class Measured:
 class SpeedEstimate:
     """The fastest times seen here per model and size, so that only what cannot fit is rejected.
 
-    Per environment: Lambda's CPUs differ, so a time from another environment would reject what fits here.
+    Each environment has its own: Lambda's CPUs differ, so another environment's times could reject what fits here.
     Not covered: an environment that has measured nothing yet. Its first generation of a size is stopped at the deadline
     and requeued, instead of being rejected before it starts.
     """
@@ -53,7 +53,7 @@ class SpeedEstimate:
         self._measured[self._key(spec)] = fastest
 
     def halve(self, spec: GenerationSpec) -> None:
-        """Halve the estimate. Done on each rejection; otherwise one slow minute would reject requests for good."""
+        """Halve the estimate. Done on each rejection; otherwise one slow minute would reject requests permanently."""
         known = self.of(spec)
         self._measured[self._key(spec)] = Measured(known.step_s / 2, known.finish_s / 2)
         self._loads[spec.model_id] = self.load_s(spec.model_id) / 2
