@@ -1,1 +1,1 @@
-"""What computes: engine selection, the one resident engine, batching, and the OpenVINO and torch engines."""
+"""Image computation: engine selection, the one resident engine, batching, and the OpenVINO and torch engines."""

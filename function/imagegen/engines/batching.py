@@ -18,9 +18,9 @@ from imagegen.generation.ports import Engine, Generated, OnStep
 from imagegen.generation.spec import GenerationSpec
 
 WINDOW_S: Final = 0.2
-"""How long the first caller of a batch waits for the others. They may have nothing to generate, or claim slowly."""
+"""How long the first caller of a batch waits for the others, which may find their images cached or claim slowly."""
 MAX_IMAGES: Final = 8
-"""Images per call, as in the largest request: memory is only known to suffice up to there."""
+"""Images per call, as in the largest request: the memory for more has not been measured."""
 
 
 class _AllStopped(Exception):
@@ -57,7 +57,7 @@ class Batcher:
 
     @contextmanager
     def expect(self, callers: int) -> Iterator[None]:
-        """Expect up to `callers` concurrent calls within the block. Outside of it, one: no caller waits."""
+        """Expect up to `callers` concurrent calls within the block. Outside the block no caller waits."""
         self._expected, self._arrived = callers, 0
         try:
             yield
@@ -113,7 +113,7 @@ class _BatchingEngine:
                 raise _AllStopped
 
         try:
-            with suppress(Exception):  # then each member generates alone and meets its own error
+            with suppress(Exception):  # each member then generates alone and gets its own error
                 results = self._engine.generate_batch([member.spec for member in batch], on_step)
                 for member, generated in zip(batch, results, strict=True):
                     member.generated = generated

@@ -26,9 +26,9 @@ class Precision:
 
 
 def fastest_precision(max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
-    """Return a 16-bit type only if the CPU has instructions for it: emulated, it is slower than float32.
+    """Return a 16-bit type only if the CPU has instructions for it: emulation is slower than float32.
 
-    `max_isa` is oneDNN's own limit, ONEDNN_MAX_CPU_ISA; an older instruction set there takes precedence.
+    `max_isa` is oneDNN's own limit, ONEDNN_MAX_CPU_ISA, which can exclude the CPU's bfloat16 instructions.
     """
     found = _flags(cpuinfo)
     for flags, name in ((_BFLOAT16, "bfloat16"), (_FLOAT16, "float16")):
@@ -42,7 +42,7 @@ def fastest_precision(max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
 
 
 def vcpus(memory_mb: int, quota: Path = _QUOTA) -> int:
-    """Return how many threads run in parallel: the least of CPU affinity, cgroup quota and Lambda's share by memory."""
+    """Return how many threads run in parallel: the minimum of CPU affinity, cgroup quota and Lambda's memory share."""
     return min(processors(), _quota(quota), max(1, round(memory_mb / _MB_PER_VCPU)))
 
 
@@ -52,13 +52,13 @@ def processors() -> int:
 
 
 def _allows_bfloat16(max_isa: str) -> bool:
-    """Names are those of oneDNN's documentation, "CPU Dispatcher Control"."""
+    """Return whether the limit includes bfloat16. Names: oneDNN's documentation, "CPU Dispatcher Control"."""
     name = max_isa.upper()
     return name in ("", "ALL", "DEFAULT") or "BF16" in name or "FP16" in name or "AMX" in name or "AVX10" in name
 
 
 def _flags(cpuinfo: Path) -> set[str]:
-    """The first CPU's `flags` (x86) or `Features` (Arm); empty if the system has no such file."""
+    """Return the first CPU's `flags` (x86) or `Features` (Arm); empty if the system has no such file."""
     if not cpuinfo.exists():
         return set()
     for line in cpuinfo.read_text().splitlines():
@@ -69,7 +69,7 @@ def _flags(cpuinfo: Path) -> set[str]:
 
 
 def _quota(path: Path) -> int:
-    """The cgroup's CPU quota, rounded up (cgroup v2, cpu.max: "$MAX $PERIOD" in microseconds)."""
+    """Return the cgroup's quota in CPUs, rounded up (cgroup v2, cpu.max: "$MAX $PERIOD" in microseconds)."""
     unlimited = 2**16
     if not path.exists():
         return unlimited

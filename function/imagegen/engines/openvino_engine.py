@@ -1,10 +1,10 @@
-"""The only door to OpenVINO GenAI: diffusion on a CPU without torch, diffusers or transformers in the process.
+"""The only module that imports OpenVINO GenAI: diffusion on a CPU, without torch, diffusers or transformers.
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `python -m models.prepare` writes
-them. Denoiser and decoder are compiled for one shape at a time, the default shape right after the text encoder: that
-makes the first image a second faster, steps faster, and decoding touch half the memory (docs/decisions/openvino.md).
-A request of another shape recompiles, and its receipt says so. Not covered: a generation that is stopped ends one step
-late, because GenAI calls back from its own thread.
+them. Denoiser and decoder are compiled for one shape at a time, starting with the default shape right after the text
+encoder. This makes the first image a second faster and each step faster, and decoding touches half the memory
+(docs/decisions/openvino.md). A request of another shape recompiles, and its `load_ms` includes that. Not covered: a
+generation that is stopped ends one step late, because GenAI calls back from its own thread.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Compiled:
         wait([self.decoder, self.unet])
 
     def discard(self) -> None:
-        """Release the memory."""
+        """Wait until both compilations have ended, then release their memory."""
         self.wait()
         self.decoder, self.unet = Future(), Future()
 
@@ -96,7 +96,7 @@ class TextStage:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class TimedImage:
     """One image and the seconds of its phases."""
 
     image: Image.Image
@@ -118,7 +118,7 @@ class OpenVINOEngine:
             # Pinning with fewer threads than CPUs would put every process on the first CPUs.
             "ENABLE_HYPER_THREADING": True,
             "ENABLE_CPU_PINNING": backend.threads >= processors(),
-            # No quantised activations: with int8 weights they change the image, and without AVX-512
+            # No quantized activations: with int8 weights they change the image, and without AVX-512
             # (ONEDNN_MAX_CPU_ISA=AVX2) OpenVINO 2026.4.1 has no implementation for them.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         }
@@ -126,7 +126,7 @@ class OpenVINOEngine:
         self._lock = threading.Lock()
         self._verified = verified
         # One compilation at a time, the shortest first. Concurrent ones finish no sooner, since each uses all threads,
-        # and OpenVINO 2026.4.1 crashed the process now and then (docs/decisions/openvino.md).
+        # and OpenVINO 2026.4.1 occasionally crashed the process (docs/decisions/openvino.md).
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openvino")
         self._text = self._background.submit(self._read_text)
         self._networks = self._compile_in_background(self._shape(model.defaults))
@@ -138,11 +138,11 @@ class OpenVINOEngine:
         `verified` comes from `manifest.begin_verifying`: `generate` returns no image before every large file, which
         holds only tensors, is verified. Raises ModelUnavailable for files prepared by a newer OpenVINO.
         """
-        _refuse_newer(folder)
+        _reject_newer(folder)
         return cls(folder, model, backend, verified)
 
     def finish_loading(self) -> None:
-        """Wait until everything is loaded that does not depend on the image size. Raises ModelUnavailable."""
+        """Wait for the text encoders and tokenizers. Raises ModelUnavailable."""
         self._finish(self._text)
 
     def close(self) -> None:
@@ -155,13 +155,13 @@ class OpenVINOEngine:
         with self._lock:
             compile_s = self._compile_for(self._shape(spec))
             pipeline = self._pipeline(spec.scheduler)
-            drawn = [self._draw(pipeline, spec, index, on_step) for index in range(spec.num_images_per_prompt)]
+            timed = [self._generate_one(pipeline, spec, index, on_step) for index in range(spec.num_images_per_prompt)]
             self._verified.result()
             return Generated(
-                images=[each.image for each in drawn],
-                text_encode_s=sum(each.text_encode_s for each in drawn),
-                denoise_s=sum(each.denoise_s for each in drawn),
-                decode_s=sum(each.decode_s for each in drawn),
+                images=[each.image for each in timed],
+                text_encode_s=sum(each.text_encode_s for each in timed),
+                denoise_s=sum(each.denoise_s for each in timed),
+                decode_s=sum(each.decode_s for each in timed),
                 compile_s=compile_s,
                 warnings=spec.truncation_warnings(self._count_tokens, self._window),
             )
@@ -210,13 +210,14 @@ class OpenVINOEngine:
         return TextStage(encoders, tokenizer=self._read(genai.Tokenizer, "tokenizer"))
 
     def _compile(self, name: str, part: Any) -> Any:
-        self._guard(name, lambda: part.compile("CPU", **self._properties))
+        self._translated(name, lambda: part.compile("CPU", **self._properties))
         return part
 
     def _read(self, kind: Any, name: str) -> Any:
-        return self._guard(name, lambda: kind(str(self._folder / name)))
+        return self._translated(name, lambda: kind(str(self._folder / name)))
 
-    def _guard(self, name: str, make: Callable[[], T]) -> T:
+    def _translated(self, name: str, make: Callable[[], T]) -> T:
+        """Return what `make` returns. Raises OpenVINO's errors as ModelUnavailable."""
         try:
             return make()
         except RuntimeError as error:  # the only exception class that OpenVINO raises
@@ -227,13 +228,13 @@ class OpenVINOEngine:
         kind = getattr(genai.Scheduler.Type, str(SCHEDULERS[scheduler].openvino))
         config = str(self._folder / "scheduler" / "scheduler_config.json")
         return _PIPELINES[self._model.family](
-            self._guard("scheduler", lambda: genai.Scheduler.from_config(config, kind)),
+            self._translated("scheduler", lambda: genai.Scheduler.from_config(config, kind)),
             *self._text.result().encoders,
             self._networks.unet.result(),
             self._networks.decoder.result(),
         )
 
-    def _draw(self, pipeline: Any, spec: GenerationSpec, index: int, on_step: OnStep) -> Drawn:
+    def _generate_one(self, pipeline: Any, spec: GenerationSpec, index: int, on_step: OnStep) -> TimedImage:
         failures: list[BaseException] = []
 
         def after_step(step: int, steps: int, _latent: object) -> bool:
@@ -262,7 +263,7 @@ class OpenVINOEngine:
         metrics = pipeline.get_performance_metrics()
         text_encode = sum(metrics.get_text_encoder_infer_duration().values())
         decode = metrics.get_vae_decoder_infer_duration()
-        return Drawn(
+        return TimedImage(
             Image.fromarray(tensor.data[0].copy()),  # the next call overwrites this memory
             text_encode_s=text_encode / 1000,
             denoise_s=(metrics.get_generate_duration() - text_encode - decode) / 1000,
@@ -273,8 +274,8 @@ class OpenVINOEngine:
         return int(self._text.result().tokenizer.encode(text).input_ids.shape[1])
 
 
-def _refuse_newer(folder: Path) -> None:
-    """OpenVINO reads files of older versions, not of newer ones."""
+def _reject_newer(folder: Path) -> None:
+    """Raise ModelUnavailable if a newer OpenVINO prepared the folder: OpenVINO reads files of older versions only."""
     written, installed = manifest.prepared_with(folder).get("openvino", ""), version("openvino")
     if _numbers(written) > _numbers(installed):
         reason = f"was prepared with OpenVINO {written}; the installed {installed} cannot read files of a newer version"
@@ -282,5 +283,5 @@ def _refuse_newer(folder: Path) -> None:
 
 
 def _numbers(release: str) -> list[int]:
-    """(year, release) of a version such as 2026.4.1; empty if it cannot be parsed."""
+    """Return (year, release) of a version such as 2026.4.1; empty if it cannot be parsed."""
     return [int(part) for part in release.split(".")[:2] if part.isdigit()]

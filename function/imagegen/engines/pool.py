@@ -22,19 +22,19 @@ class EnginePool:
         self._unreported_load_s = 0.0
 
     def preload(self, model: Model, backend: Backend) -> None:
-        """Load the model; the next call of `resident` gets its `load_s`. Raises ModelUnavailable."""
+        """Load the model; the next call of `resident` reports its `load_s`. Raises ModelUnavailable."""
         with self._lock:
             self._ensure(model, backend)
 
     def holds(self, model: Model, backend: Backend) -> bool:
-        """Return whether the model is loaded on this backend, or is being loaded."""
+        """Return whether the model is loaded or being loaded on this backend."""
         loaded = self._loaded
         return loaded is not None and loaded[:2] == (model, backend)
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         """Return the model's engine, loaded once even under concurrent calls.
 
-        The first caller after a load gets its `load_s`. Raises ModelUnavailable; the next call retries the load.
+        The first call after a load reports its `load_s`. Raises ModelUnavailable; the next call retries the load.
         """
         with self._lock:
             engine = self._ensure(model, backend)
@@ -55,7 +55,7 @@ class EnginePool:
         return engine
 
     def _require_memory(self, model: Model, backend: Backend) -> None:
-        """Raise ModelUnavailable with both numbers; Lambda would kill the function without a message."""
+        """Raise ModelUnavailable with both numbers, because Lambda would kill the function without a message."""
         need = model.memory_mb.of(backend.precision)
         if backend.device == "cpu" and need > self._memory_mb:
             detail = f"{model.id} needs {need:,} MB in {backend.precision}; this function has {self._memory_mb:,} MB."

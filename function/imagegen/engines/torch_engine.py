@@ -1,4 +1,4 @@
-"""The only door to torch, diffusers and transformers. Importing it takes seconds; only wiring does, to load a model.
+"""The only module that imports torch, diffusers and transformers. That takes seconds, so only wiring imports it.
 
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `python -m models.prepare` writes
 them: diffusers folders with safetensors weights in the compute precision, which are mapped from the file, not copied
@@ -59,7 +59,7 @@ class TorchEngine:
                 use_safetensors=True,
                 trust_remote_code=False,
             )
-        except Exception as error:  # three libraries read these files, each with its own exceptions
+        except Exception as error:  # three libraries read these files and raise different exceptions
             raise ModelUnavailable.because(folder, f"cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(pipeline, (StableDiffusionPipeline, StableDiffusionXLPipeline)):
             raise ModelUnavailable.because(
@@ -127,7 +127,7 @@ class TorchEngine:
             ]
 
     def _pipeline_for(self, spec: GenerationSpec) -> Pipeline:
-        """The shared modules with the request's own scheduler."""
+        """Return a pipeline of the shared modules and the request's own scheduler."""
         scheduler_class = getattr(diffusers, SCHEDULERS[spec.scheduler].torch)
         components = {
             **self._pipeline.components,
