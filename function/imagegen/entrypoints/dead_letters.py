@@ -1,4 +1,4 @@
-"""The zip function of the jobs' dead-letter queue: messages that no worker could process or parse."""
+"""The zip function of the jobs' dead-letter queue, which holds messages that no worker could process or parse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 
 def fail(record: SQSRecord) -> None:
-    """Fail the message's job. Raises ServiceError if that is not possible now; the message comes again."""
+    """Fail the message's job. Raises ServiceError if that is not possible now; SQS delivers the message again."""
     try:
         message = JobMessage.parse(record.body)
     except Unreadable as error:
@@ -37,5 +37,5 @@ def fail(record: SQSRecord) -> None:
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Fail the jobs of the batch's messages and return the records that must come again."""
+    """Fail the jobs of the batch's messages and return the records that SQS must deliver again."""
     return process_partial_response(event=event, record_handler=fail, processor=processor, context=context)

@@ -47,7 +47,7 @@ def _invoke(event: object, context: LambdaContext) -> dict[str, Any]:
         return _warm(WarmUpRequest.parse(event).model).model_dump(mode="json")
     request = GenerateRequest.parse(event)
     if request.webhook is not None:
-        message = "is for jobs; a direct invocation returns its result and creates no job"
+        message = "is only for jobs, and a direct invocation creates none; leave it out"
         raise InvalidRequest([FieldError("webhook", "unknown_field", message)])
     plan = container.planner.plan(request)
     result = container.images.generate(plan, tenant=tenant.LOCAL, deadline=Deadline.of_invocation(context))
@@ -69,12 +69,12 @@ def _problem(error: ServiceError, context: LambdaContext) -> dict[str, Any]:
 def _initialize() -> None:
     """Load the model in the init phase of an environment with provisioned concurrency, which may take minutes.
 
-    An on-demand init phase is restarted after ten seconds: there the first request loads the model.
+    Lambda restarts an on-demand init phase after ten seconds, so there the first request loads the model.
     """
     try:
         _warm(None)
     except ServiceError as error:
-        telemetry.failed(error)  # requests will report it, and cached results need no model
+        telemetry.failed(error)  # a request will report it, and a cached result needs no model
 
 
 if container.settings.aws_lambda_initialization_type == "provisioned-concurrency":

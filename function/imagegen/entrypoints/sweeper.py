@@ -18,7 +18,7 @@ container = Container.from_environment()
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Sweep once. Raises ServiceError if the table does not respond; the next invocation tries again."""
+    """Recover all due jobs. Raises ServiceError if the table does not respond; the next invocation retries."""
     try:
         swept = container.job_recovery.sweep(Deadline.of_invocation(context))
     except ServiceError as error:

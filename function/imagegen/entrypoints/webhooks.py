@@ -24,7 +24,7 @@ class NotDelivered(Exception):
 
 
 def deliver(record: SQSRecord) -> None:
-    """Make one attempt. Raises an exception if the message must come again."""
+    """Make one delivery attempt. Raises an exception if SQS must deliver the message again."""
     number = int(record.attributes.approximate_receive_count)
     received = ReceivedMessage(record.message_id, record.receipt_handle, record.body, number)
     try:
@@ -43,7 +43,7 @@ def deliver(record: SQSRecord) -> None:
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Deliver the batch's webhooks and return the records that must come again."""
-    # A batch of failures only is no failure of the function: a receiver that is down must not raise its alarm.
+    """Deliver the batch's webhooks and return the records that SQS must deliver again."""
+    # Do not raise if every record fails: a receiver that is down is not an error of this function.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=deliver, processor=processor, context=context)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 POSTPONE_S: Final = 60
-"""Delay before a message whose run could not start comes again, multiplied by its deliveries."""
+"""Delay before SQS delivers a message again whose run could not start, multiplied by its deliveries."""
 
 container = Container.from_environment()
-# Failed records come again. An exception for the whole batch would add nothing to the list of its records.
+# SQS delivers failed records again. An exception for a batch that failed entirely would add nothing.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -36,7 +36,7 @@ concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_en
 def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Run the message's job. A message that cannot be parsed goes to the dead-letter queue.
 
-    Raises ServiceError if the run could not start; the message comes again.
+    Raises ServiceError if the run could not start; SQS delivers the message again.
     """
     try:
         message = JobMessage.parse(record.body)
@@ -61,17 +61,17 @@ def _postpone(record: SQSRecord) -> None:
 
 
 async def run_in_thread(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    """As `run`, in a thread."""
+    """Call `run` in a thread."""
     await asyncio.to_thread(run, record, lambda_context)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Run the batch's jobs and return the records that must come again."""
+    """Run the batch's jobs and return the records that SQS must deliver again."""
     if not container.on_gpu:  # a batch gains nothing on a CPU
         return process_partial_response(event=event, record_handler=run, processor=processor, context=context)
-    # Built in this thread: several threads that build them at the same time would each load an engine.
+    # Built in this thread, because threads that build them concurrently would each load an engine.
     _ = (container.job_runner, container.job_queue)
     with container.batcher.expect(len(event["Records"])):
         return async_process_partial_response(

@@ -1,1 +1,1 @@
-"""Asynchronous work: a job's states, and the services for callers, workers and the sweeper."""
+"""Asynchronous jobs: their states, and the services for callers, workers and the sweeper."""

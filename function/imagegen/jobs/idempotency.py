@@ -1,4 +1,4 @@
-"""The Idempotency-Key header: which keys are legal, and whether two requests are the same. Pure.
+"""The Idempotency-Key header: which keys are valid, and whether two requests are the same. Pure.
 
 Covered: the same key of the same tenant within KEPT_S, on the same or on different routes. Not covered: two keys with
 the same body, which are two requests (identical images are still generated once, by the lease on their cache key).
@@ -16,9 +16,9 @@ from typing import Any, Final
 from imagegen.errors import IdempotencyKeyInvalid
 
 KEPT_S: Final = 24 * 3600
-"""Seconds that a key is remembered."""
+"""Seconds that a key is kept."""
 
-_LEGAL: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_VALID: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class IdempotencyFingerprint:
 
 
 def check_key(key: str | None) -> None:
-    """Raise IdempotencyKeyInvalid unless the key is legal or absent."""
-    if key is not None and not _LEGAL.fullmatch(key):
+    """Raise IdempotencyKeyInvalid unless the key is valid or absent."""
+    if key is not None and not _VALID.fullmatch(key):
         raise IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")
 
 

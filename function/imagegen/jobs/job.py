@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        """Steps done, in per cent, rounded down."""
+        """Steps done, in percent, rounded down."""
         return 100 * self.step // self.of
 
 
@@ -55,12 +55,12 @@ class Job:
     expires_at: int
     """Epoch seconds. An expired job counts as deleted, even while it is still in the table."""
     due_at: int
-    """When the sweeper must look at the job: by then it should have been claimed, renewed, notified or deleted."""
+    """When the sweeper must examine the job. Until then it should be sent, claimed, renewed, notified or deleted."""
     state: State = "queued"
     sent: bool = False
     """Whether its message is in the queue. Never true for a job that POST /generate runs directly."""
     attempt: int = 0
-    """Runs started, without those that an AWS failure or their deadline ended."""
+    """Runs started, except those that an AWS failure or their deadline ended."""
     aws_failures: int = 0
     """Runs that an AWS failure ended."""
     deadline_requeues: int = 0
@@ -78,7 +78,7 @@ class Job:
     notified: bool = False
     """Whether the message about its final state is in the webhook queue."""
     revision: str = ""
-    """Changes with every write: the condition of the next write, and how a write recognises its own effect."""
+    """Changes with every write: the condition of the next write, and how a write recognizes its own effect."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -88,7 +88,7 @@ class Job:
 
     @property
     def webhook_due(self) -> bool:
-        """Whether its final state must still be sent to its webhook."""
+        """Whether the message about its final state must still be queued."""
         return self.final and not self.notified and self._wants_webhook
 
     @property

@@ -10,7 +10,7 @@ VERSION: Final = 1
 
 
 class Unreadable(Exception):
-    """Not a message of this service, or of an unknown version. `reason` quotes nothing of it."""
+    """The message is malformed or of an unknown version. `reason` never quotes it."""
 
     def __init__(self, reason: str):
         super().__init__(reason)

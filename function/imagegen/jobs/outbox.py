@@ -1,6 +1,7 @@
 """Sends a job's messages to the worker queue and the webhook queue (transactional outbox pattern).
 
-The row is the truth: it is written first and records what was sent. The sweeper sends what could not be sent here.
+The row is the source of truth: it is written first and records what was sent. The sweeper sends what could not be sent
+here.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ Clock = Callable[[], int]
 
 @dataclass(frozen=True)
 class Page:
-    """Jobs, newest first; `last` is the job id at which the next page starts, None on the last page."""
+    """Jobs, newest first; `last` is the id of the job after which the next page starts, None on the last page."""
 
     jobs: list[Job]
     last: str | None
@@ -24,13 +24,13 @@ class Page:
 class JobStore(Protocol):
     """Jobs with their bills and idempotency keys. Every call raises StorageUnavailable if the table does not respond.
 
-    The write may have happened all the same. Retrying is safe: every call recognises its own effect.
+    The write may have happened even so. Retrying is safe: every call recognizes its own effect.
     """
 
     def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
         """Insert the job, or return the key's existing job.
 
-        Raises IdempotencyKeyReuse if the key came with another body, ResultExpired if its job is deleted.
+        Raises IdempotencyKeyReuse if the key was used with another body or route, ResultExpired if its job was deleted.
         """
 
     def get(self, tenant: str, job_id: str) -> Job | None:

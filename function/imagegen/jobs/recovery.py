@@ -1,4 +1,4 @@
-"""Jobs for the sweeper and the dead-letter function: whatever a dead process left behind."""
+"""Recovers jobs that a dead process left behind, for the sweeper and the dead-letter function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SWEEP_LIMIT: Final = 1000
 
 @dataclass
 class Swept:
-    """The number of jobs handled, and the ids of those that were failed."""
+    """The number of jobs handled, and the ids of those that are now failed."""
 
     jobs: int = 0
     given_up: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Swept:
 
 @dataclass(frozen=True)
 class JobRecovery:
-    """Requeues, fails, notifies or deletes jobs that no other process handles."""
+    """Requeues, fails or deletes jobs that no other process handles, and sends their webhooks."""
 
     store: JobStore
     outbox: Outbox
@@ -39,9 +39,9 @@ class JobRecovery:
     on_crash: Callable[[BaseException], None]
 
     def sweep(self, deadline: Deadline) -> Swept:
-        """Handle every due job: send, run again, give up, notify or delete. Raises StorageUnavailable.
+        """Handle every due job: send, requeue, give up, notify or delete. Raises StorageUnavailable.
 
-        A job that fails to be handled stays due for the next sweep.
+        A job that cannot be handled stays due for the next sweep.
         """
         swept = Swept()
         for tenant, job_id in self.store.due(SWEEP_LIMIT):
@@ -58,7 +58,7 @@ class JobRecovery:
         return swept
 
     def fail_dead_letter(self, tenant: str, job_id: str) -> bool:
-        """Fail the job of a message that no worker could process. Returns False if it is final, held or deleted."""
+        """Fail the job of a message that no worker could process. Returns False for a final, held or deleted job."""
         job = self.store.get(tenant, job_id)
         if job is None:
             return False
@@ -70,7 +70,7 @@ class JobRecovery:
         return False
 
     def _recover(self, tenant: str, job_id: str) -> bool:
-        """Return whether the job was given up."""
+        """Handle one due job. Returns whether it was given up."""
         job = self.store.get(tenant, job_id)
         if job is None:
             self.store.delete_expired(tenant, job_id)

@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 PAUSES_S: Final = (0.1, 0.2, 0.4)
 GIVE_UP_S: Final = 2.0
-"""No retry later than this: such a call has already waited for AWS's response and its own retries."""
+"""No retry starts later than this. A call that takes as long has already waited for botocore's own retries."""
 
 
 def retry(call: Callable[[], T]) -> T:
-    """Return what the idempotent `call` returns; retry it if AWS fails fast.
+    """Return what the idempotent `call` returns; retry it if AWS fails quickly.
 
-    botocore retries, too, but all calls of a client share one retry quota (`botocore.retries.quota`). A lasting failure
+    botocore also retries, but all calls of a client share one retry quota (`botocore.retries.quota`). A lasting failure
     uses it up, and then the first lost response fails a call. A run that cannot record how it ended costs its job an
     attempt (docs/decisions/jobs.md). Raises StorageUnavailable.
     """

@@ -1,4 +1,4 @@
-"""One run of a job: its lease, its progress, and how it learns that the job is no longer its own."""
+"""One run of a job: its lease, its progress, and how it detects that it has lost the job."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Run:
         return heartbeat(self._renew, self._timing.renew_s)
 
     def on_step(self, step: int, of: int) -> None:
-        """Record a step, and write it if the last write is old enough. Raises LeaseLost.
+        """Record a step, and write it if the last write was at least `progress_s` ago. Raises LeaseLost.
 
         Step 0 means that the run waits for an identical request. Waiting is bounded by the deadline, so the phase
         restarts: the run is not hung.
@@ -78,7 +78,7 @@ class Run:
         return states.exhausted(self._job, self._timing, cause)
 
     def _renew(self) -> None:
-        """Write lease and progress. A table that does not respond is tried again at the next renewal."""
+        """Write lease and progress. If the table does not respond, the next renewal retries."""
         with self._lock, suppress(StorageUnavailable):
             try:
                 self._job = self._store.change(self._job, self._renewed)

@@ -1,4 +1,4 @@
-"""Jobs for workers: claim, generate, finish or requeue.
+"""Runs jobs for workers: claim, generate, finish or requeue.
 
 Covered: a worker that dies between any two lines; messages that arrive twice, late, never or at two workers at once.
 """
@@ -54,7 +54,7 @@ class JobRunner:
     def run(self, tenant: str, job_id: str, deadline: Deadline) -> Job | None:
         """Run the job of a message. Returns the job, or None if it is final, deleted or held by another worker.
 
-        Raises StorageUnavailable or GenerationTimeout if the run could not start; the message must come again.
+        Raises StorageUnavailable or GenerationTimeout if the run could not start; SQS must deliver the message again.
         """
         deadline.require(REQUEUE_S)
         job = retry(lambda: self.store.get(tenant, job_id))
@@ -65,17 +65,19 @@ class JobRunner:
     def run_now(
         self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None, deadline: Deadline
     ) -> Submitted:
-        """Store a job and run it here. This way POST /generate keeps its response for a key and notifies a webhook.
+        """Store a job and run it here, for a POST /generate with an Idempotency-Key or a webhook.
 
-        Raises as JobService.submit does, and IdempotencyInProgress.
+        Raises what JobService.submit raises, and IdempotencyInProgress.
         """
         submitted = self.jobs.add(plan, tenant=tenant, fingerprint=fingerprint)
         job = submitted.job
         if submitted.replayed:
             if not (job.final or job.sent):
-                raise IdempotencyInProgress("The first request with this Idempotency-Key is still running.")
+                raise IdempotencyInProgress(
+                    "The first request with this Idempotency-Key is still running. Retry in a few seconds."
+                )
             return submitted
-        # If another process has ended the job meanwhile, only the table knows how.
+        # If another process ended the job, only the table has the result.
         return Submitted(self._run(job, deadline, plan) or self.jobs.get(tenant, job.job_id))
 
     def _run(self, job: Job, deadline: Deadline, plan: Plan | None = None) -> Job | None:
@@ -103,9 +105,9 @@ class JobRunner:
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
 
     def _plan(self, job: Job) -> Plan:
-        """Plan the stored request. After a crash or an AWS failure, reuse what that run may have stored.
+        """Plan the stored request. After a crash or an AWS failure, use the cache: that run may have stored its images.
 
-        A run that ended at its deadline has stored nothing. Raises ModelNotFound, InvalidRequest or InternalError.
+        A run that ended at its deadline stored none. Raises ModelNotFound, InvalidRequest or InternalError.
         """
         if job.request is None:
             raise InternalError
@@ -113,7 +115,7 @@ class JobRunner:
         return self.planner.plan(job.request if first else job.request.model_copy(update={"cache": "use"}))
 
     def _requeue_or_fail(self, run: Run, error: ServiceError) -> Job:
-        """Requeue the job, or fail it if another run cannot help. Raises as Run.end does."""
+        """Requeue the job, or fail it if another run cannot help. Raises what Run.end raises."""
         cause = _cause(error)
         if not error.retryable or run.exhausted(cause):
             problem = JobError.of(GenerationTooLong() if cause == "deadline" else error)

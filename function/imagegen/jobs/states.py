@@ -22,7 +22,7 @@ Cause = Literal["crash", "aws_failure", "deadline"]
 
 
 class Refused(Exception):
-    """The job's current state does not allow the transition. Not an error."""
+    """The job's state does not allow the transition. Expected when processes compete, so not a ServiceError."""
 
 
 class Held(Refused):
@@ -48,14 +48,17 @@ def submitted(*, tenant: str, job_id: str, request: GenerateRequest, now: int, k
 
 
 def sent(job: Job, now: int, timing: JobTiming) -> Job:
-    """The queue has accepted the job's message. A worker may have claimed the job before this is recorded."""
+    """Record that the job's message is in the queue. A worker may have claimed the job earlier."""
     if job.sent or job.final:
         return job
     return replace(job, sent=True, due_at=_after(now, timing.resend_s) if job.state == "queued" else job.due_at)
 
 
 def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
-    """Running, with a lease for `owner`. Raises JobAlreadyFinal, or Held, also if only the sweeper may decide."""
+    """Start a run with a lease for `owner`. Raises JobAlreadyFinal.
+
+    Raises Held if another run holds the lease, or if no attempts are left, which only the sweeper handles.
+    """
     if job.state == "running" and job.owner == owner:
         return job
     _require_not_final(job)
@@ -78,7 +81,7 @@ def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
 def renewed(
     job: Job, owner: str, now: int, timing: JobTiming, *, phase: Phase, phase_began: int, progress: Progress | None
 ) -> Job:
-    """The lease extended, up to the ceiling of its phase, with the latest progress. Raises LeaseLost."""
+    """Extend the lease, up to the ceiling of its phase, and record the progress. Raises LeaseLost."""
     _require_owner(job, owner)
     ceiling = _after(phase_began, timing.ceiling_s(phase))
     lease_until = max(job.lease_until or 0, min(_after(now, timing.lease_s), ceiling))
@@ -86,7 +89,7 @@ def renewed(
 
 
 def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) -> Job:
-    """Queued again, message not sent yet. Only a crash uses an attempt. Raises LeaseLost."""
+    """Queue the job again, its message not sent yet. Only a crash uses an attempt. Raises LeaseLost."""
     if job.state == "queued" and job.owner == owner:
         return job
     _require_owner(job, owner)
@@ -105,7 +108,7 @@ def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) ->
 
 
 def succeeded(job: Job, owner: str, now: int, timing: JobTiming, result: Outcome) -> Job:
-    """Succeeded with `result`. Raises LeaseLost."""
+    """End the job with `result`. Raises LeaseLost."""
     if job.state == "succeeded" and job.owner == owner:
         return job
     _require_owner(job, owner)
@@ -113,9 +116,9 @@ def succeeded(job: Job, owner: str, now: int, timing: JobTiming, result: Outcome
 
 
 def failed(job: Job, now: int, timing: JobTiming, error: JobError, *, owner: str | None = None) -> Job:
-    """Failed for good, by its run `owner` (raises LeaseLost) or, without an owner, because no run holds it.
+    """Fail the job permanently: as the run `owner`, or without an owner if no run holds the lease.
 
-    Raises Held or JobAlreadyFinal.
+    Raises LeaseLost with an owner, Held or JobAlreadyFinal without one.
     """
     if job.state == "failed" and owner is not None and job.owner == owner:
         return job
@@ -129,7 +132,7 @@ def failed(job: Job, now: int, timing: JobTiming, error: JobError, *, owner: str
 
 
 def cancelled(job: Job, now: int, timing: JobTiming) -> Job:
-    """Cancelled, effective immediately: a run learns of it at its next step. Raises JobAlreadyFinal."""
+    """Cancel the job immediately; its run stops when it next writes progress. Raises JobAlreadyFinal."""
     if job.state == "cancelled":
         return job
     _require_not_final(job)
@@ -137,12 +140,12 @@ def cancelled(job: Job, now: int, timing: JobTiming) -> Job:
 
 
 def notified(job: Job) -> Job:
-    """The webhook queue has accepted the message about the final state."""
+    """Record that the message about the final state is in the webhook queue."""
     return replace(job, notified=True, due_at=1000 * job.expires_at) if job.webhook_due else job
 
 
 def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError) -> Job:
-    """A due job queued again, or failed with `gave_up` if it is exhausted or about to expire; others unchanged."""
+    """Queue a due job again, or fail it with `gave_up` if it is exhausted or expires soon. Others are unchanged."""
     if job.final or now < job.due_at:
         return job
     expires_soon = _after(now, 2 * timing.resend_s) > 1000 * job.expires_at  # leave time to deliver the final state
@@ -161,7 +164,7 @@ def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError) -> Job:
 
 
 def exhausted(job: Job, timing: JobTiming, cause: Cause = "crash") -> bool:
-    """Return whether the current run is the last one if it ends for `cause`."""
+    """Return whether no further run is allowed if the current one ends because of `cause`."""
     match cause:
         case "crash":
             return job.attempt >= timing.max_attempts
@@ -205,7 +208,7 @@ def _require_owner(job: Job, owner: str) -> None:
 
 def _require_not_final(job: Job) -> None:
     if job.final:
-        raise JobAlreadyFinal(f"The job has already {job.state}." if job.state != "cancelled" else "It is cancelled.")
+        raise JobAlreadyFinal(f"The job's status is already final: {job.state}.")
 
 
 def _after(now: int, seconds: float) -> int:

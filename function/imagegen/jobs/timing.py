@@ -21,7 +21,7 @@ class JobTiming:
     progress_s: float = 1
     """Shortest interval between two progress writes. Each write also detects a cancellation."""
     load_s: float = 300
-    """Ceilings per phase, after which a worker counts as hung. SDXL loaded in 14 s, its slowest step took 36 s, its
+    """Ceiling per phase, after which a worker counts as hung. SDXL loaded in 14 s, its slowest step took 36 s, its
     slowest decoding 30 s (docs/decisions/openvino.md): the ceilings are 4 to 20 times that."""
     step_s: float = 150
     decode_s: float = 150
@@ -32,12 +32,12 @@ class JobTiming:
     spent on loading and compiling or on waiting for an identical request once, and on a slow CPU once. A fourth run
     that does not fit shows that none will: at most an hour of work, 0.60 USD at 10,240 MB."""
     unsent_s: float = 15
-    """After which the sweeper sends a job's message if the process that wrote the row has not."""
+    """Delay after which the sweeper sends a job's message if the process that wrote the row has not."""
     resend_s: float = 3600
-    """After which an unclaimed job is sent again: the queue keeps a message for days, but nothing else checks on it."""
+    """Delay after which an unclaimed job is sent again, in case its message was lost: no other process checks."""
     max_aws_failures: int = 60
     """Runs that AWS failures may end: half a day of failures only, with the backoff between them. If 3 of 4 runs ended
-    so, this would fail 1 job in 40 million. Counted, not timed: waiting in a long queue between two runs is no
+    that way, this would fail 1 job in 40 million. Counted, not timed: waiting in a long queue between two runs is no
     failure."""
     max_backoff_s: int = 900
     """Longest delay before the next run after AWS failures; SQS does not delay a message for longer."""

@@ -28,7 +28,7 @@ class ProgressInfo(ResponseModel):
 
 
 class JobInfo(ResponseModel):
-    """A job."""
+    """A job with its status, progress, and result or error."""
 
     id: str
     status: State
@@ -38,7 +38,7 @@ class JobInfo(ResponseModel):
     expires_at: datetime = Field(description="when the job is deleted")
     attempt: int = Field(description="runs started; a crashed worker's job runs again")
     progress: ProgressInfo | None = Field(description="while the job runs")
-    result: Result | None = Field(description="once it has succeeded; URLs are signed anew in each response")
+    result: Result | None = Field(description="once it has succeeded; each response signs new URLs")
     error: JobError | None = Field(description="once it has failed, or its images have expired")
     metadata: dict[str, str]
 
@@ -79,7 +79,7 @@ class JobRenderer:
         return JobInfo.of(job, self._result(job), job.error)
 
     def render_listed(self, job: Job) -> JobInfo:
-        """As `render`, but expired images become the job's error. Raises StorageUnavailable."""
+        """Return the job as `render` does, but report expired images as its error. Raises StorageUnavailable."""
         try:
             return self.render(job)
         except ResultExpired as error:
