@@ -2,7 +2,7 @@
 
 Covered: the same webhook-id for every attempt and every copy of a message; a new timestamp, new signatures and newly
 signed image URLs for each attempt; a dead-letter queue, with the reason, for every webhook that is not delivered. Not
-covered: exactly-once delivery and the order of two jobs. A receiver should remember the webhook-ids that it has seen.
+covered: exactly-once delivery and the order of two jobs. A receiver should ignore a webhook-id that it has seen before.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class WebhookSender:
         return self._client.post(message.url, {**headers, **signed}, body.encode())
 
     def _delay(self, received: ReceivedMessage) -> float:
-        """Return the seconds until the next attempt, with jitter derived from the message, so retries spread out."""
+        """Return the seconds until the next attempt, with jitter derived from the message to spread retries."""
         digest = hashlib.sha256(f"{received.message_id}.{received.attempt}".encode()).digest()
         fraction = int.from_bytes(digest[:4]) / 2**32
         return self._delays[received.attempt - 1] * (1 + JITTER * fraction)

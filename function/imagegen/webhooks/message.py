@@ -17,5 +17,5 @@ class WebhookMessage(QueueMessage):
 
     @property
     def webhook_id(self) -> str:
-        """The webhook-id. A job becomes final once, so its id identifies the event."""
+        """The `webhook-id` header. A job becomes final once, so its id identifies the event."""
         return f"msg_{self.job_id}"

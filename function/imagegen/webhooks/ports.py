@@ -10,7 +10,7 @@ from imagegen.jobs.job import Job
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """A message of a queue; `attempt` counts its receipts from 1, `receipt` addresses this one."""
+    """A received SQS message; `attempt` is its receive count, from 1, and `receipt` its receipt handle."""
 
     message_id: str
     receipt: str

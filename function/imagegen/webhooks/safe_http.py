@@ -1,4 +1,4 @@
-"""The only door to hosts that callers name: HTTPS to addresses that were checked and pinned.
+"""The only module that connects to hosts that callers name: HTTPS to addresses that were checked and pinned.
 
 Covered: every address of a host is checked before the first connection, and the connection goes to a checked address
 (DNS rebinding changes nothing); TLS for the host's name; no redirects; no proxy variables; only the response's head is
@@ -33,7 +33,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds for connecting to one address, for one read, and in total once the name is resolved."""
+    """Seconds for connecting to one address, for one read, and in total after the name is resolved."""
 
     connect_s: float = 3.0
     read_s: float = 15.0
@@ -49,7 +49,7 @@ def resolve(host: str, port: int) -> list[Address]:
 class SafeClient:
     """POSTs to URLs that callers provide. Thread-safe.
 
-    The parameters let tests reach a receiver on this machine; production code passes none.
+    Only tests and the local stack pass parameters, to reach a receiver on this machine.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SafeClient:
         self._timeouts = timeouts or Timeouts()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Return the response's status, whatever it is. Raises NotAllowed and Unreachable."""
+        """Return the status of any response. Raises NotAllowed and Unreachable."""
         target = parse(url, self._ports)
         connection = _Connection(target, self._addresses(target), self._tls, self._timeouts)
         try:
@@ -145,7 +145,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _Watchdog:
-    """Shuts a connection down after `seconds`, through a duplicate socket that no other thread can close meanwhile."""
+    """Shuts a connection down after `seconds`, through a duplicate of its socket that no other thread can close."""
 
     def __init__(self, connected: socket.socket, seconds: float):
         self._duplicate = connected.dup()
@@ -168,5 +168,5 @@ def _reason(error: Exception, connection: _Connection) -> str:
         return "timeout"
     if isinstance(error, ssl.SSLError):
         return "tls_failed"
-    # RemoteDisconnected is both: the connection ended before a response began.
+    # RemoteDisconnected is both an OSError and an HTTPException: the connection ended before a response began.
     return "connection_failed" if isinstance(error, OSError) else "bad_answer"

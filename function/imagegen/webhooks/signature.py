@@ -25,7 +25,7 @@ class SigningSecrets:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the secrets that `str` wrote. Raises ValueError, without quoting the text."""
+        """Return the secrets in `text`, as `str` writes them. Raises ValueError, which does not quote the text."""
         values = tuple(text.split())
         if len(values) not in (1, 2) or not all(map(_SECRET.fullmatch, values)):
             raise ValueError("expected one or two secrets of the form whsec_<base64>, the newest first")
@@ -40,7 +40,7 @@ class SigningSecrets:
         return " ".join(self.values)
 
     def rotated(self) -> SigningSecrets:
-        """Return the secrets with a new one first; of the old ones only the newest stays valid."""
+        """Return a new secret followed by the newest old one; an older one is dropped."""
         return SigningSecrets((*self.new().values, self.values[0]))
 
     def retired(self) -> SigningSecrets:
