@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imagegen.wiring import Container
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""Far above any text-to-image request. API Gateway's own limit is 10 MB."""
+"""Far more than any text-to-image request needs. API Gateway's own limit is 10 MB."""
 
 
 def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> APIGatewayRestResolver:
@@ -90,7 +90,7 @@ def _crash(error: Exception) -> ServiceError:
 def _invalid(error: RequestValidationError) -> ServiceError:
     errors = error.errors()
     if errors[0]["loc"] == ("body",):
-        return MalformedJson("The body is empty.")
+        return MalformedJson("The body is empty. Send a JSON object.")
     return invalid_request([each | {"loc": each["loc"][1:]} for each in errors])
 
 
@@ -117,23 +117,24 @@ def _json_object(app: APIGatewayRestResolver) -> dict[str, Any]:
 
 
 def _normalized(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the event as Powertools reads it correctly.
+    """Return the event in a form that Powertools reads correctly.
 
-    A body that is not plain UTF-8 JSON gets a media type that Powertools rejects. Otherwise it would also parse forms,
-    and decode without regard to the charset.
+    A body that is not plain UTF-8 JSON gets a media type that Powertools rejects. Otherwise Powertools would also parse
+    forms, and would ignore the charset.
     """
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     media = Message()
     media["Content-Type"] = headers.get("content-type") or ""
     is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
-    headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "refused"
+    headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "rejected"
     return event | {"headers": headers, "path": _path(event)}
 
 
 def _path(event: dict[str, Any]) -> str:
     """Return the gateway's resource with its parameters filled in.
 
-    Unlike the event's path it has no base path of a custom domain, and what the gateway has decoded is encoded again.
+    Unlike the event's own path, it omits a custom domain's base path, and parameters that the gateway decoded are
+    encoded again.
     """
     parameters = event.get("pathParameters") or {}
     return re.sub(r"{(\w+)}", lambda name: quote(parameters[name[1]], safe=""), event["resource"])

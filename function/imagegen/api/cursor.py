@@ -1,6 +1,7 @@
 """Pagination cursors: a job id with a checksum that binds it to the tenant. Pure.
 
-Not covered: secrecy. A forged cursor shows another part of the caller's own list: the tenant never comes from it.
+Not covered: secrecy. A forged cursor only shows another part of the caller's own list, because the tenant
+never comes from it.
 """
 
 from __future__ import annotations
@@ -36,4 +37,4 @@ def _checksum(tenant: str, job_id: str) -> bytes:
 
 
 def _invalid() -> InvalidCursor:
-    return InvalidCursor("cursor must be one that the previous page returned.")
+    return InvalidCursor("cursor must be one that the previous page returned. Omit it to get the first page.")

@@ -30,7 +30,7 @@ def check_accept(event: APIGatewayProxyEvent) -> None:
         if media in specificity:
             accepted.append((specificity[media], _quality(parameters)))
     if not accepted or max(accepted)[1] == 0:
-        raise NotAcceptable(f"This route responds with {JSON}. Accept that, or leave the header out.")
+        raise NotAcceptable(f"This route responds with {JSON}. Accept it, or omit the Accept header.")
 
 
 def _quality(parameters: Sequence[str]) -> float:

@@ -21,7 +21,7 @@ RETRY_AFTER_S: Final = 2
 
 
 def replay_header(submitted: Submitted) -> dict[str, str]:
-    """Return the header of a response that an Idempotency-Key replays; empty for a new job."""
+    """Return the Idempotency-Replayed header of a replayed response; empty for a new job."""
     return {"Idempotency-Replayed": "true"} if submitted.replayed else {}
 
 

@@ -38,16 +38,19 @@ def fingerprint(event: APIGatewayProxyEvent) -> IdempotencyFingerprint | None:
 
 
 def repeatable_caller(event: APIGatewayProxyEvent) -> str:
-    """Return the tenant of a request that is idempotent anyway: its key must only be legal.
+    """Return the tenant of a request to a naturally idempotent route, which needs no Idempotency-Key.
 
-    Raises IdempotencyKeyInvalid.
+    Raises IdempotencyKeyInvalid: a key is ignored, but must be valid.
     """
     check_key(_idempotency_key(event))
     return caller(event)
 
 
 def base_path(event: APIGatewayProxyEvent) -> str:
-    """Return what precedes a route without parameters in the URL: the stage, or a custom domain's base path."""
+    """Return what precedes the path in the URL: the stage, or a custom domain's base path.
+
+    Only for routes without parameters.
+    """
     return event.request_context.path.rstrip("/").removesuffix(event.path)
 
 
@@ -56,7 +59,7 @@ def _idempotency_key(event: APIGatewayProxyEvent) -> str | None:
 
 
 def _method_not_allowed(allowed: Sequence[str]) -> Callable[[], None]:
-    def refuse() -> None:
+    def reject() -> None:
         raise MethodNotAllowed(allowed)
 
-    return refuse
+    return reject

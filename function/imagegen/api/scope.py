@@ -1,7 +1,7 @@
-"""What the routes use while they handle one request: the process's container, and the body parsed once.
+"""What the routes need while they handle one request: the process's container and the parsed body.
 
-A context variable and not Powertools' router context: that belongs to the last app that a router was included in, and
-POST /generate is in two, the generator's and the API's.
+A context variable, because Powertools' router context belongs to the last app that a router was included in. The router
+of POST /generate is in two: the generator's and the API's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class RequestScope:
-    """The scope of one request."""
+    """The container and the body of one request."""
 
     container: Container
     body: Mapping[str, Any] = field(default_factory=dict)

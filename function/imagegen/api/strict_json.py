@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from imagegen.errors import BodyNotObject, DuplicateKey, JsonTooDeep, MalformedJson, NumberOutOfRange
 
 MAX_DEPTH: Final = 16
-"""Levels of arrays and objects; the deepest legal request has 2."""
+"""Levels of arrays and objects; the deepest valid request has 3 (`webhook.events`)."""
 MAX_DIGITS: Final = 20
 """Digits of an integer; no field needs more than 10. Beyond 4,300 CPython's own parser raises."""
 
@@ -32,7 +32,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         value = json.loads(
             text,
             object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
+            parse_constant=_reject_constant,
             parse_float=_finite,
             parse_int=_short,
         )
@@ -48,28 +48,28 @@ def _check_depth(text: str) -> None:
     for match in _STRUCTURE.finditer(text):
         depth += (match[0] in "[{") - (match[0] in "]}")
         if depth > MAX_DEPTH:
-            raise JsonTooDeep(f"The body is nested more than {MAX_DEPTH} levels deep.")
+            raise JsonTooDeep(f"The body must have at most {MAX_DEPTH} levels of arrays and objects.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise DuplicateKey("A key occurs twice in the same object.")
+        raise DuplicateKey("An object has the same key twice. Each key must be unique.")
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise MalformedJson(f"{name} is not JSON.")
+def _reject_constant(name: str) -> NoReturn:
+    raise MalformedJson(f"{name} is not a JSON number. Use a finite number.")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise NumberOutOfRange("A number is too large.")
+        raise NumberOutOfRange("A number is too large for a 64-bit float.")
     return value
 
 
 def _short(text: str) -> int:
     if len(text.lstrip("-")) > MAX_DIGITS:
-        raise NumberOutOfRange(f"An integer has more than {MAX_DIGITS} digits.")
+        raise NumberOutOfRange(f"An integer must have at most {MAX_DIGITS} digits.")
     return int(text)

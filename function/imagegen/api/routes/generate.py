@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LAMBDA_MAX_SECONDS: Final = 900
 GRACE_S: Final = 0.5
 """The gateway waits a second longer than GATEWAY_TIMEOUT_SECONDS, so shortly after the deadline the caller still gets a
-response. Past this point the gateway has already answered 504: create no orphan job."""
+response. After the grace period the gateway has already responded 504, and a job would be an orphan."""
 ERRORS: Final = (400, 401, 404, 405, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504)
 
 router = build_router({"/generate": ["POST"]})
@@ -40,12 +40,12 @@ router = build_router({"/generate": ["POST"]})
 
 @router.post(
     "/generate",
-    summary="Generate images now, or accept a job where that takes too long",
+    summary="Generate images now, or create a job if that takes too long",
     description="Prefer: respond-async always creates a job. Idempotency-Key makes retries safe.",
     responses=responses(Result, *ERRORS, accepted=JobInfo),
 )
 def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
-    """Generate now: as a job that is run here if its response must be kept or announced, else directly."""
+    """Generate directly, or run a job here if an Idempotency-Key or a webhook needs one."""
     event, container = router.current_event, scope.current().container
     check_accept(event)
     tenant, key = caller(event), fingerprint(event)
@@ -76,7 +76,7 @@ def _generate(container: Container, plan: Plan, tenant: str, deadline: Deadline)
 def _render(
     container: Container, event: APIGatewayProxyEvent, submitted: Submitted, headers: dict[str, str] | None = None
 ) -> Response[str]:
-    """Return a job as POST /generate does: its result, its error, or 202 while there is neither.
+    """Return the response of POST /generate for a job: its result, its error, or 202 while it has neither.
 
     Raises JobFailed, or JobAlreadyFinal if the job was cancelled.
     """
@@ -85,7 +85,8 @@ def _render(
     if info.error is not None:
         raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=all_headers)
     if info.status == "cancelled":
-        raise JobAlreadyFinal("The job was cancelled.", headers=all_headers)
+        detail = "The job was cancelled. Send a new request; do not reuse its Idempotency-Key."
+        raise JobAlreadyFinal(detail, headers=all_headers)
     if info.result is None:
         return accepted_response(event, info, all_headers)
     if not submitted.replayed:

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 MAX_WAIT_S: Final = 25.0
 """API Gateway waits 29 s; the rest is for a cold start and the response."""
 POLL_S: Final = 0.5
+"""Interval between reads of a job that a caller waits for."""
 MAX_PAGE_BYTES: Final = 5_000_000
 """Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
+DEFAULT_LIMIT: Final = 20
 COMMON_ERRORS: Final = (401, 405, 429, 500, 503)
 JOB_ERRORS: Final = (404, *COMMON_ERRORS)
 
@@ -41,7 +43,7 @@ router = build_router(
 
 @router.post(
     "/jobs",
-    summary="Generate images later",
+    summary="Create a job that generates images",
     description="Prefer: wait=N responds 200 if the job finishes within N seconds. Idempotency-Key makes retries safe.",
     responses=responses(JobInfo, 400, *JOB_ERRORS, 406, 410, 413, 415, 422, accepted=JobInfo),
 )
@@ -58,7 +60,7 @@ def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None
     return job_response(info, headers) if job.final else accepted_response(event, info, headers)
 
 
-@router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
+@router.get("/jobs", summary="List your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     """Return a page of the caller's jobs."""
     event, container = router.current_event, scope.current().container
@@ -73,9 +75,9 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     return Response(200, JSON, answer.model_dump_json())
 
 
-@router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))
+@router.get("/jobs/<job_id>", summary="Get a job", responses=responses(JobInfo, *JOB_ERRORS, 410))
 def get_job(job_id: str):  # type: ignore[no-untyped-def]
-    """Return the job with newly signed URLs."""
+    """Return the job; each response signs new URLs."""
     container = scope.current().container
     return job_response(container.job_renderer.render(container.jobs.get(caller(router.current_event), job_id)))
 
@@ -88,7 +90,7 @@ def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped
     return job_response(container.job_renderer.render(cancelled))
 
 
-@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
+@router.delete("/jobs/<job_id>", summary="Delete a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
 def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Delete a final job; its images stay."""
     scope.current().container.jobs.delete(repeatable_caller(router.current_event), job_id)
@@ -103,13 +105,13 @@ def _wait(jobs: JobService, submitted: Submitted, seconds: str | None) -> tuple[
     ends = time.monotonic() + min(float(seconds), MAX_WAIT_S)
     while not job.final and time.monotonic() + POLL_S < ends:
         time.sleep(POLL_S)
-        with suppress(StorageUnavailable):  # the job is accepted; after a 503 the caller would submit another
+        with suppress(StorageUnavailable):  # the job exists; a 503 would make the caller submit another one
             job = jobs.get(job.tenant, job.job_id)
     return job, True
 
 
 def _that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]:
-    """Return the first jobs that fit into one response. Lambda's runtime encodes the body again, as ASCII JSON."""
+    """Return the first jobs that fit into one response. Lambda's runtime encodes the body again, as a JSON string."""
     listed: list[JobInfo] = []
     size = 0
     for job in jobs:
@@ -122,9 +124,9 @@ def _that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]:
 
 
 def _limit_of(text: str | None) -> int:
-    limit = int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) <= 3 else 0
     if text is None:
-        return 20
+        return DEFAULT_LIMIT
+    limit = int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else 0
     if not 1 <= limit <= 100:
         raise InvalidRequest([FieldError("limit", "out_of_range", "must be an integer from 1 to 100")])
     return limit
