@@ -35,7 +35,7 @@ def to_item(job: Job) -> dict[str, Any]:
     """Return strings, integers and booleans, with documents as JSON (DynamoDB has no floats). None is omitted."""
     fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
     item = {
-        ATTRIBUTES.get(name, name): _ENCODERS.get(name, _as_is)(value)
+        ATTRIBUTES.get(name, name): _ENCODERS.get(name, _identity)(value)
         for name, value in fields.items()
         if value is not None
     }
@@ -47,14 +47,14 @@ def from_item(item: Mapping[str, Any]) -> Job:
     """Return the item's job. Attributes that this version does not know are ignored."""
     attributes = {name: ATTRIBUTES.get(name, name) for name in Job.__dataclass_fields__}
     fields = {
-        name: _DECODERS.get(name, _as_is)(item[attribute])
+        name: _DECODERS.get(name, _identity)(item[attribute])
         for name, attribute in attributes.items()
         if attribute in item
     }
     return Job(**({"request": None} | fields))
 
 
-def _as_is(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 

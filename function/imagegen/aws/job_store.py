@@ -11,14 +11,14 @@ from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import translated
 from imagegen.aws.job_item import DONE, OPEN, from_item, key, to_item
-from imagegen.aws.table import Item, Table, condition_failed, deserialized, retry_conflicts, serialized
+from imagegen.aws.table import Item, Table, condition_failed, condition_held, deserialized, retry_conflicts, serialized
 from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired
 from imagegen.jobs import states
 from imagegen.jobs.idempotency import KEPT_S, IdempotencyFingerprint
 from imagegen.jobs.job import FINAL, Job, State
 from imagegen.jobs.ports import Page
 
-_SCANNED: Final = 1000
+_MAX_EXAMINED: Final = 1000
 """Jobs examined for a page of one state. Such a page may be short; its cursor continues after the jobs examined."""
 _BATCH: Final = 100
 """Items per BatchGetItem."""
@@ -112,7 +112,7 @@ class DynamoJobStore(Table):
             query["FilterExpression"] = "#state = :state"
             query["ExpressionAttributeNames"] = {"#state": "state"}
             query["ExpressionAttributeValues"] |= serialized({":state": state})
-            query["Limit"] = _SCANNED
+            query["Limit"] = _MAX_EXAMINED
         return query
 
     def _due(self, shard: str, limit: int) -> list[tuple[str, str]]:
@@ -168,21 +168,17 @@ class DynamoJobStore(Table):
     def _delete(
         self, tenant: str, job_id: str, condition: str, values: Item, names: dict[str, str] | None = None
     ) -> bool:
-        """Delete the job if the condition holds; return whether it did."""
+        """Delete the job if the condition holds; return whether it held."""
         optional: Any = {"ExpressionAttributeNames": names} if names else {}
-        try:
-            self._client.delete_item(
+        return condition_held(
+            lambda: self._client.delete_item(
                 TableName=self._name,
                 Key=serialized(key(tenant, job_id)),
                 ConditionExpression=condition,
                 ExpressionAttributeValues=serialized(values),
                 **optional,
             )
-        except ClientError as error:
-            if not condition_failed(error):
-                raise
-            return False
-        return True
+        )
 
     def _key_item(self, job: Job, fingerprint: IdempotencyFingerprint) -> Item:
         return {
@@ -203,17 +199,17 @@ class DynamoJobStore(Table):
                 raise error
             if item["body"] != fingerprint.body:
                 raise IdempotencyKeyReuse("The Idempotency-Key was used with another body or route. Use a new key.")
-            return job if item["job"] == job.job_id else self._earlier(job.tenant, item["job"])
+            return job if item["job"] == job.job_id else self._existing_of_key(job.tenant, item["job"])
         stored = self._live(self._read(key(job.tenant, job.job_id)))  # this job: its id is random, so unique
         if stored is None:
             raise error
         return stored
 
-    def _earlier(self, tenant: str, job_id: str) -> Job:
-        earlier = self._live(self._read(key(tenant, job_id)))
-        if earlier is None:
+    def _existing_of_key(self, tenant: str, job_id: str) -> Job:
+        stored = self._live(self._read(key(tenant, job_id)))
+        if stored is None:
             raise ResultExpired("The job of this Idempotency-Key no longer exists. Use a new key.")
-        return earlier
+        return stored
 
     def _read(self, name: Mapping[str, str]) -> Item | None:
         item = self._client.get_item(TableName=self._name, Key=serialized(name), ConsistentRead=True).get("Item")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from botocore.exceptions import ClientError
-
 from imagegen.aws.clients import translated
-from imagegen.aws.table import Table, condition_failed, serialized
+from imagegen.aws.table import Table, condition_held, serialized
 
 
 class DynamoLeases(Table):
@@ -43,13 +41,7 @@ class DynamoLeases(Table):
 
     def _write(self, write: Callable[[], object]) -> bool:
         with translated("DynamoDB"):
-            try:
-                write()
-            except ClientError as error:
-                if not condition_failed(error):
-                    raise
-                return False
-        return True
+            return condition_held(write)
 
 
 def _key(tenant: str, name: str) -> dict[str, str]:

@@ -70,6 +70,17 @@ def retry_conflicts(write: Callable[[], object]) -> None:
     write()
 
 
+def condition_held(write: Callable[[], object]) -> bool:
+    """Return whether a conditional write was done, as opposed to rejected by its condition. Raises ClientError."""
+    try:
+        write()
+    except ClientError as error:
+        if not condition_failed(error):
+            raise
+        return False
+    return True
+
+
 def condition_failed(error: ClientError) -> bool:
     """Return whether the write failed only because a condition was not met."""
     if code(error) == "ConditionalCheckFailedException":

@@ -31,14 +31,14 @@ def fastest_precision(max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
     `max_isa` is oneDNN's own limit, ONEDNN_MAX_CPU_ISA, which can exclude the CPU's bfloat16 instructions.
     """
     found = _flags(cpuinfo)
-    for flags, name in ((_BFLOAT16, "bfloat16"), (_FLOAT16, "float16")):
-        for flag in flags:
-            if flag not in found:
-                continue
-            if flag in _BFLOAT16 and not _allows_bfloat16(max_isa):
-                return Precision("float32", f"ONEDNN_MAX_CPU_ISA={max_isa} disables the CPU's {flag}")
-            return Precision(name, f"the CPU has {flag}")  # type: ignore[arg-type]
-    return Precision("float32", f"the CPU has none of {', '.join((*_BFLOAT16, *_FLOAT16))}")
+    flag = next((each for each in (*_BFLOAT16, *_FLOAT16) if each in found), None)
+    if flag is None:
+        return Precision("float32", f"the CPU has none of {', '.join((*_BFLOAT16, *_FLOAT16))}")
+    if flag in _FLOAT16:
+        return Precision("float16", f"the CPU has {flag}")
+    if not _allows_bfloat16(max_isa):
+        return Precision("float32", f"ONEDNN_MAX_CPU_ISA={max_isa} disables the CPU's {flag}")
+    return Precision("bfloat16", f"the CPU has {flag}")
 
 
 def vcpus(memory_mb: int, quota: Path = _QUOTA) -> int:

@@ -95,6 +95,9 @@ class JobRenderer:
 def _progress(job: Job) -> ProgressInfo | None:
     if job.phase is None:
         return None
-    step, of, eta_ms = (job.progress.step, job.progress.of, job.progress.eta_ms) if job.progress else (0, 0, None)
-    percent = job.progress.percent if job.progress else 0
-    return ProgressInfo(phase=job.phase, step=step, of=of, percent=percent, eta_ms=eta_ms)
+    progress = job.progress
+    if progress is None:
+        return ProgressInfo(phase=job.phase, step=0, of=0, percent=0, eta_ms=None)
+    return ProgressInfo(
+        phase=job.phase, step=progress.step, of=progress.of, percent=progress.percent, eta_ms=progress.eta_ms
+    )
