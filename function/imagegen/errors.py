@@ -182,7 +182,7 @@ class JobNotFinal(ServiceError):
 
 
 class ResultExpired(ServiceError):
-    """The job's images, or the job behind an Idempotency-Key, no longer exist."""
+    """The job's images, or the job that an Idempotency-Key created, no longer exist."""
 
     code = "result_expired"
     status = 410

@@ -46,7 +46,7 @@ _RESERVED_IPV4: Final = tuple(
     )
 )
 _GLOBAL_IPV6: Final = IPv6Network("2000::/3")
-"""Global unicast. Loopback, private, link-local, IPv4-mapped and NAT64 addresses are outside of it."""
+"""Global unicast. Loopback, private, link-local, IPv4-mapped and NAT64 addresses are outside it."""
 
 _RESERVED_IPV6: Final = tuple(
     map(

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     )
     aws_lambda_initialization_type: str = Field("", description="set by Lambda; empty elsewhere")
     aws_sam_local: bool = Field(False, description="set by `sam local`")
-    onednn_max_cpu_isa: str = Field("", description="instruction sets that oneDNN may use; oneDNN reads it, too")
+    onednn_max_cpu_isa: str = Field("", description="instruction sets that oneDNN may use; oneDNN also reads it")
     aws_lambda_function_memory_size: int = Field(10240, ge=1, description="memory in MB, set by Lambda")
 
     @field_validator("model_ids", "engines", "allowed_origins", mode="before")
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
 
     @field_validator("engines")
     @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_engines(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not set(value) <= {"openvino", "torch"}:
             raise ValueError("expected openvino, torch or both, comma-separated")
         return value

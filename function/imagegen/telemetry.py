@@ -86,7 +86,7 @@ def unreadable(reason: str) -> None:
 
 
 def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False) -> None:
-    """Log a message from the dead-letter queue; `failed` tells whether its job is now failed."""
+    """Log a message from the dead-letter queue; `failed`: whether its job is now failed."""
     logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
     metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
     metrics.add_metric("JobFailures", MetricUnit.Count, int(failed))

@@ -1,1 +1,1 @@
-"""Who is calling: the tenant behind a request."""
+"""Access: the tenant of a request."""

@@ -19,7 +19,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
 def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
-    """Return a router that responds 405 with Allow to every other method of its paths: the gateway sends it `ANY`."""
+    """Return a router that responds 405 with Allow to the other methods of its paths; the gateway forwards `ANY`."""
     router = APIGatewayRouter()  # type: ignore[no-untyped-call]
     for path, allowed in routes.items():
         others = [method for method in METHODS if method not in allowed]

@@ -24,7 +24,7 @@ class EnginePool:
     def preload(self, model: Model, backend: Backend) -> None:
         """Load the model; the next call of `resident` reports its `load_s`. Raises ModelUnavailable."""
         with self._lock:
-            self._ensure(model, backend)
+            self._load_if_needed(model, backend)
 
     def holds(self, model: Model, backend: Backend) -> bool:
         """Return whether the model is loaded or being loaded on this backend."""
@@ -37,11 +37,11 @@ class EnginePool:
         The first call after a load reports its `load_s`. Raises ModelUnavailable; the next call retries the load.
         """
         with self._lock:
-            engine = self._ensure(model, backend)
+            engine = self._load_if_needed(model, backend)
             load_s, self._unreported_load_s = self._unreported_load_s, 0.0
             return Resident(engine, load_s)
 
-    def _ensure(self, model: Model, backend: Backend) -> Engine:
+    def _load_if_needed(self, model: Model, backend: Backend) -> Engine:
         if self._loaded is not None and self.holds(model, backend):
             return self._loaded[2]
         self._require_memory(model, backend)

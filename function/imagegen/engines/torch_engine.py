@@ -85,7 +85,7 @@ class TorchEngine:
                     spec,
                     [spec.seed_of(index)],
                     embeddings,
-                    _of_image(index, count, on_step),
+                    _counting_all_images(index, count, on_step),
                 )
                 for index in range(count)
             ]
@@ -191,7 +191,7 @@ class TorchEngine:
         return len(self._pipeline.tokenizer(text).input_ids)
 
 
-def _of_image(index: int, count: int, on_step: OnStep) -> OnStep:
+def _counting_all_images(index: int, count: int, on_step: OnStep) -> OnStep:
     """Convert the steps of one image to steps of all images."""
     return lambda step, of: on_step(index * of + step, count * of)
 

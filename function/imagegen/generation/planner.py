@@ -88,13 +88,13 @@ def _resolve(request: GenerateRequest, model: Model, seed: int) -> GenerationSpe
         scheduler=_default(request.scheduler, defaults.scheduler),
         output_format=request.output_format,
     )
-    errors = _beyond_limits(spec, model)
+    errors = _limit_errors(spec, model)
     if errors:
         raise InvalidRequest(errors)
     return spec
 
 
-def _beyond_limits(spec: GenerationSpec, model: Model) -> list[FieldError]:
+def _limit_errors(spec: GenerationSpec, model: Model) -> list[FieldError]:
     limits = model.limits
     bounds = {
         "width": ("size_invalid", limits.min_size, limits.max_size),

@@ -27,18 +27,18 @@ OutputFormat = Literal["png", "jpeg", "webp"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
 
 # Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
-_ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_DISALLOWED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def _legal(text: str) -> str:
+def _check_characters(text: str) -> str:
     """Reject characters that hide or reorder text, and surrogates, which UTF-8 cannot encode."""
-    illegal = _ILLEGAL.search(text)
-    if illegal:
+    disallowed = _DISALLOWED.search(text)
+    if disallowed:
         raise PydanticCustomError(
             "invalid_text",
             "contains the character U+{code_point}; control characters other than line breaks and tabs, "
             "bidirectional controls and lone surrogates are not allowed",
-            {"code_point": f"{ord(illegal[0]):04X}"},
+            {"code_point": f"{ord(disallowed[0]):04X}"},
         )
     return text
 
@@ -55,13 +55,13 @@ def _trimmed(text: str) -> str:
     return text[start:end]
 
 
-def _true(value: bool) -> bool:
+def _require_true(value: bool) -> bool:
     if not value:
         raise PydanticCustomError("out_of_range", "must be true")
     return value
 
 
-def _allowed_url(url: str) -> str:
+def _check_url(url: str) -> str:
     try:
         return check(url)
     except NotAllowed as error:
@@ -78,7 +78,7 @@ def _not_empty(text: str) -> str:
     return text
 
 
-def _absent(description: str) -> Any:
+def _optional(description: str) -> Any:
     """Return an optional field. None means absent; JSON null is rejected, so the schema does not allow it."""
 
     def without_null(schema: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def _absent(description: str) -> Any:
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
-Text = Annotated[str, AfterValidator(_legal)]
+Text = Annotated[str, AfterValidator(_check_characters)]
 Prompt = Annotated[Text, AfterValidator(_trimmed)]
 MetadataText = Annotated[Text, Field(max_length=512)]
 
@@ -119,14 +119,14 @@ class _Request(BaseModel):
 class WarmUpRequest(_Request):
     """The event of the warm-up schedule."""
 
-    warmup: Annotated[bool, AfterValidator(_true)]
-    model: Text | None = _absent("id of the model to load; default: the deployment's first")
+    warmup: Annotated[bool, AfterValidator(_require_true)]
+    model: Text | None = _optional("id of the model to load; default: the deployment's first")
 
 
 class Webhook(_Request):
     """Where to send a job's final state."""
 
-    url: Annotated[str, AfterValidator(_allowed_url)] = Field(
+    url: Annotated[str, AfterValidator(_check_url)] = Field(
         description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; redirects are not followed",
         examples=["https://example.com/hooks/images"],
     )
@@ -144,18 +144,18 @@ class GenerateRequest(_Request):
         examples=["a small red circle on a white background"],
     )
     negative_prompt: Prompt = Field("", description="what the image must not show")
-    model: Text | None = _absent("id from GET /models; default: the deployment's first")
-    width: Size | None = _absent("pixels, a multiple of 8 within the model's limits; default: the model's")
-    height: Size | None = _absent("pixels, a multiple of 8 within the model's limits; default: the model's")
-    num_inference_steps: Annotated[int, Field(ge=1, le=150)] | None = _absent(
+    model: Text | None = _optional("id from GET /models; default: the deployment's first")
+    width: Size | None = _optional("pixels, a multiple of 8 within the model's limits; default: the model's")
+    height: Size | None = _optional("pixels, a multiple of 8 within the model's limits; default: the model's")
+    num_inference_steps: Annotated[int, Field(ge=1, le=150)] | None = _optional(
         "denoising steps within the model's limits; default: the model's"
     )
-    guidance_scale: Annotated[float, Field(ge=0, le=30)] | None = _absent(
+    guidance_scale: Annotated[float, Field(ge=0, le=30)] | None = _optional(
         "classifier-free guidance, off at 1 and below; default: the model's"
     )
     num_images_per_prompt: Annotated[int, Field(ge=1, le=8)] = Field(1, description="image i uses seed + i")
-    seed: Seed | None = _absent("the same request with the same seed gives the same bytes; default: random")
-    scheduler: Text | None = _absent("id from the model's list; default: the model's")
+    seed: Seed | None = _optional("the same request with the same seed gives the same bytes; default: random")
+    scheduler: Text | None = _optional("id from the model's list; default: the model's")
     output_format: OutputFormat = "png"
     cache: Literal["use", "refresh", "off"] = Field(
         "use", description="only a request with a seed can be answered from the cache"
@@ -163,7 +163,7 @@ class GenerateRequest(_Request):
     metadata: dict[MetadataText, MetadataText] = Field(
         default_factory=dict, max_length=16, description="returned unchanged"
     )
-    webhook: Webhook | None = _absent("receives the job's final state; POST /generate then creates a job, too")
+    webhook: Webhook | None = _optional("receives the job's final state; POST /generate then also creates a job")
 
 
 _CODES: Final = {

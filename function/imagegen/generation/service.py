@@ -1,5 +1,5 @@
-"""Runs a plan: cache look-up, generation within the deadline, storage. Requests, jobs and direct invocations
-all generate through it."""
+"""Runs a plan: cache look-up, generation within the deadline, storage. Every request, job and direct invocation
+generates through it."""
 
 from __future__ import annotations
 

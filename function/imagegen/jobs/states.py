@@ -1,7 +1,7 @@
 """A job's state machine. Pure.
 
 Each transition takes the job as stored and returns the job to store, or raises. The store writes the result only if the
-job has not changed meanwhile (ports.JobStore.change). Every transition is idempotent, so that a write whose
+job has not changed since (ports.JobStore.change). Every transition is idempotent, so that a write whose
 acknowledgement was lost can be retried.
 """
 
@@ -39,7 +39,7 @@ def submitted(*, tenant: str, job_id: str, request: GenerateRequest, now: int, k
         tenant=tenant,
         job_id=job_id,
         request=request,
-        created_at=_moment(now),
+        created_at=_datetime_of(now),
         expires_at=int(now / 1000 + keep_s),
         due_at=_after(now, timing.unsent_s),
         webhook=request.webhook,
@@ -74,7 +74,7 @@ def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
         due_at=lease_until,
         phase="load",
         progress=None,
-        started_at=job.started_at or _moment(now),
+        started_at=job.started_at or _datetime_of(now),
     )
 
 
@@ -197,7 +197,7 @@ def estimate(step: int, of: int, since_first_ms: int) -> Progress:
 
 
 def _ended(job: Job, state: State, now: int, timing: JobTiming) -> Job:
-    ended = replace(job, state=state, lease_until=None, phase=None, progress=None, finished_at=_moment(now))
+    ended = replace(job, state=state, lease_until=None, phase=None, progress=None, finished_at=_datetime_of(now))
     return replace(ended, due_at=_after(now, timing.unsent_s) if ended.webhook_due else 1000 * ended.expires_at)
 
 
@@ -215,5 +215,5 @@ def _after(now: int, seconds: float) -> int:
     return now + round(seconds * 1000)
 
 
-def _moment(epoch_ms: int) -> datetime:
+def _datetime_of(epoch_ms: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=epoch_ms)

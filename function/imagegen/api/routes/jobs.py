@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
@@ -22,7 +22,7 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.view import JobInfo, JobPage
 
 if TYPE_CHECKING:
-    from imagegen.jobs.job import Job
+    from imagegen.jobs.job import Job, State
     from imagegen.jobs.service import JobService, Submitted
     from imagegen.jobs.view import JobRenderer
 
@@ -68,7 +68,7 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
     limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
     page = container.jobs.page(tenant, limit=limit, after=after, state=state)
-    listed, last = _that_fit(page.jobs, container.job_renderer), page.last
+    listed, last = _first_that_fit(page.jobs, container.job_renderer), page.last
     if len(listed) < len(page.jobs):
         last = listed[-1].id
     answer = JobPage(jobs=listed, cursor=cursor.encode(tenant, last) if last is not None else None)
@@ -110,7 +110,7 @@ def _wait(jobs: JobService, submitted: Submitted, seconds: str | None) -> tuple[
     return job, True
 
 
-def _that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]:
+def _first_that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]:
     """Return the first jobs that fit into one response. Lambda's runtime encodes the body again, as a JSON string."""
     listed: list[JobInfo] = []
     size = 0
@@ -132,7 +132,7 @@ def _limit_of(text: str | None) -> int:
     return limit
 
 
-def _state_of(text: str | None) -> Any:
+def _state_of(text: str | None) -> State | None:
     if text is not None and text not in STATES:
         raise InvalidRequest([FieldError("status", "out_of_range", f"must be one of {', '.join(STATES)}")])
-    return text
+    return cast("State | None", text)
