@@ -270,7 +270,7 @@ class GenerationTimeout(ServiceError):
 
 
 class GenerationTooLong(GenerationTimeout):
-    """Several runs of a job reached the function's timeout."""
+    """Several runs of a job did not fit within the function's timeout."""
 
     retryable = False
 
