@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+_RFC_9110: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Names that CPython has from 3.13 on; older versions have those of earlier RFCs."""
+
+
+def reason_phrase(status: int) -> str:
+    """Return the status code's name in RFC 9110, the same on every version of Python."""
+    return _RFC_9110.get(status, HTTPStatus(status).phrase)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class ServiceError(Exception):
         """Return the error as a problem document (RFC 9457)."""
         return {
             "type": f"urn:imagegen:error:{self.public_code}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": reason_phrase(self.status),
             "status": self.status,
             "detail": self.detail,
             "instance": instance,
@@ -278,19 +286,3 @@ class GenerationTooLong(GenerationTimeout):
         super().__init__(
             "The generation takes longer than a function can run. Request fewer steps, fewer images or a smaller size."
         )
-
-
-class JobFailed(ServiceError):
-    """A failed job's error, raised again with the job's code and status for a caller that waits for the result."""
-
-    code = "job_failed"
-
-    def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
-        super().__init__(detail, headers=headers)
-        self._code = code
-        self.status = status  # type: ignore[misc]
-
-    @property
-    def public_code(self) -> str:
-        """The code that the job failed with."""
-        return self._code

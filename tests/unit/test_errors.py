@@ -36,7 +36,7 @@ def test_a_problem_document_has_every_documented_member() -> None:
     )
     assert error.problem(instance="/generate", request_id="r-1") == {
         "type": "urn:imagegen:error:wrong_type",
-        "title": "Unprocessable Entity",
+        "title": "Unprocessable Content",
         "status": 422,
         "detail": "seed: must be an integer (1 more)",
         "instance": "/generate",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field
 
 from imagegen import telemetry
-from imagegen.errors import ServiceError
+from imagegen.errors import ServiceError, reason_phrase
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -59,5 +58,5 @@ def responses(model: type[BaseModel] | None, *errors: int, accepted: type[BaseMo
     if accepted is not None:
         documented[202] = {"description": "accepted as a job", "content": {JSON: {"model": accepted}}}
     for status in errors:
-        documented[status] = {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"model": Problem}}}
+        documented[status] = {"description": reason_phrase(status), "content": {PROBLEM: {"model": Problem}}}
     return documented

@@ -11,12 +11,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.api.headers import check_accept, preferences
-from imagegen.api.job_response import accepted_response, replay_header
+from imagegen.api.job_response import JobFailed, accepted_response, replay_header
 from imagegen.api.parameters import Async, IdempotencyKey
 from imagegen.api.problem import JSON, responses
 from imagegen.api.router import build_router, caller, fingerprint
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
+from imagegen.errors import GenerationTimeout, JobAlreadyFinal
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
 from imagegen.jobs.view import JobInfo
@@ -40,7 +40,7 @@ router = build_router({"/generate": ["POST"]})
 
 @router.post(
     "/generate",
-    summary="Generate images now, or create a job if that takes too long",
+    summary="Generate images now, or accept a job where that takes too long",
     description="Prefer: respond-async always creates a job. Idempotency-Key makes retries safe.",
     responses=responses(Result, *ERRORS, accepted=JobInfo),
 )

@@ -43,7 +43,7 @@ router = build_router(
 
 @router.post(
     "/jobs",
-    summary="Create a job that generates images",
+    summary="Generate images later",
     description="Prefer: wait=N responds 200 if the job finishes within N seconds. Idempotency-Key makes retries safe.",
     responses=responses(JobInfo, 400, *JOB_ERRORS, 406, 410, 413, 415, 422, accepted=JobInfo),
 )
@@ -60,7 +60,7 @@ def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None
     return job_response(info, headers) if job.final else accepted_response(event, info, headers)
 
 
-@router.get("/jobs", summary="List your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
+@router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     """Return a page of the caller's jobs."""
     event, container = router.current_event, scope.current().container
@@ -75,7 +75,7 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     return Response(200, JSON, answer.model_dump_json())
 
 
-@router.get("/jobs/<job_id>", summary="Get a job", responses=responses(JobInfo, *JOB_ERRORS, 410))
+@router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))
 def get_job(job_id: str):  # type: ignore[no-untyped-def]
     """Return the job; each response signs new URLs."""
     container = scope.current().container
@@ -90,7 +90,7 @@ def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped
     return job_response(container.job_renderer.render(cancelled))
 
 
-@router.delete("/jobs/<job_id>", summary="Delete a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
+@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
 def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Delete a final job; its images stay."""
     scope.current().container.jobs.delete(repeatable_caller(router.current_event), job_id)

@@ -50,7 +50,7 @@ class ModelList(ResponseModel):
     models: list[ModelInfo]
 
 
-@router.get("/models", summary="List the models of this deployment", responses=responses(ModelList, 401, 405, 429, 500))
+@router.get("/models", summary="The models this deployment offers", responses=responses(ModelList, 401, 405, 429, 500))
 def list_models():  # type: ignore[no-untyped-def]
     """Return the deployment's models, and which is the default."""
     container = scope.current().container
