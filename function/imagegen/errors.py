@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-_RFC_9110: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Names that CPython has from 3.13 on; older versions have those of earlier RFCs."""
+_RFC_9110: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # CPython 3.12 has the older names
 
 
 def reason_phrase(status: int) -> str:
@@ -34,8 +33,7 @@ class ServiceError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
-    retry_after: ClassVar[int | None] = None
-    """Seconds for the Retry-After header."""
+    retry_after: ClassVar[int | None] = None  # seconds of the Retry-After header
 
     def __init__(
         self,
@@ -283,6 +281,20 @@ class GenerationTooLong(GenerationTimeout):
     retryable = False
 
     def __init__(self) -> None:
-        super().__init__(
-            "The generation takes longer than a function can run. Request fewer steps, fewer images or a smaller size."
-        )
+        super().__init__("The generation exceeds the longest run. Request fewer steps, fewer images or a smaller size.")
+
+
+class JobFailed(ServiceError):
+    """A failed job's error, raised again with the job's code and status for a caller that waits for the result."""
+
+    code = "job_failed"
+
+    def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
+        super().__init__(detail, headers=headers)
+        self._code = code
+        self.status = status  # type: ignore[misc]
+
+    @property
+    def public_code(self) -> str:
+        """The code that the job failed with."""
+        return self._code

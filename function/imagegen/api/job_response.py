@@ -9,7 +9,6 @@ from aws_lambda_powertools.event_handler import Response
 
 from imagegen.api.problem import JSON
 from imagegen.api.router import base_path
-from imagegen.errors import ServiceError
 from imagegen.jobs.view import JobInfo
 
 if TYPE_CHECKING:
@@ -19,22 +18,6 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S: Final = 2
 """Interval, in seconds, at which callers should poll a job."""
-
-
-class JobFailed(ServiceError):
-    """A failed job's error, raised again with the job's code and status for a caller that waits for the result."""
-
-    code = "job_failed"
-
-    def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
-        super().__init__(detail, headers=headers)
-        self._code = code
-        self.status = status  # type: ignore[misc]
-
-    @property
-    def public_code(self) -> str:
-        """The code that the job failed with."""
-        return self._code
 
 
 def replay_header(submitted: Submitted) -> dict[str, str]:

@@ -11,12 +11,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.api.headers import check_accept, preferences
-from imagegen.api.job_response import JobFailed, accepted_response, replay_header
+from imagegen.api.job_response import accepted_response, replay_header
 from imagegen.api.parameters import Async, IdempotencyKey
 from imagegen.api.problem import JSON, responses
 from imagegen.api.router import build_router, caller, fingerprint
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout, JobAlreadyFinal
+from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
 from imagegen.jobs.view import JobInfo
