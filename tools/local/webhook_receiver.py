@@ -54,6 +54,22 @@ def status(code: int, **headers: str) -> Behaviour:
     return answer
 
 
+def interim(*codes: int, final: int = 204) -> Behaviour:
+    """Send interim responses with these status codes and a header each, then the final one."""
+
+    def answer(handler: _Handler, request: Request) -> None:
+        for code in codes:
+            handler.wfile.write(f"HTTP/1.1 {code} Interim\r\nlink: </style.css>; rel=preload\r\n\r\n".encode())
+        status(final)(handler, request)
+
+    return answer
+
+
+def endless_interim(handler: _Handler, _: Request) -> None:
+    """Answer 103 Early Hints without end."""
+    handler.repeat(b"", b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n")
+
+
 def silence(handler: _Handler, _: Request) -> None:
     """Read the request and send nothing until the sender disconnects."""
     handler.wait_for_disconnect()

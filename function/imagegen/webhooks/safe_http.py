@@ -95,12 +95,25 @@ class SafeClient:
         return found
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """Skips all interim responses (RFC 9110, 15.2), such as 103 Early Hints; http.client skips only 100 Continue."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.client.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class _Connection(http.client.HTTPConnection):
     """A TLS connection to one of the checked addresses.
 
     http.client follows no redirects and reads no proxy variables. Its timeout applies to each read, so a watchdog
     bounds the total.
     """
+
+    response_class = _FinalResponse
 
     def __init__(self, target: Target, addresses: Iterable[Address], tls: ssl.SSLContext, timeouts: Timeouts):
         super().__init__(target.host, target.port)

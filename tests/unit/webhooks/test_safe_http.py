@@ -28,8 +28,10 @@ from tools.local.webhook_receiver import (
     drip,
     endless_continue,
     endless_headers,
+    endless_interim,
     flood,
     garbage,
+    interim,
     receiver,
     reset,
     silence,
@@ -146,7 +148,9 @@ def authority() -> Authority:
     [
         (status(204), 204), (status(500), 500), (status(410), 410), (silence, "timeout"), (drip, "timeout"),
         (reset, "connection_failed"), (garbage, "bad_answer"), (flood, 200), (endless_headers, "bad_answer"),
-        (endless_continue, "timeout"),
+        (endless_continue, "timeout"), (endless_interim, "timeout"), (interim(100), 204), (interim(102), 204),
+        (interim(103), 204), (interim(100, 103), 204), (interim(103, 102, 103), 204), (interim(103, final=500), 500),
+        (interim(199), 204), (status(101), 101),
     ],
     ids=lambda each: getattr(each, "__name__", str(each)),
 )  # fmt: skip
