@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,17 +30,17 @@ class Context:
 def api_event(body: object, *, method: str = "POST", path: str = "/generate", **changes: Any) -> dict[str, Any]:
     """Return a proxy event with `body` base64-encoded: the API lists JSON as a binary media type.
 
-    `bytes` are sent as they are, anything else as JSON. `changes` override top-level keys of the event; `headers` are
-    added to the default ones.
+    `bytes` are sent as they are, anything else as JSON. `changes` override top-level keys of the event. `headers` are
+    added to the default content type: a list is a repeated header, None leaves the header out.
     """
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **changes.pop("headers", {})}
+    lines = _header_lines(changes.pop("headers", {}))
     event = {
         "resource": path,
         "path": path,
         "httpMethod": method,
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "headers": {name: values[-1] for name, values in lines.items()},  # API Gateway keeps the last line here
+        "multiValueHeaders": lines,
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "requestContext": {
@@ -53,3 +54,10 @@ def api_event(body: object, *, method: str = "POST", path: str = "/generate", **
         "isBase64Encoded": True,
     }
     return event | changes
+
+
+def _header_lines(headers: Mapping[str, str | list[str] | None]) -> dict[str, list[str]]:
+    given = {name: value for name, value in headers.items() if value is not None}
+    has_content_type = any(name.lower() == "content-type" for name in headers)
+    default = {} if has_content_type else {"Content-Type": ["application/json"]}
+    return default | {name: [value] if isinstance(value, str) else value for name, value in given.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupp
 
 from imagegen import telemetry
 from imagegen.api import scope
+from imagegen.api.headers import header_lines
 from imagegen.api.problem import JSON, problem_response
 from imagegen.api.strict_json import parse_object
 from imagegen.errors import (
@@ -122,12 +123,19 @@ def _normalized(event: dict[str, Any]) -> dict[str, Any]:
     A body that is not plain UTF-8 JSON gets a media type that Powertools rejects. Otherwise Powertools would also parse
     forms, and would ignore the charset.
     """
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    lines = header_lines(event)
+    headers = {name: ", ".join(values) for name, values in lines.items()}
+    headers["content-type"] = JSON if _is_plain_json(headers) else "rejected"
+    return event | {"headers": headers, "multiValueHeaders": lines, "path": _path(event)}
+
+
+def _is_plain_json(headers: Mapping[str, str]) -> bool:
+    """Return whether the body is JSON in UTF-8; utf8 is a common alias (WHATWG Encoding Standard, 4.2)."""
     media = Message()
     media["Content-Type"] = headers.get("content-type") or ""
-    is_json = media.get_content_type() == JSON and str(media.get_param("charset", "utf-8")).lower() == "utf-8"
-    headers["content-type"] = JSON if is_json and not headers.get("content-encoding") else "rejected"
-    return event | {"headers": headers, "path": _path(event)}
+    charset = str(media.get_param("charset", "utf-8")).lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
+    return media.get_content_type() == JSON and charset in ("utf-8", "utf8") and encoding in ("", "identity")
 
 
 def _path(event: dict[str, Any]) -> str:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from imagegen.api.problem import JSON, PROBLEM
 from imagegen.errors import NotAcceptable
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+
+def header_lines(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the values of each header line by lower-case name.
+
+    API Gateway keeps only the last line of a repeated header in `headers`, and all of them in `multiValueHeaders`.
+    """
+    lines: dict[str, list[str]] = {}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        lines.setdefault(name.lower(), []).extend(values or [])
+    for name, value in (event.get("headers") or {}).items():
+        if value is not None:
+            lines.setdefault(name.lower(), [value])
+    return lines
 
 
 def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:

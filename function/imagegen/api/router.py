@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from imagegen.access import tenant
 from imagegen.api import scope
-from imagegen.errors import MethodNotAllowed
+from imagegen.errors import IdempotencyKeyInvalid, MethodNotAllowed
 from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
 
 if TYPE_CHECKING:
@@ -55,7 +55,11 @@ def base_path(event: APIGatewayProxyEvent) -> str:
 
 
 def _idempotency_key(event: APIGatewayProxyEvent) -> str | None:
-    return event.headers.get("Idempotency-Key")
+    """Return the key, or None. Raises IdempotencyKeyInvalid for several: no rule says which of them counts."""
+    lines = event["multiValueHeaders"].get("idempotency-key", [])
+    if len(lines) > 1:
+        raise IdempotencyKeyInvalid("Send the Idempotency-Key header once.")
+    return lines[0] if lines else None
 
 
 def _method_not_allowed(allowed: Sequence[str]) -> Callable[[], None]:

@@ -98,20 +98,35 @@ def test_an_implausible_request_time_is_ignored(function: Function, epoch: int |
 )  # fmt: skip
 def test_only_json_is_accepted(function: Function, content_type: str | None) -> None:
     for raw in (b'{"prompt": "a red circle"}', b"prompt=a+red+circle", b"--x\r\n\r\n"):
-        event = api_event(raw, headers={"Content-Type": content_type})
-        if content_type is None:
-            del event["headers"]["Content-Type"]
-        assert function(event)["statusCode"] == 415
+        assert function(api_event(raw, headers={"Content-Type": content_type}))["statusCode"] == 415
     assert function.engine.generations == 0
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"']
+    "content_type",
+    [
+        "application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"',
+        "application/json; charset=utf8", "application/json;charset=UTF8",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", [None, "identity", "Identity", ""])
+def test_json_may_name_its_charset_and_the_identity_encoding(
+    function: Function, content_type: str, encoding: str | None
+) -> None:
+    headers = {"content-type": content_type, "content-encoding": encoding}
+    assert function(api_event({"prompt": "a red circle"}, headers=headers))["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        (["text/html", "application/json"], 200),
+        (["application/json", "text/html"], 200),
+        (["text/html", "*/*;q=0"], 406),
+    ],
 )
-def test_json_may_name_its_charset(function: Function, content_type: str) -> None:
-    event = api_event({"prompt": "a red circle"}, headers={"content-type": content_type})
-    del event["headers"]["Content-Type"]
-    assert function(event)["statusCode"] == 200
+def test_all_lines_of_a_repeated_accept_header_count(function: Function, accept: list[str], status: int) -> None:
+    assert function(api_event({"prompt": "a red circle"}, headers={"Accept": accept}))["statusCode"] == status
 
 
 def test_a_body_with_a_lone_surrogate_is_malformed(function: Function) -> None:

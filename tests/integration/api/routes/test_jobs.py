@@ -160,10 +160,30 @@ def test_prefer_wait_returns_the_result_if_the_job_finishes_in_time(
     assert (done["statusCode"], body(done)["status"]) == (200, "succeeded")
 
 
-def test_repeated_headers_and_parameters_are_accepted(handlers: JobHandlers) -> None:
-    headers = {"multiValueHeaders": {"Prefer": ["wait=0", "handling=lenient"], "Idempotency-Key": ["a", "a"]}}
-    answer = handlers.call("POST", "/jobs", PROMPT, headers={"Prefer": "wait=0", "Idempotency-Key": "a"}, **headers)
+@pytest.mark.parametrize(
+    "lines", [["wait=0", "handling=lenient"], ["handling=lenient", "wait=0"], ["wait=0", "wait=9"]]
+)
+def test_all_lines_of_a_repeated_prefer_header_count(handlers: JobHandlers, lines: list[str]) -> None:
+    answer = handlers.call("POST", "/jobs", PROMPT, headers={"Prefer": lines})
     assert (answer["statusCode"], header(answer, "Preference-Applied")) == (202, "wait")
+
+
+def test_respond_async_counts_beside_another_preference(handlers: JobHandlers) -> None:
+    answer = handlers.call("POST", "/generate", PROMPT, headers={"Prefer": ["respond-async", "wait=5"]})
+    assert (answer["statusCode"], header(answer, "Preference-Applied")) == (202, "respond-async")
+
+
+@pytest.mark.parametrize("keys", [["a", "b"], ["a", "a"]])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/jobs"), ("POST", "/generate"), ("DELETE", f"/jobs/{UNKNOWN_JOB}")]
+)
+def test_several_idempotency_keys_are_rejected(handlers: JobHandlers, method: str, path: str, keys: list[str]) -> None:
+    answer = handlers.call(method, path, PROMPT, headers={"Idempotency-Key": keys})
+    assert outcome(answer) == (400, "idempotency_key_invalid")
+    assert handlers.world.items("JOB#") == []
+
+
+def test_a_repeated_parameter_is_accepted(handlers: JobHandlers) -> None:
     query = {"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": {"limit": ["2", "1"]}}
     assert handlers.call("GET", "/jobs", **query)["statusCode"] == 200
 
