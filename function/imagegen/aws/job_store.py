@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 from imagegen.aws.clients import translated
 from imagegen.aws.job_item import DONE, OPEN, from_item, key, to_item
 from imagegen.aws.table import Item, Table, condition_failed, condition_held, deserialized, retry_conflicts, serialized
-from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired
+from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired, StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.idempotency import KEPT_S, IdempotencyFingerprint
 from imagegen.jobs.job import FINAL, Job, State
@@ -22,6 +23,8 @@ _MAX_EXAMINED: Final = 1000
 """Jobs examined for a page of one state. Such a page may be short; its cursor continues after the jobs examined."""
 _BATCH: Final = 100
 """Items per BatchGetItem."""
+_UNPROCESSED_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Pauses before keys that DynamoDB left unprocessed are read again; botocore does not retry them."""
 
 
 class DynamoJobStore(Table):
@@ -218,14 +221,22 @@ class DynamoJobStore(Table):
     def _read_all(self, tenant: str, ids: list[str]) -> dict[str, Job]:
         found: dict[str, Job] = {}
         for start in range(0, len(ids), _BATCH):
-            keys = [serialized(key(tenant, job_id)) for job_id in ids[start : start + _BATCH]]
-            pending: Any = {self._name: {"Keys": keys}}
-            while pending:
-                response = self._client.batch_get_item(RequestItems=pending)
-                live = [self._live(deserialized(item)) for item in response["Responses"].get(self._name, [])]
-                found |= {job.job_id: job for job in live if job is not None}
-                pending = response.get("UnprocessedKeys")
+            live = map(self._live, self._read_batch([key(tenant, each) for each in ids[start : start + _BATCH]]))
+            found |= {job.job_id: job for job in live if job is not None}
         return found
+
+    def _read_batch(self, keys: list[dict[str, str]]) -> list[Item]:
+        """Return the items that exist. Raises StorageUnavailable if DynamoDB keeps leaving keys unprocessed."""
+        pending: Any = {self._name: {"Keys": [serialized(each) for each in keys]}}
+        items: list[Item] = []
+        for pause_s in (0.0, *_UNPROCESSED_PAUSES_S):
+            time.sleep(pause_s)
+            response = self._client.batch_get_item(RequestItems=pending)
+            items += map(deserialized, response["Responses"].get(self._name, []))
+            pending = response.get("UnprocessedKeys")
+            if not pending:
+                return items
+        raise StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.", private="UnprocessedKeys")
 
     def _live(self, item: Item | None) -> Job | None:
         """Return the item's job unless it has expired; DynamoDB may take days to delete expired items."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from imagegen.aws.leases import DynamoLeases
@@ -108,3 +110,30 @@ def test_only_a_finished_job_can_be_deleted(world: JobWorld) -> None:
     world.jobs.delete("alice", job.job_id)
     with pytest.raises(JobNotFound):
         world.jobs.delete("alice", job.job_id)
+
+
+@pytest.mark.parametrize("unprocessed", [1, 5, 6])
+def test_keys_left_unprocessed_are_read_again_up_to_a_limit(
+    world: JobWorld, monkeypatch: pytest.MonkeyPatch, unprocessed: int
+) -> None:
+    """DynamoDB leaves keys of a batch unprocessed when the table is throttled."""
+    job = world.submit()
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    real, calls = world.store._client.batch_get_item, 0
+
+    def batch_get_item(**request: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls <= unprocessed:
+            return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
+        return real(**request)
+
+    monkeypatch.setattr(world.store._client, "batch_get_item", batch_get_item)
+    if unprocessed < 6:
+        assert world.jobs.page("alice", limit=10).jobs == [job]
+        assert pauses == [0.0, 0.05, 0.1, 0.2, 0.4, 0.8][: unprocessed + 1]
+    else:
+        with pytest.raises(StorageUnavailable):
+            world.jobs.page("alice", limit=10)
+        assert calls == 6
