@@ -1,6 +1,6 @@
 """Resolve a translated template's parameters and conditions, as CloudFormation would.
 
-Covered: conditions, Ref and Fn::Sub of parameters, Fn::If, AWS::NoValue. Not covered: values that only AWS knows, such
+Covered: conditions, Ref and Fn::Sub of parameters, Fn::Split, Fn::If, AWS::NoValue. Not covered: values that only AWS knows, such
 as a resource's ARN. A reference to a resource is left unchanged.
 """
 
@@ -77,6 +77,8 @@ class _Deployment:
             case {"Fn::Sub": str(text)}:
                 filled = re.sub(r"\$\{(\w+)\}", lambda match: self.parameters.get(match[1], match[0]), text)
                 return {"Fn::Sub": filled} if "${" in filled else filled
+            case {"Fn::Split": [str(separator), source]}:
+                return str(self.value(source)).split(separator)
             case dict():
                 values = {key: self.value(each) for key, each in node.items()}
                 return {key: each for key, each in values.items() if each is not _NO_VALUE}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.support.evaluate import Resources, Template, evaluate
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -62,3 +64,10 @@ def test_images_expire_and_incomplete_uploads_are_aborted(template: Template) ->
 
 def test_deleted_with_the_stack(resources: Resources) -> None:
     assert resources["Bucket"]["DeletionPolicy"] == "Delete"
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a.example,http://localhost:3000"])
+def test_pages_of_the_allowed_origins_may_fetch_images(template: Template, origins: str) -> None:
+    (rule,) = bucket(evaluate(template, AllowedOrigins=origins))["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == origins.split(",")
+    assert rule["AllowedMethods"] == ["GET", "HEAD"]

@@ -253,3 +253,35 @@ def test_every_queue_is_encrypted_and_has_a_dead_letter_queue_or_is_one(resource
     assert dead_letter_queues == {name for name, each in queues.items() if "RedrivePolicy" not in each}
     assert all(each["SqsManagedSseEnabled"] is True for each in queues.values())
     assert all(queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600 for name in dead_letter_queues)
+
+
+def of_type(resources: Resources, kind: str) -> list[Any]:
+    return [each["Properties"] for each in resources.values() if each["Type"] == kind]
+
+
+def test_what_a_schedule_invokes_is_neither_retried_nor_kept(template: Template) -> None:
+    """Scheduler invokes asynchronously: by default Lambda retries twice and keeps an event for six hours."""
+    resources = template["Resources"]
+    targets = [each["Target"]["Arn"] for each in of_type(resources, "AWS::Scheduler::Schedule")]
+    configured = of_type(resources, "AWS::Lambda::EventInvokeConfig")
+    assert len(targets) == len(configured) == 2
+    assert {(each["MaximumRetryAttempts"], each["MaximumEventAgeInSeconds"]) for each in configured} == {(0, 60)}
+    assert {each["Qualifier"] for each in configured} == {"$LATEST", "live"}
+
+
+@pytest.mark.parametrize(
+    ("function", "queue"), [("Worker", "JobsQueue"), ("DeadLetters", "JobsDeadLetters"), ("Webhooks", "WebhooksQueue")]
+)
+def test_lambda_does_not_end_a_function_that_sends_to_its_own_queue(
+    resources: Resources, function: str, queue: str
+) -> None:
+    """Lambda's recursion guard drops the message after about 16 hops of one trace."""
+    role = resources[f"{function}Role"]["Properties"]["Policies"]
+    sends = [
+        statement["Resource"]
+        for policy in role
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in statement["Action"]
+    ]
+    loops = queue in str(sends)
+    assert (resources[function]["Properties"].get("RecursiveLoop") == "Allow") is loops
