@@ -187,6 +187,13 @@ def test_a_wrong_method_is_405_with_an_allow_header(call: Caller, method: str, p
     assert allowed in response.headers["allow"].replace(" ", "").split(",")
 
 
+@pytest.mark.parametrize("path", ["/health", "/models", "/jobs"])
+def test_head_has_the_headers_of_get_and_no_body(call: Caller, path: str) -> None:
+    get, head = call("GET", path, headers=call.key), call("HEAD", path, headers=call.key)
+    assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
+    assert head.headers["cache-control"] == get.headers["cache-control"]
+
+
 @pytest.mark.parametrize("path", ["/generate", "/models", "/health", "/jobs", "/jobs/1", "/jobs/1/cancel"])
 def test_a_cors_preflight_needs_no_key(call: Caller, path: str) -> None:
     origin = {"origin": "https://example.com", "access-control-request-method": "POST"}

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
     from imagegen.wiring import Container
 
+_CACHE_CONTROL: Final = {
+    "/docs": "public, max-age=300",
+    "/openapi.json": "public, max-age=300",
+    "/models": "private, max-age=300",
+}
+"""They change only with a deployment. Any other response is `no-store`: it may contain signed URLs."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Far more than any text-to-image request needs. API Gateway's own limit is 10 MB."""
 
@@ -58,13 +65,23 @@ def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> API
 def resolve(
     app: APIGatewayRestResolver, container: Container, event: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
-    """Route the event with the container's services. Every response has the request id."""
+    """Route the event with the container's services. HEAD is answered as GET without the body (RFC 9110, 9.3.2)."""
     request_id = event["requestContext"].get("requestId", "")
     telemetry.requested(request_id)
     scope.enter(container)
     response: dict[str, Any] = app.resolve(_normalized(event), context)
-    response["multiValueHeaders"]["x-request-id"] = [request_id]
-    return response
+    response["multiValueHeaders"] |= _common_headers(event, response, container.settings.allowed_origins, request_id)
+    return response | {"body": ""} if event["httpMethod"] == "HEAD" else response
+
+
+def _common_headers(
+    event: dict[str, Any], response: dict[str, Any], origins: Sequence[str], request_id: str
+) -> dict[str, list[str]]:
+    """Return the headers of every response. With several origins, caches must tell them apart (Fetch, CORS)."""
+    cacheable = response["statusCode"] == HTTPStatus.OK
+    cache_control = _CACHE_CONTROL.get(event["resource"], "no-store") if cacheable else "no-store"
+    vary = {"vary": ["Origin"]} if len(origins) > 1 else {}
+    return {"x-request-id": [request_id], "cache-control": [cache_control], **vary}
 
 
 def _cors(allowed_origins: Sequence[str]) -> CORSConfig:
@@ -126,7 +143,8 @@ def _normalized(event: dict[str, Any]) -> dict[str, Any]:
     lines = header_lines(event)
     headers = {name: ", ".join(values) for name, values in lines.items()}
     headers["content-type"] = JSON if _is_plain_json(headers) else "rejected"
-    return event | {"headers": headers, "multiValueHeaders": lines, "path": _path(event)}
+    method = "GET" if event["httpMethod"] == "HEAD" else event["httpMethod"]
+    return event | {"headers": headers, "multiValueHeaders": lines, "path": _path(event), "httpMethod": method}
 
 
 def _is_plain_json(headers: Mapping[str, str]) -> bool:

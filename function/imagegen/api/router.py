@@ -15,7 +15,8 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""HEAD arrives here as GET."""
 
 
 def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
@@ -23,7 +24,7 @@ def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
     router = APIGatewayRouter()  # type: ignore[no-untyped-call]
     for path, allowed in routes.items():
         others = [method for method in METHODS if method not in allowed]
-        router.route(path, method=others, include_in_schema=False)(_method_not_allowed([*allowed, "OPTIONS"]))
+        router.route(path, method=others, include_in_schema=False)(_method_not_allowed(_with_implied(allowed)))
     return router
 
 
@@ -60,6 +61,11 @@ def _idempotency_key(event: APIGatewayProxyEvent) -> str | None:
     if len(lines) > 1:
         raise IdempotencyKeyInvalid("Send the Idempotency-Key header once.")
     return lines[0] if lines else None
+
+
+def _with_implied(allowed: Sequence[str]) -> list[str]:
+    head = ["HEAD"] if "GET" in allowed else []
+    return [*allowed, *head, "OPTIONS"]
 
 
 def _method_not_allowed(allowed: Sequence[str]) -> Callable[[], None]:

@@ -235,3 +235,40 @@ def test_a_body_with_numbers_of_equal_value_is_the_same_request(handlers: JobHan
     other = handlers.submit(PROMPT | {"guidance_scale": 2.5}, **{"Idempotency-Key": "k"})
     assert body(first)["id"] == body(again)["id"]
     assert outcome(other) == (422, "idempotency_key_reuse")
+
+
+@pytest.mark.parametrize("path", ["/health", "/models", "/openapi.json", "/docs", "/jobs"])
+def test_head_is_get_without_the_body(handlers: JobHandlers, path: str) -> None:
+    """Uptime monitors and link checkers send HEAD."""
+    get, head = (handlers.call(method, path) for method in ("GET", "HEAD"))
+    assert (get["statusCode"], head["statusCode"], head["body"]) == (200, 200, "")
+    assert get["body"]
+    assert head["multiValueHeaders"] == get["multiValueHeaders"]
+
+
+def test_head_of_a_route_without_get_is_405_without_a_body(handlers: JobHandlers) -> None:
+    answer = handlers.call("HEAD", "/generate")
+    assert (answer["statusCode"], answer["body"], header(answer, "Allow")) == (405, "", "POST, OPTIONS")
+    assert header(handlers.call("PUT", "/jobs"), "Allow") == "GET, POST, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/jobs", "no-store"), ("GET", "/health", "no-store"), ("POST", "/jobs", "no-store"),
+        ("POST", "/generate", "no-store"), ("GET", f"/jobs/{UNKNOWN_JOB}", "no-store"),
+        ("PUT", "/models", "no-store"), ("GET", "/models", "private, max-age=300"),
+        ("GET", "/openapi.json", "public, max-age=300"), ("GET", "/docs", "public, max-age=300"),
+    ],
+)  # fmt: skip
+def test_only_documents_are_cached(handlers: JobHandlers, method: str, path: str, expected: str) -> None:
+    answer = handlers.call(method, path, PROMPT if method == "POST" else b"")
+    assert header(answer, "cache-control") == expected
+    assert header(answer, "vary") is None
+
+
+def test_responses_vary_by_origin_with_several_origins(handlers: JobHandlers) -> None:
+    container = handlers.world.container
+    origins = ("https://a.example", "https://b.example")
+    container.settings = container.settings.model_copy(update={"allowed_origins": origins})
+    assert header(handlers.call("GET", "/health"), "vary") == "Origin"
