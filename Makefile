@@ -53,13 +53,18 @@ setup: $(VENV)/.ready ## install the packages for running and testing into .venv
 
 .PHONY: run
 run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
-	@$(BIN)/python -m tools.local.run $(if $(PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m tools.local.run $(if $(HAS_PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
+# $(value) keeps `$5` and `$(whoami)` in a prompt as they are; make would expand them.
+ifneq ($(origin PROMPT),undefined)
+HAS_PROMPT := yes
+override PROMPT := $(value PROMPT)
 export PROMPT
+endif
 
 .PHONY: serve
 serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
 	@exec $(BIN)/python -m tools.local.serve $(if $(PORT),--port "$(PORT)") \
-		$(if $(RECEIVER),--receiver "$(RECEIVER)" --receiver-ca "$(RECEIVER_CA)")
+		$(if $(RECEIVER),--receiver "$(RECEIVER)") $(if $(RECEIVER_CA),--receiver-ca "$(RECEIVER_CA)")
 
 # -- check and test ----------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tools.local import stack
 from tools.local.client import ApiError, Client
-from tools.local.process import HOST, ROOT, free_port
+from tools.local.process import HOST, ROOT, StackError, free_port
 from tools.local.stack import ENDPOINT_FILE, LOCAL, local_stack, running_endpoint
 
 pytestmark = [
@@ -128,10 +129,62 @@ def test_a_model_with_missing_files_is_503_and_health_stays_200(
 ) -> None:
     monkeypatch.setenv("MODEL", "sd-turbo")
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
-    with local_stack(free_port(), tmp_path / "stack.log") as stack:
-        client = Client(stack.endpoint)
+    other_engine = tmp_path / "sd-turbo" / "torch"
+    other_engine.mkdir(parents=True)
+    (other_engine / "manifest.json").write_text("{}")
+    with local_stack(free_port(), tmp_path / "stack.log") as started:
+        client = Client(started.endpoint)
         with pytest.raises(ApiError) as caught:
             client.generate({"prompt": "a lighthouse"})
         assert (caught.value.status, caught.value.problem["code"]) == (503, "model_unavailable")
         assert client.healthy()
     assert f"{tmp_path}/sd-turbo/openvino/manifest.json is missing" in (tmp_path / "stack.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nope", "MODEL=nope is not in the registry. Choose one of demo,"),
+        ("sd-turbo", "make model MODEL=sd-turbo"),
+    ],
+)
+def test_a_model_that_cannot_be_offered_is_reported_before_the_stack_starts(
+    monkeypatch: pytest.MonkeyPatch, model: str, message: str
+) -> None:
+    monkeypatch.setenv("MODEL", model)
+    with pytest.raises(StackError, match=message), local_stack(free_port()):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "70000"], "not a port"), (["--port", "-5"], "not a port"), (["--port", "abc"], "not a port"),
+        (["--receiver", "hooks.example.com"], "given together"), (["--receiver-ca", "Makefile"], "not a PEM file"),
+        (["--receiver", "hooks.example.com", "--receiver-ca", "/nope.pem"], "not a PEM file"),
+        (["--receiver", "https://x/"], "not a host name"), (["--receiver", "localhost"], "not a host name"),
+    ],
+)  # fmt: skip
+def test_serve_reports_a_wrong_argument_before_it_starts(arguments: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "tools.local.serve", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"base_url": "http://127.0.0.1:1"}'])
+def test_a_damaged_endpoint_file_counts_as_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "endpoint.json"
+    file.write_text(text)
+    monkeypatch.setattr(stack, "ENDPOINT_FILE", file)
+    assert running_endpoint() is None
+
+
+@pytest.mark.parametrize("prompt", ["$5 and $(whoami) and ${HOME} and `id`", "a \"quoted\" 'prompt' #1", ""])
+def test_make_passes_a_prompt_as_it_is(prompt: str) -> None:
+    printed = subprocess.run(
+        ["make", "-s", "-f", "Makefile", "-f", "-", "print-prompt", f"PROMPT={prompt}"],
+        input="print-prompt:\n\t@printf '%s' \"$$PROMPT\"\n",
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert printed.stdout == prompt

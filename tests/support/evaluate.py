@@ -1,7 +1,7 @@
 """Resolve a translated template's parameters and conditions, as CloudFormation would.
 
-Covered: conditions, Ref and Fn::Sub of parameters, Fn::Split, Fn::If, AWS::NoValue. Not covered: values that only AWS knows, such
-as a resource's ARN. A reference to a resource is left unchanged.
+Covered: conditions, Ref and Fn::Sub of parameters, Fn::Split, Fn::If, AWS::NoValue. Not covered: values that only AWS
+knows, such as a resource's ARN. A reference to a resource is left unchanged.
 """
 
 from __future__ import annotations

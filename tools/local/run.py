@@ -28,7 +28,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit through the context managers: they stop the stack
     request = {"prompt": arguments.prompt} | ({} if arguments.seed is None else {"seed": arguments.seed})
-    if "MODEL" in os.environ:  # a running stack may offer another model; the API then answers with an error
+    if os.environ.get("MODEL"):  # a running stack may offer another model; the API then answers with an error
         request["model"] = os.environ["MODEL"]
     running = running_endpoint()
     try:

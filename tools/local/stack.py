@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import REGISTRY
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import deploy
@@ -38,11 +40,18 @@ def local_stack(port: int, log: Path | None = None, receiver: LocalReceiver | No
 
     Output of MiniStack and the functions goes to `log`, or to the caller's stdout and stderr. Raises StackError.
     """
+    model = model_id()
+    _require_model(model)
     LOCAL.mkdir(exist_ok=True)
     with ministack(port, LOCAL / f"stack-{port}", log) as running:
-        endpoint = deploy(running.url, ROOT, models_dir(), os.environ.get("MODEL") or "demo", receiver)
+        endpoint = deploy(running.url, ROOT, models_dir(), model, receiver)
         _wait_until_healthy(Client(endpoint))
         yield Stack(endpoint, running.process)
+
+
+def model_id() -> str:
+    """Return the model to offer: MODEL, or the demo model."""
+    return os.environ.get("MODEL") or "demo"
 
 
 def models_dir() -> Path:
@@ -54,7 +63,7 @@ def running_endpoint() -> Endpoint | None:
     """Return the endpoint of the stack that `make serve` runs, or None if none is healthy."""
     try:
         endpoint = Endpoint(**json.loads(ENDPOINT_FILE.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, TypeError):  # absent, or damaged by a process that was killed
         return None
     return endpoint if Client(endpoint).healthy() else None
 
@@ -71,6 +80,14 @@ def published_endpoint(endpoint: Endpoint) -> Iterator[None]:
     finally:
         if ENDPOINT_FILE.exists() and ENDPOINT_FILE.read_text() == text:  # a later stack may have replaced it
             ENDPOINT_FILE.unlink()
+
+
+def _require_model(model: str) -> None:
+    """Raise StackError at once for what the functions would only log: an unknown model, or one without its files."""
+    if model not in REGISTRY:
+        raise StackError(f"MODEL={model} is not in the registry. Choose one of {', '.join(REGISTRY)}.")
+    if not any((models_dir() / model / engine / manifest.NAME).is_file() for engine in ("openvino", "torch")):
+        raise StackError(f"{model} is not in {models_dir()}. Prepare it: make model MODEL={model}")
 
 
 def _wait_until_healthy(client: Client) -> None:

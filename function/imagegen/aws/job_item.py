@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome
@@ -67,12 +67,19 @@ def _encode_request(request: GenerateRequest) -> str:
     return _json(request.model_dump(exclude_unset=True, exclude={"webhook"}))
 
 
-def _decode_request(text: str) -> GenerateRequest | None:
-    """None if a newer version stored fields or values that this one rejects: the job is kept, but cannot run here."""
-    try:
-        return GenerateRequest.model_validate(json.loads(text))
-    except ValidationError:
-        return None
+def _decoder(model: type[BaseModel]) -> Callable[[str], BaseModel | None]:
+    """Return a decoder that returns None if a newer version stored what this one rejects.
+
+    The job stays usable for everything that does not need the document, and `to_item` leaves its attribute alone.
+    """
+
+    def decode(text: str) -> BaseModel | None:
+        try:
+            return model.model_validate(json.loads(text))
+        except ValidationError:
+            return None
+
+    return decode
 
 
 def _decode_webhook(text: str) -> Webhook:
@@ -96,9 +103,9 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "request": _decode_request,
-    "result": Outcome.model_validate_json,
-    "error": JobError.model_validate_json,
+    "request": _decoder(GenerateRequest),
+    "result": _decoder(Outcome),
+    "error": _decoder(JobError),
     "webhook": _decode_webhook,
     "metadata": json.loads,
     "progress": _decode_progress,

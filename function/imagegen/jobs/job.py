@@ -29,6 +29,10 @@ class JobError(ResponseModel):
         return cls(code=error.public_code, status=error.status, detail=error.detail)
 
 
+class UnreadableJob(Exception):
+    """A newer version stored a part of the job that is needed here and that this version cannot read."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Denoising steps done, over all images; `eta_ms` is None until a step has been measured."""

@@ -25,7 +25,7 @@ from imagegen.generation.planner import Plan, Planner
 from imagegen.generation.result import Outcome
 from imagegen.jobs import states
 from imagegen.jobs.idempotency import IdempotencyFingerprint
-from imagegen.jobs.job import Job, JobError
+from imagegen.jobs.job import Job, JobError, UnreadableJob
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore
 from imagegen.jobs.retry import retry
@@ -98,21 +98,22 @@ class JobRunner:
 
     def _finish(self, run: Run, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
-            outcome = self.images.produce(
-                plan or self._plan(run.job), tenant=run.job.tenant, deadline=deadline, on_step=run.on_step
-            )
+            plan = self._plan(run.job, plan)
+            outcome = self.images.produce(plan, tenant=run.job.tenant, deadline=deadline, on_step=run.on_step)
             result = _with_queue_time(outcome, run.job)
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
 
-    def _plan(self, job: Job) -> Plan:
-        """Plan the stored request. After a crash or an AWS failure, use the cache: that run may have stored its images.
+    def _plan(self, job: Job, submitted: Plan | None) -> Plan:
+        """Return the first run's plan, the one of its submission if it runs there.
 
-        A run that ended at its deadline stored none. Raises ModelNotFound, InvalidRequest or InternalError.
+        After a crash or an AWS failure, use the cache: that run may have stored its images. A run that ended at its
+        deadline stored none. Raises ModelNotFound, InvalidRequest or UnreadableJob.
         """
         if job.request is None:
-            raise InternalError
-        first = job.attempt + job.aws_failures == 1
-        return self.planner.plan(job.request if first else job.request.model_copy(update={"cache": "use"}))
+            raise UnreadableJob("request")
+        if job.attempt + job.aws_failures == 1:
+            return submitted or self.planner.plan(job.request)
+        return self.planner.plan(job.request.model_copy(update={"cache": "use"}))
 
     def _requeue_or_fail(self, run: Run, error: ServiceError) -> Job:
         """Requeue the job, or fail it if another run cannot help. Raises what Run.end raises."""

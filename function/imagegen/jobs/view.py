@@ -12,7 +12,7 @@ from imagegen.errors import ResultExpired
 from imagegen.generation.ports import ImageStore
 from imagegen.generation.presign import presign
 from imagegen.generation.result import ResponseModel, Result
-from imagegen.jobs.job import Job, JobError, State
+from imagegen.jobs.job import Job, JobError, State, UnreadableJob
 from imagegen.jobs.ports import Clock
 from imagegen.jobs.timing import Phase
 
@@ -75,7 +75,9 @@ class JobRenderer:
     clock: Clock
 
     def render(self, job: Job) -> JobInfo:
-        """Return the job as its caller sees it. Raises ResultExpired or StorageUnavailable."""
+        """Return the job as its caller sees it. Raises ResultExpired, StorageUnavailable or UnreadableJob."""
+        if (job.state == "succeeded" and job.result is None) or (job.state == "failed" and job.error is None):
+            raise UnreadableJob(job.state)
         return JobInfo.of(job, self._result(job), job.error)
 
     def render_listed(self, job: Job) -> JobInfo:

@@ -7,10 +7,9 @@ from contextlib import suppress
 import boto3
 import pytest
 
-from imagegen.errors import (
-    StorageUnavailable,
-)
+from imagegen.errors import JobAlreadyFinal, ModelUnavailable, StorageUnavailable
 from imagegen.jobs import states
+from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.retry import PAUSES_S
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import UnavailableQueue, fail_calls
@@ -140,3 +139,28 @@ def test_a_dead_letter_fails_its_job_once(world: JobWorld) -> None:
     world.recovery.fail_dead_letter("alice", done.job_id)
     assert world.get(done) == done
     world.recovery.fail_dead_letter("alice", "no-such-job")
+
+
+@pytest.mark.parametrize(("attribute", "state"), [("result", "succeeded"), ("error", "failed")])
+def test_a_document_of_a_newer_version_only_prevents_rendering(world: JobWorld, attribute: str, state: str) -> None:
+    if state == "failed":
+        world.engines.failing = ModelUnavailable("gone")
+    job = world.run(world.submit())
+    assert job.state == state
+    table = boto3.resource("dynamodb").Table(world.resources["Table"])
+    table.update_item(
+        Key={"pk": f"JOB#alice#{job.job_id}", "sk": "JOB"},
+        UpdateExpression="SET #name = :newer",
+        ExpressionAttributeNames={"#name": attribute},
+        ExpressionAttributeValues={":newer": '{"new": 1}'},
+    )
+    for render in (world.renderer.render, world.renderer.render_listed):
+        with pytest.raises(UnreadableJob):
+            render(world.get(job))
+    with pytest.raises(JobAlreadyFinal):
+        world.jobs.cancel("alice", job.job_id)
+    world.recovery.sweep(PLENTY)
+    assert world.crashes == []
+    assert world.items("JOB#")[0][attribute] == '{"new": 1}'
+    world.jobs.delete("alice", job.job_id)
+    assert world.items("JOB#") == []

@@ -21,11 +21,13 @@ from imagegen.errors import (
 from imagegen.jobs.job import JobError
 from imagegen.jobs.retry import PAUSES_S
 from imagegen.jobs.run import Run
+from imagegen.jobs.service import Submitted
 from imagegen.jobs.states import LeaseLost
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import fail_calls
 from tests.support.job_requests import PLAN, keyed, was_cached
 from tests.support.job_world import HOOK, JobWorld
+from tests.support.plans import plan
 
 
 def test_a_submitted_job_is_run_billed_and_announced(world: JobWorld) -> None:
@@ -316,3 +318,25 @@ def test_a_job_of_a_newer_version_fails_here_and_keeps_its_request(world: JobWor
     assert done.error is not None
     assert done.error.code == "internal_error"
     assert world.items("JOB#")[0]["request"] == newer
+    assert [type(crash).__name__ for crash in world.crashes] == ["UnreadableJob"] * world.timing.max_attempts
+
+
+@pytest.mark.parametrize("cache", ["use", "refresh", "off"])
+def test_a_late_claim_by_generate_reuses_what_a_failed_run_has_stored(
+    world: JobWorld, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    """POST /generate stalls between its insert and its claim: the sweeper sends the job, and a worker runs it."""
+    add = world.jobs.add
+
+    def add_and_stall(*arguments: Any, **options: Any) -> Submitted:
+        submitted = add(*arguments, **options)
+        fail_calls(world, "transact_write_items", times=1 + len(PAUSES_S))
+        assert world.run(submitted.job).aws_failures == 1
+        return submitted
+
+    monkeypatch.setattr(world.jobs, "add", add_and_stall)
+    request = plan(seed=7, cache=cache, num_inference_steps=4)
+    submitted = world.runner.run_now(request, tenant="alice", fingerprint=keyed(), deadline=PLENTY)
+    assert submitted.job.state == "succeeded"
+    assert was_cached(world, submitted.job) is True
+    assert world.engine.generations == 1

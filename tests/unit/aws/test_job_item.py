@@ -76,6 +76,14 @@ def test_a_request_that_cannot_be_read_is_kept_and_not_written_back(request_json
     assert newer.metadata == {}
 
 
+@pytest.mark.parametrize(("name", "attribute"), [("succeeded", "result"), ("failed", "error")])
+@pytest.mark.parametrize("document", ["{}", '{"new": 1}'])
+def test_a_result_or_error_that_cannot_be_read_is_not_written_back(name: str, attribute: str, document: str) -> None:
+    newer = from_item(read(name) | {attribute: document})
+    assert getattr(newer, attribute) is None
+    assert attribute not in to_item(newer)
+
+
 def test_messages_in_flight_are_read() -> None:
     message = JobMessage.parse(STORED["messages"]["job"])
     assert (message.tenant, message.job_id) == ("0123456789abcdef", "01KAJ9X2S4QZ8W3V5N7M6K1H0G")
