@@ -72,7 +72,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
-        """Generate the images one by one, so that each equals the single image of its own seed."""
+        """Generate the images one by one: each equals the image that a request for its seed alone returns."""
         with self._lock:
             pipeline = self._pipeline_for(spec)
             started = time.perf_counter()
