@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,13 +25,27 @@ LARGE_BYTES: Final = 64 * 1024**2
 """Files of at least this size hold only tensors and take seconds to hash."""
 
 
-def write(folder: Path, prepared_with: Mapping[str, str] | None = None) -> None:
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations at the model's default size; a multiplication and an addition are two.
+
+    `denoise_step` is one call of the denoiser for one image without guidance (twice that with guidance), `decode` one
+    image, `text_encode` one prompt through every text encoder.
+    """
+
+    denoise_step: int
+    decode: int
+    text_encode: int
+
+
+def write(folder: Path, prepared_with: Mapping[str, str] | None = None, flops: Flops | None = None) -> None:
     """Write the folder's manifest. Raises ModelUnavailable if a file may be a pickle."""
     _reject_pickles(folder)
     files = sorted(path for path in folder.rglob("*") if path.suffix in LISTED and path.name != NAME)
     document = {
         "format": FORMAT,
         "prepared_with": dict(prepared_with or {}),
+        **({"flops": asdict(flops)} if flops else {}),
         "files": {
             str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in files
         },
@@ -87,6 +102,15 @@ def prepared_with(folder: Path) -> dict[str, str]:
     return dict(_document(folder).get("prepared_with", {}))
 
 
+def flops(folder: Path) -> Flops | None:
+    """Return the operations that the networks need, or None if the manifest predates them.
+
+    Raises ModelUnavailable if the manifest is missing or unreadable.
+    """
+    counted = _document(folder).get("flops")
+    return Flops(**counted) if counted else None
+
+
 def digest(folder: Path) -> str:
     """Return 12 hex digits that identify the folder's content: the revision of a model shipped in the repository."""
     return _digest(folder / NAME)[:12]
@@ -121,6 +145,15 @@ def _is_manifest(document: object) -> bool:
     return document["format"] != FORMAT or (
         isinstance(files, dict)
         and all(isinstance(each, dict) and each.keys() == {"bytes", "sha256"} for each in files.values())
+        and ("flops" not in document or _is_flops(document["flops"]))
+    )
+
+
+def _is_flops(counted: object) -> bool:
+    return (
+        isinstance(counted, dict)
+        and counted.keys() == {each.name for each in fields(Flops)}
+        and all(type(count) is int and count > 0 for count in counted.values())
     )
 
 

@@ -84,12 +84,7 @@ def _convert_unet(model: Model, checkpoint: Path, folder: Path) -> None:
         "timestep": InputSpec((-1,), torch.int64),
         "encoder_hidden_states": InputSpec((-1, tokens, unet.config.cross_attention_dim)),
     }
-    conditions = {}
-    if unet.config.time_cond_proj_dim is not None:
-        conditions["timestep_cond"] = InputSpec((-1, unet.config.time_cond_proj_dim))
-    if model.family == "stable-diffusion-xl":
-        pooled = json.loads((checkpoint / "text_encoder_2" / "config.json").read_text())["projection_dim"]
-        conditions |= {"text_embeds": InputSpec((-1, pooled)), "time_ids": InputSpec((-1, 6))}
+    conditions = {name: InputSpec((-1, width)) for name, width in networks.conditions(unet.config, checkpoint).items()}
     export(
         openvino_modules.Denoiser(unet, list(conditions)),
         folder,

@@ -31,8 +31,8 @@ PACKAGES: Final = {
 }
 """Packages whose version affects the engine's files."""
 RECIPES: Final = {
-    "openvino": ("networks.py", "convert.py", "openvino_modules.py", "openvino_export.py"),
-    "torch": ("networks.py", "cast_weights.py"),
+    "openvino": ("networks.py", "flops.py", "convert.py", "openvino_modules.py", "openvino_export.py"),
+    "torch": ("networks.py", "flops.py", "cast_weights.py"),
 }
 """Modules of this package whose source affects the engine's files. Changing one makes existing folders outdated."""
 
@@ -76,6 +76,7 @@ def _build_inputs(model: Model, engine: str, torch_dtype: str) -> dict[str, str]
         "revision": model.revision,
         "decoder": f"{model.decoder.source}@{model.decoder.revision}" if model.decoder else "its own",
         "weights": weights,
+        "size": f"{model.defaults.width}x{model.defaults.height}",
         "recipe": _recipe_hash(engine),
         **{name: _version(name) for name in PACKAGES[engine] if name != "nncf" or model.weights == "int8"},
     }
@@ -128,11 +129,17 @@ def _build(source: Source, folder: Path, build_inputs: dict[str, str], converter
         built.mkdir()
         print(f"Converting {source.model.id} for {folder.name}:", flush=True)
         converter(source.model, checkpoint, decoder, built)
-        manifest.write(built, build_inputs)
+        manifest.write(built, build_inputs, _count_flops(source.model, checkpoint, decoder))
         _make_world_readable(built)
         if folder.exists():
             folder.rename(Path(temporary) / "outdated")
         built.rename(folder)
+
+
+def _count_flops(model: Model, checkpoint: Path, decoder: Path | None) -> manifest.Flops:
+    from models.prepare.flops import count  # imports torch, as the converters do
+
+    return count(model, checkpoint, decoder)
 
 
 def _make_world_readable(folder: Path) -> None:

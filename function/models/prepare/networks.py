@@ -48,6 +48,25 @@ def load(class_name: str, folder: Path, dtype: torch.dtype) -> Any:
     return network
 
 
+def build(class_name: str, folder: Path) -> Any:
+    """Return the network without its weights, on torch's current default device."""
+    kind, config = CLASSES[class_name], json.loads((folder / "config.json").read_text())
+    if issubclass(kind, transformers.PreTrainedModel):
+        return kind(kind.config_class(**config))
+    return kind.from_config(config)
+
+
+def conditions(unet: Any, checkpoint: Path) -> dict[str, int]:
+    """Return the width of each input that the unet has beyond sample, timestep and text, by diffusers' names."""
+    widths = {}
+    if unet.time_cond_proj_dim is not None:
+        widths["timestep_cond"] = int(unet.time_cond_proj_dim)
+    if unet.addition_embed_type == "text_time":
+        pooled = json.loads((checkpoint / "text_encoder_2" / "config.json").read_text())["projection_dim"]
+        widths |= {"text_embeds": pooled, "time_ids": 6}
+    return widths
+
+
 def autoencoder_class(folder: Path) -> str:
     """Return the class name in the autoencoder's config.json: a checkpoint can have a tiny one as its vae."""
     return str(json.loads((folder / "config.json").read_text())["_class_name"])

@@ -38,6 +38,13 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
         (manifest.NAME, b"{}", "is not a manifest"),
         (manifest.NAME, b"[]", "is not a manifest"),
         (manifest.NAME, b'{"format": 1, "files": {"model_index.json": {}}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 1, "files": {}, "flops": null}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 1, "files": {}, "flops": {"denoise_step": 1}}', "is not a manifest"),
+        (
+            manifest.NAME,
+            b'{"format": 1, "files": {}, "flops": {"denoise_step": 1, "decode": "2", "text_encode": 3}}',
+            "is not a manifest",
+        ),
         (manifest.NAME, b'{"format": 2, "anything": []}', "written by a newer version"),
         ("unet/weights.ckpt", b"", "may be a pickle"),
         ("pytorch_model.bin", b"", "may be a pickle"),
@@ -78,3 +85,11 @@ def test_large_files_are_verified_separately(folder: Path, monkeypatch: pytest.M
 def test_the_manifest_records_the_tool_versions(folder: Path) -> None:
     manifest.write(folder, {"openvino": "2026.4.1"})
     assert manifest.prepared_with(folder) == {"openvino": "2026.4.1"}
+
+
+def test_the_manifest_lists_the_operations_of_the_networks(folder: Path) -> None:
+    assert manifest.flops(folder) is None, "as in a manifest that an older version wrote"
+    counted = manifest.Flops(denoise_step=3, decode=2, text_encode=1)
+    manifest.write(folder, flops=counted)
+    assert manifest.flops(folder) == counted
+    manifest.verify(folder)
