@@ -7,20 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-_RFC_9110: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # CPython 3.12 has the older names
-
-
-def reason_phrase(status: int) -> str:
-    """Return the status code's name in RFC 9110, the same on every version of Python."""
-    return _RFC_9110.get(status, HTTPStatus(status).phrase)
+from imagegen import problem_details
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """One invalid field; `field` is a dotted path such as `metadata.color`."""
+    """One invalid part of a request; `field` is a dotted path such as `metadata.color`, a header or a parameter."""
 
     field: str
     code: str
@@ -34,6 +28,7 @@ class ServiceError(Exception):
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     retry_after: ClassVar[int | None] = None  # seconds of the Retry-After header
+    field: ClassVar[str | None] = None  # the only field, header or parameter that this error is about
 
     def __init__(
         self,
@@ -47,6 +42,8 @@ class ServiceError(Exception):
         self.detail = detail
         self.private = private
         self.errors = tuple(errors)
+        if not errors and self.field is not None:
+            self.errors = (FieldError(self.field, self.code, detail),)
         self.headers = dict(headers or {})
         if self.retry_after is not None:
             self.headers.setdefault("Retry-After", str(self.retry_after))
@@ -56,18 +53,10 @@ class ServiceError(Exception):
         """The code that the caller sees."""
         return self.code
 
-    def problem(self, *, instance: str, request_id: str) -> dict[str, Any]:
-        """Return the error as a problem document (RFC 9457)."""
-        return {
-            "type": f"urn:imagegen:error:{self.public_code}",
-            "title": reason_phrase(self.status),
-            "status": self.status,
-            "detail": self.detail,
-            "instance": instance,
-            "code": self.public_code,
-            "request_id": request_id,
-            "errors": [asdict(error) for error in self.errors],
-        }
+    def problem(self, *, request_id: str) -> dict[str, Any]:
+        """Return the error as a problem document."""
+        errors = [asdict(error) for error in self.errors]
+        return problem_details.document(self.public_code, self.status, self.detail, request_id, errors)
 
 
 class InternalError(ServiceError):
@@ -83,6 +72,12 @@ class BadSyntax(ServiceError):
     """The request cannot be parsed."""
 
     status = 400
+
+
+class UnsupportedEvent(BadSyntax):
+    """The function was invoked with an event of a kind that it does not handle."""
+
+    code = "unsupported_event"
 
 
 class MalformedJson(BadSyntax):
@@ -104,7 +99,7 @@ class JsonTooDeep(BadSyntax):
 
 
 class DuplicateKey(BadSyntax):
-    """The same key twice in one JSON object."""
+    """The same key twice in one JSON object, or the same query parameter twice."""
 
     code = "duplicate_key"
 
@@ -131,6 +126,7 @@ class ModelNotFound(NotFound):
     """The deployment does not offer this model."""
 
     code = "model_not_found"
+    field = "model"
 
 
 class JobNotFound(NotFound):
@@ -146,18 +142,21 @@ class InvalidCursor(BadSyntax):
     """A cursor that the same list did not return to this caller."""
 
     code = "invalid_cursor"
+    field = "cursor"
 
 
 class IdempotencyKeyInvalid(BadSyntax):
     """The Idempotency-Key is not 1 to 255 printable ASCII characters."""
 
     code = "idempotency_key_invalid"
+    field = "Idempotency-Key"
 
 
 class IdempotencyInProgress(ServiceError):
     """The first request with the same Idempotency-Key is still running."""
 
     code = "idempotency_in_progress"
+    field = "Idempotency-Key"
     status = 409
     retryable = True
     retry_after = 2
@@ -167,6 +166,7 @@ class IdempotencyKeyReuse(ServiceError):
     """The Idempotency-Key was used before, with another body or on another route."""
 
     code = "idempotency_key_reuse"
+    field = "Idempotency-Key"
     status = 422
 
 
@@ -209,6 +209,7 @@ class NotAcceptable(ServiceError):
     """The Accept header excludes every media type of the route."""
 
     code = "not_acceptable"
+    field = "Accept"
     status = 406
 
 
@@ -223,6 +224,7 @@ class UnsupportedMediaType(ServiceError):
     """The body is not plain UTF-8 JSON."""
 
     code = "unsupported_media_type"
+    field = "Content-Type"
     status = 415
 
 

@@ -44,6 +44,8 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "bad-accept.json": _generator(406, "not_acceptable"),
     "bad-content-type.json": _generator(415, "unsupported_media_type"),
     "bad-size.json": _generator(422, "size_invalid"),
+    "bad-event-function-url.json": _generator(400, "unsupported_event"),
+    "bad-event-load-balancer.json": _generator(400, "unsupported_event"),
     "warm-up.json": _generator(200),
     "warm-up-model.json": _generator(200),
     "warm-up-unknown-model.json": _generator(404, "model_not_found"),

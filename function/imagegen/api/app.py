@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
@@ -55,8 +56,8 @@ def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> API
 
     app = APIGatewayRestResolver(cors=_cors(allowed_origins), enable_validation=True, json_body_deserializer=read_body)
     for kind, translate in _TRANSLATIONS.items():
-        app.exception_handler(kind)(_error_handler(app, translate))
-    app.not_found(_error_handler(app, _TRANSLATIONS[NotFoundError]))
+        app.exception_handler(kind)(_error_handler(translate))
+    app.not_found(_error_handler(_TRANSLATIONS[NotFoundError]))
     for router in routers:
         app.include_router(router)
     return app
@@ -66,9 +67,9 @@ def resolve(
     app: APIGatewayRestResolver, container: Container, event: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
     """Route the event with the container's services. HEAD is answered as GET without the body (RFC 9110, 9.3.2)."""
-    request_id = event["requestContext"].get("requestId", "")
+    request_id = event["requestContext"].get("requestId") or context.aws_request_id
     telemetry.requested(request_id)
-    scope.enter(container)
+    scope.enter(container, request_id)
     response: dict[str, Any] = app.resolve(_normalized(event), context)
     response["multiValueHeaders"] |= _common_headers(event, response, container.settings.allowed_origins, request_id)
     return response | {"body": ""} if event["httpMethod"] == "HEAD" else response
@@ -94,10 +95,8 @@ def _cors(allowed_origins: Sequence[str]) -> CORSConfig:
     )
 
 
-def _error_handler(
-    app: APIGatewayRestResolver, translate: Callable[[Any], ServiceError]
-) -> Callable[[Any], Response[str]]:
-    return lambda error: problem_response(app, translate(error))
+def _error_handler(translate: Callable[[Any], ServiceError]) -> Callable[[Any], Response[str]]:
+    return lambda error: problem_response(translate(error))
 
 
 def _crash(error: Exception) -> ServiceError:
@@ -119,6 +118,7 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
         f"The body must be {JSON} in UTF-8, without Content-Encoding."
     ),
     UnicodeDecodeError: lambda error: MalformedJson(f"The body is not UTF-8 (byte {error.start})."),
+    binascii.Error: lambda _: MalformedJson("The event's body is not base64, but isBase64Encoded is true."),
     NotFoundError: lambda _: RouteNotFound("There is no such route."),
     Exception: _crash,
 }
@@ -126,12 +126,17 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
 
 def _json_object(app: APIGatewayRestResolver) -> dict[str, Any]:
     """Return the body as a JSON object. Raises PayloadTooLarge or one of the syntax errors."""
-    event = app.current_event
-    body = event.body or ""
-    raw = base64.b64decode(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")
+    raw = _raw_body(app.current_event.body or "", encoded=bool(app.current_event.is_base64_encoded))
     if len(raw) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"The body must have at most {MAX_BODY_BYTES} bytes.")
+        raise PayloadTooLarge(f"The body has {len(raw)} bytes and must have at most {MAX_BODY_BYTES} (1 MiB).")
     return parse_object(raw)
+
+
+def _raw_body(body: object, *, encoded: bool) -> bytes:
+    """Return the event's body in bytes. API Gateway always sends text; events written by hand may not."""
+    if not isinstance(body, str):
+        raise MalformedJson("The event's body must be a string that contains JSON.")
+    return base64.b64decode(body) if encoded else body.encode("utf-8", "surrogatepass")
 
 
 def _normalized(event: dict[str, Any]) -> dict[str, Any]:
@@ -163,4 +168,4 @@ def _path(event: dict[str, Any]) -> str:
     encoded again.
     """
     parameters = event.get("pathParameters") or {}
-    return re.sub(r"{(\w+)}", lambda name: quote(parameters[name[1]], safe=""), event["resource"])
+    return re.sub(r"{(\w+)}", lambda name: quote(str(parameters.get(name[1], "")), safe=""), event["resource"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from imagegen.api.problem import JSON, PROBLEM
+from imagegen.api.problem import JSON
 from imagegen.errors import NotAcceptable
+from imagegen.problem_details import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -37,7 +38,7 @@ def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:
 
 def check_accept(event: APIGatewayProxyEvent) -> None:
     """Raise NotAcceptable unless the caller accepts JSON; the most specific range decides (RFC 9110, 12.5.1)."""
-    specificity = {JSON: 2, PROBLEM: 2, "application/*": 1, "*/*": 0}
+    specificity = {JSON: 2, MEDIA_TYPE: 2, "application/*": 1, "*/*": 0}
     accepted = []
     for choice in (event.headers.get("Accept") or "*/*").lower().split(","):
         media, *parameters = (part.strip() for part in choice.split(";"))

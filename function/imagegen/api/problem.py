@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, Field
 
 from imagegen import telemetry
-from imagegen.errors import ServiceError, reason_phrase
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from imagegen.api import scope
+from imagegen.errors import ServiceError
+from imagegen.problem_details import MEDIA_TYPE, reason_phrase
 
 JSON: Final = "application/json"
-PROBLEM: Final = "application/problem+json"
 
 
 class FieldProblem(BaseModel):
@@ -39,12 +37,11 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = Field(default_factory=list)
 
 
-def problem_response(app: APIGatewayRestResolver, error: ServiceError) -> Response[str]:
+def problem_response(error: ServiceError) -> Response[str]:
     """Log the error and return its problem document."""
     telemetry.failed(error)
-    event = app.current_event
-    document = error.problem(instance=event.path, request_id=event.request_context.request_id or "")
-    return Response(error.status, PROBLEM, json.dumps(document), headers=dict(error.headers))
+    document = error.problem(request_id=scope.current().request_id)
+    return Response(error.status, MEDIA_TYPE, json.dumps(document), headers=dict(error.headers))
 
 
 def responses(model: type[BaseModel] | None, *errors: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
@@ -58,5 +55,5 @@ def responses(model: type[BaseModel] | None, *errors: int, accepted: type[BaseMo
     if accepted is not None:
         documented[202] = {"description": "accepted as a job", "content": {JSON: {"model": accepted}}}
     for status in errors:
-        documented[status] = {"description": reason_phrase(status), "content": {PROBLEM: {"model": Problem}}}
+        documented[status] = {"description": reason_phrase(status), "content": {MEDIA_TYPE: {"model": Problem}}}
     return documented

@@ -1,4 +1,4 @@
-"""What the routes need while they handle one request: the process's container and the parsed body.
+"""What the routes need while they handle one request: the process's container, the request's id and the parsed body.
 
 A context variable, because Powertools' router context belongs to the last app that a router was included in. The router
 of POST /generate is in two: the generator's and the API's.
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class RequestScope:
-    """The container and the body of one request."""
+    """The container, the id and the body of one request."""
 
     container: Container
+    request_id: str
     body: Mapping[str, Any] = field(default_factory=dict)
     """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
 
@@ -27,9 +28,9 @@ class RequestScope:
 _CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")
 
 
-def enter(container: Container) -> RequestScope:
+def enter(container: Container, request_id: str) -> RequestScope:
     """Start the scope of a new request in this context, and return it."""
-    scope = RequestScope(container)
+    scope = RequestScope(container, request_id)
     _CURRENT.set(scope)
     return scope
 

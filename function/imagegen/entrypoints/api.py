@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen import telemetry
 from imagegen.api.app import build_app, resolve
+from imagegen.api.event_kind import REST_API, is_rest_api, refusal
 from imagegen.api.routes import documentation, generate, health, jobs, models
 from imagegen.wiring import Container
 
@@ -24,6 +25,6 @@ documentation.add_docs_page(app)
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Respond to an API Gateway event."""
-    return resolve(app, container, event, context)
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Respond to a REST API's event, and refuse any other event."""
+    return resolve(app, container, event, context) if is_rest_api(event) else refusal(context, REST_API)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from imagegen import telemetry
+from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.errors import ServiceError
 from imagegen.jobs.message import JobMessage, Unreadable
 from imagegen.wiring import Container
@@ -36,6 +37,8 @@ def fail(record: SQSRecord) -> None:
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Fail the jobs of the batch's messages and return the records that SQS must deliver again."""
+def handler(event: Any, context: LambdaContext) -> Any:
+    """Fail the jobs of the batch's messages and return what SQS must deliver again; refuse any other event."""
+    if not is_sqs(event):
+        return refusal(context, SQS)
     return process_partial_response(event=event, record_handler=fail, processor=processor, context=context)

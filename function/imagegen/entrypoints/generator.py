@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen import telemetry
 from imagegen.access import tenant
 from imagegen.api.app import build_app, resolve
+from imagegen.api.event_kind import REST_API, is_rest_api, refusal
 from imagegen.api.routes import generate
 from imagegen.deadline import Deadline
-from imagegen.errors import BodyNotObject, FieldError, InternalError, InvalidRequest, ServiceError
+from imagegen.errors import FieldError, InternalError, InvalidRequest, ServiceError
 from imagegen.generation.request import GenerateRequest, WarmUpRequest
 from imagegen.generation.result import WarmUp
 from imagegen.wiring import Container
@@ -17,16 +18,21 @@ from imagegen.wiring import Container
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+DIRECT: Final = 'direct invocations with a request such as {"prompt": "a red circle"}'
+_FIELDS: Final = {*GenerateRequest.model_fields, *WarmUpRequest.model_fields}
+
 container = Container.from_environment()
 app = build_app(container.settings.allowed_origins, generate.router)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Respond to an API Gateway event (it has a request context), a warm-up ping (`warmup`) or a direct invocation."""
-    if _is_from_gateway(event):
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Respond to a REST API's event, a warm-up ping (`warmup`) or a direct invocation, and refuse any other event."""
+    if is_rest_api(event):
         return resolve(app, container, event, context)
+    if not _is_direct(event):
+        return refusal(context, REST_API, DIRECT)
     try:
         return _invoke(event, context)
     except ServiceError as error:
@@ -36,13 +42,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return _problem(InternalError(), context)
 
 
-def _is_from_gateway(event: object) -> bool:
-    return isinstance(event, dict) and isinstance(event.get("requestContext"), dict) and "httpMethod" in event
+def _is_direct(event: object) -> bool:
+    """Return whether the event has a field of a request. No event of an AWS service has one at its top level."""
+    return isinstance(event, dict) and not _FIELDS.isdisjoint(event)
 
 
-def _invoke(event: object, context: LambdaContext) -> dict[str, Any]:
-    if not isinstance(event, dict):
-        raise BodyNotObject("The event must be a JSON object.")
+def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "warmup" in event:
         return _warm(WarmUpRequest.parse(event).model).model_dump(mode="json")
     request = GenerateRequest.parse(event)
@@ -63,7 +68,7 @@ def _warm(model_id: str | None) -> WarmUp:
 
 def _problem(error: ServiceError, context: LambdaContext) -> dict[str, Any]:
     telemetry.failed(error)
-    return error.problem(instance="", request_id=context.aws_request_id)
+    return error.problem(request_id=context.aws_request_id)
 
 
 def _initialize() -> None:

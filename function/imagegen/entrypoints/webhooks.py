@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from imagegen import telemetry
+from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.errors import ServiceError
 from imagegen.webhooks.ports import ReceivedMessage
 from imagegen.wiring import Container
@@ -42,8 +43,10 @@ def deliver(record: SQSRecord) -> None:
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Deliver the batch's webhooks and return the records that SQS must deliver again."""
+def handler(event: Any, context: LambdaContext) -> PartialItemFailureResponse | dict[str, Any]:
+    """Deliver the batch's webhooks and return the records that SQS must deliver again; refuse any other event."""
+    if not is_sqs(event):
+        return refusal(context, SQS)
     # Do not raise if every record fails: a receiver that is down is not an error of this function.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=deliver, processor=processor, context=context)

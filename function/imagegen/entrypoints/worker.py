@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 
 from imagegen import telemetry
+from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
 from imagegen.jobs.message import JobMessage, Unreadable
@@ -67,8 +68,10 @@ async def run_in_thread(record: SQSRecord, lambda_context: LambdaContext) -> Non
 
 @telemetry.logger.inject_lambda_context(clear_state=True)
 @telemetry.metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Run the batch's jobs and return the records that SQS must deliver again."""
+def handler(event: Any, context: LambdaContext) -> Any:
+    """Run the batch's jobs and return the records that SQS must deliver again; refuse any other event."""
+    if not is_sqs(event):
+        return refusal(context, SQS)
     if not container.on_gpu:  # a batch gains nothing on a CPU
         return process_partial_response(event=event, record_handler=run, processor=processor, context=context)
     # Built in this thread, because threads that build them concurrently would each load an engine.

@@ -171,12 +171,19 @@ def test_the_most_specific_media_range_decides(function: Function, accept: str, 
 
 
 @pytest.mark.parametrize(
-    "event", [None, 1, "text", [], {}, {"requestContext": None}, {"warmup": 1}, {"requestContext": {}}]
+    ("event", "code"),
+    [
+        ({"warmup": 1}, "wrong_type"),
+        ({"seed": 7}, "missing_field"),
+        ({"prompt": "x", "colour": "red"}, "unknown_field"),
+    ],
 )
-def test_an_invalid_direct_event_gets_a_problem_document(function: Function, event: Any) -> None:
+def test_an_invalid_direct_request_gets_a_problem_document(
+    function: Function, event: dict[str, Any], code: str
+) -> None:
     answer = function(event)
-    assert answer["status"] in (400, 422)
-    assert answer["code"] in ("body_not_object", "missing_field", "wrong_type")
+    assert (answer["status"], answer["code"]) == (422, code)
+    assert answer["instance"] == f"urn:imagegen:request:{Context().aws_request_id}"
 
 
 def test_the_base_path_of_a_custom_domain_is_ignored(function: Function) -> None:

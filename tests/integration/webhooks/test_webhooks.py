@@ -87,7 +87,7 @@ def test_an_error_does_not_name_the_queue() -> None:
     lost = SqsWebhookQueue("https://sqs.us-east-1.amazonaws.com/123456789012/lost", "lost")
     with pytest.raises(StorageUnavailable) as caught:
         lost.put(*PUT)
-    assert "lost" not in str(caught.value.problem(instance="", request_id="")) + caught.value.private
+    assert "lost" not in str(caught.value.problem(request_id="")) + caught.value.private
     with pytest.raises(StorageUnavailable):
         lost.dead_letter(ReceivedMessage("m", "r", "b", 1), "x")
 

@@ -1,0 +1,28 @@
+"""Problem details (RFC 9457), the body of every error response. API Gateway's own errors repeat it in template.yaml."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+MEDIA_TYPE: Final = "application/problem+json"
+_RFC_9110: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # CPython 3.12 has the older names
+
+
+def reason_phrase(status: int) -> str:
+    """Return the status code's name in RFC 9110, the same on every version of Python."""
+    return _RFC_9110.get(status, HTTPStatus(status).phrase)
+
+
+def document(code: str, status: int, detail: str, request_id: str, errors: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the problem document. Its instance is the request: a path is the same for every occurrence."""
+    return {
+        "type": f"urn:imagegen:error:{code}",
+        "title": reason_phrase(status),
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:imagegen:request:{request_id}",
+        "code": code,
+        "request_id": request_id,
+        "errors": errors,
+    }
