@@ -260,6 +260,20 @@ class ModelUnavailable(ServiceError):
         return cls("The model cannot be loaded. The deployment's log has the cause.", private=f"{path} {reason}")
 
 
+class GenerationFailed(ServiceError):
+    """The engine cannot generate this request. The same request fails again, another one may not."""
+
+    code = "generation_failed"
+    status = 500
+
+    def __init__(self, private: str = ""):
+        super().__init__(
+            "The engine cannot generate this request. The deployment's log has the cause. Try another scheduler, size "
+            "or number of steps.",
+            private=private,
+        )
+
+
 class StorageUnavailable(ServiceError):
     """An AWS service that stores images, jobs, messages or secrets failed or did not respond."""
 

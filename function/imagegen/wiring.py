@@ -239,6 +239,7 @@ class Container:
     def _load(self, model: Model, backend: Backend) -> Engine:
         """Load an engine. Verification starts first: hashing releases the GIL, so it runs during the import."""
         from imagegen.catalog import manifest
+        from imagegen.engines.guard import GuardedEngine
 
         folder = self.settings.models_dir / model.id / backend.engine
         verified = manifest.begin_verifying(folder)
@@ -246,11 +247,11 @@ class Container:
             if backend.engine == "openvino":
                 from imagegen.engines.openvino_engine import OpenVINOEngine
 
-                return OpenVINOEngine.load(folder, model, backend, verified)
+                return GuardedEngine(OpenVINOEngine.load(folder, model, backend, verified))
             from imagegen.engines.torch_engine import TorchEngine
 
             engine = TorchEngine.load(folder, backend, verified)
-            return self.batcher.wrap(engine) if backend.device == "cuda" else engine
+            return GuardedEngine(self.batcher.wrap(engine) if backend.device == "cuda" else engine)
         except ModuleNotFoundError as error:
             raise ModelUnavailable.because(backend.engine, f"is in ENGINES, but not in the image: {error}") from error
 

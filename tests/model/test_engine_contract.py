@@ -117,11 +117,15 @@ def test_both_engines_give_the_same_warnings_for_long_prompts(
     assert warnings[0] == warnings[1]
 
 
-def test_a_shape_is_compiled_only_once(openvino_engine: OpenVINOEngine) -> None:
-    draw(openvino_engine, width=128)
-    repeated = openvino_engine.generate(generation(width=128), lambda step, of: None).compile_s
-    other = openvino_engine.generate(generation(width=64), lambda step, of: None).compile_s
-    assert repeated < other / 10
+def test_only_a_change_of_shape_is_compiled(openvino_engine: OpenVINOEngine) -> None:
+    """`load_ms` includes these times. Shapes other than the last one are not kept, so drawing one again counts too."""
+
+    def compile_s(width: int) -> float:
+        return openvino_engine.generate(generation(width=width), lambda step, of: None).compile_s
+
+    compile_s(128)
+    repeated, other, again = compile_s(128), compile_s(64), compile_s(128)
+    assert repeated < min(other, again) / 10
 
 
 def test_both_engines_draw_the_colours_of_the_caption(

@@ -14,8 +14,9 @@ import pytest
 
 from imagegen.catalog import manifest
 from imagegen.engines.cpu import fastest_precision
+from imagegen.engines.guard import GuardedEngine
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
-from imagegen.errors import ModelUnavailable
+from imagegen.errors import GenerationFailed, ModelUnavailable
 from imagegen.generation.ports import Backend
 from tests.conftest import MODELS, ROOT
 from tests.model.conftest import DEMO, OPENVINO
@@ -149,3 +150,18 @@ print(*sorted(name for name in heavy if name in sys.modules))
         check=True,
     )
     assert done.stdout.split() == ["openvino"]
+
+
+def test_a_configuration_that_openvino_refuses_is_an_error_of_the_service(folder: Path) -> None:
+    """OpenVINO GenAI reports it while it generates, not when it loads."""
+    config = folder / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"clip_sample": True}))
+    manifest.write(folder)
+    engine = GuardedEngine(OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder)))
+
+    with pytest.raises(GenerationFailed) as caught:
+        engine.generate(generation(), lambda step, of: None)
+
+    assert "clip_sample" in caught.value.private
+    assert engine.generate(generation(scheduler="euler"), lambda step, of: None).images
+    engine.close()

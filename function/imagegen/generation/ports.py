@@ -36,7 +36,8 @@ class Backend:
 class Generated:
     """Images of the requested size in the order of their seeds, and the seconds of each phase.
 
-    `compile_s` is the time to compile for a size that is new to this environment; a result's `load_ms` includes it.
+    `compile_s` is the time to compile, if the size or the use of guidance differs from the previous generation's; a
+    result's `load_ms` includes it.
     """
 
     images: list[Image]
@@ -53,7 +54,7 @@ class Engine(Protocol):
     """A model in memory. A generation never changes what the next one sees."""
 
     def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
-        """Generate the images of `spec`. Raises ModelUnavailable and what `on_step` raises."""
+        """Generate the images of `spec`. Raises ModelUnavailable, GenerationFailed and what `on_step` raises."""
 
     def close(self) -> None:
         """Wait for background work to end. The engine is not used afterwards."""

@@ -34,7 +34,8 @@ class ImageResult(ResponseModel):
 class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
-    `load_ms` includes loading the model and compiling it for a size that is new to the environment.
+    `load_ms` includes loading the model, and compiling it whenever the size or the use of guidance differs from the
+    environment's previous generation.
     """
 
     queue_ms: int = 0

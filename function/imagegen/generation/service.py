@@ -99,8 +99,8 @@ class ImageService:
 
         While another request generates the same images, this one waits and `on_step` gets (0, steps).
 
-        Raises GenerationTimeout, ModelUnavailable, StorageUnavailable, or what `on_step` raises. Either nothing is
-        stored then, or images that a repeated request finds.
+        Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, or what `on_step` raises.
+        Either nothing is stored then, or images that a repeated request finds.
         """
         started = self._clock()
         cache_key = plan.spec.cache_key(

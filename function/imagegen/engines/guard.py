@@ -1,0 +1,54 @@
+"""Turns what an engine's libraries raise while they generate into an error of the service."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+from imagegen.errors import GenerationFailed, ServiceError
+from imagegen.generation.ports import Engine, Generated, OnStep
+from imagegen.generation.spec import GenerationSpec
+
+MAX_MESSAGE: Final = 300
+"""Characters of a library's message that are logged. OpenVINO's can have thousands."""
+SHORTEST_WORD: Final = 4
+"""Letters of the shortest word of a prompt that a message must not contain to be logged."""
+
+
+class GuardedEngine:
+    """An Engine in front of another one. Errors of the service, and whatever `on_step` raises, pass unchanged."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self.close = engine.close
+
+    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+        """Generate the images of `spec`. Raises GenerationFailed if the engine cannot."""
+        stopped: list[BaseException] = []
+
+        def step(done: int, of: int) -> None:
+            try:
+                on_step(done, of)
+            except BaseException as error:
+                stopped.append(error)
+                raise
+
+        try:
+            return self._engine.generate(spec, step)
+        except ServiceError:
+            raise
+        except Exception as error:
+            if error in stopped:
+                raise
+            raise GenerationFailed(_cause(error, spec)) from error
+
+
+def _cause(error: Exception, spec: GenerationSpec) -> str:
+    """Return the exception's class, place and message. A message that may quote a prompt is left out."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    message = " ".join(str(error).split())[:MAX_MESSAGE]
+    words = f"{spec.prompt} {spec.negative_prompt}".split()
+    if any(word in message for word in words if len(word) >= SHORTEST_WORD):
+        message = "the message is not logged because it may quote the prompt"
+    settings = f"{spec.model_id}, {spec.scheduler}, {spec.width}x{spec.height}, {spec.num_inference_steps} steps"
+    return f"{type(error).__name__} at {frame.filename}:{frame.lineno} ({settings}): {message}"

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from imagegen.engines.guard import GuardedEngine
+from imagegen.errors import GenerationFailed, GenerationTimeout, ModelUnavailable
+from imagegen.generation.spec import GenerationSpec
+from tests.support.fakes import FakeEngine
+from tests.support.plans import spec
+
+
+def raising(error: BaseException) -> Callable[[int], None]:
+    def during(step: int) -> None:
+        raise error
+
+    return during
+
+
+def test_images_and_steps_pass_unchanged() -> None:
+    seen: list[tuple[int, int]] = []
+    one = spec(num_inference_steps=2)
+    generated = GuardedEngine(FakeEngine()).generate(one, lambda step, of: seen.append((step, of)))
+    assert [image.size for image in generated.images] == [(one.width, one.height)]
+    assert seen == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Parameter 'clip_sample' is not supported"), MemoryError(), KeyError(1)]
+)
+def test_a_library_error_becomes_an_error_of_the_service(error: Exception) -> None:
+    engine = GuardedEngine(FakeEngine(during=raising(error)))
+    with pytest.raises(GenerationFailed) as caught:
+        engine.generate(spec(scheduler="euler"), lambda step, of: None)
+    failed = caught.value
+    assert (failed.code, failed.status, failed.retryable) == ("generation_failed", 500, False)
+    assert f"{type(error).__name__} at " in failed.private
+    assert "demo, euler, 128x128, 10 steps" in failed.private
+    assert str(error) in failed.private
+    assert "clip_sample" not in failed.detail
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        dataclasses.replace(spec(), prompt="a canary sings"),
+        dataclasses.replace(spec(), negative_prompt="a canary sings"),
+    ],
+    ids=["prompt", "negative prompt"],
+)
+def test_the_cause_never_quotes_a_prompt(quoted: GenerationSpec) -> None:
+    engine = GuardedEngine(FakeEngine(during=raising(ValueError("cannot encode 'a canary si'"))))
+    with pytest.raises(GenerationFailed) as caught:
+        engine.generate(quoted, lambda step, of: None)
+    assert "canary" not in caught.value.private + caught.value.detail
+    assert "ValueError" in caught.value.private
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("gone"), KeyboardInterrupt()])
+def test_errors_of_the_service_and_signals_pass_unchanged(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        GuardedEngine(FakeEngine(during=raising(error))).generate(spec(), lambda step, of: None)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [GenerationTimeout(), ValueError("cancelled")])
+def test_what_the_caller_raises_to_stop_passes_unchanged(error: Exception) -> None:
+    def stop(step: int, of: int) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        GuardedEngine(FakeEngine()).generate(spec(), stop)
+    assert caught.value is error
+
+
+def test_closing_closes_the_engine() -> None:
+    engine = FakeEngine()
+    GuardedEngine(engine).close()
+    assert engine.closed
