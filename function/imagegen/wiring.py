@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
+    from imagegen.jobs.backlog import Backlog
     from imagegen.jobs.outbox import Outbox
     from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
     from imagegen.jobs.recovery import JobRecovery
@@ -150,6 +151,13 @@ class Container:
         return SqsJobQueue(self.settings.jobs_queue_url, self.settings.jobs_dead_letters_url)
 
     @cached_property
+    def backlog(self) -> Backlog:
+        """The length of the jobs queue."""
+        from imagegen.jobs.backlog import Backlog
+
+        return Backlog(self.job_queue, self.clock)
+
+    @cached_property
     def webhook_queue(self) -> WebhookQueue:
         """The queue of webhooks to deliver."""
         return self._sqs_webhooks
@@ -159,7 +167,7 @@ class Container:
         """Sends the messages of jobs."""
         from imagegen.jobs.outbox import Outbox
 
-        return Outbox(self.job_store, self.job_queue, self.webhook_queue, self.clock, self.timing)
+        return Outbox(self.job_store, self.job_queue, self.backlog, self.webhook_queue, self.clock, self.timing)
 
     @cached_property
     def jobs(self) -> JobService:
@@ -179,7 +187,7 @@ class Container:
         """Renders jobs for callers."""
         from imagegen.jobs.view import JobRenderer
 
-        return JobRenderer(self.image_store, self.clock)
+        return JobRenderer(self.image_store, self.backlog, self.clock)
 
     @cached_property
     def job_runner(self) -> JobRunner:
@@ -203,7 +211,7 @@ class Container:
         """Jobs for the sweeper."""
         from imagegen.jobs.recovery import JobRecovery
 
-        return JobRecovery(self.job_store, self.outbox, self.clock, self.timing, self.on_crash)
+        return JobRecovery(self.job_store, self.outbox, self.backlog, self.clock, self.timing, self.on_crash)
 
     # -- webhooks ------------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,9 @@ class UnavailableQueue:
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         unavailable()
 
+    def waiting(self) -> int:
+        unavailable()
+
     def postpone(self, receipt: str, seconds: int) -> None:
         unavailable()
 

@@ -65,7 +65,11 @@ IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
 ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-JOBS = {**dict.fromkeys(ITEM_ACCESS, TABLE), "sqs:SendMessage": [QUEUE, WEBHOOKS]}
+JOBS = {
+    **dict.fromkeys(ITEM_ACCESS, TABLE),
+    "sqs:SendMessage": [QUEUE, WEBHOOKS],
+    "sqs:GetQueueAttributes": QUEUE,
+}
 IMAGE_ACCESS = {"s3:GetObject": IMAGES, "s3:PutObject": IMAGES, "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
 
 
@@ -108,6 +112,7 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:DeleteItem": TABLE,
                 "dynamodb:Query": index("by_due"),
                 "sqs:SendMessage": [QUEUE, WEBHOOKS],
+                "sqs:GetQueueAttributes": QUEUE,
             },
         ),
         (

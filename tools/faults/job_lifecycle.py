@@ -12,7 +12,7 @@ from imagegen.deadline import Deadline
 from imagegen.errors import JobAlreadyFinal, JobNotFinal, JobNotFound
 from imagegen.generation.result import Cost, Outcome, Timings
 from imagegen.jobs import states
-from imagegen.jobs.job import FINAL, Job, JobError
+from imagegen.jobs.job import FINAL, Job, JobError, Progress
 from imagegen.jobs.states import Refused
 from tools.faults.job_backend import JobBackend
 from tools.faults.template_resources import BUCKET, QUEUE, TABLE, moto_resources, translated_template
@@ -76,12 +76,12 @@ class JobLifecycle(RuleBasedStateMachine):
         """A worker claims the job."""
         self._change(owner, lambda job: states.claimed(job, owner, self.backend.clock(), self.backend.timing))
 
-    @rule(owner=st.sampled_from(OWNERS))
-    def renew(self, owner: str) -> None:
-        """A worker renews its lease."""
-        now, timing = self.backend.clock(), self.backend.timing
+    @rule(owner=st.sampled_from(OWNERS), step=st.integers(0, 10))
+    def renew(self, owner: str, step: int) -> None:
+        """A worker renews its lease, after any number of steps."""
+        now, timing, progress = self.backend.clock(), self.backend.timing, Progress(step, 10) if step else None
         self._change(
-            owner, lambda job: states.renewed(job, owner, now, timing, phase="step", phase_began=now, progress=None)
+            owner, lambda job: states.renewed(job, owner, now, timing, phase="step", phase_began=now, progress=progress)
         )
 
     @rule(owner=st.sampled_from(OWNERS), cause=st.sampled_from(get_args(states.Cause)))
@@ -162,6 +162,8 @@ class JobLifecycle(RuleBasedStateMachine):
             )  # fmt: skip
         else:
             assert now.state in LEGAL[self.last.state]
+            assert now.runs >= self.last.runs
+            assert now.final or _steps(now) >= _steps(self.last)
         assert len(bills) == (now.state == "succeeded")
         assert (now.lease_until is not None) == (now.state == "running")
         assert now.done == (now.due_at == 1000 * now.expires_at)
@@ -173,3 +175,7 @@ class JobLifecycle(RuleBasedStateMachine):
     def _change(self, owner: str, transition: Any) -> None:
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             self.read[owner] = self.backend.store.change(self.read[owner], transition)
+
+
+def _steps(job: Job) -> int:
+    return job.progress.step if job.progress else 0

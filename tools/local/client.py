@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import struct
 import time
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +19,11 @@ Json = dict[str, Any]
 
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CONNECT_TIMEOUT_SECONDS: Final = 5
-_POLL_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 2
+"""Between two polls if the API does not say how long to wait."""
+_TRIES: Final = 5
+_LONGEST_WAIT_SECONDS: Final = 60
+"""A request that may be repeated only later, such as after the monthly quota is used up, fails instead."""
 _READ_TIMEOUT_SECONDS: Final = 60
 """API Gateway times out after 29 s; the local stack has no such limit."""
 
@@ -56,9 +63,10 @@ class Client:
     Every method but `healthy` raises requests.RequestException if the API cannot be reached.
     """
 
-    def __init__(self, endpoint: Endpoint):
+    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep):
         self.base_url = endpoint.base_url
         self._key = {"x-api-key": endpoint.api_key}
+        self._sleep = sleep
         self._session = requests.Session()
         # A proxy in the developer's environment cannot reach this machine's loopback interface.
         self._session.trust_env = urlsplit(endpoint.base_url).hostname not in ("127.0.0.1", "localhost")
@@ -76,18 +84,20 @@ class Client:
         if response.status_code == 200:
             result: Json = response.json()
         else:
+            self._sleep(_wait_seconds(response))
             result = self.wait_for_job(response.json()["id"])["result"]
         return result
 
     def wait_for_job(self, job_id: str) -> Json:
-        """Poll until the job succeeds, and return it. Raises ApiError and JobFailed."""
+        """Poll as often as Retry-After allows until the job succeeds, and return it. Raises ApiError and JobFailed."""
         while True:
-            job = self.job(job_id)
+            response = self.call("GET", f"/jobs/{job_id}")
+            job: Json = response.json()
             if job["status"] == "succeeded":
                 return job
             if job["status"] not in ("queued", "running"):
                 raise JobFailed(job)
-            time.sleep(_POLL_SECONDS)
+            self._sleep(_wait_seconds(response))
 
     def job(self, job_id: str) -> Json:
         """Return GET /jobs/{id}. Raises ApiError."""
@@ -95,14 +105,24 @@ class Client:
         return job
 
     def call(self, method: str, path: str, json: Json | None = None, **headers: str) -> requests.Response:
-        """Send a request with the API key and return the response. Raises ApiError on a 4xx or 5xx status."""
-        response = self._session.request(
+        """Send a request with the API key and return the response; repeat it after Retry-After where that is safe.
+
+        Raises ApiError on a 4xx or 5xx status.
+        """
+        send = partial(
+            self._session.request,
             method,
             self.base_url + path,
             json=json,
             headers=self._key | headers,
             timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS),
         )
+        response = send()
+        for _ in range(_TRIES - 1):
+            if not _may_repeat(method, response):
+                break
+            self._sleep(_wait_seconds(response))
+            response = send()
         if not response.ok:
             raise ApiError(response.status_code, _problem(response))
         return response
@@ -125,6 +145,18 @@ def check_png(content: bytes, image: Json) -> None:
     wrong = [f"{name} is {found[name]} instead of {image[name]}" for name in found if found[name] != image[name]]
     if wrong:
         raise BrokenImage("; ".join(wrong))
+
+
+def _may_repeat(method: str, response: requests.Response) -> bool:
+    """Return whether the request had no effect (429), or may have it twice (GET), and the wait is short."""
+    retryable = response.status_code == HTTPStatus.TOO_MANY_REQUESTS or (
+        response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and method == "GET"
+    )
+    return retryable and "Retry-After" in response.headers and _wait_seconds(response) <= _LONGEST_WAIT_SECONDS
+
+
+def _wait_seconds(response: requests.Response) -> float:
+    return float(response.headers.get("Retry-After", _POLL_SECONDS))
 
 
 def _problem(response: requests.Response) -> Json:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
+from imagegen.api import scope
+from imagegen.api.polling import retry_after
 from imagegen.api.problem import JSON
 from imagegen.api.router import base_path
 from imagegen.jobs.view import JobInfo
@@ -16,9 +19,6 @@ if TYPE_CHECKING:
 
     from imagegen.jobs.service import Submitted
 
-RETRY_AFTER_S: Final = 2
-"""Interval, in seconds, at which callers should poll a job."""
-
 
 def replay_header(submitted: Submitted) -> dict[str, str]:
     """Return the Idempotency-Replayed header of a replayed response; empty for a new job."""
@@ -26,13 +26,18 @@ def replay_header(submitted: Submitted) -> dict[str, str]:
 
 
 def job_response(info: JobInfo, headers: Mapping[str, str] | None = None) -> Response[str]:
-    """Return 200 with the job."""
-    return Response(200, JSON, info.model_dump_json(), headers=dict(headers or {}))
+    """Return 200 with the job, and when to look at it again unless it is final."""
+    return Response(200, JSON, info.model_dump_json(), headers=polling_header(info) | dict(headers or {}))
+
+
+def polling_header(*jobs: JobInfo) -> dict[str, str]:
+    """Return the Retry-After header for these jobs; empty if all are final."""
+    return retry_after(jobs, datetime.fromtimestamp(scope.current().container.clock() / 1000, UTC))
 
 
 def accepted_response(
     event: APIGatewayProxyEvent, info: JobInfo, headers: Mapping[str, str] | None = None
 ) -> Response[str]:
-    """Return 202 with the job, its location and when to poll it."""
-    polling = {"Location": f"{base_path(event)}/jobs/{info.id}", "Retry-After": str(RETRY_AFTER_S)}
+    """Return 202 with the job, its location and when to look at it."""
+    polling = {"Location": f"{base_path(event)}/jobs/{info.id}"} | polling_header(info)
     return Response(202, JSON, info.model_dump_json(), headers=polling | dict(headers or {}))

@@ -35,9 +35,9 @@ def to_item(job: Job) -> dict[str, Any]:
     """Return strings, integers and booleans, with documents as JSON (DynamoDB has no floats). None is omitted."""
     fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
     item = {
-        ATTRIBUTES.get(name, name): _ENCODERS.get(name, _identity)(value)
+        ATTRIBUTES.get(name, name): encoded
         for name, value in fields.items()
-        if value is not None
+        if value is not None and (encoded := _ENCODERS.get(name, _identity)(value)) is not None
     }
     item["due_shard"] = DONE if job.done else OPEN
     return key(job.tenant, job.job_id) | item
@@ -99,6 +99,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "webhook": lambda webhook: _json(webhook.model_dump()),
     "metadata": _json,
     "progress": lambda progress: _json(asdict(progress)),
+    "resends": lambda resends: resends or None,
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 
@@ -111,7 +112,10 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "progress": _decode_progress,
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),
     **dict.fromkeys(
-        ("attempt", "aws_failures", "deadline_requeues", "lease_until", "due_at", "expires_at"),
+        (
+            *("attempt", "aws_failures", "deadline_requeues", "resends", "position"),
+            *("lease_until", "due_at", "expires_at"),
+        ),
         int,  # boto3 returns numbers as Decimal
     ),
 }

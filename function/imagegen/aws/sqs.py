@@ -57,6 +57,14 @@ class SqsJobQueue(_Queue):
         """Send the job's message, visible after `delay_s` seconds (at most 900)."""
         self._send(JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body(), delay_s)
 
+    def waiting(self) -> int:
+        """Return about how many messages wait for a worker (ApproximateNumberOfMessages, eventually consistent)."""
+        with translated("SQS"):
+            attributes = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
+            )["Attributes"]
+        return int(attributes["ApproximateNumberOfMessages"])
+
     def postpone(self, receipt: str, seconds: int) -> None:
         """Make a received message visible again after `seconds`."""
         self._change_visibility(receipt, seconds)

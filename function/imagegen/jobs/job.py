@@ -35,7 +35,10 @@ class UnreadableJob(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """Denoising steps done, over all images; `eta_ms` is None until a step has been measured."""
+    """Denoising steps done, over all images, by the run that got furthest.
+
+    `eta_ms` is that of the current run; None until a step has been measured.
+    """
 
     step: int
     of: int
@@ -43,8 +46,8 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        """Steps done, in percent, rounded down."""
-        return 100 * self.step // self.of
+        """Steps done, in percent, rounded down; 0 before the first step."""
+        return 100 * self.step // self.of if self.of else 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class Job:
     """Runs that an AWS failure ended."""
     deadline_requeues: int = 0
     """Runs that their deadline ended."""
+    resends: int = 0
+    """Times that the sweeper found the job sent and unclaimed since its last run."""
+    position: int | None = None
+    """The queue's length when the job was sent, itself included. None if unknown, and once a run has started."""
     owner: str | None = None
     """Token of the run that holds the lease, or that finished the job."""
     lease_until: int | None = None
@@ -84,6 +91,11 @@ class Job:
     revision: str = ""
     """Changes with every write: the condition of the next write, and how a write recognizes its own effect."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> int:
+        """Runs started, however they ended."""
+        return self.attempt + self.aws_failures + self.deadline_requeues
 
     @property
     def final(self) -> bool:

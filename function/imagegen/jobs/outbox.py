@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from imagegen.errors import JobNotFound, StorageUnavailable
 from imagegen.jobs import states
+from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job
 from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
 from imagegen.jobs.timing import JobTiming
@@ -18,9 +19,18 @@ from imagegen.jobs.timing import JobTiming
 class Outbox:
     """Messages of stored jobs. Failures are not raised: the job stays due, and the sweeper retries."""
 
-    def __init__(self, store: JobStore, queue: JobQueue, webhooks: WebhookQueue, clock: Clock, timing: JobTiming):
+    def __init__(
+        self,
+        store: JobStore,
+        queue: JobQueue,
+        backlog: Backlog,
+        webhooks: WebhookQueue,
+        clock: Clock,
+        timing: JobTiming,
+    ):
         self._store = store
         self._queue = queue
+        self._backlog = backlog
         self._webhooks = webhooks
         self._clock = clock
         self._timing = timing
@@ -29,7 +39,10 @@ class Outbox:
         """Send a queued job to the workers after `delay_s` seconds. Returns the job as stored."""
         with suppress(StorageUnavailable, JobNotFound):
             self._queue.put(job.tenant, job.job_id, delay_s)
-            return self._store.change(job, lambda stored: states.sent(stored, self._clock(), self._timing))
+            waiting = self._backlog.waiting()
+            return self._store.change(
+                job, lambda stored: states.sent(stored, self._clock(), self._timing, waiting=waiting, delay_s=delay_s)
+            )
         return job
 
     def notify(self, job: Job) -> Job:

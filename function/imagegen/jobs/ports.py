@@ -61,6 +61,9 @@ class JobQueue(Protocol):
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         """Send the job's message, visible after `delay_s` seconds."""
 
+    def waiting(self) -> int:
+        """Return about how many messages wait for a worker; those that a worker has received do not count."""
+
     def postpone(self, receipt: str, seconds: int) -> None:
         """Make a received message visible again after `seconds`."""
 

@@ -10,6 +10,7 @@ from typing import Final
 from imagegen.deadline import Deadline
 from imagegen.errors import InternalError, JobAlreadyFinal, JobNotFound, StorageUnavailable
 from imagegen.jobs import states
+from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import JobError
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore
@@ -34,6 +35,7 @@ class JobRecovery:
 
     store: JobStore
     outbox: Outbox
+    backlog: Backlog
     clock: Clock
     timing: JobTiming
     on_crash: Callable[[BaseException], None]
@@ -76,7 +78,10 @@ class JobRecovery:
             self.store.delete_expired(tenant, job_id)
             return False
         was_final, gave_up = job.final, JobError.of(InternalError())
-        job = self.store.change(job, lambda stored: states.recovered(stored, self.clock(), self.timing, gave_up))
+        waiting = self.backlog.waiting()
+        job = self.store.change(
+            job, lambda stored: states.recovered(stored, self.clock(), self.timing, gave_up, waiting=waiting)
+        )
         if job.state == "queued" and not job.sent:
             self.outbox.send(job)
         self.outbox.notify(job)

@@ -47,11 +47,18 @@ def submitted(*, tenant: str, job_id: str, request: GenerateRequest, now: int, k
     )
 
 
-def sent(job: Job, now: int, timing: JobTiming) -> Job:
-    """Record that the job's message is in the queue. A worker may have claimed the job earlier."""
+def sent(job: Job, now: int, timing: JobTiming, *, waiting: int | None = None, delay_s: int = 0) -> Job:
+    """Record that the job's message is in a queue of about `waiting` messages (None: unknown), visible after `delay_s`.
+
+    A worker may have claimed the job earlier.
+    """
     if job.sent or job.final:
         return job
-    return replace(job, sent=True, due_at=_after(now, timing.resend_s) if job.state == "queued" else job.due_at)
+    if job.state != "queued":
+        return replace(job, sent=True)
+    due_at = _after(now, delay_s + _unclaimed_s(job, timing, waiting))
+    known = [length for length in (job.position, waiting) if length is not None]
+    return replace(job, sent=True, due_at=due_at, position=max(1, min(known)) if known else None)
 
 
 def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
@@ -72,8 +79,10 @@ def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
         owner=owner,
         lease_until=lease_until,
         due_at=lease_until,
+        resends=0,
+        position=None,
         phase="load",
-        progress=None,
+        progress=_reached(job),
         started_at=job.started_at or _datetime_of(now),
     )
 
@@ -85,7 +94,8 @@ def renewed(
     _require_owner(job, owner)
     ceiling = _after(phase_began, timing.ceiling_s(phase))
     lease_until = max(job.lease_until or 0, min(_after(now, timing.lease_s), ceiling))
-    return replace(job, lease_until=lease_until, due_at=lease_until, phase=phase, progress=progress)
+    furthest = _furthest(job.progress, progress)
+    return replace(job, lease_until=lease_until, due_at=lease_until, phase=phase, progress=furthest)
 
 
 def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) -> Job:
@@ -103,7 +113,7 @@ def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) ->
         lease_until=None,
         due_at=_after(now, timing.unsent_s),
         phase=None,
-        progress=None,
+        progress=_reached(job),
     )
 
 
@@ -144,13 +154,21 @@ def notified(job: Job) -> Job:
     return replace(job, notified=True, due_at=1000 * job.expires_at) if job.webhook_due else job
 
 
-def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError) -> Job:
-    """Queue a due job again, or fail it with `gave_up` if it is exhausted or expires soon. Others are unchanged."""
+def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError, *, waiting: int | None = None) -> Job:
+    """Queue a due job again, or fail it with `gave_up` if it is exhausted or expires soon. Others are unchanged.
+
+    A first run whose message may be one of the `waiting` ones (None: unknown) is examined again later instead.
+    """
     if job.final or now < job.due_at:
         return job
     expires_soon = _after(now, 2 * timing.resend_s) > 1000 * job.expires_at  # leave time to deliver the final state
     if expires_soon or (job.state == "running" and exhausted(job, timing)):
         return _ended(replace(job, error=gave_up), "failed", now, timing)
+    unclaimed = job.state == "queued" and job.sent
+    job = replace(job, resends=job.resends + unclaimed)
+    later = timing.unclaimed_s(job.resends, waiting or 0)
+    if unclaimed and job.attempt == 0 and waiting != 0 and later < timing.resend_s:
+        return replace(job, due_at=_after(now, later))
     return replace(
         job,
         state="queued",
@@ -159,7 +177,7 @@ def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError) -> Job:
         lease_until=None,
         due_at=_after(now, timing.unsent_s),
         phase=None,
-        progress=None,
+        progress=_reached(job),
     )
 
 
@@ -194,6 +212,25 @@ def estimate(step: int, of: int, since_first_ms: int) -> Progress:
     if step < 2:
         return Progress(step, of)
     return Progress(step, of, eta_ms=since_first_ms * (of - step) // (step - 1))
+
+
+def _unclaimed_s(job: Job, timing: JobTiming, waiting: int | None) -> float:
+    """Return how long the job may stay unclaimed. A job whose run died does not wait for the length of the queue."""
+    if job.attempt > 0:
+        return timing.unclaimed_s(job.resends)
+    return timing.resend_s if waiting is None else timing.unclaimed_s(job.resends, waiting)
+
+
+def _reached(job: Job) -> Progress | None:
+    """Return the job's progress without the estimate of a run that has ended."""
+    return replace(job.progress, eta_ms=None) if job.progress else None
+
+
+def _furthest(reached: Progress | None, progress: Progress | None) -> Progress | None:
+    """Return the progress with more steps, so that it never falls, and the current run's estimate."""
+    if reached is None or progress is None or progress.step >= reached.step:
+        return progress or reached
+    return replace(reached, eta_ms=progress.eta_ms)
 
 
 def _ended(job: Job, state: State, now: int, timing: JobTiming) -> Job:

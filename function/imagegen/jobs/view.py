@@ -1,10 +1,13 @@
-"""A job as its caller sees it."""
+"""A job as its caller sees it.
+
+While a job waits, it shows the length of the queue, which is all that callers learn of each other.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -12,19 +15,25 @@ from imagegen.errors import ResultExpired
 from imagegen.generation.ports import ImageStore
 from imagegen.generation.presign import presign
 from imagegen.generation.result import ResponseModel, Result
-from imagegen.jobs.job import Job, JobError, State, UnreadableJob
+from imagegen.jobs.backlog import Backlog
+from imagegen.jobs.job import Job, JobError, Progress, State, UnreadableJob
 from imagegen.jobs.ports import Clock
 from imagegen.jobs.timing import Phase
 
 
 class ProgressInfo(ResponseModel):
-    """Progress of a running job; steps are those of all its images together."""
+    """Progress of a queued or running job; steps are those of all its images together."""
 
-    phase: Phase
-    step: int
-    of: int
-    percent: int
-    eta_ms: int | None = Field(description="estimated milliseconds until the last step is done; null until measured")
+    phase: Literal["queue", Phase] = Field(description="what the current attempt does; queue: it waits for a worker")
+    position: int | None = Field(
+        description="while queued, about how many jobs are taken before this one is, itself included; null if unknown"
+    )
+    step: int = Field(description="steps done by the attempt that got furthest: never falls")
+    of: int = Field(description="steps in total; 0 until the first step is done")
+    percent: int = Field(description="step in percent of `of`")
+    eta_ms: int | None = Field(
+        description="estimated milliseconds until the last step is done, or until a queued job starts; null if unknown"
+    )
 
 
 class JobInfo(ResponseModel):
@@ -33,17 +42,19 @@ class JobInfo(ResponseModel):
     id: str
     status: State
     created_at: datetime
-    started_at: datetime | None
+    started_at: datetime | None = Field(description="when the first attempt started")
     finished_at: datetime | None
     expires_at: datetime = Field(description="when the job is deleted")
-    attempt: int = Field(description="runs started; a crashed worker's job runs again")
-    progress: ProgressInfo | None = Field(description="while the job runs")
+    attempt: int = Field(description="runs started: it grows each time the job starts again")
+    progress: ProgressInfo | None = Field(description="while the job is queued or runs")
     result: Result | None = Field(description="once it has succeeded; each response signs new URLs")
     error: JobError | None = Field(description="once it has failed, or its images have expired")
     metadata: dict[str, str]
 
     @classmethod
-    def of(cls, job: Job, result: Result | None, error: JobError | None) -> Self:
+    def of(
+        cls, job: Job, *, progress: ProgressInfo | None, result: Result | None = None, error: JobError | None = None
+    ) -> Self:
         """Return the job with its presigned result or its error."""
         return cls(
             id=job.job_id,
@@ -52,8 +63,8 @@ class JobInfo(ResponseModel):
             started_at=job.started_at,
             finished_at=job.finished_at,
             expires_at=datetime.fromtimestamp(job.expires_at, UTC),
-            attempt=job.attempt,
-            progress=_progress(job),
+            attempt=job.runs,
+            progress=progress,
             result=result,
             error=error,
             metadata=dict(job.metadata),
@@ -72,20 +83,21 @@ class JobRenderer:
     """Renders jobs with newly signed URLs."""
 
     images: ImageStore
+    backlog: Backlog
     clock: Clock
 
     def render(self, job: Job) -> JobInfo:
         """Return the job as its caller sees it. Raises ResultExpired, StorageUnavailable or UnreadableJob."""
         if (job.state == "succeeded" and job.result is None) or (job.state == "failed" and job.error is None):
             raise UnreadableJob(job.state)
-        return JobInfo.of(job, self._result(job), job.error)
+        return JobInfo.of(job, progress=self._progress(job), result=self._result(job), error=job.error)
 
     def render_listed(self, job: Job) -> JobInfo:
         """Return the job as `render` does, but report expired images as its error. Raises StorageUnavailable."""
         try:
             return self.render(job)
         except ResultExpired as error:
-            return JobInfo.of(job, None, JobError.of(error))
+            return JobInfo.of(job, progress=None, error=JobError.of(error))
 
     def _result(self, job: Job) -> Result | None:
         if job.result is None:
@@ -93,13 +105,38 @@ class JobRenderer:
         now = datetime.fromtimestamp(self.clock() / 1000, UTC)
         return presign(job.result, self.images, request_id=job.job_id, metadata=job.metadata, now=now)
 
+    def _progress(self, job: Job) -> ProgressInfo | None:
+        if job.final:
+            return None
+        position = self._position(job)
+        progress = job.progress or Progress(0, 0)
+        return ProgressInfo(
+            phase="queue" if job.state == "queued" else job.phase or "load",
+            position=position,
+            step=progress.step,
+            of=progress.of,
+            percent=progress.percent,
+            eta_ms=_starts_in_ms(job, position, self.clock()) if job.state == "queued" else _eta_ms(job, self.clock()),
+        )
 
-def _progress(job: Job) -> ProgressInfo | None:
-    if job.phase is None:
+    def _position(self, job: Job) -> int | None:
+        """Return the queue's length, now or when the job was sent, whichever is less: later jobs are behind it."""
+        if job.state != "queued" or not job.sent:
+            return None
+        waiting = self.backlog.waiting()
+        known = [length for length in (job.position, waiting) if length is not None]
+        return max(1, min(known)) if known else None
+
+
+def _starts_in_ms(job: Job, position: int | None, now: int) -> int | None:
+    """Return when the job starts if the queue goes on as since its submission; None until the queue has moved."""
+    if job.runs or job.position is None or position is None or position >= job.position:
         return None
-    progress = job.progress
-    if progress is None:
-        return ProgressInfo(phase=job.phase, step=0, of=0, percent=0, eta_ms=None)
-    return ProgressInfo(
-        phase=job.phase, step=progress.step, of=progress.of, percent=progress.percent, eta_ms=progress.eta_ms
-    )
+    waited_ms = now - round(job.created_at.timestamp() * 1000)
+    return waited_ms * position // (job.position - position)
+
+
+def _eta_ms(job: Job, now: int) -> int | None:
+    """Return the run's estimate; None once its lease has expired, because no worker is left to meet it."""
+    alive = job.lease_until is None or now < job.lease_until
+    return job.progress.eta_ms if job.progress and alive else None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import boto3
 import pytest
 
-from imagegen.errors import (
-    ResultExpired,
-)
+from imagegen.aws.sqs import SqsJobQueue
+from imagegen.errors import ResultExpired
+from imagegen.jobs.view import JobInfo
+from tests.support.fakes import PLENTY
+from tests.support.job_faults import UnavailableQueue
 from tests.support.job_world import JobWorld
 
 
@@ -24,6 +29,93 @@ def test_progress_is_visible_during_a_run(world: JobWorld) -> None:
         ("load", 0, 0, 0), ("step", 1, 4, 25), ("step", 2, 4, 50), ("step", 3, 4, 75),
     ]  # fmt: skip
     assert [each.eta_ms for each in seen if each] == [None, None, 4000, 2000]
+
+
+def test_a_job_of_a_killed_worker_keeps_its_progress_and_loses_its_estimate(world: JobWorld) -> None:
+    job = world.submit()
+    seen: list[JobInfo] = []
+
+    def look(step: int) -> None:
+        world.clock.pass_s(2)
+        seen.append(world.renderer.render(world.get(job)))
+        if step == 4 and seen[-1].attempt == 1:
+            raise KeyboardInterrupt  # no code of the product handles it: the row stays as a killed worker leaves it
+
+    world.engine.during = look
+    with pytest.raises(KeyboardInterrupt):
+        world.run(job)
+    world.clock.pass_s(world.timing.lease_s)
+    seen.append(world.renderer.render(world.get(job)))
+    world.recovery.sweep(PLENTY)
+    seen.append(world.renderer.render(world.get(job)))
+    world.run(job)
+    shown = [(each.status, each.attempt, each.progress) for each in seen]
+    percents = [progress.percent for _, _, progress in shown if progress]
+    assert percents == sorted(percents)
+    assert percents[3:6] == [75, 75, 75]
+    assert [(status, attempt, progress and progress.eta_ms) for status, attempt, progress in shown[3:6]] == [
+        ("running", 1, 2000), ("running", 1, None), ("queued", 1, None),
+    ]  # fmt: skip
+    assert [(status, attempt) for status, attempt, _ in shown[6:]] == [("running", 2)] * 4
+    assert {each.started_at for each in seen} == {seen[0].started_at}
+
+
+def test_a_queued_job_shows_how_many_are_ahead_and_when_it_starts(world: JobWorld) -> None:
+    """Bob learns a number, and nothing else of alice's jobs."""
+    for _ in range(4):
+        world.submit(tenant="alice")
+    world.clock.pass_s(10)
+    job = world.submit(tenant="bob")
+
+    def shown() -> tuple[str, int | None, int | None]:
+        world.clock.pass_s(10)  # the length of the queue is cached
+        progress = world.renderer.render(world.get(job)).progress
+        assert progress is not None
+        return progress.phase, progress.position, progress.eta_ms
+
+    assert shown() == ("queue", 5, None)
+    for _ in range(3):
+        world.submit(tenant="alice")
+    assert shown() == ("queue", 5, None)  # later jobs are behind it
+    receive(world, 4)
+    assert shown() == ("queue", 4, 30_000 * 4)
+    receive(world, 4)
+    assert shown() == ("queue", 1, 40_000 * 1 // 4)
+
+
+def test_the_position_is_unknown_without_sqs_or_a_message(world: JobWorld) -> None:
+    job = world.submit()
+    world.container.backlog._queue = UnavailableQueue()
+    world.clock.pass_s(10)
+    assert [progress.position for progress in (world.renderer.render(job).progress,) if progress] == [1]
+    world.container.outbox._queue = UnavailableQueue()
+    unsent = world.renderer.render(world.submit())
+    assert unsent.progress is not None
+    assert (unsent.progress.phase, unsent.progress.position, unsent.progress.eta_ms) == ("queue", None, None)
+
+
+def test_the_length_of_the_queue_is_read_every_five_seconds(world: JobWorld) -> None:
+    assert isinstance(world.queue, SqsJobQueue)
+    client, calls = world.queue._client, 0
+    real = client.get_queue_attributes
+
+    def counted(**request: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return real(**request)
+
+    client.get_queue_attributes = counted  # type: ignore[method-assign]
+    job = world.submit()
+    for _ in range(100):
+        world.clock.pass_s(0.1)
+        world.renderer.render(job)
+    assert calls == 3
+
+
+def receive(world: JobWorld, count: int) -> None:
+    """Receive messages as a worker does."""
+    for _ in range(count):
+        boto3.client("sqs").receive_message(QueueUrl=world.resources["JobsQueue"], MaxNumberOfMessages=1)
 
 
 def test_expired_images_have_no_url(world: JobWorld) -> None:

@@ -102,6 +102,42 @@ def test_a_webhook_is_due_for_the_requested_events() -> None:
     assert (other.webhook_due, other.done, asked.done) == (False, True, False)
 
 
+def test_progress_never_falls_and_each_run_is_an_attempt() -> None:
+    """Whatever ended the run: a killed worker, its deadline, an AWS failure."""
+    halfway = states.renewed(
+        running(), "me", NOW, TIMING, phase="step", phase_began=NOW, progress=Progress(14, 25, eta_ms=900)
+    )
+    queued = {
+        "killed": states.recovered(halfway, NOW + 20_000, TIMING, ERROR),
+        **{cause: states.requeued(halfway, "me", NOW, TIMING, cause) for cause in get_args(states.Cause)},
+    }
+    for ended, waiting in queued.items():
+        again = states.claimed(waiting, "you", NOW + 90_000, TIMING)
+        seen = [waiting, again]
+        for step in (1, 14, 15):
+            progress = Progress(step, 25, eta_ms=100 * (25 - step))
+            now = NOW + 90_000 + step
+            again = states.renewed(again, "you", now, TIMING, phase="step", phase_began=now, progress=progress)
+            seen.append(again)
+        assert [(job.runs, job.progress) for job in seen] == [
+            (1, Progress(14, 25)),
+            (2, Progress(14, 25)),
+            (2, Progress(14, 25, eta_ms=2400)),
+            (2, Progress(14, 25, eta_ms=1100)),
+            (2, Progress(15, 25, eta_ms=1000)),
+        ], ended
+        assert {job.started_at for job in seen} == {halfway.started_at}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "minutes"), [(0, 1 / 3), (1, 1 / 3), (30, 10), (180, 60), (10_000, 60), (None, 60)]
+)
+def test_a_first_run_is_examined_when_the_queue_ahead_of_it_may_have_passed(
+    waiting: int | None, minutes: float
+) -> None:
+    assert states.sent(new(), NOW, TIMING, waiting=waiting).due_at == NOW + minutes * 60_000
+
+
 def test_the_first_step_is_not_part_of_the_estimate() -> None:
     assert states.estimate(1, 10, 0) == Progress(1, 10)
     assert states.estimate(3, 10, 4000) == Progress(3, 10, eta_ms=14_000)

@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen.api import cursor, scope
 from imagegen.api.headers import check_accept, preferences
-from imagegen.api.job_response import accepted_response, job_response, replay_header
+from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
 from imagegen.api.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
 from imagegen.api.problem import JSON, responses
 from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
@@ -72,7 +72,7 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     if len(listed) < len(page.jobs):
         last = listed[-1].id
     answer = JobPage(jobs=listed, cursor=cursor.encode(tenant, last) if last is not None else None)
-    return Response(200, JSON, answer.model_dump_json())
+    return Response(200, JSON, answer.model_dump_json(), headers=polling_header(*listed))
 
 
 @router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))

@@ -22,8 +22,13 @@ def test_a_job_is_submitted_run_listed_and_deleted(handlers: JobHandlers) -> Non
     job = body(answer)
     assert (answer["statusCode"], job["status"]) == (202, "queued")
     assert header(answer, "Location") == f"/v1/jobs/{job['id']}"
-    assert header(answer, "Retry-After") == "2"
+    assert header(answer, "Retry-After") == "3"
+    handlers.world.clock.pass_s(20)
+    for path in (f"/jobs/{job['id']}", "/jobs"):
+        assert header(handlers.call("GET", path), "Retry-After") == "8"
     handlers.run_queued_jobs()
+    for path in (f"/jobs/{job['id']}", "/jobs"):
+        assert header(handlers.call("GET", path), "Retry-After") is None
     done = body(handlers.call("GET", f"/jobs/{job['id']}"))
     assert (done["status"], done["result"]["status"]) == ("succeeded", "succeeded")
     assert done["result"]["image_url"].startswith("https://")
