@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from imagegen import problem_details
+
+MAX_FIELD: Final = 64
+"""Characters of a field's name in an error: callers choose the names of unknown fields, of keys and of metadata."""
 
 
 @dataclass(frozen=True)

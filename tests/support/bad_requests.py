@@ -16,17 +16,24 @@ from tools.lambda_event import api_event
 
 @dataclass(frozen=True)
 class BadRequest:
-    """An API event and the expected answer."""
+    """An API event, the expected answer, and the fields, headers or parameters that its `errors` name."""
 
     event: dict[str, Any]
     expected: Expectation
+    fields: tuple[str, ...] = ()
 
 
 def _generate(
-    status: int, code: str, body: object = b'{"prompt": "a red circle"}', headers: dict[str, str] | None = None
+    status: int,
+    code: str,
+    body: object = b'{"prompt": "a red circle"}',
+    headers: dict[str, str] | None = None,
+    fields: tuple[str, ...] = (),
+    **changes: Any,
 ) -> BadRequest:
     """POST /generate. `body` is sent unchanged if it is bytes, as JSON otherwise."""
-    return BadRequest(api_event(body, headers=headers or {}), Expectation("Generator", status, code))
+    event = api_event(body, headers=headers or {}, **changes)
+    return BadRequest(event, Expectation("Generator", status, code), fields)
 
 
 def _api(
@@ -36,60 +43,130 @@ def _api(
     path: str,
     body: object = b"",
     headers: dict[str, str] | None = None,
+    fields: tuple[str, ...] = (),
     **changes: Any,
 ) -> BadRequest:
     event = api_event(body, method=method, path=path, headers=headers or {}, **changes)
-    return BadRequest(event, Expectation("Api", status, code))
+    return BadRequest(event, Expectation("Api", status, code), fields)
 
 
-def _submit(status: int, code: str, headers: dict[str, str] | None = None, **fields: object) -> BadRequest:
-    return _api(status, code, "POST", "/jobs", {"prompt": "a red circle", **fields}, headers)
+def _submit(status: int, code: str, field: str, headers: dict[str, str] | None = None, **request: object) -> BadRequest:
+    return _api(status, code, "POST", "/jobs", {"prompt": "a red circle", **request}, headers, (field,))
 
+
+def _list(status: int, code: str, /, *fields: str, **query: str | list[str]) -> BadRequest:
+    """GET /jobs. A list is a repeated parameter."""
+    lines = {name: [value] if isinstance(value, str) else value for name, value in query.items()}
+    parameters: dict[str, Any] = {
+        "queryStringParameters": {name: values[-1] for name, values in lines.items()},
+        "multiValueQueryStringParameters": lines,
+    }
+    return _api(status, code, "GET", "/jobs", fields=fields, **parameters)
+
+
+_QUERY: Final[dict[str, Any]] = {
+    "queryStringParameters": {"seed": "7"},
+    "multiValueQueryStringParameters": {"seed": ["7"]},
+}
+_ONE: Final[dict[str, Any]] = {"resource": "/jobs/{job_id}", "pathParameters": {"job_id": "1"}}
 
 BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     # JSON
     "empty body": _generate(400, "malformed_json", b""),
     "NaN": _generate(400, "malformed_json", b'{"prompt": "a red circle", "guidance_scale": NaN}'),
     "not UTF-8": _generate(400, "malformed_json", b'{"prompt": "\xff"}'),
+    "single quotes": _generate(400, "malformed_json", b"{'prompt': 'a red circle'}"),
+    "a trailing comma": _generate(400, "malformed_json", b'{"prompt": "a red circle",}'),
+    "a truncated body": _generate(400, "malformed_json", b'{"prompt": "a red circle"'),
+    "a form": _generate(400, "malformed_json", b"prompt=a+red+circle"),
+    "two byte order marks": _generate(400, "malformed_json", b"\xef\xbb\xbf" * 2 + b'{"prompt": "a red circle"}'),
     "not an object": _generate(400, "body_not_object", ["a red circle"]),
-    "duplicate key": _generate(400, "duplicate_key", b'{"prompt": "a red circle", "seed": 1, "seed": 2}'),
+    "duplicate key": _generate(
+        400, "duplicate_key", b'{"prompt": "a red circle", "seed": 1, "seed": 2}', fields=("seed",)
+    ),
     "number out of range": _generate(
         400, "number_out_of_range", b'{"prompt": "a red circle", "guidance_scale": 1e999}'
     ),
     "nested too deeply": _generate(400, "json_too_deep", b'{"metadata": ' + b"[" * 20 + b"]" * 20 + b"}"),
+    "larger than 1 MiB": _generate(413, "payload_too_large", {"prompt": "x" * 1024 * 1024}),
     # Headers
     "charset=latin-1": _generate(
         415,
         "unsupported_media_type",
         '{"prompt": "ein schöner Kreis"}'.encode("latin-1"),
         {"Content-Type": "application/json; charset=latin-1"},
+        ("Content-Type",),
+    ),
+    "Content-Type: text/plain": _generate(
+        415, "unsupported_media_type", headers={"Content-Type": "text/plain"}, fields=("Content-Type",)
     ),
     "Content-Encoding: gzip": _generate(
-        415, "unsupported_media_type", gzip.compress(b'{"prompt": "a red circle"}'), {"Content-Encoding": "gzip"}
+        415,
+        "unsupported_media_type",
+        gzip.compress(b'{"prompt": "a red circle"}'),
+        {"Content-Encoding": "gzip"},
+        ("Content-Encoding",),
     ),
+    "Accept: image/png": _generate(406, "not_acceptable", headers={"Accept": "image/png"}, fields=("Accept",)),
+    # Query parameters
+    "a query parameter of POST /generate": _generate(422, "unknown_field", fields=("seed",), **_QUERY),
+    "a query parameter of POST /jobs": _api(
+        422, "unknown_field", "POST", "/jobs", {"prompt": "a red circle"}, fields=("seed",), **_QUERY
+    ),
+    "a query parameter of GET /models": _api(422, "unknown_field", "GET", "/models", fields=("seed",), **_QUERY),
+    "a query parameter of GET /jobs/{id}": _api(
+        422, "unknown_field", "GET", "/jobs/1", fields=("seed",), **_QUERY, **_ONE
+    ),
+    "a query parameter of DELETE /jobs/{id}": _api(
+        422, "unknown_field", "DELETE", "/jobs/1", fields=("seed",), **_QUERY, **_ONE
+    ),
+    "a query parameter of POST /jobs/{id}/cancel": _api(
+        422,
+        "unknown_field",
+        "POST",
+        "/jobs/1/cancel",
+        fields=("seed",),
+        **_QUERY,
+        **_ONE | {"resource": "/jobs/{job_id}/cancel"},
+    ),
+    "misspelled parameters": _list(422, "unknown_field", "Limit", "page", Limit="5", page="2", limit="5"),
+    "a repeated limit": _list(400, "duplicate_key", "limit", limit=["1", "2"]),
+    "the same status twice": _list(400, "duplicate_key", "status", status=["failed", "failed"]),
+    "limit above the maximum": _list(422, "out_of_range", "limit", limit="101"),
+    "an empty limit": _list(422, "out_of_range", "limit", limit=""),
+    "an unknown status": _list(422, "out_of_range", "status", status="done"),
+    "forged cursor": _list(400, "invalid_cursor", "cursor", cursor="forged"),
     # Fields
-    "missing prompt": _generate(422, "missing_field", {"seed": 7}),
-    "wrong type": _generate(422, "wrong_type", {"prompt": "a red circle", "seed": True}),
-    "unknown field": _generate(422, "unknown_field", {"prompt": "a red circle", "safety_checker": False}),
-    "warm-up through the API": _generate(422, "missing_field", {"warmup": True}),
-    "size larger than the model's": _generate(422, "size_invalid", {"prompt": "a red circle", "height": 2048}),
-    "no steps": _generate(422, "out_of_range", {"prompt": "a red circle", "num_inference_steps": 0}),
-    "unknown scheduler": _generate(422, "unknown_scheduler", {"prompt": "a red circle", "scheduler": "none-such"}),
-    "control character": _generate(422, "invalid_text", {"prompt": "a red\u0007 circle"}),
-    "blank prompt": _generate(422, "prompt_empty", {"prompt": " \u200b\n "}),
-    "prompt too long": _generate(422, "prompt_too_long", {"prompt": "circle " * 400}),
+    "missing prompt": _generate(422, "missing_field", {"seed": 7}, fields=("prompt",)),
+    "wrong type": _generate(422, "wrong_type", {"prompt": "a red circle", "seed": True}, fields=("seed",)),
+    "seed of -1": _generate(422, "out_of_range", {"prompt": "a red circle", "seed": -1}, fields=("seed",)),
+    "unknown field": _generate(
+        422, "unknown_field", {"prompt": "a red circle", "safety_checker": False}, fields=("safety_checker",)
+    ),
+    "warm-up through the API": _generate(422, "missing_field", {"warmup": True}, fields=("prompt", "warmup")),
+    "size larger than the model's": _generate(
+        422, "size_invalid", {"prompt": "a red circle", "height": 2048}, fields=("height",)
+    ),
+    "no steps": _generate(
+        422, "out_of_range", {"prompt": "a red circle", "num_inference_steps": 0}, fields=("num_inference_steps",)
+    ),
+    "unknown model": _generate(404, "model_not_found", {"prompt": "a red circle", "model": "none"}, fields=("model",)),
+    "unknown scheduler": _generate(
+        422, "unknown_scheduler", {"prompt": "a red circle", "scheduler": "none-such"}, fields=("scheduler",)
+    ),
+    "control character": _generate(422, "invalid_text", {"prompt": "a red\u0007 circle"}, fields=("prompt",)),
+    "blank prompt": _generate(422, "prompt_empty", {"prompt": " \u200b\n "}, fields=("prompt",)),
+    "prompt too long": _generate(422, "prompt_too_long", {"prompt": "circle " * 400}, fields=("prompt",)),
     # Jobs
     "DELETE /health": _api(405, "method_not_allowed", "DELETE", "/health"),
     "PUT /jobs": _api(405, "method_not_allowed", "PUT", "/jobs"),
-    "limit above the maximum": _api(422, "out_of_range", "GET", "/jobs", queryStringParameters={"limit": "101"}),
-    "forged cursor": _api(400, "invalid_cursor", "GET", "/jobs", queryStringParameters={"cursor": "forged"}),
-    "malformed job ID": _api(
-        404, "job_not_found", "GET", "/jobs/1", resource="/jobs/{job_id}", pathParameters={"job_id": "1"}
+    "malformed job ID": _api(404, "job_not_found", "GET", "/jobs/1", **_ONE),
+    "job of an invalid size": _submit(422, "size_invalid", "width", width=7),
+    "job of an unknown model": _submit(404, "model_not_found", "model", model="none"),
+    "idempotency key too long": _submit(
+        400, "idempotency_key_invalid", "Idempotency-Key", {"Idempotency-Key": "k" * 256}
     ),
-    "job of an invalid size": _submit(422, "size_invalid", width=7),
-    "job of an unknown model": _submit(404, "model_not_found", model="none"),
-    "idempotency key too long": _submit(400, "idempotency_key_invalid", {"Idempotency-Key": "k" * 256}),
     "webhook to an internal address": _submit(
-        422, "url_not_allowed", webhook={"url": "https://169.254.169.254/latest/meta-data"}
+        422, "url_not_allowed", "webhook.url", webhook={"url": "https://169.254.169.254/latest/meta-data"}
     ),
 }

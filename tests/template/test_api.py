@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
+from imagegen.api.app import MAX_BODY_BYTES
+from imagegen.api.cors import EXPOSED_HEADERS
 from imagegen.errors import ServiceError
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import REGION, translated
@@ -40,6 +42,12 @@ GATEWAY_ERRORS = {
     "UNSUPPORTED_MEDIA_TYPE": (415, "unsupported_media_type"),
     "WAF_FILTERED": (403, "forbidden_scope"),
 }
+
+GATEWAY_FIELDS = {
+    "invalid_api_key": [("x-api-key", "invalid_api_key")],
+    "unsupported_media_type": [("Content-Type", "unsupported_media_type")],
+}
+"""The header at fault, by the error's code."""
 
 
 @pytest.fixture(scope="module")
@@ -204,8 +212,10 @@ def test_gateway_error_is_a_problem_document(body: Any, kind: str) -> None:
         "instance": ServiceError().problem(request_id="c6af9ac6-7b61")["instance"],
         "code": code,
         "request_id": "c6af9ac6-7b61",
-        "errors": [],
+        "errors": document["errors"],
     }
+    assert [(error["field"], error["code"]) for error in document["errors"]] == GATEWAY_FIELDS.get(code, [])
+    assert all(error["message"] for error in document["errors"])
     assert document["title"]
     assert document["detail"]
     assert document.keys() == ServiceError().problem(request_id="").keys()
@@ -218,11 +228,19 @@ def test_gateway_error_has_the_common_headers(body: Any, kind: str) -> None:
     headers = {name.removeprefix("gatewayresponse.header.").lower(): value for name, value in parameters.items()}
     assert headers["content-type"] == "'application/problem+json'"
     assert headers["access-control-allow-origin"] == "'*'"
+    assert headers["access-control-expose-headers"] == f"'{','.join(EXPOSED_HEADERS)}'"
+    challenge = headers.get("www-authenticate")
+    assert challenge == ("'ApiKey realm=\"imagegen\"'" if GATEWAY_ERRORS[kind][0] == 401 else None)
     assert headers["x-request-id"] == "context.requestId"
     retries = GATEWAY_ERRORS[kind][0] in (429, 503)
     assert ("retry-after" in headers) == retries
     if retries:
         assert re.fullmatch(r"'[1-9]\d*'", headers["retry-after"])
+
+
+def test_413_names_the_services_limit(body: Any) -> None:
+    response = body["x-amazon-apigateway-gateway-responses"]["REQUEST_TOO_LARGE"]
+    assert str(MAX_BODY_BYTES) in response["responseTemplates"]["application/json"]
 
 
 def test_gateway_errors_have_the_packages_status_for_the_same_code() -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from imagegen.errors import InvalidRequest
+from imagegen.generation.field_errors import FIELD_CODES
 from imagegen.settings import Settings
 from tests.conftest import ROOT
+from tests.template.test_api import GATEWAY_ERRORS
 from tests.unit.test_errors import LEAVES
 
 NEVER_SENT = {"invalid_request", "job_failed"}
@@ -88,9 +91,14 @@ def test_every_decision_is_in_the_index() -> None:
     assert sorted(listed) == sorted(file.name for file in folder.glob("*.md") if file.name != "README.md")
 
 
-def test_every_error_code_is_documented() -> None:
+def test_the_table_of_errors_matches_the_code_and_the_gateway() -> None:
     contract = (ROOT / "docs" / "api.md").read_text()
-    assert [error.code for error in LEAVES if error.code not in NEVER_SENT and f"`{error.code}`" not in contract] == []
+    rows = re.findall(r"^\| (\d{3}) \| (`.+?`) \| .+ \|$", contract, re.MULTILINE)
+    documented = [(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)]
+    raised = {(error.status, error.code) for error in LEAVES if error.code not in NEVER_SENT}
+    fields = {(InvalidRequest.status, code) for code in FIELD_CODES}
+    assert len(set(documented)) == len(documented)
+    assert set(documented) == raised | fields | set(GATEWAY_ERRORS.values())
 
 
 def test_the_readme_is_short() -> None:

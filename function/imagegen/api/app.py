@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping, Sequence
-from email.message import Message
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
 from imagegen import telemetry
 from imagegen.api import scope
+from imagegen.api.cors import cors_config, preflight_headers
 from imagegen.api.headers import header_lines
+from imagegen.api.media_type import media_type_error
 from imagegen.api.problem import JSON, problem_response
 from imagegen.api.strict_json import parse_object
 from imagegen.errors import (
@@ -28,7 +29,7 @@ from imagegen.errors import (
     ServiceError,
     UnsupportedMediaType,
 )
-from imagegen.generation.request import invalid_request
+from imagegen.generation.request import GenerateRequest, invalid_request
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.router import APIGatewayRouter
@@ -54,8 +55,14 @@ def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> API
         scope.current().body = body
         return body
 
-    app = APIGatewayRestResolver(cors=_cors(allowed_origins), enable_validation=True, json_body_deserializer=read_body)
-    for kind, translate in _TRANSLATIONS.items():
+    app = APIGatewayRestResolver(
+        cors=cors_config(allowed_origins), enable_validation=True, json_body_deserializer=read_body
+    )
+
+    def media_type(_: RequestUnsupportedContentType) -> ServiceError:
+        return media_type_error(app.current_event["multiValueHeaders"]) or UnsupportedMediaType()
+
+    for kind, translate in (_TRANSLATIONS | {RequestUnsupportedContentType: media_type}).items():
         app.exception_handler(kind)(_error_handler(translate))
     app.not_found(_error_handler(_TRANSLATIONS[NotFoundError]))
     for router in routers:
@@ -81,18 +88,12 @@ def _common_headers(
     """Return the headers of every response. With several origins, caches must tell them apart (Fetch, CORS)."""
     cacheable = response["statusCode"] == HTTPStatus.OK
     cache_control = _CACHE_CONTROL.get(event["resource"], "no-store") if cacheable else "no-store"
-    vary = {"vary": ["Origin"]} if len(origins) > 1 else {}
-    return {"x-request-id": [request_id], "cache-control": [cache_control], **vary}
-
-
-def _cors(allowed_origins: Sequence[str]) -> CORSConfig:
-    return CORSConfig(
-        allow_origin=allowed_origins[0],
-        extra_origins=list(allowed_origins[1:]),
-        allow_headers=["Content-Type", "X-Api-Key", "Idempotency-Key", "Prefer"],
-        expose_headers=["X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied"],
-        max_age=3600,
-    )
+    headers = {"x-request-id": request_id, "cache-control": cache_control}
+    vary = ["Origin"] if len(origins) > 1 else []
+    if event["httpMethod"] == "OPTIONS":
+        headers |= preflight_headers(header_lines(event), response["multiValueHeaders"])
+        vary.append("Access-Control-Request-Headers")
+    return {name: [value] for name, value in headers.items()} | ({"vary": [", ".join(vary)]} if vary else {})
 
 
 def _error_handler(translate: Callable[[Any], ServiceError]) -> Callable[[Any], Response[str]]:
@@ -108,15 +109,12 @@ def _invalid(error: RequestValidationError) -> ServiceError:
     errors = error.errors()
     if errors[0]["loc"] == ("body",):
         return MalformedJson("The body is empty. Send a JSON object.")
-    return invalid_request([each | {"loc": each["loc"][1:]} for each in errors])
+    return invalid_request(GenerateRequest, [each | {"loc": each["loc"][1:]} for each in errors])
 
 
 _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
     ServiceError: lambda error: error,
     RequestValidationError: _invalid,
-    RequestUnsupportedContentType: lambda _: UnsupportedMediaType(
-        f"The body must be {JSON} in UTF-8, without Content-Encoding."
-    ),
     UnicodeDecodeError: lambda error: MalformedJson(f"The body is not UTF-8 (byte {error.start})."),
     binascii.Error: lambda _: MalformedJson("The event's body is not base64, but isBase64Encoded is true."),
     NotFoundError: lambda _: RouteNotFound("There is no such route."),
@@ -147,18 +145,9 @@ def _normalized(event: dict[str, Any]) -> dict[str, Any]:
     """
     lines = header_lines(event)
     headers = {name: ", ".join(values) for name, values in lines.items()}
-    headers["content-type"] = JSON if _is_plain_json(headers) else "rejected"
+    headers["content-type"] = JSON if media_type_error(lines) is None else "rejected"
     method = "GET" if event["httpMethod"] == "HEAD" else event["httpMethod"]
     return event | {"headers": headers, "multiValueHeaders": lines, "path": _path(event), "httpMethod": method}
-
-
-def _is_plain_json(headers: Mapping[str, str]) -> bool:
-    """Return whether the body is JSON in UTF-8; utf8 is a common alias (WHATWG Encoding Standard, 4.2)."""
-    media = Message()
-    media["Content-Type"] = headers.get("content-type") or ""
-    charset = str(media.get_param("charset", "utf-8")).lower()
-    encoding = headers.get("content-encoding", "").strip().lower()
-    return media.get_content_type() == JSON and charset in ("utf-8", "utf8") and encoding in ("", "identity")
 
 
 def _path(event: dict[str, Any]) -> str:

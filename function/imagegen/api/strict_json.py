@@ -7,7 +7,15 @@ import math
 import re
 from typing import Any, Final, NoReturn
 
-from imagegen.errors import BodyNotObject, DuplicateKey, JsonTooDeep, MalformedJson, NumberOutOfRange
+from imagegen.errors import (
+    MAX_FIELD,
+    BodyNotObject,
+    DuplicateKey,
+    FieldError,
+    JsonTooDeep,
+    MalformedJson,
+    NumberOutOfRange,
+)
 
 MAX_DEPTH: Final = 16
 """Levels of arrays and objects; the deepest valid request has 3 (`webhook.events`)."""
@@ -18,15 +26,32 @@ MAX_DIGITS: Final = 20
 _STRUCTURE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+"""Ignored, as RFC 8259, 8.1 allows: editors and PowerShell write one."""
+_HINTS: Final = {
+    "'": "keys and strings need double quotes",
+    '"': "a comma or a colon is missing before the quote, or the string does not end",
+    ",": "a member is missing beside the comma",
+    "}": "a member or a value is missing before the brace",
+    "]": "a value is missing before the bracket",
+    "\\": r"invalid escape; write a backslash as \\",
+    "{": "a comma is missing, or there is more after the object",
+    "[": "a comma is missing, or there is more after the object",
+}
+"""The likely mistake by the character at which parsing stopped."""
+
+
 def parse_object(raw: bytes) -> dict[str, Any]:
     """Return UTF-8 bytes parsed as one JSON object.
 
     Raises MalformedJson, BodyNotObject, JsonTooDeep, DuplicateKey or NumberOutOfRange.
     """
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         raise MalformedJson(f"The body is not UTF-8 (byte {error.start}).") from None
+    if not text.strip():
+        raise MalformedJson("The body is empty. Send a JSON object.")
     _check_depth(text)
     try:
         value = json.loads(
@@ -37,10 +62,23 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             parse_int=_short,
         )
     except json.JSONDecodeError as error:
-        raise MalformedJson(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise MalformedJson(f"The body is not JSON: {_hint(text, error.pos)} ({place}).") from None
     if not isinstance(value, dict):
         raise BodyNotObject("The body must be a JSON object.")
     return value
+
+
+def _hint(text: str, position: int) -> str:
+    """Return the likely mistake at `position`, in words that are the same on every version of Python."""
+    if position >= len(text.rstrip()):
+        return "it ends too early"
+    character = text[position]
+    if character < " ":
+        return r"control characters in strings must be escaped; write \n for a line break"
+    if character.isalpha():
+        return "text needs double quotes; true, false and null are in lower case"
+    return _HINTS.get(character, "unexpected character")
 
 
 def _check_depth(text: str) -> None:
@@ -52,9 +90,12 @@ def _check_depth(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise DuplicateKey("An object has the same key twice. Each key must be unique.")
+    value: dict[str, Any] = {}
+    for name, each in pairs:
+        if name in value:
+            errors = [FieldError(name[:MAX_FIELD], DuplicateKey.code, "must occur once in its object")]
+            raise DuplicateKey("An object has the same key twice. Each key must be unique.", errors=errors)
+        value[name] = each
     return value
 
 

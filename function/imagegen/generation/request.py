@@ -10,18 +10,25 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from imagegen.errors import FieldError, InvalidRequest
+from imagegen.errors import InvalidRequest
+from imagegen.generation.field_errors import Omitted, field_error, null_message
 from imagegen.public_url import MAX_URL, NotAllowed, check
 
 MAX_PROMPT: Final = 2000
 """Characters, after trimming."""
 MAX_SEED: Final = 2**32 - 1
-
-_DICTIONARY: Final = re.compile(r"a valid dictionary( or instance of \w+)?")
-"""How pydantic's messages name a JSON object."""
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
@@ -88,6 +95,7 @@ def _optional(description: str) -> Any:
     return Field(None, description=description, json_schema_extra=without_null)
 
 
+MODELS_DEFAULT: Final = Omitted("the model's default")
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
 Text = Annotated[str, AfterValidator(_check_characters)]
@@ -102,9 +110,10 @@ class _Request(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _not_null(cls, value: object) -> object:
+    def _not_null(cls, value: object, info: ValidationInfo) -> object:
         if value is None:
-            raise PydanticCustomError("wrong_type", "must not be null; omit the field to get its default")
+            message = null_message(cls, str(info.field_name))
+            raise PydanticCustomError("wrong_type", "{message}", {"message": message})
         return value
 
     @classmethod
@@ -113,14 +122,16 @@ class _Request(BaseModel):
         try:
             return cls.model_validate(body)
         except ValidationError as error:
-            raise invalid_request(cast(Sequence[Mapping[str, Any]], error.errors(include_input=False))) from None
+            raise invalid_request(cls, cast(Sequence[Mapping[str, Any]], error.errors(include_input=False))) from None
 
 
 class WarmUpRequest(_Request):
     """The event of the warm-up schedule."""
 
-    warmup: Annotated[bool, AfterValidator(_require_true)]
-    model: Text | None = _optional("id of the model to load; default: the deployment's first")
+    warmup: Annotated[bool, AfterValidator(_require_true), WithJsonSchema({"const": True})]
+    model: Annotated[Text | None, Omitted("the deployment's first model")] = _optional(
+        "id of the model to load; default: the deployment's first"
+    )
 
 
 class Webhook(_Request):
@@ -130,7 +141,7 @@ class Webhook(_Request):
         description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; redirects are not followed",
         examples=["https://example.com/hooks/images"],
     )
-    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3)] = Field(
+    events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3), Omitted("all of them")] = Field(
         default=["job.succeeded", "job.failed", "job.cancelled"],
         description="final states to send; default: all of them",
     )
@@ -143,63 +154,44 @@ class GenerateRequest(_Request):
         description=f"what the image shows, 1 to {MAX_PROMPT} characters",
         examples=["a small red circle on a white background"],
     )
-    negative_prompt: Prompt = Field("", description="what the image must not show")
-    model: Text | None = _optional("id from GET /models; default: the deployment's first")
-    width: Size | None = _optional("pixels, a multiple of 8 within the model's limits; default: the model's")
-    height: Size | None = _optional("pixels, a multiple of 8 within the model's limits; default: the model's")
-    num_inference_steps: Annotated[int, Field(ge=1, le=150)] | None = _optional(
+    negative_prompt: Annotated[Prompt, Omitted("no negative prompt")] = Field(
+        "", description=f"what the image must not show, at most {MAX_PROMPT} characters"
+    )
+    model: Annotated[Text | None, Omitted("the deployment's first model")] = _optional(
+        "id from GET /models; default: the deployment's first"
+    )
+    width: Annotated[Size | None, MODELS_DEFAULT] = _optional(
+        "pixels, a multiple of 8 within the model's limits; default: the model's"
+    )
+    height: Annotated[Size | None, MODELS_DEFAULT] = _optional(
+        "pixels, a multiple of 8 within the model's limits; default: the model's"
+    )
+    num_inference_steps: Annotated[Annotated[int, Field(ge=1, le=150)] | None, MODELS_DEFAULT] = _optional(
         "denoising steps within the model's limits; default: the model's"
     )
-    guidance_scale: Annotated[float, Field(ge=0, le=30)] | None = _optional(
+    guidance_scale: Annotated[Annotated[float, Field(ge=0, le=30)] | None, MODELS_DEFAULT] = _optional(
         "classifier-free guidance, off at 1 and below; default: the model's"
     )
-    num_images_per_prompt: Annotated[int, Field(ge=1, le=8)] = Field(1, description="image i uses seed + i")
-    seed: Seed | None = _optional("the same request with the same seed gives the same bytes; default: random")
-    scheduler: Text | None = _optional("id from the model's list; default: the model's")
-    output_format: OutputFormat = "png"
-    cache: Literal["use", "refresh", "off"] = Field(
+    num_images_per_prompt: Annotated[int, Field(ge=1, le=8), Omitted("one image")] = Field(
+        1, description="image i uses seed + i"
+    )
+    seed: Annotated[Seed | None, Omitted("a random seed")] = _optional(
+        "the same request with the same seed gives the same bytes; default: random"
+    )
+    scheduler: Annotated[Text | None, MODELS_DEFAULT] = _optional("id from the model's list; default: the model's")
+    output_format: Annotated[OutputFormat, Omitted("png")] = "png"
+    cache: Annotated[Literal["use", "refresh", "off"], Omitted("use")] = Field(
         "use", description="only a request with a seed can be answered from the cache"
     )
-    metadata: dict[MetadataText, MetadataText] = Field(
+    metadata: Annotated[dict[MetadataText, MetadataText], Omitted("no metadata")] = Field(
         default_factory=dict, max_length=16, description="returned unchanged"
     )
-    webhook: Webhook | None = _optional("receives the job's final state; POST /generate then also creates a job")
+    webhook: Annotated[Webhook | None, Omitted("no webhook")] = _optional(
+        "receives the job's final state; POST /generate then also creates a job"
+    )
 
 
-_CODES: Final = {
-    "missing": "missing_field",
-    "extra_forbidden": "unknown_field",
-    "string_unicode": "invalid_text",
-    "greater_than_equal": "out_of_range",
-    "less_than_equal": "out_of_range",
-    "literal_error": "out_of_range",
-    "too_long": "out_of_range",
-    "too_short": "out_of_range",
-    "string_too_long": "out_of_range",
-    "finite_number": "out_of_range",
-    "out_of_range": "out_of_range",
-    "multiple_of": "size_invalid",
-    "prompt_empty": "prompt_empty",
-    "prompt_too_long": "prompt_too_long",
-    "invalid_text": "invalid_text",
-    "url_not_allowed": "url_not_allowed",
-}
-"""The error code for each pydantic error type. Every other type means that the JSON type is wrong: `wrong_type`."""
-
-
-def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
-    """Return pydantic's errors as one InvalidRequest. The messages contain bounds and types, never values."""
-    listed = [_field_error(error) for error in errors[: InvalidRequest.most]]
+def invalid_request(model: type[BaseModel], errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
+    """Return pydantic's errors about an instance of `model` as one InvalidRequest."""
+    listed = [field_error(model, error) for error in errors[: InvalidRequest.most]]
     return InvalidRequest(listed, found=len(errors))
-
-
-def _field_error(error: Mapping[str, Any]) -> FieldError:
-    path = [str(part) for part in error["loc"]]
-    if path[-1:] == ["[key]"]:
-        path.pop()
-    code = _CODES.get(error["type"], "wrong_type")
-    if path and path[-1] in ("width", "height") and code == "out_of_range":
-        code = "size_invalid"
-    if code == "unknown_field":
-        return FieldError(".".join(path)[:64], code, "is not a field of this request")
-    return FieldError(".".join(path)[:64], code, _DICTIONARY.sub("an object", str(error["msg"])))

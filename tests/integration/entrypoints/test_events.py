@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.support.bad_requests import BAD_REQUESTS
 from tests.support.expectations import EXPECTATIONS, load, outcome
 from tests.support.handlers import invoke, wired_handlers
+from tests.support.library_messages import foreign_phrases
 
 EVENTS_WITHOUT_A_MODEL = [
     name
@@ -32,4 +34,9 @@ def test_each_event_gets_the_expected_answer(name: str) -> None:
 @pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_each_bad_request_is_rejected(name: str) -> None:
     bad = BAD_REQUESTS[name]
-    assert outcome(invoke(bad.expected.function, bad.event)) == (bad.expected.status, bad.expected.code)
+    answer = invoke(bad.expected.function, bad.event)
+    assert outcome(answer) == (bad.expected.status, bad.expected.code)
+    problem = json.loads(answer["body"])
+    assert problem["detail"]
+    assert [error["field"] for error in problem["errors"]] == list(bad.fields)
+    assert foreign_phrases(answer["body"]) == []

@@ -16,6 +16,7 @@ from imagegen.errors import (
     NumberOutOfRange,
     ServiceError,
 )
+from tests.support.library_messages import foreign_phrases
 
 json_values = st.recursive(
     st.none()
@@ -35,7 +36,9 @@ json_values = st.recursive(
         (b" ", MalformedJson),
         (b"{", MalformedJson),
         (b"\xff{}", MalformedJson),
-        (b"\xef\xbb\xbf{}", MalformedJson),
+        (b"\xef\xbb\xbf", MalformedJson),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", MalformedJson),
+        (b'{"a": "\xef\xbb\xbf"}\xef\xbb\xbf', MalformedJson),
         ("{}".encode("utf-16"), MalformedJson),
         (b'{"a": NaN}', MalformedJson),
         (b'{"a": -Infinity}', MalformedJson),
@@ -57,6 +60,64 @@ json_values = st.recursive(
 def test_anything_but_one_plain_object_is_rejected(raw: bytes, expected: type[ServiceError]) -> None:
     with pytest.raises(expected):
         parse_object(raw)
+
+
+SYNTAX_ERRORS = {
+    b"": "The body is empty. Send a JSON object.",
+    b" \n": "The body is empty. Send a JSON object.",
+    b'{"a": 1': "it ends too early (line 1, column 8)",
+    b'{"a": "b': "the string does not end (line 1, column 7)",
+    b'{"a": 1\n "b": 2}': "a comma or a colon is missing before the quote",
+    b'{"a": }': "a member or a value is missing before the brace (line 1, column 7)",
+    b'{"a": [1, ]}': "(line 1, column 1",
+    b'{"a": 1,}': "(line 1, column ",
+    b"{'a': 1}": "keys and strings need double quotes (line 1, column 2)",
+    b"{a: 1}": "text needs double quotes; true, false and null are in lower case (line 1, column 2)",
+    b'{"a": True}': "true, false and null are in lower case (line 1, column 7)",
+    b'{"a": None}': "true, false and null are in lower case (line 1, column 7)",
+    b'{"a": "b\nc"}': r"control characters in strings must be escaped; write \n for a line break (line 1, column 9)",
+    b'{"a": "\\x"}': r"invalid escape; write a backslash as \\ (line 1, column ",
+    b'{"a": "\\u12"}': "(line 1, column ",
+    b"{} {}": "a comma is missing, or there is more after the object (line 1, column 4)",
+    b"// a\n{}": "unexpected character (line 1, column 1)",
+    b"prompt=red": "text needs double quotes; true, false and null are in lower case (line 1, column 1)",
+    b"\xef\xbb\xbf\xef\xbb\xbf{}": "unexpected character (line 1, column 1)",
+    b"\xff": "The body is not UTF-8 (byte 0).",
+    b'{"a": NaN}': "NaN is not a JSON number. Use a finite number.",
+    b"[]": "The body must be a JSON object.",
+}
+
+
+@pytest.mark.parametrize("raw", SYNTAX_ERRORS)
+def test_a_syntax_error_has_its_place_and_a_message_of_ours(raw: bytes) -> None:
+    with pytest.raises(ServiceError) as caught:
+        parse_object(raw)
+    assert SYNTAX_ERRORS[raw] in caught.value.detail
+    assert foreign_phrases(caught.value.detail) == []
+
+
+@given(
+    st.text(max_size=20).map(str.encode)
+    | st.binary(max_size=20)
+    | st.text("{}[]\",:\\u1e \n'", max_size=20).map(str.encode)
+)
+def test_no_message_is_that_of_pythons_decoder(raw: bytes) -> None:
+    try:
+        parse_object(raw)
+    except ServiceError as error:
+        assert foreign_phrases(error.detail) == []
+
+
+@pytest.mark.parametrize("key", ["seed", "k" * 500])
+def test_a_duplicate_key_is_named(key: str) -> None:
+    with pytest.raises(DuplicateKey) as caught:
+        parse_object(f'{{"prompt": {{"{key}": 1, "x": 2, "{key}": 1}}}}'.encode())
+    (error,) = caught.value.errors
+    assert (error.field, error.code) == (key[:64], "duplicate_key")
+
+
+def test_one_byte_order_mark_is_ignored() -> None:
+    assert parse_object(b'\xef\xbb\xbf{"prompt": "a"}') == {"prompt": "a"}
 
 
 def test_brackets_inside_strings_are_not_nesting() -> None:

@@ -14,6 +14,7 @@ from imagegen.api.headers import check_accept, preferences
 from imagegen.api.job_response import accepted_response, replay_header
 from imagegen.api.parameters import Async, IdempotencyKey
 from imagegen.api.problem import JSON, responses
+from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
@@ -48,6 +49,7 @@ def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = No
     """Generate directly, or run a job here if an Idempotency-Key or a webhook needs one."""
     event, container = router.current_event, scope.current().container
     check_accept(event)
+    query_parameters(event)
     tenant, key = caller(event), fingerprint(event)
     gateway = _gateway_deadline(event, container.settings)
     plan = container.planner.plan(body)

@@ -16,6 +16,7 @@ from imagegen.api.headers import check_accept, preferences
 from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
 from imagegen.api.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
 from imagegen.api.problem import JSON, responses
+from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
 from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
 from imagegen.generation.request import GenerateRequest
@@ -33,7 +34,7 @@ POLL_S: Final = 0.5
 MAX_PAGE_BYTES: Final = 5_000_000
 """Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
 DEFAULT_LIMIT: Final = 20
-COMMON_ERRORS: Final = (401, 405, 429, 500, 503)
+COMMON_ERRORS: Final = (400, 401, 405, 422, 429, 500, 503)
 JOB_ERRORS: Final = (404, *COMMON_ERRORS)
 
 router = build_router(
@@ -45,12 +46,13 @@ router = build_router(
     "/jobs",
     summary="Generate images later",
     description="Prefer: wait=N responds 200 if the job finishes within N seconds. Idempotency-Key makes retries safe.",
-    responses=responses(JobInfo, 400, *JOB_ERRORS, 406, 410, 413, 415, 422, accepted=JobInfo),
+    responses=responses(JobInfo, *JOB_ERRORS, 406, 410, 413, 415, accepted=JobInfo),
 )
 def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
     """Create a job: 202, or 200 if the caller waits and the job finishes in time."""
     event, container = router.current_event, scope.current().container
     check_accept(event)
+    query_parameters(event)
     key = fingerprint(event)
     plan = container.planner.plan(body)
     submitted = container.jobs.submit(plan, tenant=caller(event), fingerprint=key)
@@ -60,11 +62,11 @@ def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None
     return job_response(info, headers) if job.final else accepted_response(event, info, headers)
 
 
-@router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, 400, *COMMON_ERRORS, 422))
+@router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, *COMMON_ERRORS))
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     """Return a page of the caller's jobs."""
     event, container = router.current_event, scope.current().container
-    tenant, query = caller(event), event.query_string_parameters or {}
+    tenant, query = caller(event), query_parameters(event, "limit", "cursor", "status")
     after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
     limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
     page = container.jobs.page(tenant, limit=limit, after=after, state=state)
@@ -78,22 +80,26 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
 @router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))
 def get_job(job_id: str):  # type: ignore[no-untyped-def]
     """Return the job; each response signs new URLs."""
-    container = scope.current().container
-    return job_response(container.job_renderer.render(container.jobs.get(caller(router.current_event), job_id)))
+    event, container = router.current_event, scope.current().container
+    query_parameters(event)
+    return job_response(container.job_renderer.render(container.jobs.get(caller(event), job_id)))
 
 
-@router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=responses(JobInfo, 400, *JOB_ERRORS, 409))
+@router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=responses(JobInfo, *JOB_ERRORS, 409))
 def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Cancel the job and return it."""
-    container = scope.current().container
-    cancelled = container.jobs.cancel(repeatable_caller(router.current_event), job_id)
+    event, container = router.current_event, scope.current().container
+    query_parameters(event)
+    cancelled = container.jobs.cancel(repeatable_caller(event), job_id)
     return job_response(container.job_renderer.render(cancelled))
 
 
-@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, 400, *JOB_ERRORS, 409))
+@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, *JOB_ERRORS, 409))
 def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Delete a final job; its images stay."""
-    scope.current().container.jobs.delete(repeatable_caller(router.current_event), job_id)
+    event, container = router.current_event, scope.current().container
+    query_parameters(event)
+    container.jobs.delete(repeatable_caller(event), job_id)
     return Response(204, body="")  # the local gateway does not accept None
 
 

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from imagegen.api import scope
 from imagegen.api.problem import JSON, responses
+from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router
 from imagegen.catalog.registry import Model
 from imagegen.engines.selection import supported_schedulers
@@ -50,10 +51,13 @@ class ModelList(ResponseModel):
     models: list[ModelInfo]
 
 
-@router.get("/models", summary="The models this deployment offers", responses=responses(ModelList, 401, 405, 429, 500))
+@router.get(
+    "/models", summary="The models this deployment offers", responses=responses(ModelList, 400, 401, 405, 422, 429, 500)
+)
 def list_models():  # type: ignore[no-untyped-def]
     """Return the deployment's models, and which is the default."""
     container = scope.current().container
+    query_parameters(router.current_event)
     backends = container.backends
     infos = [
         ModelInfo.of(model, backends[0].engine, supported_schedulers(model, backends))

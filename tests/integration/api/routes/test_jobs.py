@@ -188,9 +188,35 @@ def test_several_idempotency_keys_are_rejected(handlers: JobHandlers, method: st
     assert handlers.world.items("JOB#") == []
 
 
-def test_a_repeated_parameter_is_accepted(handlers: JobHandlers) -> None:
-    query = {"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": {"limit": ["2", "1"]}}
-    assert handlers.call("GET", "/jobs", **query)["statusCode"] == 200
+@pytest.mark.parametrize(
+    ("query", "listed"),
+    [
+        ({"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": {"limit": ["1"]}}, 1),
+        ({"queryStringParameters": {"limit": "1"}, "multiValueQueryStringParameters": None}, 1),
+        ({"queryStringParameters": None, "multiValueQueryStringParameters": {"limit": ["1"]}}, 1),
+        ({"queryStringParameters": {}, "multiValueQueryStringParameters": {}}, 2),
+    ],
+)
+def test_a_parameter_is_read_from_either_member_of_the_event(
+    handlers: JobHandlers, query: dict[str, Any], listed: int
+) -> None:
+    for _ in range(2):
+        handlers.submit()
+    assert len(body(handlers.call("GET", "/jobs", **query))["jobs"]) == listed
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/health"), ("GET", "/docs"), ("GET", "/openapi.json"), ("HEAD", "/health")]
+)
+def test_documents_and_health_ignore_cache_busters(handlers: JobHandlers, method: str, path: str) -> None:
+    query = {"queryStringParameters": {"_": "1"}, "multiValueQueryStringParameters": {"_": ["0", "1"]}}
+    assert handlers.call(method, path, **query)["statusCode"] == 200
+
+
+def test_a_misspelled_parameter_gets_the_known_ones(handlers: JobHandlers) -> None:
+    answer = handlers.call("GET", "/jobs", queryStringParameters={"page": "2"})
+    (error,) = body(answer)["errors"]
+    assert error["message"] == "is not a query parameter of this route; the parameters are limit, cursor, status"
 
 
 @pytest.mark.parametrize("change", [{"unknown": 1}, {"seed": -1}, {"width": 7}, {"scheduler": "none"}])

@@ -1,0 +1,30 @@
+"""The media type of request bodies: JSON in UTF-8, not compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from email.message import Message
+from typing import Final
+
+from imagegen.api.problem import JSON
+from imagegen.errors import FieldError, UnsupportedMediaType
+
+_CHARSETS: Final = frozenset({"utf-8", "utf8"})
+"""utf8 is a common alias (WHATWG Encoding Standard, 4.2)."""
+
+
+def media_type_error(lines: Mapping[str, Sequence[str]]) -> UnsupportedMediaType | None:
+    """Return what is wrong with Content-Type or Content-Encoding; None if the body is plain UTF-8 JSON."""
+    if ",".join(lines.get("content-encoding", [])).strip().lower() not in ("", "identity"):
+        detail = "The body must not be compressed. Leave out Content-Encoding."
+        return UnsupportedMediaType(
+            detail, errors=[FieldError("Content-Encoding", UnsupportedMediaType.code, "must be absent or identity")]
+        )
+    media = Message()
+    media["Content-Type"] = ", ".join(lines.get("content-type", []))
+    if media.get_content_type() != JSON:
+        return UnsupportedMediaType(f"Content-Type must be {JSON}.")
+    charsets = {str(value).lower() for name, value in media.get_params([]) if name.lower() == "charset"}
+    if not charsets <= _CHARSETS:
+        return UnsupportedMediaType("The charset of Content-Type must be utf-8.")
+    return None
