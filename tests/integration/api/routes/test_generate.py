@@ -89,10 +89,10 @@ def test_a_keyed_request_that_is_too_large_returns_the_same_error_when_repeated(
     handlers.world.engine.during = use_up_the_time
     handlers.call("POST", "/generate", PROMPT, headers=key)
     (item,) = handlers.world.items("JOB#")
-    job = handlers.world.jobs.get(item["tenant"], item["job_id"])
+    job, deadline = handlers.world.jobs.get(item["tenant"], item["job_id"]), Deadline(lambda: left)
     while not job.final:
         left = 10.0
-        job = handlers.world.run(job, Deadline(lambda: left))
+        job = handlers.world.run(job, deadline)
     again = handlers.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"})
     assert (outcome(again), header(again, "Idempotency-Replayed")) == ((504, "generation_timeout"), "true")
 
