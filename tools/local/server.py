@@ -52,17 +52,22 @@ def queue_invocations(acquire: Acquire, release: Release) -> tuple[Acquire, Rele
     return acquire_or_wait, release_and_notify
 
 
-def add_api_key(build_event: Callable[..., Json]) -> Callable[..., Json]:
-    """Return a wrapper that sets requestContext.identity.apiKey, as API Gateway does. The tenant derives from it."""
+def correct_event(build_event: Callable[..., Json]) -> Callable[..., Json]:
+    """Return a wrapper that makes an event the one of a REST API.
 
-    def build_with_key(*args: Any, **kwargs: Any) -> Json:
+    It sets requestContext.identity.apiKey, from which the tenant derives, and removes `version`, which only the events
+    of HTTP APIs have.
+    """
+
+    def build_corrected(*args: Any, **kwargs: Any) -> Json:
         event = build_event(*args, **kwargs)
+        event.pop("version", None)
         key = event["headers"].get("x-api-key")
         if key:
             event["requestContext"]["identity"]["apiKey"] = key
         return event
 
-    return build_with_key
+    return build_corrected
 
 
 def print_logs(emit: Callable[..., None]) -> Callable[..., None]:
@@ -92,7 +97,7 @@ def main() -> None:
         lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot
     )
     lambda_svc._emit_lambda_logs = print_logs(lambda_svc._emit_lambda_logs)
-    apigateway_v1._build_lambda_event_v1 = add_api_key(apigateway_v1._build_lambda_event_v1)
+    apigateway_v1._build_lambda_event_v1 = correct_event(apigateway_v1._build_lambda_event_v1)
     for service in ("cloudwatch", "cloudwatch_logs"):  # logs and metrics grow without limit; the log file has them
         del app._state_map[service]
     app.app = log_requests(app.app, lambda line: print(line, flush=True))
