@@ -19,16 +19,49 @@ MAX_URL: Final = 2048
 MAX_NAME: Final = 253
 """Characters of a DNS name (RFC 1035)."""
 
-# RFC 3986 without userinfo and fragment. Nothing that two parsers could read differently is allowed: ASCII only, no
-# white space, no backslash, no percent-encoding in the host.
-_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
+# RFC 3986 without userinfo and fragment, and with the brackets that browsers leave in paths and queries. Nothing that
+# two parsers could read differently is allowed: ASCII only, no white space, no backslash, no percent-encoding in the
+# host.
+_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})"
 _URL: Final = re.compile(
-    r"(?i:https)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?i:https)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     rf"(?P<path>/{_CHARACTER}*)?(?P<query>\?(?:{_CHARACTER}|\?)*)?"
 )
-_LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+"""A label of a name in the DNS. A host name has no underscore (RFC 1123), but receivers have, and browsers take it."""
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 """A last label that makes resolvers read the whole host as an IPv4 address: 127.1, 2130706433, 0x7f000001."""
+
+_AUTHORITY: Final = r"https://[^/?#]*"
+_FAULTS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), fault)
+    for pattern, fault in (
+        (r"\s*\Z", "must not be empty; leave webhook out for no webhook"),
+        (r".*[\x00-\x1f\x7f]", "must not contain control characters, tabs or line breaks"),
+        (r".*\s", "must not contain white space; write a space as %20"),
+        (
+            r".*[^\x00-\x7f]",
+            "must be ASCII; write the host in Punycode (xn--...) and percent-encode the rest",
+        ),
+        (r".*\\", "must not contain a backslash; write / or %5C"),
+        (r"(?!https:)[a-z][a-z0-9+.-]*:(?![0-9])", "must use https, not another scheme"),
+        (r"(?!https://)", "must begin with https:// and a host"),
+        (r".*#", "must not have a fragment, which is never sent; write # as %23"),
+        (rf"{_AUTHORITY}@", "must not have a user or a password; put a secret into the path or the query"),
+        (r".*%(?![0-9a-f]{2})", "must have two hexadecimal digits after %; write % as %25"),
+        (rf"{_AUTHORITY}%", "must not percent-encode the host; write an international name in Punycode (xn--...)"),
+        (rf"{_AUTHORITY}[/?].*[^a-z0-9._~!$&'()*+,;=:@/?%\[\]-]", "must percent-encode {character} as {encoded}"),
+        (r"https://[0-9a-f]*:[0-9a-f.]*:[0-9a-f:.]*([/?]|\Z)", "must write an IPv6 address in brackets"),
+        (
+            r"https://(\[[^\]/?]*\]|[^:/?\[\]]*):(?![0-9]{1,5}([/?]|\Z))",
+            "must have a number of at most 5 digits as port",
+        ),
+        (r"https://([:/?]|\Z)", "must have a host"),
+        (rf"{_AUTHORITY}[\[\]]", "must have brackets in the host only around an IPv6 address"),
+    )
+)
+"""What is wrong with a URL that the grammar rejects, in the order in which it is looked for."""
+_OTHER_FAULT: Final = "must have a host of letters, digits, hyphens, underscores and dots, or an IP address"
 
 _RESERVED_NAMES: Final = frozenset({"alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test"})
 """Last labels that never name a host on the Internet (IANA's special-use domain names; ICANN for internal)."""
@@ -83,10 +116,10 @@ def parse(url: str, ports: Collection[int] = PORTS) -> Target:
         raise NotAllowed(f"must have at most {MAX_URL} characters")
     parts = _URL.fullmatch(url)
     if parts is None:
-        raise NotAllowed("must be an https URL of ASCII characters, without user, password or fragment")
+        raise NotAllowed(_fault(url))
     port = int(parts["port"] or 443)
     if port not in ports:
-        raise NotAllowed(f"must use one of the ports {', '.join(map(str, sorted(ports)))}")
+        raise NotAllowed(f"must use port {' or '.join(map(str, sorted(ports)))}")
     host = parts["host"].lower()
     path = (parts["path"] or "/") + (parts["query"] or "")
     if host.startswith("[") or _NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
@@ -100,7 +133,7 @@ def check(url: str) -> str:
     """Return `url` if a request may contain it; a host's addresses are checked at delivery. Raises NotAllowed."""
     target = parse(url)
     if target.address is not None and not is_public(target.address):
-        raise NotAllowed("must name a public address")
+        raise NotAllowed("must name a public address, not a private, local or reserved one")
     return url
 
 
@@ -109,6 +142,16 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _RESERVED_IPV4)
     return address in _GLOBAL_IPV6 and not any(address in network for network in _RESERVED_IPV6)
+
+
+def _fault(url: str) -> str:
+    """Return what is wrong with a URL that the grammar rejects, and how to write it."""
+    for pattern, fault in _FAULTS:
+        found = pattern.match(url)
+        if found is not None:
+            character = found[0][-1:]
+            return fault.format(character=character, encoded=f"%{ord(character or ' '):02X}")
+    return _OTHER_FAULT
 
 
 def _literal(host: str) -> Address:
@@ -121,7 +164,12 @@ def _literal(host: str) -> Address:
 
 def _check_name(host: str) -> None:
     labels = host.split(".")
-    if len(host) > MAX_NAME or len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
-        raise NotAllowed("must have a fully qualified host name")
+    if len(labels) < 2:
+        raise NotAllowed("must have a fully qualified host name, such as hooks.example.com")
+    if len(host) > MAX_NAME or not all(map(_LABEL.fullmatch, labels)):
+        raise NotAllowed(
+            f"must have a host name of at most {MAX_NAME} characters, "
+            "with 1 to 63 between dots and no hyphen beside a dot"
+        )
     if labels[-1] in _RESERVED_NAMES:
-        raise NotAllowed("must name a host on the public Internet")
+        raise NotAllowed(f"must name a host on the public Internet; names in .{labels[-1]} never do")

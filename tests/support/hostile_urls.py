@@ -192,7 +192,9 @@ KINDS: Final = {
     "an illegal name": [
         "https://-a.example.com/",
         "https://a-.example.com/",
-        "https://a_b.example.com/",
+        "https://a_-.example.com/",
+        "https://a_b.localhost/",
+        "https://a_b/",
         "https://a..example.com/",
     ],
     "a name too long": ["https://" + "a" * 64 + ".example.com/", "https://" + "a." * 130 + "com/"],

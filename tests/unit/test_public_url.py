@@ -19,9 +19,75 @@ GOOD = {
     "https://example.com/@127.0.0.1:9001/": ("example.com", 443, "/@127.0.0.1:9001/"),
     "https://xn--bcher-kva.example/": ("xn--bcher-kva.example", 443, "/"),
     "https://127.0.0.1.example.com/": ("127.0.0.1.example.com", 443, "/"),
+    "https://my_hooks.example.com/": ("my_hooks.example.com", 443, "/"),
+    "https://_a.b_c.example.com:8443/": ("_a.b_c.example.com", 8443, "/"),
+    "https://example.com/a[0]/b?ids[]=1&ids[]=2": ("example.com", 443, "/a[0]/b?ids[]=1&ids[]=2"),
+    "https://example.com?[": ("example.com", 443, "/?["),
     "https://1.1.1.1/": ("1.1.1.1", 443, "/"),
     "https://[2606:4700:4700:0::1111]/": ("2606:4700:4700::1111", 443, "/"),
 }
+
+FAULTS = {
+    "": "must not be empty; leave webhook out for no webhook",
+    " ": "must not be empty; leave webhook out for no webhook",
+    "https://example.com/a b": "must not contain white space; write a space as %20",
+    " https://example.com/": "must not contain white space; write a space as %20",
+    "https://example.com/\t": "must not contain control characters, tabs or line breaks",
+    "https://b\u00fccher.example/": "must be ASCII; write the host in Punycode (xn--...) and percent-encode the rest",
+    "https://example.com/\u00fc": "must be ASCII; write the host in Punycode (xn--...) and percent-encode the rest",
+    "https://example.com\\a": "must not contain a backslash; write / or %5C",
+    "http://example.com/": "must use https, not another scheme",
+    "ftp://example.com/": "must use https, not another scheme",
+    "example.com/hook": "must begin with https:// and a host",
+    "example.com:8443/hook": "must begin with https:// and a host",
+    "https:example.com": "must begin with https:// and a host",
+    "https://example.com/#a": "must not have a fragment, which is never sent; write # as %23",
+    "https://user@example.com/": "must not have a user or a password; put a secret into the path or the query",
+    "https://user:secret@example.com/": "must not have a user or a password; put a secret into the path or the query",
+    "https://example.com/100%": "must have two hexadecimal digits after %; write % as %25",
+    "https://ex%61mple.com/": "must not percent-encode the host; write an international name in Punycode (xn--...)",
+    "https://example.com/{id}": "must percent-encode } as %7D",
+    "https://example.com/{id": "must percent-encode { as %7B",
+    "https://example.com/?a=b|c": "must percent-encode | as %7C",
+    'https://example.com/"a': 'must percent-encode " as %22',
+    "https://example.com/<a": "must percent-encode < as %3C",
+    "https://2606:4700::1111/": "must write an IPv6 address in brackets",
+    "https://[::1/": "must have brackets in the host only around an IPv6 address",
+    "https://[example.com]/": "must have brackets in the host only around an IPv6 address",
+    "https://example.com:port/": "must have a number of at most 5 digits as port",
+    "https://example.com:/": "must have a number of at most 5 digits as port",
+    "https:///hook": "must have a host",
+    "https://*.example.com/": "must have a host of letters, digits, hyphens, underscores and dots, or an IP address",
+    "https://ex{a}mple.com/": "must have a host of letters, digits, hyphens, underscores and dots, or an IP address",
+    "https://example.com:80/": "must use port 443 or 8443",
+    "https://localhost/": "must have a fully qualified host name, such as hooks.example.com",
+    "https://printer.local/": "must name a host on the public Internet; names in .local never do",
+    "https://-a.example.com/": "must have a host name of at most 253 characters, with 1 to 63 between dots "
+    "and no hyphen beside a dot",
+    "https://127.1/": "must write an IP address in dotted-decimal or bracketed IPv6 notation",
+    "https://10.0.0.1/": "must name a public address, not a private, local or reserved one",
+    "https://[::1]/": "must name a public address, not a private, local or reserved one",
+    "https://example.com/".ljust(MAX_URL + 1, "a"): "must have at most 2048 characters",
+}
+"""One message per kind of fault, with the way out. Braces and bars stay rejected: RFC 3986 has them nowhere."""
+
+
+@pytest.mark.parametrize("url", FAULTS)
+def test_each_fault_has_its_message(url: str) -> None:
+    with pytest.raises(NotAllowed) as caught:
+        check(url)
+    assert str(caught.value) == FAULTS[url]
+
+
+@given(st.text(max_size=40) | st.text(" aA1.:/?#[]@%{}|\\_-\n\u00fc", max_size=40).map("https://example.com{}".format))
+def test_any_text_is_accepted_unchanged_or_rejected(url: str) -> None:
+    try:
+        assert check(url) == url
+    except NotAllowed as error:
+        assert str(error).startswith("must ")
+        return
+    assert url.isascii()
+    assert url.endswith(parse(url).path.removeprefix("/"))
 
 
 def test_the_corpus_is_large_and_has_no_duplicates() -> None:

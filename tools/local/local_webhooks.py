@@ -23,12 +23,17 @@ def resolve_here(host: str, port: int) -> list[Address]:
     return [LOOPBACK] if host == NAME else resolve(host, port)
 
 
-def local_client() -> SafeClient:
-    """Return a client that can also reach the local receiver."""
+def local_tls() -> ssl.SSLContext:
+    """Return a client's context that also trusts the local receiver's CA."""
     tls = ssl.create_default_context()
     tls.load_verify_locations(os.environ["LOCAL_RECEIVER_CA"])
+    return tls
+
+
+def local_client() -> SafeClient:
+    """Return a client that can also reach the local receiver."""
     return SafeClient(
-        resolve=resolve_here, may_reach=lambda address: address == LOOPBACK or is_public(address), tls=tls
+        resolve=resolve_here, may_reach=lambda address: address == LOOPBACK or is_public(address), tls=local_tls
     )
 
 

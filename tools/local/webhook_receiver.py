@@ -217,7 +217,7 @@ class Receiver:
             resolve=lambda host, port: [LOOPBACK],
             may_reach=lambda address: address == LOOPBACK,
             ports={self.port},
-            tls=self.authority.client(),
+            tls=self.authority.client,
             timeouts=timeouts,
         )
 

@@ -15,7 +15,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address
+from typing import Any
+
+from urllib3.util.ssl_match_hostname import CertificateError, match_hostname
 
 from imagegen.public_url import PORTS, Address, NotAllowed, Target, is_public, parse
 
@@ -58,19 +62,21 @@ class SafeClient:
         resolve: Resolver = resolve,
         may_reach: Callable[[Address], bool] = is_public,
         ports: Collection[int] = PORTS,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
         timeouts: Timeouts | None = None,
     ):
         self._resolve = resolve
         self._may_reach = may_reach
         self._ports = ports
-        self._tls = tls or ssl.create_default_context()
+        self._new_tls = tls
+        self._tls = tls()
         self._timeouts = timeouts or Timeouts()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """Return the status of any response. Raises NotAllowed and Unreachable."""
         target = parse(url, self._ports)
-        connection = _Connection(target, self._addresses(target), self._tls, self._timeouts)
+        tls = self._underscore_tls if "_" in target.host else self._tls
+        connection = _Connection(target, self._addresses(target), tls, self._timeouts)
         try:
             connection.request("POST", target.path, body, {**headers, "Host": target.authority, "Connection": "close"})
             status = connection.getresponse().status
@@ -81,6 +87,16 @@ class SafeClient:
             raise Unreachable(_reason(error, connection)) from None
         finally:
             connection.close()
+
+    @cached_property
+    def _underscore_tls(self) -> ssl.SSLContext:
+        """The context for a host name with an underscore, which the connection verifies itself.
+
+        For OpenSSL, `*.example.com` does not cover it, and public authorities issue no other certificate for it.
+        """
+        tls = self._new_tls()
+        tls.check_hostname = False
+        return tls
 
     def _addresses(self, target: Target) -> list[Address]:
         """Return every address of the target. One disallowed address disallows the whole name."""
@@ -134,6 +150,8 @@ class _Connection(http.client.HTTPConnection):
         plain.settimeout(self._timeouts.read_s)
         try:
             self.sock = self._tls.wrap_socket(plain, server_hostname=self._target.host)
+            if not self._tls.check_hostname:
+                _match_hostname(self.sock, self._target.host)
         except BaseException:
             plain.close()
             raise
@@ -155,6 +173,15 @@ class _Connection(http.client.HTTPConnection):
         super().close()
         if self._watchdog is not None:
             self._watchdog.stop()
+
+
+def _match_hostname(connected: ssl.SSLSocket, host: str) -> None:
+    """Raise SSLError unless the certificate, whose chain is verified, is for the host."""
+    certificate: Any = connected.getpeercert()  # typeshed's type is wider than urllib3's
+    try:
+        match_hostname(certificate, host)
+    except (CertificateError, ValueError):
+        raise ssl.SSLCertVerificationError("the certificate is for another host") from None
 
 
 class _Watchdog:

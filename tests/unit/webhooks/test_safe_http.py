@@ -177,6 +177,53 @@ def test_a_request_has_its_host_path_headers_and_body(authority: Authority) -> N
     assert request.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    "path", ["/a[0]/b?ids[]=1&ids[]=%5B2%5D", "/a//b/../c;d=e?f?g", "/~!$&'()*+,;=:@_", "/?[", "/%7Bid%7D"]
+)
+def test_the_path_is_sent_as_it_was_accepted(authority: Authority, path: str) -> None:
+    with receiver(status(200), authority=authority) as running:
+        running.client().post(running.url(path), {}, b"")
+    assert [request.path for request in running.requests] == [path]
+
+
+def test_a_host_with_an_underscore_is_sent_and_verified(authority: Authority) -> None:
+    """OpenSSL itself accepts no wildcard for it."""
+    with receiver(status(200), authority=authority, name="*.example.com") as running:
+        for host in ("my_hooks.example.com", "hooks.example.com", "my_hooks.example.com"):
+            assert running.client().post(f"https://{host}:{running.port}/", {}, b"") == 200
+    assert [request.headers["host"].partition(":")[0] for request in running.requests] == [
+        "my_hooks.example.com", "hooks.example.com", "my_hooks.example.com"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("certified", "host"),
+    [
+        ("*.example.org", "my_hooks.example.com"), ("hooks.example.com", "my_hooks.example.com"),
+        ("*.example.com", "a.my_hooks.example.com"), ("*.com", "my_hooks.example.com"),
+        ("127.0.0.1", "a_b.example.com"),
+    ],
+)  # fmt: skip
+def test_a_certificate_for_another_host_than_one_with_an_underscore_is_rejected(
+    authority: Authority, certified: str, host: str
+) -> None:
+    with (
+        receiver(status(200), authority=authority, name=certified) as running,
+        pytest.raises(Unreachable, match="tls_failed"),
+    ):
+        running.client().post(f"https://{host}:{running.port}/", {}, b"")
+    assert running.requests == []
+
+
+def test_an_unknown_authority_is_rejected_for_a_host_with_an_underscore(authority: Authority) -> None:
+    with (
+        receiver(status(200), authority=Authority(), name="*.example.com") as running,
+        pytest.raises(Unreachable, match="tls_failed"),
+    ):
+        Receiver(running.server, authority).client().post(f"https://a_b.example.com:{running.port}/", {}, b"")
+    assert running.requests == []
+
+
 @pytest.mark.parametrize("code", [300, 301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(canaries: Canaries, authority: Authority, code: int) -> None:
     internal = f"https://127.0.0.1:{canaries.port}/"
@@ -219,7 +266,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(authority: Authority
             resolve=lambda host, port: [UNUSED_ADDRESS, LOOPBACK],
             may_reach=lambda _: True,
             ports={running.port},
-            tls=authority.client(),
+            tls=authority.client,
             timeouts=PATIENT,
         )
         assert client.post(running.url(), {}, b"") == 200
