@@ -59,3 +59,24 @@ def test_the_sweeper_runs_every_minute_and_ends_before_the_next_run(resources: R
     ]
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert resources["Sweeper"]["Properties"]["Timeout"] < 60
+
+
+def test_every_queue_rejects_plain_http(resources: Resources) -> None:
+    queues = {name for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
+    policies = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::SQS::QueuePolicy"]
+    covered = set()
+    for policy in policies:
+        ((queue,),) = [each.values() for each in policy["Queues"]]
+        covered.add(queue)
+        assert policy["PolicyDocument"]["Statement"] == [
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sqs:*",
+                "Resource": {"Fn::GetAtt": [queue, "Arn"]},
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ]
+    assert covered == queues
+    assert len(policies) == len(queues) == 4

@@ -70,7 +70,12 @@ JOBS = {
     "sqs:SendMessage": [QUEUE, WEBHOOKS],
     "sqs:GetQueueAttributes": QUEUE,
 }
-IMAGE_ACCESS = {"s3:GetObject": IMAGES, "s3:PutObject": IMAGES, "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
+IMAGE_ACCESS = {
+    "s3:GetObject": IMAGES,
+    "s3:PutObject": IMAGES,
+    "kms:GenerateDataKey": KEY,
+    "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
+}
 
 
 def index(name: str) -> dict[str, str]:
@@ -84,7 +89,6 @@ def common(name: str) -> dict[str, Any]:
         "logs:CreateLogStream": logs,
         "logs:PutLogEvents": logs,
         **dict.fromkeys(WITHOUT_RESOURCE, "*"),
-        "kms:GenerateDataKey": KEY,
         "kms:Decrypt": KEY,
     }
 
@@ -145,11 +149,27 @@ def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Reso
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
 
+def via(role: Any, action: str) -> list[str]:
+    """Return the services through which the role may use the key."""
+    (condition,) = [each["Condition"] for each in statements(role) if action in listed(each["Action"])]
+    assert list(condition) == ["StringEquals"]
+    sources = listed(condition["StringEquals"]["kms:ViaService"])
+    return [each["Fn::Sub"].removesuffix(".${AWS::Region}.${AWS::URLSuffix}") for each in sources]
+
+
 @pytest.mark.parametrize("name", ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"])
-def test_the_key_is_used_through_s3_and_dynamodb_only(roles: Resources, name: str) -> None:
-    (statement,) = [each for each in statements(roles[f"{name}Role"]) if "kms:Decrypt" in each["Action"]]
-    via = [{"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"} for service in ("s3", "dynamodb")]
-    assert statement["Condition"] == {"StringEquals": {"kms:ViaService": via}}
+def test_a_role_uses_the_key_only_through_what_it_reads(roles: Resources, name: str) -> None:
+    role = roles[f"{name}Role"]
+    services = {"s3": "s3:GetObject", "dynamodb": "dynamodb:GetItem"}
+    assert via(role, "kms:Decrypt") == [service for service, action in services.items() if action in grants(role)]
+
+
+def test_only_a_role_that_stores_images_may_make_data_keys_and_only_for_s3(roles: Resources) -> None:
+    making = {
+        name: via(role, "kms:GenerateDataKey") for name, role in roles.items() if "kms:GenerateDataKey" in grants(role)
+    }
+    assert making == {name: ["s3"] for name, role in roles.items() if "s3:PutObject" in grants(role)}
+    assert set(making) == {"GeneratorRole", "WorkerRole"}
 
 
 def test_no_kms_grants_without_a_key(resources: Resources) -> None:
@@ -181,3 +201,42 @@ def test_each_role_trusts_one_service(roles: Resources) -> None:
         "GeneratorWarmupRole": ["scheduler.amazonaws.com"],
         "GatewayAccountRole": ["apigateway.amazonaws.com"],
     }
+
+
+def test_scheduler_assumes_its_roles_only_for_schedules_of_this_account(roles: Resources) -> None:
+    for name in ("GeneratorWarmupRole", "SweeperMinuteRole"):
+        (statement,) = roles[name]["AssumeRolePolicyDocument"]["Statement"]
+        group = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/default"
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}, "aws:SourceArn": {"Fn::Sub": group}}
+        }
+
+
+def test_every_schedule_is_in_the_group_that_its_role_trusts_and_uses_that_role(resources: Resources) -> None:
+    schedules = {
+        name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::Scheduler::Schedule"
+    }
+    used = {name: schedule["Target"]["RoleArn"]["Fn::GetAtt"][0] for name, schedule in schedules.items()}
+    assert used == {"GeneratorWarmup": "GeneratorWarmupRole", "SweeperMinute": "SweeperMinuteRole"}
+    assert [name for name, schedule in schedules.items() if "GroupName" in schedule] == []
+
+
+def test_only_roles_whose_service_documents_no_source_trust_without_a_condition(roles: Resources) -> None:
+    """Lambda and API Gateway; both take a role only from an account that may pass it, which is its own."""
+    unconditional = {
+        statement["Principal"]["Service"]
+        for role in roles.values()
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+        if "Condition" not in statement
+    }
+    assert unconditional == {"lambda.amazonaws.com", "apigateway.amazonaws.com"}
+
+
+def test_only_this_api_may_invoke_functions(resources: Resources) -> None:
+    permissions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Permission"]
+    assert permissions
+    for each in permissions:
+        assert each["Principal"] == "apigateway.amazonaws.com"
+        arn, names = each["SourceArn"]["Fn::Sub"]
+        assert "${AWS::AccountId}:${__ApiId__}/${__Stage__}/" in arn
+        assert names["__ApiId__"] == {"Ref": "Gateway"}

@@ -150,8 +150,9 @@ def extract_gateway_responses(resources: Resources) -> None:
 
 
 def allow_plain_http(resources: Resources) -> None:
-    """The stack speaks plain HTTP on the loopback interface, which a TLS-only bucket policy would deny."""
-    for name, policy in list(_of_type(resources, "AWS::S3::BucketPolicy")):
+    """The stack speaks plain HTTP on the loopback interface, which TLS-only bucket and queue policies would deny."""
+    policies = [*_of_type(resources, "AWS::S3::BucketPolicy"), *_of_type(resources, "AWS::SQS::QueuePolicy")]
+    for name, policy in policies:
         document = policy["PolicyDocument"]
         document["Statement"] = [statement for statement in document["Statement"] if not _requires_tls(statement)]
         if not document["Statement"]:

@@ -162,18 +162,27 @@ def test_gateway_responses_become_resources_that_the_deployment_depends_on(befor
     assert "DependsOn" not in other
 
 
+def queue_policy(*statements: Any) -> dict[str, Any]:
+    return {"Type": "AWS::SQS::QueuePolicy", "Properties": {"PolicyDocument": {"Statement": list(statements)}}}
+
+
 def bucket_policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": list(statements)}}}
 
 
-def test_only_the_tls_statement_of_a_bucket_policy_is_removed() -> None:
+def test_only_the_tls_statements_of_policies_are_removed() -> None:
     tls_only = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     other = {"Effect": "Deny", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
-    resources = {"Mixed": bucket_policy(tls_only, other), "TlsOnly": bucket_policy(tls_only)}
+    resources = {
+        "Mixed": bucket_policy(tls_only, other),
+        "TlsOnly": bucket_policy(tls_only),
+        "MixedQueue": queue_policy(tls_only, other),
+        "TlsOnlyQueue": queue_policy(tls_only),
+    }
 
     adapt.allow_plain_http(resources)
 
-    assert resources == {"Mixed": bucket_policy(other)}
+    assert resources == {"Mixed": bucket_policy(other), "MixedQueue": queue_policy(other)}
 
 
 def test_the_stage_is_mapped_to_its_path() -> None:
@@ -213,6 +222,7 @@ def test_the_projects_template_is_copied_and_only_the_expected_types_change(tran
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Deployment",
         "AWS::S3::BucketPolicy",
+        "AWS::SQS::QueuePolicy",
     }
     assert added == {
         "AWS::ApiGateway::GatewayResponse",
