@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import small_request
-from tools.local.client import ApiError, Client, check_image
+from tools.local.client import ApiError, Client, check_png
 from tools.local.endpoint import Endpoint
 
 PROBLEM = "application/problem+json"
@@ -87,7 +87,7 @@ def test_a_generated_image_can_be_downloaded(client: Client) -> None:
     assert image["seed"] == request["seed"]
     assert image["content_type"] == "image/png"
     assert result["timings"]["total_ms"] > 0
-    check_image(requests.get(image["url"], timeout=60).content, image)
+    check_png(requests.get(image["url"], timeout=60).content, image)
 
 
 def test_the_same_request_is_answered_from_the_cache(
@@ -142,12 +142,23 @@ def test_images_are_stored_under_the_tenants_prefix(client: Client, stack: Endpo
 
 
 def test_a_presigned_url_does_not_open_another_image(client: Client) -> None:
-    url = client.generate(small_request())["image_url"]
+    mine = client.generate(small_request(num_images_per_prompt=2))["images"]
 
-    response = requests.get(url.replace("/0.png?", "/1.png?"), timeout=60)
+    response = requests.get(mine[0]["url"].replace(f"-{mine[0]['seed']}.png?", f"-{mine[1]['seed']}.png?"), timeout=60)
 
-    assert url.count("/0.png?") == 1
-    assert response.status_code in (403, 404)
+    assert mine[0]["url"].count(f"/demo-{mine[0]['seed']}.png?") == 1
+    assert response.status_code == 403
+
+
+def test_a_presigned_url_is_for_get_and_a_range_request_probes_it(client: Client) -> None:
+    image = client.generate(small_request())["images"][0]
+
+    assert requests.head(image["url"], timeout=60).status_code == 403
+    probe = requests.get(image["url"], headers={"Range": "bytes=0-0"}, timeout=60)
+
+    assert (probe.status_code, len(probe.content)) == (206, 1)
+    assert probe.headers["Content-Range"] == f"bytes 0-0/{image['bytes']}"
+    assert probe.headers["Content-Type"] == image["content_type"]
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "x" * 40])

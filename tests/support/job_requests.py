@@ -12,8 +12,7 @@ PLAN = plan(num_inference_steps=4)
 
 def keyed(prompt: str = "body") -> IdempotencyFingerprint:
     """The same idempotency key each time. Another prompt makes it another body."""
-    planned = plan(prompt)
-    made = IdempotencyFingerprint.of("key", "/generate", {"prompt": prompt}, planned.request, planned.spec)
+    made = IdempotencyFingerprint.of("key", "/generate", {"prompt": prompt})
     assert made is not None
     return made
 

@@ -15,9 +15,6 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-    from imagegen.generation.request import GenerateRequest
-    from imagegen.generation.spec import GenerationSpec
-
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """HEAD arrives here as GET."""
 
@@ -32,15 +29,19 @@ def build_router(routes: Mapping[str, Sequence[str]]) -> APIGatewayRouter:
 
 
 def caller(event: APIGatewayProxyEvent) -> str:
-    """Return the tenant of the API key that the gateway has checked."""
-    return tenant.of_api_key(event.request_context.identity.api_key or "")
+    """Return the tenant of the API key that the gateway has checked. Raises InvalidApiKey if the event has none.
+
+    `sam local start-api` checks no keys and passes none on: its requests are those of direct invocations.
+    """
+    identity = event.request_context.get("identity") or {}
+    if not identity.get("apiKey") and scope.current().container.settings.aws_sam_local:
+        return tenant.LOCAL
+    return tenant.of_api_key(identity.get("apiKey"))
 
 
-def fingerprint(
-    event: APIGatewayProxyEvent, request: GenerateRequest, spec: GenerationSpec
-) -> IdempotencyFingerprint | None:
+def fingerprint(event: APIGatewayProxyEvent) -> IdempotencyFingerprint | None:
     """Return the fingerprint of the request, or None without an Idempotency-Key. Raises IdempotencyKeyInvalid."""
-    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, scope.current().body, request, spec)
+    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, scope.current().body)
 
 
 def repeatable_caller(event: APIGatewayProxyEvent) -> str:

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from imagegen.aws import clients
+from imagegen.aws.url_signer import UrlSigner
 from imagegen.generation.ports import SignedUrl, StoredImage
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class S3ImageStore:
         client: S3Client = clients.client("s3", _CONFIG, self._session)
         return client
 
+    @cached_property
+    def _signer(self) -> UrlSigner:
+        return UrlSigner(self._client, self._session, self._bucket)
+
     def find(self, key: str) -> StoredImage | None:
         """Return the object, or None if it is missing or may be deleted before a URL signed now expires."""
         with clients.translated("S3"):
@@ -86,17 +91,11 @@ class S3ImageStore:
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a URL for GET that expires at `until`, or earlier with its lifetime or the signing credentials."""
-        now = datetime.now(UTC)
         with clients.translated("S3"):
-            expires_at = min(now + self._url_expires, until)
-            credentials_expire = self._credentials_expire()
-            if credentials_expire is not None:
-                expires_at = min(expires_at, credentials_expire)
-            url = self._client.generate_presigned_url(
-                "get_object",
-                Params={"Bucket": self._bucket, "Key": key},
-                ExpiresIn=max(1, int((expires_at - now).total_seconds())),
-            )
+            ends = [until, *filter(None, [self._signer.credentials_expire()])]
+            now = datetime.now(UTC)
+            expires_at = min(now + self._url_expires, *ends)
+            url = self._signer.sign(key, max(1, int((expires_at - now).total_seconds())))
         return SignedUrl(url, expires_at.replace(microsecond=0))
 
     def _write(self, request: dict[str, Any], condition: dict[str, str]) -> StoredImage | None:
@@ -122,7 +121,3 @@ class S3ImageStore:
                     raise
             else:
                 return
-
-    def _credentials_expire(self) -> datetime | None:
-        # botocore keeps the expiry of temporary credentials in a private attribute; static credentials have none.
-        return getattr(self._session.get_credentials(), "_expiry_time", None)

@@ -28,7 +28,9 @@ class ImageResult(ResponseModel):
     content_type: str
     bytes: int
     sha256: str = Field(description="of the file, in hex")
-    expires_at: datetime
+    expires_at: datetime = Field(
+        description="the URL's latest end; it ends earlier with the credentials that signed it"
+    )
 
 
 class Timings(ResponseModel):

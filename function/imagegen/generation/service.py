@@ -219,8 +219,9 @@ class ImageService:
 
 
 def _keys(tenant: str, cache_key: str, spec: GenerationSpec) -> list[str]:
-    count, extension = spec.num_images_per_prompt, spec.output_format
-    return [f"images/{tenant}/{cache_key}/{index}.{extension}" for index in range(count)]
+    """Return the images' keys. Their last part is what a browser or `curl -O` calls the file."""
+    seeds = [spec.seed_of(index) for index in range(spec.num_images_per_prompt)]
+    return [f"images/{tenant}/{cache_key}/{spec.model_id}-{seed}.{spec.output_format}" for seed in seeds]
 
 
 def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:

@@ -15,7 +15,7 @@ from imagegen.errors import StorageUnavailable
 from imagegen.generation.ports import ImageStore
 from tests.support.fakes import FAR_AWAY, MemoryStore
 
-KEY = "images/local/0123/0.png"
+KEY = "images/local/0123/demo-7.png"
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -127,17 +127,22 @@ def test_a_url_never_outlives_its_image(bucket: str) -> None:
     assert S3ImageStore(bucket, 600, 7).sign(KEY, until).expires_at == until
 
 
-def test_a_url_never_outlives_the_credentials(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_never_outlives_credentials_whose_expiry_is_known(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1000)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
-    store = S3ImageStore(bucket, 3600, 7)
-    ends = datetime.now(UTC) + timedelta(seconds=100)
-    credentials = store._session.get_credentials()
-    assert credentials is not None
-    credentials._expiry_time = ends  # type: ignore[attr-defined]
-    signed = store.sign(KEY, FAR_AWAY)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends.isoformat())
+    signed = S3ImageStore(bucket, 3600, 7).sign(KEY, FAR_AWAY)
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed.url).query)
-    assert 90 <= int(query["X-Amz-Expires"][0]) <= 100
-    assert signed.expires_at <= ends
+    assert 0 < int(query["X-Amz-Expires"][0]) <= 1000
+    assert signed.expires_at == ends
+
+
+def test_lambdas_credentials_do_not_say_when_they_expire(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.delenv("AWS_CREDENTIAL_EXPIRATION", raising=False)
+    signed = S3ImageStore(bucket, 600, 7).sign(KEY, FAR_AWAY)
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(signed.url).query)
+    assert (query["X-Amz-Security-Token"], query["X-Amz-Expires"]) == (["token"], ["600"])
 
 
 @pytest.mark.usefixtures("bucket")

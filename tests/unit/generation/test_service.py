@@ -45,9 +45,27 @@ def test_the_result_describes_the_stored_objects() -> None:
     assert (result.images[0].bytes, result.images[0].sha256) == (len(body), stored.sha256)
     assert [image.seed for image in result.images] == [7, 8]
     assert first_key.startswith("images/alice/")
-    assert second_key == first_key.replace("/0.png", "/1.png")
+    assert second_key == first_key.replace("-7.png", "-8.png")
     assert (result.cached, result.cold_start, result.timings.load_ms) == (False, True, 1000)
     assert result.metadata == {"order": "A-17"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"seed": 7}, ["demo-7.png"]),
+        ({"seed": 2**32 - 1, "num_images_per_prompt": 2}, ["demo-4294967295.png", "demo-0.png"]),
+        ({"seed": 0, "output_format": "webp", "cache": "off"}, ["demo-0.webp"]),
+        ({"seed": 7, "output_format": "jpeg", "cache": "refresh"}, ["demo-7.jpeg"]),
+    ],
+)
+def test_a_saved_url_is_named_after_model_and_seed(fields: dict[str, Any], names: list[str]) -> None:
+    assert [image.url.rpartition("/")[2] for image in World().ask(**fields).images] == names
+
+
+def test_a_drawn_seed_names_the_file() -> None:
+    (image,) = World().ask().images
+    assert image.url.endswith(f"/demo-{image.seed}.png")
 
 
 def test_a_generated_seed_is_returned_and_reproduces_the_image() -> None:

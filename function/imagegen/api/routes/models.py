@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from imagegen.api import scope
 from imagegen.api.problem import JSON, responses
 from imagegen.api.query import query_parameters
-from imagegen.api.router import build_router
+from imagegen.api.router import build_router, caller
 from imagegen.catalog.registry import Model
 from imagegen.engines.selection import supported_schedulers
 from imagegen.generation.result import ResponseModel
@@ -56,6 +56,7 @@ class ModelList(ResponseModel):
 )
 def list_models():  # type: ignore[no-untyped-def]
     """Return the deployment's models, and which is the default."""
+    caller(router.current_event)  # like every route with a key: no response without a caller
     container = scope.current().container
     query_parameters(router.current_event)
     backends = container.backends
