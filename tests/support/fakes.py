@@ -24,22 +24,27 @@ PLENTY = Deadline(lambda: 1000.0)
 
 @dataclass
 class MemoryStore:
-    """An ImageStore in a dictionary. While `failing` is set, every call raises it."""
+    """An ImageStore in two dictionaries. While `failing` is set, every call raises it."""
 
-    objects: dict[str, tuple[bytes, StoredImage]] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    entries: dict[str, list[StoredImage]] = field(default_factory=dict)
     failing: ServiceError | None = None
 
-    def find(self, key: str) -> StoredImage | None:
+    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
         self._check()
-        found = self.objects.get(key)
-        return None if found is None else found[1]
+        self.objects[key] = body
+        return StoredImage(
+            key, len(body), hashlib.sha256(body).hexdigest(), datetime.now(UTC), FAR_AWAY, tuple(warnings)
+        )
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
+    def find(self, entry: str) -> list[StoredImage] | None:
         self._check()
-        if overwrite or key not in self.objects:
-            stored = StoredImage(key, len(body), hashlib.sha256(body).hexdigest(), FAR_AWAY, tuple(warnings))
-            self.objects[key] = (body, stored)
-        return self.objects[key][1]
+        return self.entries.get(entry)
+
+    def remember(self, entry: str, images: Sequence[StoredImage], *, replace: bool) -> None:
+        self._check()
+        if replace or entry not in self.entries:
+            self.entries[entry] = list(images)
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         self._check()
@@ -77,6 +82,8 @@ class FakeEngine:
     warnings: list[str] = field(default_factory=list)
     during: Callable[[int], None] = lambda step: None
     compile_s: float = 0.0
+    green: int = 0
+    """Green of every image. Another value stands for another kind of processor: other bytes for the same request."""
     closed: bool = False
     generations: int = 0
     steps: int = 0
@@ -90,7 +97,8 @@ class FakeEngine:
             on_step(step, steps)
         size = (spec.width, spec.height)
         images = [
-            Image.new("RGB", size, (spec.seed_of(index) % 256, 0, 0)) for index in range(spec.num_images_per_prompt)
+            Image.new("RGB", size, (spec.seed_of(index) % 256, self.green, 0))
+            for index in range(spec.num_images_per_prompt)
         ]
         return Generated(images, 0.01, 0.02, 0.03, self.compile_s, self.warnings)
 

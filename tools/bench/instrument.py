@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,14 +110,20 @@ class TimedStore:
         self._instrument = instrument
         self.sign = store.sign
 
-    def find(self, key: str) -> StoredImage | None:
-        started = time.perf_counter()
-        found = self._store.find(key)
-        self._instrument.request.s3_s += time.perf_counter() - started
-        return found
+    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+        with self._timed():
+            return self._store.put(key, body, content_type, warnings=warnings)
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
+    def find(self, entry: str) -> list[StoredImage] | None:
+        with self._timed():
+            return self._store.find(entry)
+
+    def remember(self, entry: str, images: Sequence[StoredImage], *, replace: bool) -> None:
+        with self._timed():
+            self._store.remember(entry, images, replace=replace)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         started = time.perf_counter()
-        stored = self._store.put(key, body, content_type, warnings=warnings, overwrite=overwrite)
+        yield
         self._instrument.request.s3_s += time.perf_counter() - started
-        return stored

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from pydantic import TypeAdapter, ValidationError
 
 from imagegen.aws import clients
 from imagegen.aws.url_signer import UrlSigner
@@ -36,7 +37,7 @@ _CONFLICT_ATTEMPTS: Final = 3
 
 
 class S3ImageStore:
-    """Implements generation.ports.ImageStore. SHA-256 and warnings are in the object's metadata."""
+    """Implements generation.ports.ImageStore. A cache entry is a JSON document that describes its images."""
 
     def __init__(self, bucket: str, url_expires_seconds: int, image_days: int):
         self._bucket = bucket
@@ -56,38 +57,32 @@ class S3ImageStore:
     def _signer(self) -> UrlSigner:
         return UrlSigner(self._client, self._session, self._bucket)
 
-    def find(self, key: str) -> StoredImage | None:
-        """Return the object, or None if it is missing or may be deleted before a URL signed now expires."""
+    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+        """Store an image."""
+        stored_at, digest = datetime.now(UTC), hashlib.sha256(body)
+        checksum = base64.b64encode(digest.digest()).decode()
         with clients.translated("S3"):
-            try:
-                head = self._client.head_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if clients.status(error) == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
-        # A lower bound: the bucket's lifecycle rule deletes the object at the midnight (UTC) after that.
-        kept_until = head["LastModified"] + self._kept
-        if kept_until <= datetime.now(UTC) + self._url_expires:
-            return None
-        metadata = head["Metadata"]
-        warnings = tuple(json.loads(metadata["warnings"]))
-        return StoredImage(key, head["ContentLength"], metadata["sha256"], kept_until, warnings)
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, ChecksumSHA256=checksum
+            )
+        kept_until = stored_at + self._kept
+        return StoredImage(key, len(body), digest.hexdigest(), stored_at, kept_until, tuple(warnings))
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
-        """Store an object. Without `overwrite` an existing object stays and is returned."""
-        digest = hashlib.sha256(body)
-        request = {
-            "Bucket": self._bucket,
-            "Key": key,
-            "Body": body,
-            "ContentType": content_type,
-            "ChecksumSHA256": base64.b64encode(digest.digest()).decode(),
-            "Metadata": {"sha256": digest.hexdigest(), "warnings": json.dumps(list(warnings))},
-        }
+    def find(self, entry: str) -> list[StoredImage] | None:
+        """Return the entry's images, or None if it is missing or one may be deleted before a URL signed now expires."""
         with clients.translated("S3"):
-            existing = self._write(request, {} if overwrite else {"IfNoneMatch": "*"})
-        new = StoredImage(key, len(body), digest.hexdigest(), datetime.now(UTC) + self._kept, tuple(warnings))
-        return existing or new
+            images = self._read_entry(entry)
+        # A lower bound: the bucket's lifecycle rule deletes an object at the midnight (UTC) after that.
+        images = [dataclasses.replace(image, kept_until=image.stored_at + self._kept) for image in images]
+        expire = min((image.kept_until for image in images), default=None)
+        return None if expire is None or expire <= datetime.now(UTC) + self._url_expires else images
+
+    def remember(self, entry: str, images: Sequence[StoredImage], *, replace: bool) -> None:
+        """Write a cache entry. Without `replace` an entry that `find` returns stays as it is."""
+        body = _entries().dump_json(list(images))
+        request = {"Bucket": self._bucket, "Key": entry, "Body": body, "ContentType": "application/json"}
+        with clients.translated("S3"):
+            self._write(request, {} if replace else {"IfNoneMatch": "*"})
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a URL for GET that expires at `until`, or earlier with its lifetime or the signing credentials."""
@@ -98,19 +93,28 @@ class S3ImageStore:
             url = self._signer.sign(key, max(1, int((expires_at - now).total_seconds())))
         return SignedUrl(url, expires_at.replace(microsecond=0))
 
-    def _write(self, request: dict[str, Any], condition: dict[str, str]) -> StoredImage | None:
-        """Write the object. Returns the existing object instead if `condition` kept it. Raises ClientError."""
+    def _read_entry(self, entry: str) -> list[StoredImage]:
+        """Return the entry's images; empty if there is none, or one of a version that this one cannot read."""
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=entry)["Body"].read()
+            return _entries().validate_json(body)
+        except ClientError as error:
+            if clients.status(error) != HTTPStatus.NOT_FOUND:
+                raise
+        except ValidationError:
+            pass
+        return []
+
+    def _write(self, request: dict[str, Any], condition: dict[str, str]) -> None:
+        """Write the object unless `condition` keeps an existing entry that can be used."""
         try:
             self._put_object(request | condition)
         except ClientError as error:
+            # S3 also responds 412 to our own write if its acknowledgement was lost and botocore retried it.
             if clients.status(error) != HTTPStatus.PRECONDITION_FAILED:
                 raise
-            # S3 also responds 412 to our own write if its acknowledgement was lost and botocore retried it.
-            existing = self.find(request["Key"])
-            if existing is None:  # it is about to expire: overwrite it
+            if self.find(request["Key"]) is None:
                 self._put_object(request)
-            return existing
-        return None
 
     def _put_object(self, request: dict[str, Any]) -> None:
         for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
@@ -121,3 +125,8 @@ class S3ImageStore:
                     raise
             else:
                 return
+
+
+@cache
+def _entries() -> TypeAdapter[list[StoredImage]]:
+    return TypeAdapter(list[StoredImage])  # not at import: it takes milliseconds, and most functions read no entry

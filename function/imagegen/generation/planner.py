@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from imagegen.catalog.registry import Model
@@ -24,6 +25,12 @@ class Plan:
     model: Model
     spec: GenerationSpec
     backend: Backend
+    since: datetime | None = None
+    """With `cache: refresh`, images stored since then may be used: an earlier run of the same job stored them."""
+
+    def again(self, submitted_at: datetime) -> Plan:
+        """Return the plan of a later run of a job, which may use what an earlier run has stored for later requests."""
+        return replace(self, since=submitted_at) if self.request.cache == "refresh" else self
 
 
 class Planner:
@@ -66,8 +73,10 @@ class Planner:
 
 
 def _with_seed(request: GenerateRequest, drawn: int) -> GenerateRequest:
-    """Return the request with its seed. No stored image has a drawn seed, so the cache is off for it."""
-    return request if request.seed is not None else request.model_copy(update={"seed": drawn, "cache": "off"})
+    """Return the request with its seed. No stored image has a drawn seed, so there is nothing to look up."""
+    if request.seed is not None:
+        return request
+    return request.model_copy(update={"seed": drawn, "cache": "off" if request.cache == "off" else "refresh"})
 
 
 def _resolve(request: GenerateRequest, model: Model, seed: int) -> GenerationSpec:

@@ -82,12 +82,13 @@ class Engines(Protocol):
 class StoredImage:
     """An object in the image store, with the generation's warnings, so that a cached response repeats them.
 
-    The store may delete it from `kept_until` (UTC) on.
+    Times are in UTC. The store may delete it from `kept_until` on.
     """
 
     key: str
     bytes: int
     sha256: str
+    stored_at: datetime
     kept_until: datetime
     warnings: tuple[str, ...] = ()
 
@@ -101,13 +102,16 @@ class SignedUrl:
 
 
 class ImageStore(Protocol):
-    """Content-addressed images. Every call raises StorageUnavailable if the store does not respond."""
+    """Images and cache entries by key. Every call raises StorageUnavailable if the store does not respond."""
 
-    def find(self, key: str) -> StoredImage | None:
-        """Return the object, or None if it is missing or may be deleted before a URL signed now expires."""
+    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+        """Store an image. The key depends on the file, so an existing object has the same bytes."""
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str], overwrite: bool) -> StoredImage:
-        """Store an object. Without `overwrite` an existing object stays and is returned."""
+    def find(self, entry: str) -> list[StoredImage] | None:
+        """Return the entry's images, or None if it is missing or one may be deleted before a URL signed now expires."""
+
+    def remember(self, entry: str, images: Sequence[StoredImage], *, replace: bool) -> None:
+        """Write a cache entry. Without `replace` an entry that `find` returns stays as it is."""
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a presigned URL that expires at `until` or earlier."""

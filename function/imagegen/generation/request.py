@@ -181,7 +181,9 @@ class GenerateRequest(_Request):
     scheduler: Annotated[Text | None, MODELS_DEFAULT] = _optional("id from the model's list; default: the model's")
     output_format: Annotated[OutputFormat, Omitted("png")] = "png"
     cache: Annotated[Literal["use", "refresh", "off"], Omitted("use")] = Field(
-        "use", description="only a request with a seed can be answered from the cache"
+        "use",
+        description="use: return stored images of an identical request with this seed; refresh: generate and replace "
+        "them for later requests; off: generate and leave the cache as it is",
     )
     metadata: Annotated[dict[MetadataText, MetadataText], Omitted("no metadata")] = Field(
         default_factory=dict, max_length=16, description="returned unchanged"

@@ -3,6 +3,7 @@ generates through it."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ulid import ULID
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout
 from imagegen.generation.image_file import CONTENT_TYPES, encode
+from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
 from imagegen.generation.ports import Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
 from imagegen.generation.presign import presign
@@ -47,10 +49,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Task:
-    """A plan with the keys of its images, its deadline and its progress callback."""
+    """A plan with the folder of its images, its deadline and its progress callback."""
 
     plan: Plan
-    keys: list[str]
+    folder: Folder
     deadline: Deadline
     on_step: OnStep
 
@@ -106,11 +108,11 @@ class ImageService:
         cache_key = plan.spec.cache_key(
             engine=plan.backend.engine, precision=plan.backend.precision, embed_prompt=self._embed_prompt
         )
-        task = Task(plan, _keys(tenant, cache_key, plan.spec), deadline, on_step)
+        task = Task(plan, Folder(tenant, cache_key), deadline, on_step)
         if plan.request.cache == "use":
-            images = self._look_up(task.keys) or self._generate_once(task, tenant, cache_key)
+            images = self._look_up(task) or self._generate_once(task)
         else:
-            images = self._generate(task, overwrite=plan.request.cache == "refresh")
+            images = (self._look_up(task) if plan.since else None) or self._generate(task)
         elapsed = self._clock() - started
         return Outcome(
             model=plan.model.id,
@@ -144,33 +146,32 @@ class ImageService:
             load_ms=_ms(load_s),
         )
 
-    def _look_up(self, keys: list[str]) -> Images | None:
-        stored = []
-        for key in keys:
-            found = self._store.find(key)
-            if found is None:
-                return None
-            stored.append(found)
-        return Images(stored, Timings(), cached=True)
+    def _look_up(self, task: Task) -> Images | None:
+        found = self._store.find(task.folder.entry)
+        if found is None or len(found) != task.spec.num_images_per_prompt:
+            return None
+        if task.plan.since and any(image.stored_at < task.plan.since for image in found):
+            return None
+        return Images(found, Timings(), cached=True)
 
-    def _generate_once(self, task: Task, tenant: str, cache_key: str) -> Images:
+    def _generate_once(self, task: Task) -> Images:
         """Generate, or wait for another request that is generating the same images."""
 
         def find() -> Images | None:
             task.on_step(0, task.spec.total_steps)
             task.deadline.require(FINISHING_SECONDS)
-            return self._look_up(task.keys)
+            return self._look_up(task)
 
-        return self._single_flight.run(tenant, cache_key, lambda: self._generate(task, overwrite=False), find)
+        return self._single_flight.run(task.folder.tenant, task.folder.cache_key, lambda: self._generate(task), find)
 
-    def _generate(self, task: Task, *, overwrite: bool) -> Images:
+    def _generate(self, task: Task) -> Images:
         self._require_time(task)
         resident = self._engines.resident(task.plan.model, task.plan.backend)
         generated = self._generate_in_time(task, resident.engine)
         if resident.load_s > 0:
             self._estimate.record_load(task.spec.model_id, resident.load_s + generated.compile_s)
         started = self._clock()
-        stored = self._store_all(task, generated, overwrite=overwrite)
+        stored = self._store_all(task, generated)
         self._record_speed(task.spec, generated)
         timings = _timings(resident, generated, store_s=self._clock() - started)
         return Images(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
@@ -201,27 +202,22 @@ class ImageService:
 
         return engine.generate(task.spec, on_step)
 
-    def _store_all(self, task: Task, generated: Generated, *, overwrite: bool) -> list[StoredImage]:
-        return [
-            self._store.put(
-                key,
-                encode(image, task.spec, index, embed_prompt=self._embed_prompt),
-                CONTENT_TYPES[task.spec.output_format],
-                warnings=generated.warnings,
-                overwrite=overwrite,
-            )
-            for index, (key, image) in enumerate(zip(task.keys, generated.images, strict=True))
-        ]
+    def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
+        """Store the images and, unless the cache is off, make them answer the next identical request."""
+        stored = [self._store_one(task, generated, index) for index in range(len(generated.images))]
+        cache = task.plan.request.cache
+        if cache != "off":
+            self._store.remember(task.folder.entry, stored, replace=cache == "refresh")
+        return stored
+
+    def _store_one(self, task: Task, generated: Generated, index: int) -> StoredImage:
+        body = encode(generated.images[index], task.spec, index, embed_prompt=self._embed_prompt)
+        key = task.folder.image(task.spec, index, hashlib.sha256(body).hexdigest())
+        return self._store.put(key, body, CONTENT_TYPES[task.spec.output_format], warnings=generated.warnings)
 
     def _record_speed(self, spec: GenerationSpec, generated: Generated) -> None:
         finish_s = generated.decode_s / spec.num_images_per_prompt + STORING_SECONDS
         self._estimate.record(spec, Measured(generated.denoise_s / spec.total_steps, finish_s))
-
-
-def _keys(tenant: str, cache_key: str, spec: GenerationSpec) -> list[str]:
-    """Return the images' keys. Their last part is what a browser or `curl -O` calls the file."""
-    seeds = [spec.seed_of(index) for index in range(spec.num_images_per_prompt)]
-    return [f"images/{tenant}/{cache_key}/{spec.model_id}-{seed}.{spec.output_format}" for seed in seeds]
 
 
 def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:

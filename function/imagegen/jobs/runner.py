@@ -106,14 +106,14 @@ class JobRunner:
     def _plan(self, job: Job, submitted: Plan | None) -> Plan:
         """Return the first run's plan, the one of its submission if it runs there.
 
-        After a crash or an AWS failure, use the cache: that run may have stored its images. A run that ended at its
-        deadline stored none. Raises ModelNotFound, InvalidRequest or UnreadableJob.
+        After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
+        its deadline stored none. Raises ModelNotFound, InvalidRequest or UnreadableJob.
         """
         if job.request is None:
             raise UnreadableJob("request")
         if job.attempt + job.aws_failures == 1:
             return submitted or self.planner.plan(job.request)
-        return self.planner.plan(job.request.model_copy(update={"cache": "use"}))
+        return self.planner.plan(job.request).again(job.created_at)
 
     def _requeue_or_fail(self, run: Run, error: ServiceError) -> Job:
         """Requeue the job, or fail it if another run cannot help. Raises what Run.end raises."""

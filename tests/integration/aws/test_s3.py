@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import urllib.parse
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import boto3
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from imagegen.aws.s3 import S3ImageStore
 from imagegen.errors import StorageUnavailable
-from imagegen.generation.ports import ImageStore
+from imagegen.generation.ports import ImageStore, StoredImage
 from tests.support.fakes import FAR_AWAY, MemoryStore
 
-KEY = "images/local/0123/demo-7.png"
+FOLDER = "images/local/0123"
+KEY, ENTRY = f"{FOLDER}/a7937b64b8caa58f/demo-7.png", f"{FOLDER}/entry.json"
+WARNINGS = ["careful: Ünïcode"]
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -23,40 +28,63 @@ def store(request: pytest.FixtureRequest, bucket: str) -> ImageStore:
     return MemoryStore() if request.param == "memory" else S3ImageStore(bucket, 3600, 7)
 
 
-def put(store: ImageStore, body: bytes, *, overwrite: bool = False) -> str:
-    return store.put(KEY, body, "image/png", warnings=["careful: Ünïcode"], overwrite=overwrite).sha256
+def put(store: ImageStore, body: bytes = b"first", key: str = KEY) -> StoredImage:
+    return store.put(key, body, "image/png", warnings=WARNINGS)
 
 
-def test_a_missing_object_is_none(store: ImageStore) -> None:
-    assert store.find(KEY) is None
+def test_a_missing_entry_is_none(store: ImageStore) -> None:
+    assert store.find(ENTRY) is None
 
 
-def test_a_stored_object_is_found(store: ImageStore) -> None:
-    put(store, b"first")
-    found = store.find(KEY)
-    assert found is not None
-    assert (found.key, found.bytes, found.warnings) == (KEY, 5, ("careful: Ünïcode",))
-    assert found.sha256 == "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
+def test_an_entry_returns_its_images(store: ImageStore) -> None:
+    images = [put(store), put(store, b"second", f"{FOLDER}/16367aacb67a4a01/demo-8.png")]
+    store.remember(ENTRY, images, replace=False)
+    assert store.find(ENTRY) == images
+    assert (images[0].key, images[0].bytes, images[0].warnings) == (KEY, 5, tuple(WARNINGS))
+    assert images[0].sha256 == "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
 
 
-def test_an_object_is_written_once(store: ImageStore) -> None:
-    first = put(store, b"first")
-    assert put(store, b"second") == first
-    assert store.find(KEY) == store.put(KEY, b"third", "image/png", warnings=[], overwrite=False)
-
-
-def test_overwrite_replaces_an_object(store: ImageStore) -> None:
-    first = put(store, b"first")
-    second = put(store, b"second", overwrite=True)
-    found = store.find(KEY)
-    assert found is not None
-    assert found.sha256 == second != first
+def test_an_entry_is_written_once_unless_it_is_replaced(store: ImageStore) -> None:
+    first, second = [put(store)], [put(store, b"second", f"{FOLDER}/16367aacb67a4a01/demo-7.png")]
+    store.remember(ENTRY, first, replace=False)
+    store.remember(ENTRY, second, replace=False)
+    assert store.find(ENTRY) == first
+    store.remember(ENTRY, second, replace=True)
+    assert store.find(ENTRY) == second
 
 
 def test_objects_have_a_content_type_and_a_body(bucket: str) -> None:
-    put(S3ImageStore(bucket, 3600, 7), b"first")
+    put(S3ImageStore(bucket, 3600, 7))
     stored = boto3.client("s3").get_object(Bucket=bucket, Key=KEY)
     assert (stored["ContentType"], stored["Body"].read()) == ("image/png", b"first")
+
+
+def test_a_look_up_is_one_request_for_all_images(bucket: str) -> None:
+    store, operations = S3ImageStore(bucket, 3600, 7), list[str]()
+    images = [put(store, key=f"{FOLDER}/a7937b64b8caa58f/demo-{index}.png") for index in range(8)]
+    store.remember(ENTRY, images, replace=False)
+    store._client.meta.events.register("before-call.s3", lambda model, **_: operations.append(model.name))
+    assert store.find(ENTRY) == images
+    assert operations == ["GetObject"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'[{"key": 1}]', b"\xff"])
+def test_an_entry_that_this_version_cannot_read_counts_as_missing_and_is_replaced(bucket: str, body: bytes) -> None:
+    store = S3ImageStore(bucket, 3600, 7)
+    boto3.client("s3").put_object(Bucket=bucket, Key=ENTRY, Body=body)
+    assert store.find(ENTRY) is None
+    store.remember(ENTRY, [put(store)], replace=False)
+    assert store.find(ENTRY)
+
+
+def test_an_entry_with_fields_of_a_newer_version_is_read(bucket: str) -> None:
+    store = S3ImageStore(bucket, 3600, 7)
+    images = [put(store)]
+    store.remember(ENTRY, images, replace=False)
+    (document,) = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=ENTRY)["Body"].read())
+    newer = json.dumps([document | {"new": 1}])
+    boto3.client("s3").put_object(Bucket=bucket, Key=ENTRY, Body=newer)
+    assert store.find(ENTRY) == images
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-3"])
@@ -67,51 +95,52 @@ def test_a_url_uses_the_region_of_the_bucket(bucket: str, monkeypatch: pytest.Mo
     assert (host == f"{bucket}.s3.amazonaws.com") <= (region == "us-east-1")
 
 
-def head(last_modified: datetime) -> dict[str, Any]:
-    metadata = {"sha256": "theirs", "warnings": "[]"}
-    return {"ContentLength": 3, "LastModified": last_modified, "Metadata": metadata}
+def entry_of(stored_at: datetime) -> dict[str, Any]:
+    """The response to GetObject for an entry whose image was stored then."""
+    image = {"key": KEY, "bytes": 3, "sha256": "theirs", "stored_at": stored_at.isoformat(), "warnings": []}
+    body = json.dumps([image | {"kept_until": FAR_AWAY.isoformat()}]).encode()
+    return {"Body": StreamingBody(BytesIO(body), len(body))}
 
 
-def test_an_object_about_to_expire_counts_as_missing_and_is_rewritten(bucket: str) -> None:
-    store, old = S3ImageStore(bucket, 600, 7), datetime.now(UTC) - timedelta(days=7) + timedelta(seconds=300)
+EXPIRING = timedelta(days=7) - timedelta(seconds=300)
+
+
+@pytest.mark.parametrize("conflicts", [0, 2])
+def test_an_entry_whose_image_is_about_to_expire_counts_as_missing_and_is_replaced(bucket: str, conflicts: int) -> None:
+    store, old = S3ImageStore(bucket, 600, 7), datetime.now(UTC) - EXPIRING
     with Stubber(store._client) as stubber:
-        stubber.add_response("head_object", head(old))
-        assert store.find(KEY) is None
+        stubber.add_response("get_object", entry_of(old))
+        assert store.find(ENTRY) is None
+        for _ in range(conflicts):
+            stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
         stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
-        stubber.add_response("head_object", head(old))
+        stubber.add_response("get_object", entry_of(old))
         stubber.add_response("put_object", {})
-        assert put(store, b"first") != "theirs"
+        store.remember(ENTRY, [], replace=False)
         stubber.assert_no_pending_responses()
 
 
+@pytest.mark.parametrize("days", [1, 30])
+def test_an_entry_follows_a_change_of_the_days_that_images_are_kept(bucket: str, days: int) -> None:
+    before, after = S3ImageStore(bucket, 600, 7), S3ImageStore(bucket, 600, days)
+    before.remember(ENTRY, [put(before)], replace=False)
+    found = after.find(ENTRY)
+    assert found
+    assert found[0].kept_until == found[0].stored_at + timedelta(days=days)
+
+
 def test_an_image_is_kept_for_the_configured_days(bucket: str) -> None:
-    store = S3ImageStore(bucket, 600, 7)
-    stored = store.put(KEY, b"first", "image/png", warnings=[], overwrite=False)
-    found = store.find(KEY)
-    assert found is not None
-    for kept_until in (stored.kept_until, found.kept_until):
-        assert timedelta(days=7, seconds=-60) < kept_until - datetime.now(UTC) <= timedelta(days=7)
+    stored = put(S3ImageStore(bucket, 600, 7))
+    assert timedelta(days=7, seconds=-60) < stored.kept_until - datetime.now(UTC) <= timedelta(days=7)
 
 
-def test_a_conflicting_write_is_retried(bucket: str) -> None:
+def test_an_entry_of_a_concurrent_write_is_kept_after_a_conflict(bucket: str) -> None:
     store = S3ImageStore(bucket, 600, 7)
     with Stubber(store._client) as stubber:
         stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
         stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
-        stubber.add_response("head_object", head(datetime.now(UTC)))
-        assert put(store, b"first") == "theirs"
-        stubber.assert_no_pending_responses()
-
-
-def test_an_object_about_to_expire_is_rewritten_after_conflicts_too(bucket: str) -> None:
-    store, old = S3ImageStore(bucket, 600, 7), datetime.now(UTC) - timedelta(days=7) + timedelta(seconds=300)
-    with Stubber(store._client) as stubber:
-        for _ in range(2):
-            stubber.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
-        stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
-        stubber.add_response("head_object", head(old))
-        stubber.add_response("put_object", {})
-        assert put(store, b"first") == "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e"
+        stubber.add_response("get_object", entry_of(datetime.now(UTC)))
+        store.remember(ENTRY, [], replace=False)
         stubber.assert_no_pending_responses()
 
 
@@ -149,6 +178,6 @@ def test_lambdas_credentials_do_not_say_when_they_expire(bucket: str, monkeypatc
 def test_an_error_does_not_name_the_bucket() -> None:
     store = S3ImageStore("another-bucket", 3600, 7)
     with pytest.raises(StorageUnavailable) as caught:
-        put(store, b"first")
+        put(store)
     assert caught.value.retryable
     assert "another-bucket" not in str(caught.value.problem(request_id=""))

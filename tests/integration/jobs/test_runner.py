@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Any
 
@@ -18,7 +19,7 @@ from imagegen.errors import (
     ModelUnavailable,
     StorageUnavailable,
 )
-from imagegen.jobs.job import JobError
+from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.retry import PAUSES_S
 from imagegen.jobs.run import Run
 from imagegen.jobs.service import Submitted
@@ -321,11 +322,13 @@ def test_a_job_of_a_newer_version_fails_here_and_keeps_its_request(world: JobWor
     assert [type(crash).__name__ for crash in world.crashes] == ["UnreadableJob"] * world.timing.max_attempts
 
 
-@pytest.mark.parametrize("cache", ["use", "refresh", "off"])
+@pytest.mark.parametrize(("cache", "generations"), [("use", 1), ("refresh", 1), ("off", 2)])
 def test_a_late_claim_by_generate_reuses_what_a_failed_run_has_stored(
-    world: JobWorld, monkeypatch: pytest.MonkeyPatch, cache: str
+    world: JobWorld, monkeypatch: pytest.MonkeyPatch, cache: str, generations: int
 ) -> None:
-    """POST /generate stalls between its insert and its claim: the sweeper sends the job, and a worker runs it."""
+    """With the cache off, a run stores its images for no other run.
+
+    POST /generate stalls between its insert and its claim: the sweeper sends the job, and a worker runs it."""
     add = world.jobs.add
 
     def add_and_stall(*arguments: Any, **options: Any) -> Submitted:
@@ -338,5 +341,38 @@ def test_a_late_claim_by_generate_reuses_what_a_failed_run_has_stored(
     request = plan(seed=7, cache=cache, num_inference_steps=4)
     submitted = world.runner.run_now(request, tenant="alice", fingerprint=keyed(), deadline=PLENTY)
     assert submitted.job.state == "succeeded"
-    assert was_cached(world, submitted.job) is True
-    assert world.engine.generations == 1
+    assert was_cached(world, submitted.job) is (generations == 1)
+    assert world.engine.generations == generations
+
+
+@pytest.mark.parametrize("cache", ["refresh", "off"])
+def test_a_later_run_of_a_job_returns_no_older_images_than_the_job(world: JobWorld, cache: str) -> None:
+    """Even after a crash: the caller asked for a new picture."""
+    older = world.run(world.submit(seed=7))
+    world.clock.now = world.container.clock() + 60_000
+    job = world.submit(seed=7, cache=cache)
+    world.engines.failing = StorageUnavailable("unavailable")
+    assert world.run(job).aws_failures == 1
+    world.engines.failing, world.engine.green = None, 1
+    done = world.run(job)
+    assert was_cached(world, done) is False
+    assert sha256_of(done) != sha256_of(older)
+
+
+@pytest.mark.parametrize("cache", ["refresh", "off"])
+def test_a_job_always_describes_its_file(world: JobWorld, cache: str) -> None:
+    """Other processors draw other bytes; the URL of an earlier job must not lead to them."""
+    jobs = [world.run(world.submit(seed=7))]
+    for green, mode in ((1, cache), (1, "use"), (2, cache), (0, cache)):
+        world.engine.green = green
+        jobs.append(world.run(world.submit(seed=7, cache=mode)))
+    for job in jobs:
+        assert job.result is not None
+        (image,) = job.result.images
+        file = boto3.client("s3").get_object(Bucket=world.resources["Bucket"], Key=image.key)["Body"].read()
+        assert (hashlib.sha256(file).hexdigest(), len(file)) == (image.sha256, image.bytes)
+
+
+def sha256_of(job: Job) -> str:
+    assert job.result is not None
+    return job.result.images[0].sha256

@@ -53,7 +53,7 @@ def test_a_drawn_seed_is_fixed_in_the_request_and_never_looked_up(cache: str) ->
     found = plan(cache=cache)
     assert found.request.seed == found.spec.seed
     assert 0 <= found.spec.seed <= MAX_SEED
-    assert found.request.cache == "off"
+    assert found.request.cache == ("off" if cache == "off" else "refresh")
     assert len({plan(cache=cache).spec.seed for _ in range(4)}) > 1
 
 

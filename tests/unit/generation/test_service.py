@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -36,16 +37,20 @@ class World:
         asked = plan(**{"num_inference_steps": 4, **fields})
         return self.service.generate(asked, tenant=tenant, deadline=deadline)
 
+    def file_of(self, result: Result, index: int = 0) -> bytes:
+        """Return the file that the image's URL leads to."""
+        return self.store.objects[result.images[index].url.removeprefix("memory://")]
+
 
 def test_the_result_describes_the_stored_objects() -> None:
     world = World()
     result = world.ask(seed=7, num_images_per_prompt=2, metadata={"order": "A-17"})
-    (first_key, (body, stored)), (second_key, _) = world.store.objects.items()
+    (first_key, body), (second_key, _) = world.store.objects.items()
     assert result.image_url == result.images[0].url == f"memory://{first_key}"
-    assert (result.images[0].bytes, result.images[0].sha256) == (len(body), stored.sha256)
+    assert (result.images[0].bytes, result.images[0].sha256) == (len(body), hashlib.sha256(body).hexdigest())
     assert [image.seed for image in result.images] == [7, 8]
     assert first_key.startswith("images/alice/")
-    assert second_key == first_key.replace("-7.png", "-8.png")
+    assert [key.rpartition("/")[2] for key in (first_key, second_key)] == ["demo-7.png", "demo-8.png"]
     assert (result.cached, result.cold_start, result.timings.load_ms) == (False, True, 1000)
     assert result.metadata == {"order": "A-17"}
 
@@ -99,20 +104,65 @@ def test_the_cache_can_be_bypassed(cache: str) -> None:
     assert world.engine.generations == 2
 
 
-def test_only_refresh_overwrites_stored_images() -> None:
+def test_off_returns_what_was_drawn_now_and_leaves_the_cache_as_it_is() -> None:
     world = World()
-    key = next(iter(_keys_after(world, seed=7)))
-    world.store.objects[key] = (b"older", world.store.objects[key][1])
-    world.ask(seed=7, cache="off")
-    assert world.store.objects[key][0] == b"older"
-    world.ask(seed=7, cache="refresh")
-    assert world.store.objects[key][0] != b"older"
+    first = world.ask(seed=7)
+    world.engine.green = 1
+    off = world.ask(seed=7, cache="off")
+    assert (off.cached, off.images[0].sha256) == (False, hashlib.sha256(world.file_of(off)).hexdigest())
+    assert off.images[0].sha256 != first.images[0].sha256
+    assert world.ask(seed=7).images == first.images
 
 
-def test_a_partly_stored_result_is_a_cache_miss() -> None:
+@pytest.mark.parametrize("fields", [{"seed": 7}, {}])
+def test_a_later_request_does_not_find_what_was_drawn_with_the_cache_off(fields: dict[str, Any]) -> None:
     world = World()
-    *_, second = _keys_after(world, seed=7, num_images_per_prompt=2)
-    del world.store.objects[second]
+    first = world.ask(**fields, cache="off")
+    assert not world.ask(seed=first.images[0].seed).cached
+
+
+def test_refresh_returns_what_was_drawn_now_and_answers_later_requests() -> None:
+    world = World()
+    world.ask(seed=7)
+    world.engine.green = 1
+    refreshed = world.ask(seed=7, cache="refresh")
+    again = world.ask(seed=7)
+    assert (refreshed.cached, again.cached) == (False, True)
+    assert again.images == refreshed.images
+
+
+@pytest.mark.parametrize("cache", ["refresh", "off"])
+@pytest.mark.parametrize("green", [0, 1])
+def test_the_file_of_an_earlier_result_never_changes(cache: str, green: int) -> None:
+    """Another kind of processor, here another green, may draw other bytes for the same request."""
+    world = World()
+    first = world.ask(seed=7, num_images_per_prompt=2)
+    files = [world.file_of(first, index) for index in range(2)]
+    world.engine.green = green
+    world.ask(seed=7, num_images_per_prompt=2, cache=cache)
+    assert [world.file_of(first, index) for index in range(2)] == files
+    for image, file in zip(first.images, files, strict=True):
+        assert (image.sha256, image.bytes) == (hashlib.sha256(file).hexdigest(), len(file))
+
+
+def test_an_expired_entry_is_replaced_without_changing_its_files() -> None:
+    world = World()
+    first = world.ask(seed=7)
+    file = world.file_of(first)
+    world.store.entries.clear()
+    world.engine.green = 1
+    assert world.ask(seed=7).images[0].sha256 != first.images[0].sha256
+    assert world.file_of(first) == file
+
+
+def test_a_result_that_is_not_in_an_entry_is_a_cache_miss() -> None:
+    """Its process may have died between the images and their entry."""
+    world = World()
+    world.ask(seed=7, num_images_per_prompt=2)
+    (images,) = world.store.entries.values()
+    images.pop()
+    assert not world.ask(seed=7, num_images_per_prompt=2).cached
+    world.store.entries.clear()
     assert not world.ask(seed=7, num_images_per_prompt=2).cached
 
 
@@ -267,8 +317,3 @@ def recorded(monkeypatch: pytest.MonkeyPatch, fake: type, method: str, calls: li
 
     monkeypatch.setattr(fake, method, call)
     return found
-
-
-def _keys_after(world: World, **fields: Any) -> list[str]:
-    world.ask(**fields)
-    return list(world.store.objects)
