@@ -51,20 +51,28 @@ setup: $(VENV)/.ready ## install the packages for running and testing into .venv
 
 # -- run ---------------------------------------------------------------------------------------------------------------
 
-.PHONY: run
-run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png
-	@$(BIN)/python -m tools.local.run $(if $(HAS_PROMPT),--prompt "$$PROMPT") $(if $(SEED),--seed "$(SEED)") $(if $(OUT),--out "$(OUT)")
-# $(value) keeps `$5` and `$(whoami)` in a prompt as they are; make would expand them.
-ifneq ($(origin PROMPT),undefined)
-HAS_PROMPT := yes
-override PROMPT := $(value PROMPT)
-export PROMPT
+# Recipes read these from the environment, so that `$5`, `$(whoami)` and quotes reach the program as they are.
+# $(value) keeps make from expanding them.
+define literal
+ifneq ($$(origin $(1)),undefined)
+override $(1) := $$(value $(1))
+export $(1)
 endif
+endef
+$(foreach name,PROMPT SEED OUT PORT RECEIVER RECEIVER_CA,$(eval $(call literal,$(name))))
+
+.PHONY: run
+run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png (or .jpg, .webp)
+	@$(BIN)/python -m tools.local.run $${PROMPT+--prompt="$$PROMPT"} $${SEED:+--seed="$$SEED"} $${OUT:+--out="$$OUT"}
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [RECEIVER=host RECEIVER_CA=ca.pem]
-	@exec $(BIN)/python -m tools.local.serve $(if $(PORT),--port "$(PORT)") \
-		$(if $(RECEIVER),--receiver "$(RECEIVER)") $(if $(RECEIVER_CA),--receiver-ca "$(RECEIVER_CA)")
+serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem]
+	@exec $(BIN)/python -m tools.local.serve $${PORT:+--port="$$PORT"} $(if $(VERBOSE),--verbose) \
+		$${RECEIVER:+--receiver="$$RECEIVER"} $${RECEIVER_CA:+--receiver-ca="$$RECEIVER_CA"}
+
+.PHONY: endpoint
+endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs: eval "$(make -s endpoint)"
+	@$(BIN)/python -m tools.local.show_endpoint
 
 # -- check and test ----------------------------------------------------------------------------------------------------
 
@@ -180,6 +188,10 @@ export API_KEY
 destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
 	$(BIN)/python -m tools.deploy.empty_bucket $(STACK)
 	$(SAM) delete --stack-name $(STACK) --no-prompts
+
+.PHONY: clean-data
+clean-data: ## delete the images, jobs and keys that make serve keeps in .local
+	rm -rf .local/data-*
 
 .PHONY: clean
 clean: ## remove everything that make created, including the virtual environments

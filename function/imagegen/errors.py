@@ -32,6 +32,7 @@ class ServiceError(Exception):
     retryable: ClassVar[bool] = False
     retry_after: ClassVar[int | None] = None  # seconds of the Retry-After header
     field: ClassVar[str | None] = None  # the only field, header or parameter that this error is about
+    caused_by_request: ClassVar[bool] = False  # whether a valid request causes it, so that repeating it fails again
 
     def __init__(
         self,
@@ -47,9 +48,8 @@ class ServiceError(Exception):
         self.errors = tuple(errors)
         if not errors and self.field is not None:
             self.errors = (FieldError(self.field, self.code, detail),)
-        self.headers = dict(headers or {})
-        if self.retry_after is not None:
-            self.headers.setdefault("Retry-After", str(self.retry_after))
+        retry_after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        self.headers = retry_after | (headers or {})
 
     @property
     def public_code(self) -> str:
@@ -58,8 +58,8 @@ class ServiceError(Exception):
 
     def problem(self, *, request_id: str) -> dict[str, Any]:
         """Return the error as a problem document."""
-        errors = [asdict(error) for error in self.errors]
-        return problem_details.document(self.public_code, self.status, self.detail, request_id, errors)
+        code, fields = self.public_code, [asdict(error) for error in self.errors]
+        return problem_details.document(code, self.status, self.detail, request_id, fields)
 
 
 class InternalError(ServiceError):
@@ -177,7 +177,7 @@ class IdempotencyInProgress(ServiceError):
 
 
 class IdempotencyKeyReuse(ServiceError):
-    """The Idempotency-Key was used before, with another body or on another route."""
+    """The Idempotency-Key was used before, with another request or on another route."""
 
     code = "idempotency_key_reuse"
     field = "Idempotency-Key"
@@ -247,13 +247,10 @@ class InvalidRequest(ServiceError):
 
     code = "invalid_request"
     status = 422
-
-    most: ClassVar[int] = 20
-    """Maximum number of errors listed. A body of 1 MB can contain 100,000, and a Lambda response is limited to 6 MB."""
+    most: ClassVar[int] = 20  # errors listed. A body of 1 MB can contain 100,000; a Lambda response is at most 6 MB
 
     def __init__(self, errors: Sequence[FieldError], found: int | None = None):
-        first, others = errors[0], (found or len(errors)) - 1
-        more = f" ({others} more)" if others else ""
+        first, more = errors[0], f" ({found - 1} more)" if (found := found or len(errors)) > 1 else ""
         super().__init__(f"{first.field}: {first.message}{more}", errors=errors[: self.most])
 
     @property
@@ -263,7 +260,7 @@ class InvalidRequest(ServiceError):
 
 
 class ModelUnavailable(ServiceError):
-    """The model's files are missing, corrupt or too large. Retrying does not help; a new deployment does."""
+    """The model's files are missing, corrupt or too large. Only the deployment's owner can repair it."""
 
     code = "model_unavailable"
     status = 503
@@ -279,6 +276,7 @@ class GenerationFailed(ServiceError):
 
     code = "generation_failed"
     status = 500
+    caused_by_request = True
 
     def __init__(self, private: str = ""):
         super().__init__(
@@ -303,6 +301,7 @@ class GenerationTimeout(ServiceError):
     code = "generation_timeout"
     status = 504
     retryable = True
+    caused_by_request = True
 
 
 class GenerationTooLong(GenerationTimeout):

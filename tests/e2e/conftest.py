@@ -18,7 +18,7 @@ from tools.local.client import Client
 from tools.local.deploy import STACK
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint, deployed_endpoint
-from tools.local.process import free_port
+from tools.local.process import Output, free_port
 from tools.local.stack import LOCAL, local_stack
 from tools.local.webhook_receiver import HOST, Authority
 
@@ -92,7 +92,7 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
         return
     ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
     authority.ca.cert_pem.write_to_path(str(ca))
-    with local_stack(free_port(), _log(), LocalReceiver(HOST, ca)) as running:
+    with local_stack(free_port(), Output(_log()), LocalReceiver(HOST, ca)) as running:
         yield running.endpoint
 
 

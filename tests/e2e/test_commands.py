@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tools.local import stack
+from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
-from tools.local.process import HOST, ROOT, StackError, free_port
+from tools.local.deploy import client as client_of
+from tools.local.process import HOST, ROOT, Output, StackError, free_port
 from tools.local.stack import ENDPOINT_FILE, LOCAL, local_stack, running_endpoint
+from tools.local.webhook_receiver import Authority
 
 pytestmark = [
     pytest.mark.skipif("BASE_URL" in os.environ, reason="these start a local stack"),
@@ -29,9 +35,33 @@ pytestmark = [
 ]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tools.local.run", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    environment = os.environ | variables
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@contextmanager
+def serving(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `make serve` with its output in `log` until the block ends; yield it once it has published its endpoint."""
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "tools.local.serve", *arguments]
+        serve = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+    try:
+        wait_until(lambda: "Ctrl-C stops the stack" in log.read_text(), seconds=60)
+        yield serve
+    finally:
+        serve.terminate()
+        serve.wait(30)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A free port; what `make serve` keeps for it is deleted after the test."""
+    number = free_port()
+    yield number
+    shutil.rmtree(LOCAL / f"data-{number}", ignore_errors=True)
+    (LOCAL / f"serve-{number}.log").unlink(missing_ok=True)
 
 
 def listens(port: int) -> bool:
@@ -71,25 +101,22 @@ def test_run_prints_the_api_error(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_run_rejects_a_jpeg_path_before_starting_a_stack(tmp_path: Path) -> None:
-    done = run("--out", str(tmp_path / "picture.jpg"))
+def test_run_rejects_a_path_of_no_known_format_before_starting_a_stack(tmp_path: Path) -> None:
+    done = run("--out", str(tmp_path / "picture.gif"))
 
     assert done.returncode == 2
-    assert ".png" in done.stderr
+    assert "use one of .png, .jpg, .jpeg, .webp" in done.stderr
     assert "Starting" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_serve_publishes_its_endpoint_and_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
-    port = free_port()
-    with (tmp_path / "serve.log").open("w") as log:
-        command = [sys.executable, "-m", "tools.local.serve", "--port", str(port)]
-        serve = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    wait_until(lambda: running_endpoint() is not None, seconds=60)
-    endpoint = json.loads(ENDPOINT_FILE.read_text())
-
-    serve.send_signal(number)
-    code = serve.wait(30)
+def test_serve_publishes_its_endpoint_and_leaves_no_process_behind(
+    tmp_path: Path, port: int, number: signal.Signals
+) -> None:
+    with serving(tmp_path / "serve.log", "--port", str(port)) as serve:
+        endpoint = json.loads(ENDPOINT_FILE.read_text())
+        serve.send_signal(number)
+        code = serve.wait(30)
 
     assert set(endpoint) == {"base_url", "api_key", "webhook_secret"}
     assert endpoint["base_url"].startswith(f"http://{HOST}:{port}/")
@@ -102,6 +129,119 @@ def test_serve_publishes_its_endpoint_and_leaves_no_process_behind(tmp_path: Pat
         assert code == 0
         assert not ENDPOINT_FILE.exists()
         assert not (LOCAL / f"stack-{port}").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_restart_keeps_jobs_images_key_and_secret(tmp_path: Path, port: int, number: signal.Signals) -> None:
+    request = {"prompt": "a blue star on a white background", "num_inference_steps": 2, "seed": 7}
+    with serving(tmp_path / "serve.log", "--port", str(port)) as serve:
+        before = running_endpoint()
+        assert before
+        job_id = Client(before).call("POST", "/jobs", request | {"seed": 8}).json()["id"]
+        Client(before).wait_for_job(job_id)
+        image = Client(before).generate(request)["images"][0]
+        if number is signal.SIGKILL:
+            serve.send_signal(number)
+            serve.wait(30)
+    wait_until(lambda: not listens(port), seconds=30)
+
+    with serving(tmp_path / "again.log", "--port", str(port)):
+        after = running_endpoint()
+        assert after == before
+        client = Client(after)
+        assert client.job(job_id)["status"] == "succeeded"
+        client.download(client.job(job_id)["result"]["images"][0])
+        again = client.generate(request)
+        assert again["cached"]
+        assert again["images"][0]["sha256"] == image["sha256"]
+        client.download(again["images"][0])
+        client.wait_for_job(client.call("POST", "/jobs", request).json()["id"])
+
+
+def test_a_restart_deploys_what_has_changed(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "data"
+    output = Output(tmp_path / "stack.log")
+    with local_stack(port, output, data=data) as first:
+        assert Client(first.endpoint).healthy()
+    ca = tmp_path / "ca.pem"
+    Authority().ca.cert_pem.write_to_path(str(ca))
+    with local_stack(port, output, LocalReceiver("hooks.example.com", ca), data) as second:
+        functions = client_of("lambda", f"http://{HOST}:{port}").list_functions()["Functions"]
+        (webhooks,) = [each for each in functions if "-Webhooks-" in each["FunctionName"]]
+        assert webhooks["Handler"] == "local_webhooks.handler"
+        assert second.endpoint == first.endpoint
+
+
+def test_data_that_cannot_be_read_stops_the_start_and_names_the_way_out(tmp_path: Path) -> None:
+    services = tmp_path / "services"
+    services.mkdir()
+    (services / "dynamodb.json").write_text('{"__ministack_format__": 2, "payl')
+    message = "dynamodb.json cannot be read.*make clean-data"
+    with pytest.raises(StackError, match=message), local_stack(free_port(), Output(None), data=tmp_path):
+        pass
+
+
+def test_serve_prints_one_line_per_request_and_keeps_logs_and_metrics_in_a_file(tmp_path: Path, port: int) -> None:
+    prompt = "a violet hexagon"
+    with serving(tmp_path / "serve.log", "--port", str(port)):
+        endpoint = running_endpoint()
+        assert endpoint
+        assert run("--prompt", prompt, "--out", str(tmp_path / "a.webp")).returncode == 0
+        with pytest.raises(ApiError):
+            Client(endpoint).generate({"prompt": prompt, "colour": "red"})
+        job = Client(endpoint).call("POST", "/jobs", {"prompt": prompt, "num_inference_steps": 2})
+        Client(endpoint).wait_for_job(job.json()["id"])
+        output = (tmp_path / "serve.log").read_text()
+    lines = [line.split()[1:4] for line in output.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
+    posts = [line for line in lines if line[0] == "POST"]
+    assert posts == [["POST", "/v1/generate", "200"], ["POST", "/v1/generate", "422"], ["POST", "/v1/jobs", "202"]]
+    assert [line[0] for line in lines].count("GET") == len(lines) - 3  # the image, and polls of the job
+    assert f" job {job.json()['id']}" in output
+    assert "_aws" not in output
+    assert "violet" not in output
+    assert '"_aws"' in (LOCAL / f"serve-{port}.log").read_text()
+
+
+def test_verbose_prints_logs_and_metrics(tmp_path: Path, port: int) -> None:
+    with serving(tmp_path / "serve.log", "--port", str(port), "--verbose"):
+        endpoint = running_endpoint()
+        assert endpoint
+        Client(endpoint).call("GET", "/jobs")
+        wait_until(lambda: '"_aws"' in (tmp_path / "serve.log").read_text(), seconds=10)
+    assert not (LOCAL / f"serve-{port}.log").exists()
+
+
+def test_the_endpoint_file_names_the_latest_stack_that_still_runs(tmp_path: Path) -> None:
+    with serving(tmp_path / "one.log", "--port", "0"):
+        first = running_endpoint()
+        assert first
+        with serving(tmp_path / "two.log", "--port", "0"):
+            second = running_endpoint()
+            assert second
+            assert second.base_url != first.base_url
+        assert running_endpoint() == first
+    assert not ENDPOINT_FILE.exists()
+
+
+def test_run_ignores_the_developers_aws_configuration_and_proxies(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    variables = {"AWS_PROFILE": "no-such-profile", "AWS_ENDPOINT_URL": nowhere, "AWS_ENDPOINT_URL_S3": nowhere}
+    variables |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), nowhere)
+    out = tmp_path / "with blank.jpg"
+
+    done = run("--seed", "7", "--out", str(out), HOME="/nonexistent", **variables)
+
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(b"\xff\xd8\xff")
+
+
+def test_a_client_reports_each_poll_of_a_job_that_it_waits_for(tmp_path: Path) -> None:
+    jobs: list[dict[str, Any]] = []
+    request = {"prompt": "a red circle", "num_inference_steps": 100}
+    with local_stack(free_port(), Output(tmp_path / "stack.log")) as started:
+        result = Client(started.endpoint).generate(request, jobs.append, Prefer="respond-async")
+    assert result["images"]
+    assert [jobs[0]["status"], jobs[-1]["status"]] == ["queued", "succeeded"]
 
 
 def test_serve_reports_a_port_in_use() -> None:
@@ -132,7 +272,7 @@ def test_a_model_with_missing_files_is_503_and_health_stays_200(
     other_engine = tmp_path / "sd-turbo" / "torch"
     other_engine.mkdir(parents=True)
     (other_engine / "manifest.json").write_text("{}")
-    with local_stack(free_port(), tmp_path / "stack.log") as started:
+    with local_stack(free_port(), Output(tmp_path / "stack.log")) as started:
         client = Client(started.endpoint)
         with pytest.raises(ApiError) as caught:
             client.generate({"prompt": "a lighthouse"})
@@ -152,7 +292,7 @@ def test_a_model_that_cannot_be_offered_is_reported_before_the_stack_starts(
     monkeypatch: pytest.MonkeyPatch, model: str, message: str
 ) -> None:
     monkeypatch.setenv("MODEL", model)
-    with pytest.raises(StackError, match=message), local_stack(free_port()):
+    with pytest.raises(StackError, match=message), local_stack(free_port(), Output(None)):
         pass
 
 
@@ -170,6 +310,49 @@ def test_serve_reports_a_wrong_argument_before_it_starts(arguments: list[str], m
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr.splitlines()[-1]
+
+
+def commands_of(heading: str) -> list[str]:
+    """Return the commands of README's console blocks under `heading`, each with its continuation lines."""
+    _, _, rest = (ROOT / "README.md").read_text().partition(f"# {heading}\n")
+    section = re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return [found for block in blocks for found in re.findall(r"^\$ ((?:.*\\\n)*.*)$", block, re.MULTILINE)]
+
+
+def shell(script: str, port: int) -> subprocess.CompletedProcess[str]:
+    """Run a bash script at the root of the repository; make reads PORT from the environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment["PORT"] = str(port)
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_first_commands_of_the_readme_work_as_they_stand(tmp_path: Path, port: int) -> None:
+    run_command, test_command = commands_of("Stable Diffusion on Lambda")
+    done = shell(run_command.replace("OUT=out.png", f"OUT={tmp_path}/out.png"), port)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert test_command == "make test"
+
+
+def test_the_calls_of_the_readme_work_as_they_stand(tmp_path: Path, port: int) -> None:
+    endpoint, generate, submit, poll, cancel = commands_of("Call it")
+    with serving(tmp_path / "serve.log", "--port", str(port)):
+        steps = f"{endpoint}\n{generate}; echo\n{submit}\n{poll}; echo\n{cancel}"
+        done = shell(steps, port)
+    assert done.returncode == 0, done.stderr
+    generated, polled, cancelled = [json.loads(line) for line in done.stdout.splitlines() if line]
+    assert (generated["status"], len(generated["images"])) == ("succeeded", 2)
+    assert polled["status"] in ("queued", "running", "succeeded")
+    assert cancelled.get("status") == "cancelled" or cancelled["code"] == "job_already_final"
+
+
+def test_make_endpoint_without_a_stack_says_how_to_start_one(port: int) -> None:
+    done = shell("make -s endpoint", port)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "make serve" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"base_url": "http://127.0.0.1:1"}'])

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import small_request
-from tools.local.client import ApiError, Client, check_png
+from tools.local.client import ApiError, Client, check_image
 from tools.local.endpoint import Endpoint
 
 PROBLEM = "application/problem+json"
@@ -87,7 +87,7 @@ def test_a_generated_image_can_be_downloaded(client: Client) -> None:
     assert image["seed"] == request["seed"]
     assert image["content_type"] == "image/png"
     assert result["timings"]["total_ms"] > 0
-    check_png(requests.get(image["url"], timeout=60).content, image)
+    check_image(requests.get(image["url"], timeout=60).content, image)
 
 
 def test_the_same_request_is_answered_from_the_cache(

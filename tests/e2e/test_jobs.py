@@ -142,7 +142,7 @@ def test_the_same_idempotency_key_returns_the_same_job(client: Client) -> None:
     assert done["status"] == "succeeded"
     late = client.call("POST", "/jobs", body, **{"Idempotency-Key": key})
     assert (late.status_code, late.json()["result"]["images"][0]["sha256"]) == (
-        200,
+        202,
         done["result"]["images"][0]["sha256"],
     )
 

@@ -12,7 +12,8 @@ PLAN = plan(num_inference_steps=4)
 
 def keyed(prompt: str = "body") -> IdempotencyFingerprint:
     """The same idempotency key each time. Another prompt makes it another body."""
-    made = IdempotencyFingerprint.of("key", "/generate", {"prompt": prompt})
+    planned = plan(prompt)
+    made = IdempotencyFingerprint.of("key", "/generate", {"prompt": prompt}, planned.request, planned.spec)
     assert made is not None
     return made
 

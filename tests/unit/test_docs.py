@@ -101,5 +101,11 @@ def test_the_table_of_errors_matches_the_code_and_the_gateway() -> None:
     assert set(documented) == raised | fields | set(GATEWAY_ERRORS.values())
 
 
+def test_commands_of_the_readme_have_no_comments() -> None:
+    """zsh, the shell of macOS, passes `# ...` of a pasted command as arguments."""
+    commands = re.findall(r"^\$ (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [command for command in commands if " # " in command] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES

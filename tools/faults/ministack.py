@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tools.local.process import ACCESS_KEY, REGION, free_port, ministack
+from tools.local.process import ACCESS_KEY, REGION, Output, free_port, ministack
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class LocalAws:
 def local_aws(folder: Path) -> Iterator[LocalAws]:
     """Run MiniStack for the block. State and logs go to `folder`. Raises StackError if it does not start."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ministack(free_port(), folder / "state", folder / "ministack.log") as running:
+    with ministack(free_port(), folder / "state", Output(folder / "ministack.log")) as running:
         yield LocalAws(running.url)

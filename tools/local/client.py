@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import struct
+import io
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,12 +12,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from PIL import Image, UnidentifiedImageError
 
-from tools.local.endpoint import Endpoint
+from tools.local.endpoint import PROBE_AGENT, Endpoint
 
 Json = dict[str, Any]
+Watch = Callable[[Json], None]
 
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CONNECT_TIMEOUT_SECONDS: Final = 5
 _POLL_SECONDS: Final = 2
 """Between two polls if the API does not say how long to wait."""
@@ -60,7 +61,7 @@ class BrokenImage(Exception):
 class Client:
     """One caller of one deployment.
 
-    Every method but `healthy` raises requests.RequestException if the API cannot be reached.
+    Every method but `healthy` and `accepted` raises requests.RequestException if the API cannot be reached.
     """
 
     def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep):
@@ -73,26 +74,41 @@ class Client:
 
     def healthy(self) -> bool:
         """Return whether GET /health answers 200."""
+        return self._answers_200("/health", {})
+
+    def accepted(self) -> bool:
+        """Return whether the API answers 200 to this key, which another stack at the same address does not."""
+        return self._answers_200("/models", self._key)
+
+    def _answers_200(self, path: str, headers: dict[str, str]) -> bool:
+        sent = headers | {"user-agent": PROBE_AGENT}
         try:
-            return self._session.get(f"{self.base_url}/health", timeout=_CONNECT_TIMEOUT_SECONDS).status_code == 200
+            response = self._session.get(self.base_url + path, headers=sent, timeout=_CONNECT_TIMEOUT_SECONDS)
         except requests.RequestException:
             return False
+        return response.status_code == 200
 
-    def generate(self, request: Json) -> Json:
+    def generate(self, request: Json, on_job: Watch = lambda job: None, **headers: str) -> Json:
         """Return the result of POST /generate; if it answers 202, wait for the job. Raises ApiError and JobFailed."""
-        response = self.call("POST", "/generate", json=request)
+        response = self.call("POST", "/generate", json=request, **headers)
         if response.status_code == 200:
             result: Json = response.json()
         else:
+            accepted = response.json()
+            on_job(accepted)
             self._sleep(_wait_seconds(response))
-            result = self.wait_for_job(response.json()["id"])["result"]
+            result = self.wait_for_job(accepted["id"], on_job)["result"]
         return result
 
-    def wait_for_job(self, job_id: str) -> Json:
-        """Poll as often as Retry-After allows until the job succeeds, and return it. Raises ApiError and JobFailed."""
+    def wait_for_job(self, job_id: str, on_job: Watch = lambda job: None) -> Json:
+        """Poll as often as Retry-After allows until the job succeeds, and return it. Raises ApiError and JobFailed.
+
+        `on_job` gets the job of each poll.
+        """
         while True:
             response = self.call("GET", f"/jobs/{job_id}")
             job: Json = response.json()
+            on_job(job)
             if job["status"] == "succeeded":
                 return job
             if job["status"] not in ("queued", "running"):
@@ -132,16 +148,19 @@ class Client:
         response = self._session.get(image["url"], timeout=(_CONNECT_TIMEOUT_SECONDS, _READ_TIMEOUT_SECONDS))
         if not response.ok:
             raise BrokenImage(f"its URL answered {response.status_code}: {response.text[:200]}")
-        check_png(response.content, image)
+        check_image(response.content, image)
         return response.content
 
 
-def check_png(content: bytes, image: Json) -> None:
-    """Raise BrokenImage unless `content` is a PNG with the dimensions, length and SHA-256 given in `image`."""
-    size = struct.unpack(">II", content[16:24]) if content.startswith(_PNG_SIGNATURE) and len(content) >= 24 else None
-    if size is None:
-        raise BrokenImage("it is not a PNG")
-    found = {"width": size[0], "height": size[1], "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def check_image(content: bytes, image: Json) -> None:
+    """Raise BrokenImage unless `content` is of the type, dimensions, length and SHA-256 given in `image`."""
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            size, content_type = opened.size, opened.get_format_mimetype()
+    except UnidentifiedImageError:
+        raise BrokenImage("it is not an image") from None
+    found = {"width": size[0], "height": size[1], "content_type": content_type, "bytes": len(content)}
+    found["sha256"] = hashlib.sha256(content).hexdigest()
     wrong = [f"{name} is {found[name]} instead of {image[name]}" for name in found if found[name] != image[name]]
     if wrong:
         raise BrokenImage("; ".join(wrong))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -10,17 +11,17 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from imagegen.access import tenant
 from tools.deploy import webhook_secret
 from tools.local.adapt import FUNCTION, LocalReceiver, adapt
 from tools.local.endpoint import Endpoint
 from tools.local.process import ACCESS_KEY, HOST, REGION, StackError
-from tools.local.template import S3Object, Template, translate
+from tools.local.template import S3Object, Template, aws_environment, translate
 
 STACK: Final = "imagegen-local"
-CODE: Final = S3Object("imagegen-local-code", "function.zip")
+_BUCKET: Final = "imagegen-local-code"
 PARAMETERS: Final = {
     "Engines": "openvino,torch",  # this machine has both installed
     # MiniStack enforces the usage plan; tests and local development exceed the template's default limits.
@@ -34,20 +35,21 @@ PARAMETERS: Final = {
 _TEMPLATE_KEY: Final = "template.json"
 
 
+@aws_environment(REGION)
 def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: LocalReceiver | None = None) -> Endpoint:
-    """Deploy the template under `root`, offering `model`, and return where the API answers.
+    """Create the stack of the template under `root`, or update the one there is, and return where the API answers.
 
-    Raises StackError with CloudFormation's reasons.
+    The API offers `model`. Keys, secrets and data of an existing stack stay. Raises StackError with CloudFormation's
+    reasons.
     """
     parameters = PARAMETERS | {"Model": model}
-    translated = translate(root / "template.yaml", CODE, REGION, parameters)
-    template = adapt(translated, code=CODE, models_dir=models_dir, host=HOST, receiver=receiver)
-    s3 = client("s3", endpoint)
-    s3.create_bucket(Bucket=CODE.bucket)
-    s3.put_object(Bucket=CODE.bucket, Key=CODE.key, Body=_code(root))
-    s3.put_object(Bucket=CODE.bucket, Key=_TEMPLATE_KEY, Body=json.dumps(template).encode())
-    template_url = f"{endpoint}/{CODE.bucket}/{_TEMPLATE_KEY}"
-    resources = _create(client("cloudformation", endpoint), template_url, parameters)
+    zipped = zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
+    code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
+    translated = translate(root / "template.yaml", code, REGION, parameters)
+    template = adapt(translated, code=code, models_dir=models_dir, host=HOST, receiver=receiver)
+    _upload(client("s3", endpoint), {code.key: zipped, _TEMPLATE_KEY: json.dumps(template).encode()})
+    template_url = f"{endpoint}/{_BUCKET}/{_TEMPLATE_KEY}"
+    resources = _create_or_update(client("cloudformation", endpoint), template_url, parameters)
     _limit_concurrency(client("lambda", endpoint), template, resources)
     stage = _only(resources, "AWS::ApiGateway::Stage")
     key = client("apigateway", endpoint).get_api_key(
@@ -68,25 +70,43 @@ def zip_of(package: Path, *modules: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _code(root: Path) -> bytes:
-    return zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
+def _upload(s3: Any, objects: dict[str, bytes]) -> None:
+    """Store the objects in the bucket, and delete those of earlier deployments."""
+    s3.create_bucket(Bucket=_BUCKET)
+    for key, body in objects.items():
+        s3.put_object(Bucket=_BUCKET, Key=key, Body=body)
+    for old in s3.list_objects_v2(Bucket=_BUCKET)["Contents"]:
+        if old["Key"] not in objects:
+            s3.delete_object(Bucket=_BUCKET, Key=old["Key"])
 
 
-def _create(cloudformation: Any, template_url: str, parameters: dict[str, str]) -> list[dict[str, str]]:
-    cloudformation.create_stack(
+def _create_or_update(cloudformation: Any, template_url: str, parameters: dict[str, str]) -> list[dict[str, str]]:
+    """Deploy the template and return the stack's resources. Raises StackError."""
+    action = "update" if _stack_exists(cloudformation) else "create"
+    getattr(cloudformation, f"{action}_stack")(
         StackName=STACK,
         TemplateURL=template_url,
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
     try:
-        cloudformation.get_waiter("stack_create_complete").wait(
+        cloudformation.get_waiter(f"stack_{action}_complete").wait(
             StackName=STACK, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600}
         )
     except WaiterError as error:
         raise StackError(f"The template was not deployed:\n{_failures(cloudformation)}") from error
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
     return [summary for page in pages for summary in page["StackResourceSummaries"]]
+
+
+def _stack_exists(cloudformation: Any) -> bool:
+    try:
+        cloudformation.describe_stacks(StackName=STACK)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # CloudFormation's answer for an unknown stack
+            return False
+        raise
+    return True
 
 
 def _failures(cloudformation: Any) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Final
+
+PROBE_AGENT: Final = "imagegen-probe"
+"""User-Agent of the tools' own requests, which ask only whether a stack answers. The access log leaves them out."""
 
 
 @dataclass(frozen=True)

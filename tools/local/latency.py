@@ -16,7 +16,7 @@ from typing import Final
 
 from tools.local.client import Client
 from tools.local.endpoint import Endpoint, deployed_endpoint
-from tools.local.process import free_port
+from tools.local.process import Output, free_port
 from tools.local.stack import LOCAL, local_stack
 
 CLIENTS: Final = 50
@@ -41,7 +41,7 @@ def _endpoint() -> Iterator[Endpoint]:
     if deployed := deployed_endpoint():
         yield deployed
         return
-    with local_stack(free_port(), LOCAL / "latency.log") as stack:
+    with local_stack(free_port(), Output(LOCAL / "latency.log")) as stack:
         yield stack.endpoint
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -28,8 +29,11 @@ _KEPT: Final = (
     *("DEVICE", "PRECISION", "THREADS", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
 )
 """Variables passed through: what the machine needs, and compute settings that the template does not set."""
+_SERVICES: Final = "services"
+"""Folder inside the data folder: one JSON file per AWS service. Images are in another one."""
 _START_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 15.0
+"""Saving a large state takes a few of them."""
 
 
 class StackError(RuntimeError):
@@ -44,29 +48,44 @@ class MiniStack:
     process: subprocess.Popen[bytes]
 
 
-@contextmanager
-def ministack(port: int, state: Path, log: Path | None) -> Iterator[MiniStack]:
-    """Run MiniStack on `port` with its files in `state`; output goes to `log`, or to the caller's stdout and stderr.
+@dataclass(frozen=True)
+class Output:
+    """Where MiniStack and the functions write."""
 
-    Owning the port means owning `state`: a folder left behind by a killed run is emptied. Raises StackError.
+    log: Path | None
+    """File for the logs and metrics of the functions; None for the caller's stderr."""
+    requests_to_stdout: bool = False
+    """Whether the access log goes to the caller's stdout instead of `log`."""
+
+
+@contextmanager
+def ministack(port: int, state: Path, output: Output, data: Path | None = None) -> Iterator[MiniStack]:
+    """Run MiniStack on `port` with its temporary files in `state`.
+
+    What the services store is loaded from `data` and saved there; without `data`, it ends with the process. Owning the
+    port means owning both folders: files that a killed run left in `state` are deleted. Raises StackError.
     """
     if _listens(port):
         raise StackError(f"Port {port} is in use. Choose another one (PORT=...), or stop the process that uses it.")
+    if data:
+        _require_readable(data)
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir()
-    with log.open("wb") if log else nullcontext() as output:
+    with output.log.open("wb") if output.log else nullcontext() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tools.local.server"],
             cwd=ROOT,
-            env=_environment(port, state),
+            env=_environment(port, state) | (_persistence(data) if data else {}),
             stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT if output else None,
+            stdout=None if output.requests_to_stdout else log,
+            stderr=log,
             start_new_session=True,
         )
     try:
         _wait_until_ready(process, port)
         yield MiniStack(f"http://{HOST}:{port}", process)
+    except StackError as error:  # also one of the caller's, after the start
+        raise StackError(f"{error}\nSee {output.log}." if output.log else str(error)) from error
     finally:
         _stop(process)
         shutil.rmtree(state, ignore_errors=True)
@@ -99,6 +118,25 @@ def _environment(port: int, state: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state),
     }
+
+
+def _persistence(data: Path) -> dict[str, str]:
+    """Return the variables that make MiniStack load what `data` holds and save to it."""
+    return {
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(data / _SERVICES),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(data / "s3"),
+    }
+
+
+def _require_readable(data: Path) -> None:
+    """Raise StackError if a file of `data` is damaged: MiniStack would start without that service's state."""
+    for file in (data / _SERVICES).glob("*.json"):
+        try:
+            json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise StackError(f"{file} cannot be read: {error}. To start empty: make clean-data") from error
 
 
 def _listens(port: int) -> bool:

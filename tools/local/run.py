@@ -13,78 +13,105 @@ from typing import Any, Final
 
 import requests
 
+from tools.local.arguments import MakeParser
 from tools.local.client import ApiError, BrokenImage, Client, JobFailed
 from tools.local.endpoint import Endpoint
-from tools.local.process import ROOT, StackError, free_port
+from tools.local.image_file import FORMATS, image_path, save
+from tools.local.process import ROOT, Output, StackError, free_port
 from tools.local.progress import progress
 from tools.local.stack import LOCAL, local_stack, running_endpoint
 
 DEFAULT_PROMPT: Final = "a small red circle above a large blue square on a white background"
 LOG: Final = LOCAL / "run.log"
-_SEE_LOG: Final = f"\nSee {LOG.relative_to(ROOT)}, or the output of `make serve` if it is running."
+_FAILURES: Final = (ApiError, BrokenImage, JobFailed, StackError)
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit through the context managers: they stop the stack
-    request = {"prompt": arguments.prompt} | ({} if arguments.seed is None else {"seed": arguments.seed})
-    if os.environ.get("MODEL"):  # a running stack may offer another model; the API then answers with an error
-        request["model"] = os.environ["MODEL"]
     running = running_endpoint()
     try:
-        with _client(running) as client:
-            with progress("Generating"):
-                result = client.generate(request)
-            image = result["images"][0]
-            arguments.out.write_bytes(client.download(image))
-    except KeyboardInterrupt:
-        return _failed("Interrupted.")
-    except ApiError as error:
-        return _failed(error.describe() + (_SEE_LOG if error.status >= 500 else ""))
-    except BrokenImage as error:
-        return _failed(f"The downloaded image does not match the result: {error}.")
-    except JobFailed as error:
-        return _failed(str(error) + _SEE_LOG)
-    except requests.RequestException as error:
-        return _failed(f"The API cannot be reached: {error}")
-    except StackError as error:
-        return _failed(f"The local stack did not start. {error}" + _SEE_LOG)
-    print(_report(arguments.out, result, image))
+        result = _generate(arguments, running)
+    except (KeyboardInterrupt, OSError, *_FAILURES) as error:  # requests' exceptions are OSErrors
+        print(_explain(error, arguments.out, _log_of(running)), file=sys.stderr)
+        return 1
+    print(_report(arguments.out, result))
     if not running:
         print("The stack has stopped, so the URL no longer works; `make serve` keeps a stack running.", file=sys.stderr)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+def _generate(arguments: argparse.Namespace, running: Endpoint | None) -> dict[str, Any]:
+    """Generate, save the image and return the result."""
+    with _client(running) as client:
+        with progress("Generating") as shown:
+            result = client.generate(_request(arguments), on_job=shown.show_job)
+        save(arguments.out, client.download(result["images"][0]))
+    return result
+
+
+def _explain(error: BaseException, out: Path, log: str) -> str:
+    """Return what went wrong, as the developer should read it."""
+    match error:
+        case KeyboardInterrupt():
+            return "Interrupted."
+        case ApiError():
+            return error.describe() + (f"\nSee {log}." if error.status >= 500 else "")
+        case JobFailed():
+            return f"{error}\nSee {log}."
+        case BrokenImage():
+            return f"The downloaded image does not match the result: {error}."
+        case requests.RequestException():
+            return f"The API cannot be reached: {error}\nSee {log}."
+        case OSError():
+            return f"{error.filename or out}: {error.strerror}."
+    return f"The local stack did not start. {error}"
+
+
+def _log_of(running: Endpoint | None) -> str:
+    return "the log of `make serve`" if running else str(LOG.relative_to(ROOT))
+
+
+def _parser() -> MakeParser:
+    parser = MakeParser(description=__doc__)
     parser.add_argument("--prompt", default=DEFAULT_PROMPT)
-    parser.add_argument("--seed", type=int, help="0 to 4294967295; random if omitted")
-    parser.add_argument("--out", type=_png, default=Path("out.png"))
+    parser.add_argument("--seed", type=_seed, help="0 to 4294967295; random if omitted")
+    parser.add_argument("--out", type=image_path, default=Path("out.png"), help="its extension chooses the format")
     return parser
 
 
-def _png(text: str) -> Path:
-    """Reject a path that cannot be written before generating, not after. Raises argparse.ArgumentTypeError."""
-    path = Path(text)
-    if path.suffix.lower() != ".png" or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is not the path of a .png file in an existing folder")
-    return path
+def _seed(text: str) -> int:
+    """Raises argparse.ArgumentTypeError. The API checks the bounds."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 4294967295") from None
+
+
+def _request(arguments: argparse.Namespace) -> dict[str, Any]:
+    request = {"prompt": arguments.prompt, "output_format": FORMATS[arguments.out.suffix.lower()]}
+    if arguments.seed is not None:
+        request["seed"] = arguments.seed
+    if os.environ.get("MODEL"):  # a running stack may offer another model; the API then answers with an error
+        request["model"] = os.environ["MODEL"]
+    return request
 
 
 @contextmanager
 def _client(running: Endpoint | None) -> Iterator[Client]:
     """Yield a client of the running stack, or of one that is started for this call."""
     if running:
+        print(f"Using the stack of `make serve` at {running.base_url}.", file=sys.stderr)
         yield Client(running)
         return
     with ExitStack() as cleanup:
         with progress("Starting the local stack"):
-            stack = cleanup.enter_context(local_stack(free_port(), LOG))
+            stack = cleanup.enter_context(local_stack(free_port(), Output(LOG)))
         yield Client(stack.endpoint)
 
 
-def _report(out: Path, result: dict[str, Any], image: dict[str, Any]) -> str:
-    timings, cost = result["timings"], result["cost"]
+def _report(out: Path, result: dict[str, Any]) -> str:
+    timings, cost, image = result["timings"], result["cost"], result["images"][0]
     phases = ", ".join(f"{name.removesuffix('_ms')} {ms}" for name, ms in timings.items() if name != "total_ms")
     origin = "from the cache" if result["cached"] else "cold start" if result["cold_start"] else "warm"
     lines = [
@@ -97,11 +124,6 @@ def _report(out: Path, result: dict[str, Any], image: dict[str, Any]) -> str:
         *(f"  warning  {warning}" for warning in result["warnings"]),
     ]
     return "\n".join(lines)
-
-
-def _failed(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

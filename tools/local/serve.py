@@ -12,37 +12,49 @@ from typing import Final, NoReturn
 
 from imagegen.public_url import NotAllowed, check
 from tools.local.adapt import LocalReceiver
-from tools.local.process import StackError, free_port
-from tools.local.stack import local_stack, published_endpoint
+from tools.local.arguments import MakeParser
+from tools.local.process import ROOT, Output, StackError, free_port
+from tools.local.stack import LOCAL, Stack, local_stack, published_endpoint
 
 DEFAULT_PORT: Final = 4599
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 picks a free port (default: %(default)s)")
-    parser.add_argument(
-        "--receiver", type=_host, help="host name in webhook URLs to route to this machine, port 8443 or 443"
-    )
-    parser.add_argument("--receiver-ca", type=_ca, help="PEM file of the CA that issued the receiver's certificate")
-    arguments = parser.parse_args()
-    if bool(arguments.receiver) != bool(arguments.receiver_ca):
-        parser.error("--receiver and --receiver-ca must be given together")
+    arguments = _arguments()
     port = arguments.port or free_port()
+    data = LOCAL / f"data-{port}" if arguments.port else None
+    log = None if arguments.verbose else LOCAL / f"serve-{port}.log"
     receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     started = time.monotonic()
     print("Starting the local stack ...", flush=True)
     try:
-        with local_stack(port, receiver=receiver) as stack, published_endpoint(stack.endpoint):
-            print(_READY.format(seconds=time.monotonic() - started, **vars(stack.endpoint)), flush=True)
+        output = Output(log, requests_to_stdout=True)
+        with local_stack(port, output, receiver, data) as stack, published_endpoint(stack.endpoint):
+            print(_ready(stack, time.monotonic() - started, data, log), flush=True)
             code = stack.process.wait()
     except StackError as error:
         print(f"The local stack did not start. {error}", file=sys.stderr)
         return 1
-    print(f"MiniStack exited unexpectedly with code {code}.", file=sys.stderr)
+    print(f"MiniStack exited unexpectedly with code {code}. See {log or 'above'}.", file=sys.stderr)
     return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = MakeParser(description=__doc__)
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help="0 picks a free port and keeps nothing (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--receiver", type=_host, help="host name in webhook URLs to route to this machine, port 8443 or 443"
+    )
+    parser.add_argument("--receiver-ca", type=_ca, help="PEM file of the CA that issued the receiver's certificate")
+    parser.add_argument("--verbose", action="store_true", help="print the functions' logs and metrics, too")
+    arguments = parser.parse_args()
+    if bool(arguments.receiver) != bool(arguments.receiver_ca):
+        parser.error("RECEIVER and RECEIVER_CA must be given together")
+    return arguments
 
 
 def _port(text: str) -> int:
@@ -78,15 +90,26 @@ def _leave(*_: object) -> NoReturn:
     sys.exit(0)
 
 
+def _ready(stack: Stack, seconds: float, data: Path | None, log: Path | None) -> str:
+    kept = f"{data.relative_to(ROOT)}, deleted by `make clean-data`" if data else "nothing: PORT=0"
+    logs = log.relative_to(ROOT) if log else "below"
+    return _READY.format(seconds=seconds, kept=kept, logs=logs, **vars(stack.endpoint))
+
+
 _READY: Final = """\
-Ready after {seconds:.1f} s. The functions' logs follow; Ctrl-C stops the stack.
+Ready after {seconds:.1f} s. One line per request follows. Ctrl-C stops the stack.
 
   API             {base_url}
   API key         {api_key}
   docs            {base_url}/docs
   webhook secret  {webhook_secret}
+  logs            {logs}
+  kept            {kept}
 
-  curl {base_url}/generate -H 'x-api-key: {api_key}' -H 'content-type: application/json' \\
+In another terminal:
+
+  eval "$(make -s endpoint)"      # sets API and KEY
+  curl -s $API/generate -H "x-api-key: $KEY" -H 'content-type: application/json' \\
     -d '{{"prompt": "a small red circle above a large blue square on a white background", "seed": 7}}'
 """
 

@@ -1,7 +1,8 @@
 """MiniStack, patched where it differs from API Gateway and Lambda.
 
 The patches replace private functions, so MiniStack is pinned in tools/requirements.in. tools/local/process.py starts
-this module. It exits when its standard input closes, so it never outlives its parent process.
+this module. It exits when its standard input closes, so it never outlives its parent process. The access log goes to
+standard output, everything else to standard error.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app
+from ministack.core.persistence import PERSIST_STATE, save_all
 from ministack.services import apigateway_v1, lambda_svc
+
+from tools.local.access_log import log_requests
+from tools.local.checkpoint import save_changes
 
 Json = dict[str, Any]
 
@@ -70,7 +75,7 @@ def print_logs(emit: Callable[..., None]) -> Callable[..., None]:
 
     def print_and_emit(function: Json, request_id: str, log_text: str, *args: Any, **kwargs: Any) -> None:
         if log_text:
-            print(log_text, flush=True)
+            print(log_text, file=sys.stderr, flush=True)
         emit(function, request_id, log_text, *args, **kwargs)
 
     return print_and_emit
@@ -82,12 +87,22 @@ def exit_when_stdin_closes() -> None:
     os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
+def save() -> None:
+    """Write the state of all services to STATE_DIR, each file atomically."""
+    save_all(app._build_persistence_save_dict())
+
+
 def main() -> None:
     lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot = queue_invocations(
         lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot
     )
     lambda_svc._emit_lambda_logs = print_logs(lambda_svc._emit_lambda_logs)
     apigateway_v1._build_lambda_event_v1 = correct_event(apigateway_v1._build_lambda_event_v1)
+    for service in ("cloudwatch", "cloudwatch_logs"):  # logs and metrics grow without limit; the log file has them
+        del app._state_map[service]
+    app.app = log_requests(app.app, lambda line: print(line, flush=True))
+    if PERSIST_STATE:
+        app.app = save_changes(app.app, save)
     threading.Thread(target=exit_when_stdin_closes, daemon=True).start()
     sys.argv = [sys.argv[0]]
     app.main()

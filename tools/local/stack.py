@@ -18,7 +18,7 @@ from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import deploy
 from tools.local.endpoint import Endpoint
-from tools.local.process import ROOT, StackError, ministack
+from tools.local.process import ROOT, Output, StackError, ministack
 
 LOCAL: Final = ROOT / ".local"
 ENDPOINT_FILE: Final = LOCAL / "endpoint.json"
@@ -35,15 +35,17 @@ class Stack:
 
 
 @contextmanager
-def local_stack(port: int, log: Path | None = None, receiver: LocalReceiver | None = None) -> Iterator[Stack]:
+def local_stack(
+    port: int, output: Output, receiver: LocalReceiver | None = None, data: Path | None = None
+) -> Iterator[Stack]:
     """Start MiniStack on `port`, deploy the template and wait until GET /health answers; stop everything on exit.
 
-    Output of MiniStack and the functions goes to `log`, or to the caller's stdout and stderr. Raises StackError.
+    What callers store, the API key and the webhook secret are kept in the folder `data`, if given. Raises StackError.
     """
     model = model_id()
     _require_model(model)
     LOCAL.mkdir(exist_ok=True)
-    with ministack(port, LOCAL / f"stack-{port}", log) as running:
+    with ministack(port, LOCAL / f"stack-{port}", output, data) as running:
         endpoint = deploy(running.url, ROOT, models_dir(), model, receiver)
         _wait_until_healthy(Client(endpoint))
         yield Stack(endpoint, running.process)
@@ -60,26 +62,39 @@ def models_dir() -> Path:
 
 
 def running_endpoint() -> Endpoint | None:
-    """Return the endpoint of the stack that `make serve` runs, or None if none is healthy."""
+    """Return the endpoint of the stack that `make serve` runs, or None if none answers."""
+    endpoint = read_endpoint()
+    return endpoint if endpoint and Client(endpoint).accepted() else None
+
+
+def read_endpoint() -> Endpoint | None:
+    """Return what ENDPOINT_FILE holds: also of a stack that was killed. None if it is absent or damaged."""
     try:
-        endpoint = Endpoint(**json.loads(ENDPOINT_FILE.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):  # absent, or damaged by a process that was killed
+        return Endpoint(**json.loads(ENDPOINT_FILE.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
         return None
-    return endpoint if Client(endpoint).healthy() else None
 
 
 @contextmanager
 def published_endpoint(endpoint: Endpoint) -> Iterator[None]:
-    """Write ENDPOINT_FILE, and remove it on exit."""
+    """Write ENDPOINT_FILE. On exit, leave it to the stack that was running before, if that still runs."""
+    earlier = running_endpoint()
+    _publish(endpoint)
+    try:
+        yield
+    finally:
+        if read_endpoint() == endpoint:  # otherwise a later stack has replaced it
+            if earlier and Client(earlier).accepted():
+                _publish(earlier)
+            else:
+                ENDPOINT_FILE.unlink(missing_ok=True)
+
+
+def _publish(endpoint: Endpoint) -> None:
     text = json.dumps(asdict(endpoint), indent=2) + "\n"
     draft = ENDPOINT_FILE.with_suffix(f".{os.getpid()}")
     draft.write_text(text)
     draft.replace(ENDPOINT_FILE)  # atomic: a reader sees the whole file or none
-    try:
-        yield
-    finally:
-        if ENDPOINT_FILE.exists() and ENDPOINT_FILE.read_text() == text:  # a later stack may have replaced it
-            ENDPOINT_FILE.unlink()
 
 
 def _require_model(model: str) -> None:

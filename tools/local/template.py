@@ -35,7 +35,7 @@ def translate(path: Path, code: S3Object, region: str, parameters: Mapping[str, 
     """
     source = _packaged(yaml_parse(path.read_text()), code)
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns about feature toggles that are not set
-    with _region(region):
+    with aws_environment(region):
         translated: Template = transform(source, dict(parameters), _NoManagedPolicies())
     return translated
 
@@ -64,14 +64,25 @@ class _NoManagedPolicies:
 
 
 @contextmanager
-def _region(region: str) -> Iterator[None]:
-    """Set AWS_DEFAULT_REGION: the translator reads the region from the environment only."""
-    before = os.environ.get("AWS_DEFAULT_REGION")
-    os.environ["AWS_DEFAULT_REGION"] = region
+def aws_environment(region: str) -> Iterator[None]:
+    """Replace the developer's AWS configuration with `region` and nothing else, and restore it on exit.
+
+    The translator reads the region from the environment only. A profile that does not exist, or a variable such as
+    AWS_ENDPOINT_URL, must neither stop the local stack nor lead its calls to real AWS.
+    """
+    before = _take_aws_variables()
+    os.environ |= {
+        "AWS_DEFAULT_REGION": region,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["AWS_DEFAULT_REGION"]
-        else:
-            os.environ["AWS_DEFAULT_REGION"] = before
+        _take_aws_variables()
+        os.environ |= before
+
+
+def _take_aws_variables() -> dict[str, str]:
+    """Remove the variables of the AWS SDKs from the environment and return them."""
+    return {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}

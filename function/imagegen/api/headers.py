@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen.api.problem import JSON
 from imagegen.errors import NotAcceptable
@@ -11,6 +12,12 @@ from imagegen.problem_details import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+_QUOTED: Final = r'"(?:\\.|[^"\\])*"'
+_LIST_ITEM: Final = re.compile(rf'(?:{_QUOTED}|[^",])+')
+"""An element of a comma-separated list; a comma in a quoted string does not end it (RFC 9110, 5.6.1)."""
+_PREFERENCE: Final = re.compile(rf"\s*([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*({_QUOTED}|[^\s;]*))?\s*(?:;.*)?")
+"""A name, an optional value, and parameters that no preference here has (RFC 7240, 2)."""
 
 
 def header_lines(event: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -28,12 +35,27 @@ def header_lines(event: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:
-    """Return the Prefer header's preferences in lower case; of two with the same name the first counts (RFC 7240)."""
+    """Return the Prefer header's preferences in lower case, without quotes; a malformed one is ignored.
+
+    Of two with the same name the first counts, and an empty value is none (RFC 7240, 2).
+    """
     found: dict[str, str] = {}
-    for preference in (event.headers.get("Prefer") or "").lower().split(","):
-        name, _, value = preference.split(";")[0].partition("=")
-        found.setdefault(name.strip(), value.strip().strip('"'))
+    for item in _LIST_ITEM.findall((event.headers.get("Prefer") or "").lower()):
+        preference = _PREFERENCE.fullmatch(item)
+        if preference:
+            found.setdefault(preference[1], (preference[2] or "").strip('"'))
     return found
+
+
+def prefers_async(event: APIGatewayProxyEvent) -> bool:
+    """Return whether the caller prefers a job to a result (RFC 7240, 4.1)."""
+    return preferences(event).get("respond-async") == ""
+
+
+def preferred_wait(event: APIGatewayProxyEvent) -> float | None:
+    """Return how many seconds the caller prefers to wait (RFC 7240, 4.3), or None without a valid preference."""
+    seconds = preferences(event).get("wait", "")
+    return float(seconds) if seconds.isascii() and seconds.isdecimal() else None
 
 
 def check_accept(event: APIGatewayProxyEvent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
     from imagegen.jobs.service import Submitted
+
+FINAL_RETRY_AFTER_S: Final = "1"
+"""Retry-After of a 202 whose job is already final: there is nothing to wait for."""
 
 
 def replay_header(submitted: Submitted) -> dict[str, str]:
@@ -38,6 +41,8 @@ def polling_header(*jobs: JobInfo) -> dict[str, str]:
 def accepted_response(
     event: APIGatewayProxyEvent, info: JobInfo, headers: Mapping[str, str] | None = None
 ) -> Response[str]:
-    """Return 202 with the job, its location and when to look at it."""
-    polling = {"Location": f"{base_path(event)}/jobs/{info.id}"} | polling_header(info)
+    """Return 202 with the job, its location and when to look at it; a repeated request's job may be final."""
+    polling = {"Location": f"{base_path(event)}/jobs/{info.id}", "Retry-After": FINAL_RETRY_AFTER_S} | polling_header(
+        info
+    )
     return Response(202, JSON, info.model_dump_json(), headers=polling | dict(headers or {}))

@@ -22,14 +22,14 @@ IdempotencyKey = Annotated[
 ]
 Async = Annotated[
     Any,
-    Header(alias="Prefer", description="respond-async: always create a job."),
+    Header(alias="Prefer", description="respond-async: always create a job and respond 202."),
     WithJsonSchema({"type": "string", "examples": ["respond-async"]}),
 ]
 Wait = Annotated[
     Any,
     Header(
         alias="Prefer",
-        description="wait=N: respond 200 if the job finishes within N seconds, at most 25.",
+        description="wait=N: respond 200 as soon as the job is final, or 202 after N seconds, at most 25.",
     ),
     WithJsonSchema({"type": "string", "examples": ["wait=10"]}),
 ]

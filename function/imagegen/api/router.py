@@ -15,6 +15,9 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
+    from imagegen.generation.request import GenerateRequest
+    from imagegen.generation.spec import GenerationSpec
+
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """HEAD arrives here as GET."""
 
@@ -39,9 +42,11 @@ def caller(event: APIGatewayProxyEvent) -> str:
     return tenant.of_api_key(identity.get("apiKey"))
 
 
-def fingerprint(event: APIGatewayProxyEvent) -> IdempotencyFingerprint | None:
+def fingerprint(
+    event: APIGatewayProxyEvent, request: GenerateRequest, spec: GenerationSpec
+) -> IdempotencyFingerprint | None:
     """Return the fingerprint of the request, or None without an Idempotency-Key. Raises IdempotencyKeyInvalid."""
-    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, scope.current().body)
+    return IdempotencyFingerprint.of(_idempotency_key(event), event.path, scope.current().body, request, spec)
 
 
 def repeatable_caller(event: APIGatewayProxyEvent) -> str:

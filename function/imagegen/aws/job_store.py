@@ -31,20 +31,14 @@ class DynamoJobStore(Table):
     """Implements jobs.ports.JobStore."""
 
     def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
-        """Insert the job, or return the key's existing job."""
-        job = replace(job, revision=_token())
-        puts = [self._put(to_item(job), "attribute_not_exists(pk)")]
-        if fingerprint is not None:
-            unused = "attribute_not_exists(pk) OR expires_at <= :now"
-            puts.append(self._put(self._key_item(job, fingerprint), unused, {":now": self._seconds()}))
-        with translated("DynamoDB"):
-            try:
-                self._transact([{"Put": put} for put in puts])
-            except ClientError as error:
-                if not condition_failed(error):
-                    raise
-                return self._existing(job, fingerprint, error)
-        return job
+        """Insert the job, or return the key's existing job, unless that one is `repeatable`: this one replaces it."""
+        job, replaced = replace(job, revision=_token()), ""
+        while True:
+            with translated("DynamoDB"):
+                stored = self._insert(job, fingerprint, replaced)
+            if stored.job_id == job.job_id or not stored.repeatable:
+                return stored
+            replaced = stored.job_id
 
     def get(self, tenant: str, job_id: str) -> Job | None:
         """Return the job, or None if it does not exist or has expired."""
@@ -99,6 +93,23 @@ class DynamoJobStore(Table):
         """Delete the job if it has expired."""
         with translated("DynamoDB"):
             self._delete(tenant, job_id, "expires_at <= :now", {":now": self._seconds()})
+
+    def _insert(self, job: Job, fingerprint: IdempotencyFingerprint | None, replaced: str) -> Job:
+        """Insert the job if its key is unused or belongs to the job `replaced`, else return the key's job."""
+        puts = [self._put(to_item(job), "attribute_not_exists(pk)")]
+        if fingerprint is not None:
+            free = "attribute_not_exists(pk) OR expires_at <= :now OR #job = :replaced"
+            put = self._put(
+                _key_item(job, fingerprint, self._seconds()), free, {":now": self._seconds(), ":replaced": replaced}
+            )
+            puts.append(put | {"ExpressionAttributeNames": {"#job": "job"}})
+        try:
+            self._transact([{"Put": put} for put in puts])
+        except ClientError as error:
+            if not condition_failed(error):
+                raise
+            return self._existing(job, fingerprint, error)
+        return job
 
     def _page_query(self, tenant: str, limit: int, after: str | None, state: State | None) -> dict[str, Any]:
         query: dict[str, Any] = {
@@ -183,25 +194,14 @@ class DynamoJobStore(Table):
             )
         )
 
-    def _key_item(self, job: Job, fingerprint: IdempotencyFingerprint) -> Item:
-        return {
-            "pk": f"IDEMPOTENCY#{job.tenant}#{fingerprint.key}",
-            "sk": "IDEMPOTENCY",
-            "tenant": job.tenant,
-            "body": fingerprint.body,
-            "job": job.job_id,  # not job_id, which would add the item to index by_tenant, among the jobs
-            "expires_at": self._seconds() + KEPT_S,
-        }
-
     def _existing(self, job: Job, fingerprint: IdempotencyFingerprint | None, error: ClientError) -> Job:
         """Return the job that made the insert fail: this one, if its acknowledgement was lost, or the key's."""
         if fingerprint is not None:
-            wanted = self._key_item(job, fingerprint)
-            item = self._read({"pk": wanted["pk"], "sk": wanted["sk"]})
+            item = self._read(_key_of(job.tenant, fingerprint))
             if item is None:
                 raise error
-            if item["body"] != fingerprint.body:
-                raise IdempotencyKeyReuse("The Idempotency-Key was used with another body or route. Use a new key.")
+            if not fingerprint.matches(item["body"], item.get("request")):
+                raise IdempotencyKeyReuse("The Idempotency-Key was used with another request or route. Use a new key.")
             return job if item["job"] == job.job_id else self._existing_of_key(job.tenant, item["job"])
         stored = self._live(self._read(key(job.tenant, job.job_id)))  # this job: its id is random, so unique
         if stored is None:
@@ -241,6 +241,20 @@ class DynamoJobStore(Table):
     def _live(self, item: Item | None) -> Job | None:
         """Return the item's job unless it has expired; DynamoDB may take days to delete expired items."""
         return None if item is None or item["expires_at"] <= self._seconds() else from_item(item)
+
+
+def _key_of(tenant: str, fingerprint: IdempotencyFingerprint) -> dict[str, str]:
+    return {"pk": f"IDEMPOTENCY#{tenant}#{fingerprint.key}", "sk": "IDEMPOTENCY"}
+
+
+def _key_item(job: Job, fingerprint: IdempotencyFingerprint, now: int) -> Item:
+    return _key_of(job.tenant, fingerprint) | {
+        "tenant": job.tenant,
+        "body": fingerprint.body,
+        "request": fingerprint.request,
+        "job": job.job_id,  # not job_id, which would add the item to index by_tenant, among the jobs
+        "expires_at": now + KEPT_S,
+    }
 
 
 def _token() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Self
@@ -27,6 +27,11 @@ class JobError(ResponseModel):
     def of(cls, error: ServiceError) -> Self:
         """Return the part of `error` that a job stores."""
         return cls(code=error.public_code, status=error.status, detail=error.detail)
+
+    @property
+    def caused_by_request(self) -> bool:
+        """Whether an error class with this code is `caused_by_request`; False for a code of another version."""
+        return any(error.code == self.code and error.caused_by_request for error in _subclasses(ServiceError))
 
 
 class UnreadableJob(Exception):
@@ -103,6 +108,11 @@ class Job:
         return self.state in FINAL
 
     @property
+    def repeatable(self) -> bool:
+        """Whether the service failed it, so that its Idempotency-Key does not keep it: a retry is a new job."""
+        return self.state == "failed" and self.error is not None and not self.error.caused_by_request
+
+    @property
     def webhook_due(self) -> bool:
         """Whether the message about its final state must still be queued."""
         return self.final and not self.notified and self._wants_webhook
@@ -120,3 +130,9 @@ class Job:
     @property
     def _wants_webhook(self) -> bool:
         return self.webhook is not None and self.event_type in self.webhook.events
+
+
+def _subclasses(base: type[ServiceError]) -> Iterator[type[ServiceError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from _subclasses(error)

@@ -28,9 +28,10 @@ class JobStore(Protocol):
     """
 
     def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
-        """Insert the job, or return the key's existing job.
+        """Insert the job, or return the key's existing job, unless that one is `repeatable`: this one replaces it then.
 
-        Raises IdempotencyKeyReuse if the key was used with another body or route, ResultExpired if its job was deleted.
+        Raises IdempotencyKeyReuse if the key was used with another request or route, and ResultExpired if its job was
+        deleted.
         """
 
     def get(self, tenant: str, job_id: str) -> Job | None:

@@ -8,13 +8,21 @@ import pytest
 
 from imagegen.aws.leases import DynamoLeases
 from imagegen.errors import (
+    GenerationFailed,
+    GenerationTooLong,
     IdempotencyKeyReuse,
+    InternalError,
     JobNotFinal,
     JobNotFound,
+    ModelUnavailable,
     ResultExpired,
+    ServiceError,
     StorageUnavailable,
 )
+from imagegen.jobs import states
+from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.ports import Page
+from imagegen.jobs.service import Submitted
 from tests.support.job_faults import fail_calls
 from tests.support.job_requests import PLAN, keyed
 from tests.support.job_world import JobWorld
@@ -47,6 +55,72 @@ def test_the_same_key_returns_the_same_job_and_rejects_another_body(world: JobWo
         world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed("another"))
     world.clock.pass_s(24 * 3600)
     assert not world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed("another")).replayed
+
+
+def submit_keyed(world: JobWorld, prompt: str = "body") -> Submitted:
+    return world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed(prompt))
+
+
+def fail_keyed(world: JobWorld, error: ServiceError) -> Job:
+    """Submit a keyed job, and fail it with `error`."""
+    job = submit_keyed(world).job
+    failure = JobError.of(error)
+    return world.store.change(job, lambda stored: states.failed(stored, world.clock(), world.timing, failure))
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("damaged"), StorageUnavailable("down"), InternalError()])
+def test_the_key_of_a_job_that_the_service_failed_creates_one_new_job(world: JobWorld, error: ServiceError) -> None:
+    failed = fail_keyed(world, error)
+    world.clock.pass_s(23 * 3600)
+    first, again = submit_keyed(world), submit_keyed(world)
+    assert (first.replayed, again.replayed) == (False, True)
+    assert first.job.job_id == again.job.job_id != failed.job_id
+    assert world.get(failed) == failed
+    with pytest.raises(IdempotencyKeyReuse):
+        submit_keyed(world, "another")
+    world.clock.pass_s(23 * 3600)
+    assert submit_keyed(world).replayed
+
+
+@pytest.mark.parametrize("error", [GenerationTooLong(), GenerationFailed()])
+def test_the_key_of_a_job_that_failed_because_of_its_request_is_kept(world: JobWorld, error: ServiceError) -> None:
+    failed = fail_keyed(world, error)
+    assert submit_keyed(world) == Submitted(failed, replayed=True)
+
+
+def test_the_key_of_a_failed_job_is_not_given_to_another_request(world: JobWorld) -> None:
+    failed = fail_keyed(world, InternalError())
+    with pytest.raises(IdempotencyKeyReuse):
+        submit_keyed(world, "another")
+    assert [item["job_id"] for item in world.items("JOB#")] == [failed.job_id]
+
+
+def test_concurrent_retries_of_a_failed_key_create_one_job(world: JobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second retry runs between the first one's look-up and its write."""
+    fail_keyed(world, InternalError())
+    real, calls, winners = world.store._client.transact_write_items, list[Any](), list[Submitted]()
+
+    def contested(**request: Any) -> Any:
+        calls.append(request)
+        if len(calls) == 2:
+            monkeypatch.setattr(world.store._client, "transact_write_items", real)
+            winners.append(submit_keyed(world))
+        return real(**request)
+
+    monkeypatch.setattr(world.store._client, "transact_write_items", contested)
+    loser = submit_keyed(world)
+    assert (loser.replayed, loser.job.job_id) == (True, winners[0].job.job_id)
+    assert len(world.items("JOB#")) == 2
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_retry_of_a_failed_key_whose_response_was_lost_creates_no_third_job(world: JobWorld, nth: int) -> None:
+    fail_keyed(world, InternalError())
+    fail_calls(world, "transact_write_items", nth, after=True)
+    with pytest.raises(StorageUnavailable):
+        submit_keyed(world)
+    assert submit_keyed(world).replayed == (nth == 2)
+    assert len(world.items("JOB#")) == 2
 
 
 def test_the_key_of_a_deleted_job_is_rejected(world: JobWorld) -> None:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import telemetry
 from imagegen.api import scope
-from imagegen.api.headers import check_accept, preferences
+from imagegen.api.headers import check_accept, prefers_async
 from imagegen.api.job_response import accepted_response, replay_header
 from imagegen.api.parameters import Async, IdempotencyKey
 from imagegen.api.problem import JSON, responses
@@ -50,12 +50,11 @@ def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = No
     event, container = router.current_event, scope.current().container
     check_accept(event)
     query_parameters(event)
-    tenant, key = caller(event), fingerprint(event)
     gateway = _gateway_deadline(event, container.settings)
-    plan = container.planner.plan(body)
-    if "respond-async" in preferences(event):
-        submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key)
-        return _render(container, event, submitted, {"Preference-Applied": "respond-async"})
+    tenant, plan = caller(event), container.planner.plan(body)
+    key = fingerprint(event, body, plan.spec)
+    if prefers_async(event):
+        return _accept(container, event, container.jobs.submit(plan, tenant=tenant, fingerprint=key))
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
     if key is not None or body.webhook is not None:
         submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline)
@@ -75,25 +74,29 @@ def _generate(container: Container, plan: Plan, tenant: str, deadline: Deadline)
     return Response(200, JSON, result.model_dump_json())
 
 
-def _render(
-    container: Container, event: APIGatewayProxyEvent, submitted: Submitted, headers: dict[str, str] | None = None
-) -> Response[str]:
+def _accept(container: Container, event: APIGatewayProxyEvent, submitted: Submitted) -> Response[str]:
+    """Return 202 with the job, which may already be final: a worker was quick, or the request is repeated."""
+    headers = replay_header(submitted) | {"Preference-Applied": "respond-async"}
+    return accepted_response(event, container.job_renderer.render(submitted.job), headers)
+
+
+def _render(container: Container, event: APIGatewayProxyEvent, submitted: Submitted) -> Response[str]:
     """Return the response of POST /generate for a job: its result, its error, or 202 while it has neither.
 
     Raises JobFailed, or JobAlreadyFinal if the job was cancelled.
     """
-    all_headers = replay_header(submitted) | (headers or {})
+    headers = replay_header(submitted)
     info = container.job_renderer.render(submitted.job)
     if info.error is not None:
-        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=all_headers)
+        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=headers)
     if info.status == "cancelled":
         detail = "The job was cancelled. Send a new request; do not reuse its Idempotency-Key."
-        raise JobAlreadyFinal(detail, headers=all_headers)
+        raise JobAlreadyFinal(detail, headers=headers)
     if info.result is None:
-        return accepted_response(event, info, all_headers)
+        return accepted_response(event, info, headers)
     if not submitted.replayed:
         telemetry.generated(info.result)
-    return Response(200, JSON, info.result.model_dump_json(), headers=dict(all_headers))
+    return Response(200, JSON, info.result.model_dump_json(), headers=dict(headers))
 
 
 def _gateway_deadline(event: APIGatewayProxyEvent, settings: Settings) -> Deadline:

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen.api import cursor, scope
-from imagegen.api.headers import check_accept, preferences
+from imagegen.api.headers import check_accept, preferred_wait
 from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
 from imagegen.api.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
 from imagegen.api.problem import JSON, responses
@@ -24,13 +24,13 @@ from imagegen.jobs.view import JobInfo, JobPage
 
 if TYPE_CHECKING:
     from imagegen.jobs.job import Job, State
-    from imagegen.jobs.service import JobService, Submitted
+    from imagegen.jobs.service import JobService
     from imagegen.jobs.view import JobRenderer
 
 MAX_WAIT_S: Final = 25.0
 """API Gateway waits 29 s; the rest is for a cold start and the response."""
-POLL_S: Final = 0.5
-"""Interval between reads of a job that a caller waits for."""
+POLL_S: Final = 0.25
+"""Interval, in seconds, between reads of a job that a caller waits for: how late the response can be."""
 MAX_PAGE_BYTES: Final = 5_000_000
 """Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
 DEFAULT_LIMIT: Final = 20
@@ -50,15 +50,18 @@ router = build_router(
 )
 def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
     """Create a job: 202, or 200 if the caller waits and the job finishes in time."""
+    received = time.monotonic()
     event, container = router.current_event, scope.current().container
     check_accept(event)
     query_parameters(event)
-    key = fingerprint(event)
     plan = container.planner.plan(body)
+    key = fingerprint(event, body, plan.spec)
     submitted = container.jobs.submit(plan, tenant=caller(event), fingerprint=key)
-    job, waited = _wait(container.jobs, submitted, preferences(event).get("wait"))
-    headers = replay_header(submitted) | ({"Preference-Applied": "wait"} if waited else {})
-    info = container.job_renderer.render(job)
+    headers, seconds = replay_header(submitted), preferred_wait(event)
+    if seconds is None:
+        return accepted_response(event, container.job_renderer.render(submitted.job), headers)
+    job = _wait(container.jobs, submitted.job, received + min(seconds, MAX_WAIT_S))
+    info, headers = container.job_renderer.render(job), headers | {"Preference-Applied": "wait"}
     return job_response(info, headers) if job.final else accepted_response(event, info, headers)
 
 
@@ -103,17 +106,13 @@ def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped
     return Response(204, body="")  # the local gateway does not accept None
 
 
-def _wait(jobs: JobService, submitted: Submitted, seconds: str | None) -> tuple[Job, bool]:
-    """Return the job when it is final or the time is up, and whether the caller asked to wait."""
-    job = submitted.job
-    if seconds is None or not seconds.isdecimal():
-        return job, False
-    ends = time.monotonic() + min(float(seconds), MAX_WAIT_S)
-    while not job.final and time.monotonic() + POLL_S < ends:
-        time.sleep(POLL_S)
+def _wait(jobs: JobService, job: Job, ends: float) -> Job:
+    """Return the job as soon as it is final, at the latest at `ends`, in seconds of the monotonic clock."""
+    while not job.final and (left := ends - time.monotonic()) > 0:
+        time.sleep(min(POLL_S, left))
         with suppress(StorageUnavailable):  # the job exists; a 503 would make the caller submit another one
             job = jobs.get(job.tenant, job.job_id)
-    return job, True
+    return job
 
 
 def _first_that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from imagegen.deadline import Deadline
 from imagegen.entrypoints import generator
+from imagegen.errors import ModelUnavailable
 from imagegen.jobs.message import VERSION, JobMessage
 from tests.support.expectations import outcome
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, header, queued_webhooks
@@ -42,38 +46,149 @@ def test_generate_creates_no_job_after_the_gateway_has_timed_out(handlers: JobHa
     assert body(handlers.call("GET", "/jobs"))["jobs"] == []
 
 
-def test_a_failed_keyed_generate_returns_the_same_error_when_repeated(handlers: JobHandlers) -> None:
+def test_a_keyed_request_that_the_service_failed_can_be_repeated_once_it_is_repaired(handlers: JobHandlers) -> None:
+    key = {"Idempotency-Key": "k"}
+    handlers.world.engines.failing = ModelUnavailable("The model cannot be loaded.")
+    for _ in range(2):
+        failed = handlers.call("POST", "/generate", PROMPT, headers=key)
+        assert outcome(failed) == (503, "model_unavailable")
+        assert header(failed, "Idempotency-Replayed") is None
+    handlers.world.engines.failing = None
+    repaired, again = (handlers.call("POST", "/generate", PROMPT, headers=key) for _ in range(2))
+    assert (repaired["statusCode"], header(repaired, "Idempotency-Replayed")) == (200, None)
+    assert (again["statusCode"], header(again, "Idempotency-Replayed")) == (200, "true")
+    assert body(repaired)["id"] == body(again)["id"]
+    states = [each["status"] for each in body(handlers.call("GET", "/jobs"))["jobs"]]
+    assert sorted(states) == ["failed", "failed", "succeeded"]
+    assert len(handlers.world.items("BILL#")) == 1
+
+
+def test_a_keyed_request_whose_job_crashed_until_the_limit_can_be_repeated(handlers: JobHandlers) -> None:
     def crash(step: int) -> None:
         raise ValueError("canary")
 
+    key = {"Idempotency-Key": "k"}
     handlers.world.engine.during = crash
-    first = handlers.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"})
+    first = handlers.call("POST", "/generate", PROMPT, headers=key)
     assert (first["statusCode"], body(first)["status"]) == (202, "queued")
-    for _ in range(6):
-        handlers.work(
-            JobMessage(
-                version=VERSION, tenant=handlers.world.items("JOB#")[0]["tenant"], job_id=body(first)["id"]
-            ).body()
-        )
+    tenant = handlers.world.items("JOB#")[0]["tenant"]
+    for _ in range(5):
+        handlers.work(JobMessage(version=VERSION, tenant=tenant, job_id=body(first)["id"]).body())
+    assert body(handlers.call("GET", f"/jobs/{body(first)['id']}"))["status"] == "failed"
+    handlers.world.engine.during = lambda step: None
+    assert handlers.call("POST", "/generate", PROMPT, headers=key)["statusCode"] == 200
+
+
+def test_a_keyed_request_that_is_too_large_returns_the_same_error_when_repeated(handlers: JobHandlers) -> None:
+    key, left = {"Idempotency-Key": "k", "Prefer": "respond-async"}, 10.0
+
+    def use_up_the_time(step: int) -> None:
+        nonlocal left
+        left = 0.0
+
+    handlers.world.engine.during = use_up_the_time
+    handlers.call("POST", "/generate", PROMPT, headers=key)
+    (item,) = handlers.world.items("JOB#")
+    job, deadline = handlers.world.jobs.get(item["tenant"], item["job_id"]), Deadline(lambda: left)
+    while not job.final:
+        left = 10.0
+        job = handlers.world.run(job, deadline)
     again = handlers.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"})
-    assert outcome(again) == (500, "internal_error")
+    assert (outcome(again), header(again, "Idempotency-Replayed")) == ((504, "generation_timeout"), "true")
 
 
-@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}])
-def test_a_cancelled_keyed_generate_returns_the_same_error_when_repeated(
-    handlers: JobHandlers, headers: dict[str, str]
+@pytest.mark.parametrize("change", [{"prompt": "a red circle "}, {"width": 128, "cache": "use", "metadata": {}}])
+@pytest.mark.parametrize("route", ["/generate", "/jobs"])
+def test_an_equal_request_with_the_same_key_is_repeated(
+    handlers: JobHandlers, route: str, change: dict[str, Any]
 ) -> None:
+    key = {"Idempotency-Key": "k"}
+    first = handlers.call("POST", route, PROMPT, headers=key)
+    again = handlers.call("POST", route, PROMPT | change, headers=key)
+    assert (again["statusCode"], body(again)["id"]) == (first["statusCode"], body(first)["id"])
+    assert header(again, "Idempotency-Replayed") == "true"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [({"seed": -1}, (422, "out_of_range")), ({"model": "none"}, (404, "model_not_found"))]
+)
+def test_an_invalid_request_with_a_known_key_gets_its_own_error(
+    handlers: JobHandlers, change: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    assert handlers.call("POST", "/generate", PROMPT, headers=key)["statusCode"] == 200
+    assert outcome(handlers.call("POST", "/generate", PROMPT | change, headers=key)) == expected
+    again = handlers.call("POST", "/generate", PROMPT, headers=key)
+    assert (again["statusCode"], header(again, "Idempotency-Replayed")) == (200, "true")
+
+
+def test_a_cancelled_keyed_generate_returns_the_same_error_when_repeated(handlers: JobHandlers) -> None:
+    key = {"Idempotency-Key": "k"}
+    first = generate_and_cancel(handlers, key)
+    again = handlers.call("POST", "/generate", PROMPT, headers=key)
+    assert outcome(first) == outcome(again) == (409, "job_already_final")
+    assert "cancelled" in body(first)["detail"]
+    assert (header(again, "Idempotency-Replayed"), header(again, "Retry-After")) == ("true", None)
+
+
+def generate_and_cancel(handlers: JobHandlers, headers: dict[str, str]) -> dict[str, Any]:
+    """Send PROMPT, and cancel its job during the first step."""
+
     def cancel(step: int) -> None:
         (job,) = handlers.world.items("JOB#")
         handlers.world.jobs.cancel(job["tenant"], job["job_id"])
 
     handlers.world.engine.during = cancel
+    return handlers.call("POST", "/generate", PROMPT, headers=headers)
+
+
+@pytest.mark.parametrize("end", ["succeeded", "cancelled"])
+@pytest.mark.parametrize("first_prefers", ["", "respond-async"])
+def test_respond_async_always_yields_202_with_the_job(handlers: JobHandlers, first_prefers: str, end: str) -> None:
+    """Also for the repetition of a request whose job is final, and of one that was answered directly."""
     key = {"Idempotency-Key": "k"}
-    first = handlers.call("POST", "/generate", PROMPT, headers=key)
-    again = handlers.call("POST", "/generate", PROMPT, headers=key | headers)
-    assert outcome(first) == outcome(again) == (409, "job_already_final")
-    assert "cancelled" in body(first)["detail"]
-    assert (header(again, "Idempotency-Replayed"), header(again, "Retry-After")) == ("true", None)
+    if end == "cancelled":
+        generate_and_cancel(handlers, key | {"Prefer": first_prefers})
+    else:
+        handlers.call("POST", "/generate", PROMPT, headers=key | {"Prefer": first_prefers})
+    if first_prefers:
+        handlers.run_queued_jobs()
+    again = handlers.call("POST", "/generate", PROMPT, headers=key | {"Prefer": "respond-async"})
+    assert (again["statusCode"], body(again)["status"]) == (202, end)
+    assert header(again, "Location") == f"/v1/jobs/{body(again)['id']}"
+    assert (header(again, "Preference-Applied"), header(again, "Idempotency-Replayed")) == ("respond-async", "true")
+
+
+def test_respond_async_yields_202_even_if_a_worker_has_already_finished(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker may be done before the message is recorded as sent, for example with a cached image."""
+    queue = handlers.world.container.job_queue
+    put = queue.put
+
+    def put_and_run(*arguments: Any) -> None:
+        put(*arguments)
+        handlers.run_queued_jobs()
+
+    monkeypatch.setattr(queue, "put", put_and_run)
+    answer = handlers.call("POST", "/generate", PROMPT, headers={"Prefer": "respond-async"})
+    assert (answer["statusCode"], body(answer)["status"]) == (202, "succeeded")
+    assert header(answer, "Preference-Applied") == "respond-async"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("respond-async", True), ("Respond-Async", True), ('respond-async=""', True), ("respond-async; a=b", True),
+        ("handling=lenient, respond-async", True), ('a="b, c" , respond-async,wait=1', True), ("=,respond-async", True),
+        ("respond-asynchronously", False), ('a="b, respond-async, c"', False), ("a; respond-async", False),
+        ("respond-async=no", False), ('a="\\", respond-async"', False), ("handling=lenient", False), (",;=", False),
+    ],
+)  # fmt: skip
+def test_only_the_preference_respond_async_yields_202(handlers: JobHandlers, prefer: str, applied: bool) -> None:
+    answer = handlers.call("POST", "/generate", PROMPT, headers={"Prefer": prefer})
+    assert answer["statusCode"] == (202 if applied else 200)
+    assert header(answer, "Preference-Applied") == ("respond-async" if applied else None)
 
 
 def test_generate_with_a_webhook_runs_a_job_immediately(handlers: JobHandlers) -> None:

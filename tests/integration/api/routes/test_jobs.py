@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -15,6 +16,21 @@ from tests.support.expectations import outcome
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body, header
 from tools.lambda_event import Context, api_event
+
+
+class Clock:
+    """A `time` that only sleeping advances. Calls `during` with the time after each sleep."""
+
+    def __init__(self, during: Callable[[float], None]):
+        self.now = 0.0
+        self._during = during
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self._during(self.now)
 
 
 def test_a_job_is_submitted_run_listed_and_deleted(handlers: JobHandlers) -> None:
@@ -157,7 +173,6 @@ def test_an_idempotent_write_still_rejects_an_invalid_key(handlers: JobHandlers,
 def test_prefer_wait_returns_the_result_if_the_job_finishes_in_time(
     handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_routes, "POLL_S", 0.01)
     pending = handlers.submit(Prefer="wait=0")
     assert (pending["statusCode"], header(pending, "Preference-Applied")) == (202, "wait")
     monkeypatch.setattr("time.sleep", lambda _: handlers.run_queued_jobs())
@@ -171,6 +186,46 @@ def test_prefer_wait_returns_the_result_if_the_job_finishes_in_time(
 def test_all_lines_of_a_repeated_prefer_header_count(handlers: JobHandlers, lines: list[str]) -> None:
     answer = handlers.call("POST", "/jobs", PROMPT, headers={"Prefer": lines})
     assert (answer["statusCode"], header(answer, "Preference-Applied")) == (202, "wait")
+
+
+@pytest.mark.parametrize("ends", [0.1, 0.9, 25])
+@pytest.mark.parametrize(
+    ("wait", "longest"), [("1", 1), ('"1"', 1), ("1; a=b", 1), ("25", 25), ("26", 25), ("9" * 99, 25)]
+)
+def test_wait_responds_when_the_job_is_final_at_the_latest_after_its_seconds(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, wait: str, longest: float, ends: float
+) -> None:
+    clock = Clock(lambda now: handlers.run_queued_jobs() if now >= ends else None)
+    monkeypatch.setattr(job_routes, "time", clock)
+    answer = handlers.submit(Prefer=f"wait={wait}")
+    assert header(answer, "Preference-Applied") == "wait"
+    if ends > longest:
+        assert (answer["statusCode"], body(answer)["status"], clock.now) == (202, "queued", longest)
+    else:
+        assert (answer["statusCode"], body(answer)["status"]) == (200, "succeeded")
+        assert ends <= clock.now <= min(ends + job_routes.POLL_S, longest)
+
+
+@pytest.mark.parametrize("wait", ["", "-1", "1.5", "x", "1 2", '"', "²"])
+def test_an_invalid_wait_is_ignored(handlers: JobHandlers, wait: str) -> None:
+    answer = handlers.submit(Prefer=f"wait={wait}")
+    assert (answer["statusCode"], header(answer, "Preference-Applied")) == (202, None)
+
+
+@pytest.mark.parametrize("prefer", ["", "wait=5", "return=minimal"])
+def test_a_repeated_submission_gets_the_first_status(handlers: JobHandlers, prefer: str) -> None:
+    """With `wait`, the status depends on when the job finishes, as for a new request."""
+    headers = {"Idempotency-Key": "k", "Prefer": prefer}
+    first = handlers.submit(**headers | {"Prefer": ""})
+    handlers.run_queued_jobs()
+    again = handlers.submit(**headers)
+    assert (first["statusCode"], again["statusCode"]) == (202, 200 if "wait" in prefer else 202)
+    assert (header(first, "Location"), body(first)["status"]) == (f"/v1/jobs/{body(first)['id']}", "queued")
+    assert (body(again)["id"], body(again)["status"]) == (body(first)["id"], "succeeded")
+    assert header(again, "Idempotency-Replayed") == "true"
+    if again["statusCode"] == 202:
+        assert header(again, "Location") == header(first, "Location")
+        assert header(again, "Retry-After")
 
 
 def test_respond_async_counts_beside_another_preference(handlers: JobHandlers) -> None:
