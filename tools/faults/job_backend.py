@@ -15,6 +15,7 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import Job
 from imagegen.jobs.timing import JobTiming
 from imagegen.settings import Settings
+from imagegen.webhooks.message import WebhookMessage
 from imagegen.wiring import Container, epoch_ms
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "for tests")
@@ -39,13 +40,16 @@ class MemoryWebhooks:
     """A WebhookQueue in a list. Every `put` raises `failing` while it is set."""
 
     queued: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
     failing: ServiceError | None = None
 
-    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
+    def put(self, job: Job) -> None:
         """Append a webhook."""
         if self.failing is not None:
             raise self.failing
-        self.queued.append((tenant, job_id, url, event_type, final_state))
+        message = WebhookMessage.of(job)
+        self.bodies.append(message.body())
+        self.queued.append((job.tenant, job.job_id, message.url, message.event_type, message.final_state))
 
 
 @dataclass

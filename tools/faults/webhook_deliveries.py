@@ -21,11 +21,12 @@ from typing import Any
 import boto3
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 from ulid import ULID
 
 from imagegen.aws.sqs import SqsWebhookQueue
-from imagegen.generation.request import GenerateRequest
+from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.jobs.job import Job, State
 from imagegen.webhooks.delivery import DELAYS, WebhookSender
 from imagegen.webhooks.ports import ReceivedMessage, WebhookRetries
@@ -66,8 +67,8 @@ class _LockedRetries:
             self.retries.dead_letter(received, reason)
 
 
-def final_job(job_id: str, state: State = "succeeded") -> Job:
-    """Return a job of TENANT that ended in November 2026."""
+def final_job(job_id: str, state: State = "succeeded", url: str = "https://hooks.example.com/done") -> Job:
+    """Return a job of TENANT that ended in November 2026 and has a webhook with this URL, public or not."""
     ended = datetime(2026, 11, 21, 14, 0, 0, 250_000, UTC)
     return Job(
         tenant=TENANT,
@@ -78,11 +79,12 @@ def final_job(job_id: str, state: State = "succeeded") -> Job:
         due_at=0,
         state=state,
         finished_at=ended,
+        webhook=Webhook.model_construct(url=url, events=["job.succeeded", "job.failed", "job.cancelled"]),
     )
 
 
 class Jobs:
-    """A JobReader in which every job has succeeded."""
+    """A JobReader in which every job has succeeded, for messages of version 0.1.0."""
 
     def get(self, tenant: str, job_id: str) -> Job:
         return final_job(job_id)
@@ -128,7 +130,7 @@ class UnreliableReceiver:
 
     def _is_signed(self, request: Request) -> bool:
         try:
-            Webhook(self.secret).verify(request.body, request.headers)
+            Verifier(self.secret).verify(request.body, request.headers)
         except WebhookVerificationError:
             return False
         return True
@@ -174,7 +176,7 @@ def run(queues: dict[str, str], count: int, seed: int, *, share: float = 0.4, wo
         ids = [str(ULID(Random(f"{seed}.{number}").randbytes(ULID_BYTES))) for number in range(count)]
         for first in range(0, count, CHUNK):
             for job_id in ids[first : first + CHUNK]:
-                queue.put(TENANT, job_id, running.url(), "job.succeeded", "succeeded")
+                queue.put(final_job(job_id, url=running.url()))
             _deliver(running, queue, secrets, queues["WebhooksQueue"], workers)
     dead = _dead_letters(queues["WebhooksDeadLetters"])
     arrived = {request.headers["webhook-id"] for request in unreliable.accepted}

@@ -15,6 +15,8 @@ from imagegen.webhooks.ports import ReceivedMessage
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
+    from imagegen.jobs.job import Job
+
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3)
 
 MAX_VISIBILITY_S: Final = 42_900
@@ -77,11 +79,9 @@ class SqsJobQueue(_Queue):
 class SqsWebhookQueue(_Queue):
     """Implements jobs.ports.WebhookQueue and webhooks.ports.WebhookRetries."""
 
-    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
-        """Send a webhook message."""
-        fields = {"version": VERSION, "tenant": tenant, "job_id": job_id, "url": url}
-        message = WebhookMessage.model_validate(fields | {"event_type": event_type, "final_state": final_state})
-        self._send(message.body())
+    def put(self, job: Job) -> None:
+        """Send the webhook message of a final job: at most 200 KB, with the largest metadata in ASCII."""
+        self._send(WebhookMessage.of(job).body())
 
     def postpone(self, received: ReceivedMessage, seconds: float) -> None:
         """Make the message visible again after `seconds`, capped at MAX_VISIBILITY_S."""

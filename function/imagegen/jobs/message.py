@@ -1,7 +1,8 @@
-"""Queue messages: they name a job and never contain what it generates. Pure."""
+"""Queue messages: they name a job and never contain its prompt. Pure."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,8 +28,8 @@ class QueueMessage(BaseModel):
     job_id: Annotated[str, Field(pattern="^[0-9A-Z]{26}$")]
 
     def body(self) -> str:
-        """Return the message's JSON."""
-        return self.model_dump_json()
+        """Return the message's JSON in ASCII: SQS rejects some characters that a caller's metadata may have."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), separators=(",", ":"))
 
     @classmethod
     def parse(cls, body: str) -> Self:

@@ -47,9 +47,9 @@ class Outbox:
 
     def notify(self, job: Job) -> Job:
         """Queue the webhook of a final job, if one is due. Returns the job as stored."""
-        if job.webhook is None or not job.webhook_due:
+        if not job.webhook_due:
             return job
         with suppress(StorageUnavailable, JobNotFound):
-            self._webhooks.put(job.tenant, job.job_id, job.webhook.url, job.event_type, job.state)
+            self._webhooks.put(job)
             return self._store.change(job, states.notified)
         return job

@@ -75,5 +75,8 @@ class JobQueue(Protocol):
 class WebhookQueue(Protocol):
     """The queue of webhooks to deliver."""
 
-    def put(self, tenant: str, job_id: str, url: str, event_type: str, final_state: str) -> None:
-        """Send a webhook message. May raise StorageUnavailable although it was sent; copies share a webhook-id."""
+    def put(self, job: Job) -> None:
+        """Send the webhook of a final job, with what it needs of the job. It may then be deleted.
+
+        May raise StorageUnavailable although it was sent; copies share a webhook-id.
+        """

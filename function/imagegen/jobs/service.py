@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ulid import ULID
 
-from imagegen.errors import JobNotFinal, JobNotFound
+from imagegen.errors import JobNotFinal, JobNotFound, StorageUnavailable
 from imagegen.generation.planner import Plan
 from imagegen.jobs import states
 from imagegen.jobs.idempotency import IdempotencyFingerprint
@@ -77,10 +77,15 @@ class JobService:
         return self._outbox.notify(cancelled)
 
     def delete(self, tenant: str, job_id: str) -> None:
-        """Delete a final job, but not its images: other jobs may share them. Raises JobNotFound or JobNotFinal."""
+        """Delete a final job, but not its images: other jobs may share them. Its webhook is delivered all the same.
+
+        Raises JobNotFound, JobNotFinal, or StorageUnavailable, also if its webhook cannot be queued.
+        """
         job = self.get(tenant, job_id)
         if not job.final:
             raise JobNotFinal
+        if self._outbox.notify(job).webhook_due:
+            raise StorageUnavailable("The job's webhook cannot be sent at the moment. Try again in a few seconds.")
         self._store.remove(job)
 
 

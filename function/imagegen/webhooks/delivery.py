@@ -36,8 +36,8 @@ Verdict = Literal["delivered", "retry", "dead"]
 class Attempt:
     """How an attempt ended.
 
-    `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, or job_gone, job_not_final,
-    secret_missing, url_not_allowed.
+    `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, secret_missing, url_not_allowed, or for
+    a message of version 0.1.0 job_gone, job_not_final.
     """
 
     verdict: Verdict
@@ -93,7 +93,7 @@ class WebhookSender:
         return Attempt(verdict, reason, message.job_id)
 
     def _send(self, message: WebhookMessage) -> tuple[Verdict, str]:
-        job = self._jobs.get(message.tenant, message.job_id)
+        job = message.job() or self._jobs.get(message.tenant, message.job_id)
         if job is None:
             return "dead", "job_gone"
         if job.state != message.final_state:

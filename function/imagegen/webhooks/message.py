@@ -2,20 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
 
 from imagegen.generation.request import WebhookEvent
-from imagegen.jobs.message import QueueMessage
+from imagegen.generation.result import Outcome
+from imagegen.jobs.job import Job, JobError
+from imagegen.jobs.message import VERSION, QueueMessage
+
+
+class FinalJob(BaseModel):
+    """What a webhook says about its job, without the prompt and before URLs are signed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: int
+    runs: int
+    result: Outcome | None = None
+    error: JobError | None = None
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Return the part of `job` that a webhook needs."""
+        return cls(
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            expires_at=job.expires_at,
+            runs=job.runs,
+            result=job.result,
+            error=job.error,
+            metadata=dict(job.metadata),
+        )
 
 
 class WebhookMessage(QueueMessage):
-    """A webhook to deliver. The job is read at delivery, so the queue holds no prompt and no image URL."""
+    """A webhook to deliver. It contains its final job, so that the caller may delete the job, but no prompt."""
 
     url: str
     event_type: WebhookEvent
     final_state: Literal["succeeded", "failed", "cancelled"]
+    final_job: FinalJob | None = None
+    """None in a message of version 0.1.0; the job is then read at delivery."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Return the message of a final job that has a webhook. Raises pydantic.ValidationError for any other job."""
+        fields = {
+            "version": VERSION,
+            "tenant": job.tenant,
+            "job_id": job.job_id,
+            "url": job.webhook and job.webhook.url,
+        }
+        states = {"event_type": job.event_type, "final_state": job.state, "final_job": FinalJob.of(job)}
+        return cls.model_validate(fields | states)
 
     @property
     def webhook_id(self) -> str:
         """The `webhook-id` header. A job becomes final once, so its id identifies the event."""
         return f"msg_{self.job_id}"
+
+    def job(self) -> Job | None:
+        """Return the final job without its request; None in a message of version 0.1.0."""
+        if self.final_job is None:
+            return None
+        fields = {name: getattr(self.final_job, name) for name in type(self.final_job).model_fields if name != "runs"}
+        return Job(
+            tenant=self.tenant,
+            job_id=self.job_id,
+            request=None,
+            due_at=0,
+            state=self.final_state,
+            attempt=self.final_job.runs,
+            **fields,
+        )

@@ -15,7 +15,7 @@ from imagegen.webhooks.delivery import WebhookSender
 from imagegen.webhooks.safe_http import SafeClient
 from tests.support.expectations import events_of, load, outcome
 from tests.support.webhook_world import JOB_ID, Jobs
-from tools.faults.webhook_deliveries import TENANT, Secrets, received, waiting
+from tools.faults.webhook_deliveries import Secrets, final_job, received, waiting
 from tools.lambda_event import Context
 from tools.local.webhook_receiver import Behaviour, receiver, reset, status
 
@@ -44,7 +44,7 @@ class Function:
         with receiver(behaviour) as running:
             self.use(running.client())
             for _ in range(count):
-                self.queue.put(TENANT, JOB_ID, running.url("/hook?key=canary-4711"), "job.succeeded", "succeeded")
+                self.queue.put(final_job(JOB_ID, url=running.url("/hook?key=canary-4711")))
             sqs = boto3.client("sqs")
             return [self(event) for _ in range(count) for event in received(sqs, self.url)]
 

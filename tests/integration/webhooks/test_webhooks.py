@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -19,7 +20,7 @@ from tools.faults import webhook_deliveries
 from tools.local.template import Template
 
 JOB_ID = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
-PUT = ("0123456789abcdef", JOB_ID, "https://example.com/hook", "job.failed", "failed")
+JOB = webhook_deliveries.final_job(JOB_ID, "failed")
 
 
 @pytest.fixture
@@ -45,16 +46,31 @@ def receive(url: str) -> ReceivedMessage | None:
 
 
 def test_a_queued_webhook_is_received(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.put(*PUT)
+    queue.put(JOB)
     received = receive(queues["WebhooksQueue"])
     assert received is not None
     message = WebhookMessage.model_validate_json(received.body)
-    assert (message.tenant, message.job_id, message.url, message.event_type, message.final_state) == PUT
+    assert (message.tenant, message.job_id, message.url) == (JOB.tenant, JOB_ID, "https://hooks.example.com/done")
+    assert (message.event_type, message.final_state) == ("job.failed", "failed")
     assert received.attempt == 1
 
 
+def test_the_largest_job_fits_into_a_message_that_sqs_accepts(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
+    """SQS accepts at most 256 KiB in some regions, and neither U+FFFE nor U+FFFF."""
+    face = "\U0001f600"
+    metadata = {chr(ord(face) + i) * 512: face * 511 + "\uffff" for i in range(16)}
+    queue.put(replace(JOB, metadata=metadata))
+    received = receive(queues["WebhooksQueue"])
+    assert received is not None
+    assert received.body.isascii()
+    assert len(received.body) < 256 * 1024
+    job = WebhookMessage.parse(received.body).job()
+    assert job is not None
+    assert job.metadata == metadata
+
+
 def test_a_postponed_message_is_hidden_until_its_delay_ends(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.put(*PUT)
+    queue.put(JOB)
     url = queues["WebhooksQueue"]
     received = receive(url)
     assert received is not None
@@ -68,7 +84,7 @@ def test_a_postponed_message_is_hidden_until_its_delay_ends(queue: SqsWebhookQue
 
 def test_delays_are_within_the_visibility_limit_of_sqs(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
     assert max(DELAYS) * (1 + JITTER) <= MAX_VISIBILITY_S < 12 * 3600
-    queue.put(*PUT)
+    queue.put(JOB)
     received = receive(queues["WebhooksQueue"])
     assert received is not None
     queue.postpone(received, 10**9)
@@ -86,7 +102,7 @@ def test_a_dead_lettered_message_has_its_reason(queue: SqsWebhookQueue, queues: 
 def test_an_error_does_not_name_the_queue() -> None:
     lost = SqsWebhookQueue("https://sqs.us-east-1.amazonaws.com/123456789012/lost", "lost")
     with pytest.raises(StorageUnavailable) as caught:
-        lost.put(*PUT)
+        lost.put(JOB)
     assert "lost" not in str(caught.value.problem(request_id="")) + caught.value.private
     with pytest.raises(StorageUnavailable):
         lost.dead_letter(ReceivedMessage("m", "r", "b", 1), "x")

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from imagegen.errors import StorageUnavailable
+from imagegen.generation.request import GenerateRequest
+from imagegen.jobs.backlog import Backlog
+from imagegen.jobs.job import Job, JobError
+from imagegen.jobs.view import JobRenderer
 from imagegen.public_url import NotAllowed
 from imagegen.webhooks.delivery import DELAYS, JITTER
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.safe_http import Unreachable
+from imagegen.wiring import epoch_ms
+from tests.support.fakes import MemoryStore
+from tests.support.job_faults import UnavailableQueue
 from tests.support.webhook_world import JOB_ID, MESSAGE, Jobs, StubClient, WebhookWorld
 from tools.faults.webhook_deliveries import final_job
+
+HOOK_URL = "https://hooks.example.com/done"
+FINISHED = replace(
+    final_job(JOB_ID, "failed"),
+    attempt=2,
+    aws_failures=3,
+    error=JobError(code="internal_error", status=500, detail="It failed."),
+    metadata={"order": "A-17"},
+)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -100,5 +117,33 @@ def test_an_unavailable_store_leaves_the_message_in_the_queue() -> None:
     assert (world.retries.postponed, world.retries.dead_lettered) == ([], [])
 
 
-def test_a_message_has_only_the_documented_fields() -> None:
-    assert set(WebhookMessage.model_fields) == set(MESSAGE)
+def test_a_message_contains_its_job_but_neither_prompt_nor_url_of_an_image() -> None:
+    job = replace(FINISHED, request=GenerateRequest(prompt="canary", negative_prompt="canary"))
+    body = WebhookMessage.of(job).body()
+    assert "canary" not in body
+    assert "https" not in body.replace(HOOK_URL, "")
+    assert set(json.loads(body)) == {*MESSAGE, "final_job"}
+
+
+@pytest.mark.parametrize("job", [None, final_job(JOB_ID, "running")])
+def test_a_webhook_is_delivered_whatever_became_of_its_row(job: Job | None) -> None:
+    """The caller may have deleted the job, or it has expired."""
+    world = WebhookWorld(jobs=Jobs(job))
+    assert world.deliver(WebhookMessage.of(FINISHED).body()) == ("delivered", "delivered")
+    ((url, headers, body),) = world.client.posts
+    assert (url, headers["webhook-id"]) == (HOOK_URL, f"msg_{JOB_ID}")
+    assert json.loads(body)["data"]["status"] == "failed"
+
+
+def test_a_job_in_a_message_is_rendered_as_the_row_is() -> None:
+    message = WebhookMessage.parse(WebhookMessage.of(FINISHED).body())
+    renderer = JobRenderer(MemoryStore(), Backlog(UnavailableQueue(), epoch_ms), epoch_ms)
+    rendered = message.job()
+    assert rendered is not None
+    assert renderer.render(rendered) == renderer.render(FINISHED)
+
+
+def test_a_message_with_fields_of_a_newer_version_is_read() -> None:
+    message = json.loads(WebhookMessage.of(FINISHED).body())
+    message["final_job"]["new"] = message["new"] = 1
+    assert WebhookWorld(jobs=Jobs(None)).deliver(json.dumps(message)) == ("delivered", "delivered")

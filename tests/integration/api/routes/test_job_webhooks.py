@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from imagegen.errors import ModelUnavailable
+from imagegen.errors import ModelUnavailable, StorageUnavailable
 from tests.support.expectations import outcome
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, queued_webhooks
+from tests.support.webhook_world import Jobs, StubClient, WebhookWorld
 
 
 def test_a_webhook_is_queued_for_each_requested_final_state(handlers: JobHandlers) -> None:
@@ -25,6 +26,34 @@ def test_a_webhook_is_queued_for_each_requested_final_state(handlers: JobHandler
     assert body(handlers.call("GET", f"/jobs/{failed['id']}"))["status"] == "failed"
     assert len(queued_webhooks(handlers)) == 2
     assert "webhook" not in json.dumps(body(handlers.call("GET", f"/jobs/{done['id']}")))
+
+
+@pytest.mark.parametrize("cancel", [False, True])
+def test_the_webhook_of_a_job_deleted_between_two_attempts_is_delivered(handlers: JobHandlers, cancel: bool) -> None:
+    job = body(handlers.submit(PROMPT | HOOK | {"prompt": "canary", "metadata": {"order": "A-17"}}))
+    if cancel:
+        handlers.call("POST", f"/jobs/{job['id']}/cancel")
+    handlers.run_queued_jobs()
+    (message,) = handlers.world.webhooks.bodies
+    hooks = WebhookWorld(jobs=Jobs(None), client=StubClient(500))
+    assert hooks.deliver(message) == ("retry", "status_500")
+    assert handlers.call("DELETE", f"/jobs/{job['id']}")["statusCode"] == 204
+    assert outcome(handlers.call("GET", f"/jobs/{job['id']}")) == (404, "job_not_found")
+    assert body(handlers.call("GET", "/jobs"))["jobs"] == []
+    assert "canary" not in str(handlers.world.items("")) + message
+    hooks.client.answer = 200
+    assert hooks.deliver(message, attempt=2) == ("delivered", "delivered")
+
+
+def test_a_job_whose_webhook_is_not_queued_yet_is_deleted_once_it_is(handlers: JobHandlers) -> None:
+    job = body(handlers.submit(PROMPT | HOOK))
+    handlers.world.webhooks.failing = StorageUnavailable("SQS is unavailable.")
+    handlers.run_queued_jobs()
+    assert outcome(handlers.call("DELETE", f"/jobs/{job['id']}")) == (503, "storage_unavailable")
+    assert handlers.call("GET", f"/jobs/{job['id']}")["statusCode"] == 200
+    handlers.world.webhooks.failing = None
+    assert handlers.call("DELETE", f"/jobs/{job['id']}")["statusCode"] == 204
+    assert queued_webhooks(handlers) == [(HOOK["webhook"]["url"], "job.succeeded", "succeeded")]
 
 
 @pytest.mark.parametrize(
