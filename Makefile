@@ -27,8 +27,9 @@ PACKAGES := function/requirements.txt function/requirements-openvino.txt functio
 
 # torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not installed: CPython 3.11 or newer is needed." >&2; exit 1; }
+	@$(PYTHON) tools/preflight.py
 	@echo "Setting up $(VENV): 2 GB of packages, two to five minutes the first time." >&2
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CPython 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "  1/3 torch" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r function/requirements-torch.txt
@@ -60,6 +61,12 @@ export $(1)
 endif
 endef
 $(foreach name,PROMPT SEED OUT PORT RECEIVER RECEIVER_CA,$(eval $(call literal,$(name))))
+
+# Without quotes, the words of a prompt are targets, which make would miss only after it has drawn the first word.
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+UNKNOWN := $(filter-out $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile),$(MAKECMDGOALS))
+$(if $(UNKNOWN),$(error "$(UNKNOWN)" is no target. Put a prompt in quotes: make run PROMPT="a blue star"))
+endif
 
 .PHONY: run
 run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PROMPT="a blue star" SEED=7 OUT=star.png (or .jpg, .webp)
@@ -190,9 +197,13 @@ destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the st
 	$(SAM) delete --stack-name $(STACK) --no-prompts
 
 .PHONY: clean-data
-clean-data: ## delete the images, jobs and keys that make serve keeps in .local
+clean-data: not-serving ## delete the images, jobs and keys that make serve keeps in .local
 	rm -rf .local/data-*
 
+.PHONY: not-serving
+not-serving:
+	@! $(BIN)/python -m tools.local.show_endpoint >/dev/null 2>&1 || { echo "Stop make serve first: it uses these files." >&2; exit 1; }
+
 .PHONY: clean
-clean: ## remove everything that make created, including the virtual environments
+clean: not-serving ## remove everything that make created, including the virtual environments
 	rm -rf $(VENV) .local .aws-sam

@@ -194,7 +194,8 @@ def test_serve_prints_one_line_per_request_and_keeps_logs_and_metrics_in_a_file(
         output = (tmp_path / "serve.log").read_text()
     lines = [line.split()[1:4] for line in output.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
     posts = [line for line in lines if line[0] == "POST"]
-    assert posts == [["POST", "/v1/generate", "200"], ["POST", "/v1/generate", "422"], ["POST", "/v1/jobs", "202"]]
+    assert [line[1:] for line in posts[1:]] == [["/v1/generate", "422"], ["/v1/jobs", "202"]]
+    assert posts[0][1:] in (["/v1/generate", "200"], ["/v1/generate", "202"])  # a busy machine turns it into a job
     assert [line[0] for line in lines].count("GET") == len(lines) - 3  # the image, and polls of the job
     assert f" job {job.json()['id']}" in output
     assert "_aws" not in output
@@ -343,7 +344,7 @@ def test_the_calls_of_the_readme_work_as_they_stand(tmp_path: Path, port: int) -
         done = shell(steps, port)
     assert done.returncode == 0, done.stderr
     generated, polled, cancelled = [json.loads(line) for line in done.stdout.splitlines() if line]
-    assert (generated["status"], len(generated["images"])) == ("succeeded", 2)
+    assert len(generated["images"]) == 2 if generated["status"] == "succeeded" else generated["status"] == "queued"
     assert polled["status"] in ("queued", "running", "succeeded")
     assert cancelled.get("status") == "cancelled" or cancelled["code"] == "job_already_final"
 
@@ -361,6 +362,29 @@ def test_a_damaged_endpoint_file_counts_as_absent(monkeypatch: pytest.MonkeyPatc
     file.write_text(text)
     monkeypatch.setattr(stack, "ENDPOINT_FILE", file)
     assert running_endpoint() is None
+
+
+@pytest.mark.parametrize("value", ["--help", "-x", "a  b", "$5 $(whoami) `id`", "\"quoted\" 'value' #1", "~/*.png"])
+@pytest.mark.parametrize(
+    ("target", "names"), [("run", ("PROMPT", "SEED", "OUT")), ("serve", ("PORT", "RECEIVER", "RECEIVER_CA"))]
+)
+def test_make_passes_every_value_to_the_program_as_one_argument(
+    tmp_path: Path, target: str, names: tuple[str, ...], value: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    command = ["make", "-s", target, f"BIN={tmp_path}", *(f"{name}={value}" for name in names)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    expected = [f"--{name.lower().replace('_', '-')}={value}" for name in names]
+    assert done.stdout.splitlines()[-3:] == expected
+
+
+def test_a_prompt_without_quotes_is_reported_before_the_first_word_is_drawn() -> None:
+    command = ["make", "-s", "run", "PROMPT=a", "blue", "star"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert 'Put a prompt in quotes: make run PROMPT="a blue star"' in done.stderr
 
 
 @pytest.mark.parametrize("prompt", ["$5 and $(whoami) and ${HOME} and `id`", "a \"quoted\" 'prompt' #1", ""])

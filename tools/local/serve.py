@@ -106,9 +106,9 @@ Ready after {seconds:.1f} s. One line per request follows. Ctrl-C stops the stac
   logs            {logs}
   kept            {kept}
 
-In another terminal:
+In another terminal, where the first command sets API and KEY:
 
-  eval "$(make -s endpoint)"      # sets API and KEY
+  eval "$(make -s endpoint)"
   curl -s $API/generate -H "x-api-key: $KEY" -H 'content-type: application/json' \\
     -d '{{"prompt": "a small red circle above a large blue square on a white background", "seed": 7}}'
 """
