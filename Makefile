@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .local/sam
 SAM := $(SAM_VENV)/bin/sam
+NODE_TOOLS := .local/node
+PYTHON_CLIENT := .local/python-client
 MODELS := .local/models
 DEMO := $(MODELS)/demo/openvino/manifest.json $(MODELS)/demo/torch/manifest.json
 TORCH_INDEX ?=
@@ -45,6 +47,22 @@ $(SAM_VENV)/.ready: tools/requirements-sam.txt
 	@echo "Setting up $(SAM_VENV): the AWS SAM CLI, a minute the first time." >&2
 	$(PYTHON) -m venv $(SAM_VENV)
 	$(SAM_VENV)/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-sam.txt
+	touch $@
+
+# Linters of the OpenAPI document, and TypeScript. Without npm, or with Node.js before 20.19, their tests are skipped.
+$(NODE_TOOLS)/.ready: tests/clients/package-lock.json
+	@mkdir -p $(NODE_TOOLS)
+	@if command -v npm >/dev/null; then \
+		echo "Setting up $(NODE_TOOLS): OpenAPI linters and TypeScript, half a minute the first time." >&2; \
+		cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc $(NODE_TOOLS)/; \
+		npm ci --prefix $(NODE_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "npm is not installed: the tests of the OpenAPI linters and of the TypeScript client are skipped." >&2; fi
+
+# The generator of Python clients pins an older httpx and other tools, so it has its own environment.
+$(PYTHON_CLIENT)/.ready: tools/requirements-python-client.txt
+	@echo "Setting up $(PYTHON_CLIENT): the generator of Python clients, ten seconds the first time." >&2
+	$(PYTHON) -m venv $(PYTHON_CLIENT)
+	$(PYTHON_CLIENT)/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-python-client.txt
 	touch $@
 
 .PHONY: setup
@@ -91,7 +109,7 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 	PYTHONPATH=function:. $(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(VENV)/.ready $(SAM_VENV)/.ready $(DEMO) ## run all tests that need no container engine
+test: $(VENV)/.ready $(SAM_VENV)/.ready $(NODE_TOOLS)/.ready $(PYTHON_CLIENT)/.ready $(DEMO) ## run all tests that need no container engine
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/container
 
 .PHONY: test-container

@@ -20,7 +20,10 @@ def document() -> str:
     from imagegen.api.routes.documentation import openapi_document
     from imagegen.entrypoints import api
 
-    return json.dumps(json.loads(openapi_document(api.app)), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(json.loads(openapi_document(api.app, api.container)), indent=2, sort_keys=True, ensure_ascii=False)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

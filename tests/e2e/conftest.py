@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
+from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import STACK
@@ -105,7 +107,10 @@ def aws(stack: Endpoint) -> Aws:
 
 @pytest.fixture(scope="session")
 def client(stack: Endpoint) -> Client:
-    return Client(stack)
+    """A client whose every response must be as documented."""
+    session = requests.Session()
+    session.hooks["response"] = [check_response(stack.base_url)]
+    return Client(stack, session=session)
 
 
 @pytest.fixture

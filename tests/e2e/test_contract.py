@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.e2e.conftest import small_request
+from tests.support.openapi_contract import check_response
 from tools.local.client import ApiError, Client, check_image
 from tools.local.endpoint import Endpoint
 
@@ -30,7 +31,8 @@ class Caller:
         self.key = {"x-api-key": stack.api_key}
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
-        return requests.request(method, self.stack.base_url + path, timeout=60, **options)
+        hooks = {"response": check_response(self.stack.base_url)}
+        return requests.request(method, self.stack.base_url + path, timeout=60, hooks=hooks, **options)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.e2e.conftest import Aws, small_request
+from tests.support.openapi_contract import contract
 from tools.local.client import ApiError, Client
 from tools.local.endpoint import Endpoint
 from tools.local.webhook_receiver import HOST, Authority, Receiver, receiver, status
@@ -169,6 +170,7 @@ def test_the_webhook_of_a_succeeded_job_verifies(client: Client, stack: Endpoint
     arrived = until(lambda: hook.requests[:1])[0]
 
     payload = Webhook(stack.webhook_secret).verify(arrived.body, arrived.headers)
+    contract().check_webhook(arrived.headers, payload)
     assert arrived.headers["webhook-id"] == f"msg_{job['id']}"
     assert payload["type"] == "job.succeeded"
     assert (payload["data"]["id"], payload["data"]["metadata"]) == (job["id"], body["metadata"])
@@ -184,6 +186,7 @@ def test_the_webhook_of_a_cancelled_job_verifies(client: Client, stack: Endpoint
     arrived = until(lambda: hook.requests[:1])[0]
 
     payload = Webhook(stack.webhook_secret).verify(arrived.body, arrived.headers)
+    contract().check_webhook(arrived.headers, payload)
     assert (payload["type"], payload["data"]["status"]) == ("job.cancelled", "cancelled")
 
 

@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from imagegen.entrypoints import api, dead_letters, generator, sweeper, webhooks, worker
 from imagegen.wiring import Container
+from tests.support.openapi_contract import checked
 from tools.lambda_event import Context
 from tools.local import job_resources
 
@@ -26,8 +27,8 @@ ENTRYPOINTS: Final = {
 
 
 def invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = ENTRYPOINTS[function].handler(event, Context())
-    return answer
+    """Return the answer, which must be as documented."""
+    return checked(event, ENTRYPOINTS[function].handler(event, Context()))
 
 
 def use_container(monkeypatch: pytest.MonkeyPatch, container: Container) -> None:

@@ -12,6 +12,7 @@ import pytest
 from imagegen.entrypoints import api, dead_letters, generator, worker
 from tests.support.handlers import use_container
 from tests.support.job_world import JobWorld
+from tests.support.openapi_contract import checked
 from tools.lambda_event import Context, api_event
 
 UNKNOWN_JOB = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -33,8 +34,7 @@ class JobHandlers:
             route |= {"pathParameters": {"job_id": unquote(parts[2])}}
         event = api_event(body, method=method, path=unquote(path), **changes) | route
         handler = generator.handler if path == "/generate" else api.handler
-        answer: dict[str, Any] = handler(event, Context())
-        return answer
+        return checked(event, handler(event, Context()))
 
     def submit(self, body: object = PROMPT, **headers: str) -> dict[str, Any]:
         return self.call("POST", "/jobs", body, headers=headers)

@@ -74,7 +74,7 @@ def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
 def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
     loaded = modules_after(
         "from imagegen.api.routes.documentation import openapi_document\n"
-        "from imagegen.entrypoints import api\nopenapi_document(api.app)"
+        "from imagegen.entrypoints import api\nopenapi_document(api.app, api.container)"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
 

@@ -64,11 +64,13 @@ class Client:
     Every method but `healthy` and `accepted` raises requests.RequestException if the API cannot be reached.
     """
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep):
+    def __init__(
+        self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep, session: requests.Session | None = None
+    ):
         self.base_url = endpoint.base_url
         self._key = {"x-api-key": endpoint.api_key}
         self._sleep = sleep
-        self._session = requests.Session()
+        self._session = session or requests.Session()
         # A proxy in the developer's environment cannot reach this machine's loopback interface.
         self._session.trust_env = urlsplit(endpoint.base_url).hostname not in ("127.0.0.1", "localhost")
 

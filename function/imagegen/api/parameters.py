@@ -1,37 +1,76 @@
-"""Headers and query parameters for the OpenAPI document.
+"""Parameters and the body of a request, for the OpenAPI document.
 
-Documentation only: the routes read the event. Powertools would reject a header that occurs twice, as Prefer may
-(RFC 7240), so the type is Any.
+Documentation only: the routes read headers and the query from the event. Powertools would reject a header that occurs
+twice, as Prefer may (RFC 7240), so the type is Any. Schemas of optional parameters have no example: Swagger UI would
+send it.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, get_args
 
-from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from pydantic import WithJsonSchema
 
+from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import State
 
 STATES: Final = get_args(State)
+PROMPT: Final = "a small red circle on a white background"
 
+EXAMPLES: Final[Any] = {
+    "seeded": {"summary": "One image that you can repeat", "value": {"prompt": PROMPT, "seed": 7}},
+    "several": {
+        "summary": "Two JPEG files, labelled",
+        "value": {
+            "prompt": PROMPT,
+            "num_images_per_prompt": 2,
+            "output_format": "jpeg",
+            "metadata": {"order": "A-17"},
+        },
+    },
+}
+"""Requests that every deployment can serve: they leave to the model what depends on it."""
+_KEY_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"}
+
+ImageRequest = Annotated[
+    GenerateRequest, Body(description="What to generate. Only `prompt` is required.", openapi_examples=EXAMPLES)
+]
+JobId = Annotated[
+    str,
+    Path(description="The `id` of one of your jobs, from the response of `submitJob`, `createImage` or `listJobs`."),
+]
 IdempotencyKey = Annotated[
     Any,
-    Header(alias="Idempotency-Key", description="Makes retries with the same key safe for 24 hours."),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"}),
+    Header(
+        alias="Idempotency-Key",
+        description=(
+            "Makes retries safe for 24 hours: the same key with the same body returns the first response again. 1 to "
+            "255 printable ASCII characters, such as a UUID."
+        ),
+    ),
+    WithJsonSchema(_KEY_SCHEMA),
+]
+UnusedIdempotencyKey = Annotated[
+    Any,
+    Header(
+        alias="Idempotency-Key",
+        description="Not needed: the operation is safe to repeat. A key must be valid, but has no effect.",
+    ),
+    WithJsonSchema(_KEY_SCHEMA),
 ]
 Async = Annotated[
     Any,
-    Header(alias="Prefer", description="respond-async: always create a job and respond 202."),
-    WithJsonSchema({"type": "string", "examples": ["respond-async"]}),
+    Header(alias="Prefer", description="`respond-async`: always create a job and respond 202."),
+    WithJsonSchema({"type": "string"}),
 ]
 Wait = Annotated[
     Any,
     Header(
         alias="Prefer",
-        description="wait=N: respond 200 as soon as the job is final, or 202 after N seconds, at most 25.",
+        description="`wait=N`: respond 200 as soon as the job is final, or 202 after N seconds, at most 25.",
     ),
-    WithJsonSchema({"type": "string", "examples": ["wait=10"]}),
+    WithJsonSchema({"type": "string"}),
 ]
 Limit = Annotated[
     Any,

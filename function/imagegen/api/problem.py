@@ -1,40 +1,43 @@
-"""Error responses: problem documents (RFC 9457), and how routes document them."""
+"""Error responses: problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Final
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.errors import ServiceError
-from imagegen.problem_details import MEDIA_TYPE, reason_phrase
+from imagegen.generation.result import ResponseModel
+from imagegen.problem_details import MEDIA_TYPE
 
 JSON: Final = "application/json"
 
 
-class FieldProblem(BaseModel):
-    """One invalid field."""
+class FieldProblem(ResponseModel):
+    """One invalid field, header or parameter."""
 
-    field: str
+    field: str = Field(description="Dotted path such as `metadata.color`, or a name.")
     code: str
-    message: str
+    message: str = Field(description="What is wrong, with the allowed values. For people: it may change.")
 
 
-class Problem(BaseModel):
+class Problem(ResponseModel):
     """RFC 9457 problem details, with the error's code, the request id and one entry per invalid field."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
+    type: str = Field(description="`urn:imagegen:error:` and the code.", json_schema_extra={"format": "uri"})
+    title: str = Field(description="Name of the status code.")
+    status: int = Field(description="The response's status code.")
+    detail: str = Field(description="What went wrong, and the way out. For people: it may change.")
+    instance: str = Field(
+        description="`urn:imagegen:request:` and the request's id.", json_schema_extra={"format": "uri"}
+    )
     code: str
-    request_id: str
-    errors: list[FieldProblem] = Field(default_factory=list)
+    request_id: str = Field(description="Value of the header x-request-id.")
+    errors: list[FieldProblem] = Field(description="What is invalid, at most 20 entries; empty for other errors.")
 
 
 def problem_response(error: ServiceError) -> Response[str]:
@@ -42,18 +45,3 @@ def problem_response(error: ServiceError) -> Response[str]:
     telemetry.failed(error)
     document = error.problem(request_id=scope.current().request_id)
     return Response(error.status, MEDIA_TYPE, json.dumps(document), headers=dict(error.headers))
-
-
-def responses(model: type[BaseModel] | None, *errors: int, accepted: type[BaseModel] | None = None) -> dict[int, Any]:
-    """Return the documentation of a route's responses for Powertools.
-
-    200 with `model`, or 204 without one; 202 with `accepted` if given; each status of `errors` with a problem document.
-    """
-    documented: dict[int, Any] = {204: {"description": "done", "content": {}}}
-    if model is not None:
-        documented = {200: {"description": "done", "content": {JSON: {"model": model}}}}
-    if accepted is not None:
-        documented[202] = {"description": "accepted as a job", "content": {JSON: {"model": accepted}}}
-    for status in errors:
-        documented[status] = {"description": reason_phrase(status), "content": {MEDIA_TYPE: {"model": Problem}}}
-    return documented

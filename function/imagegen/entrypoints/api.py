@@ -20,7 +20,6 @@ app = build_app(
     container.settings.allowed_origins,
     *(health.router, models.router, documentation.router, jobs.router, generate.router),
 )
-documentation.add_docs_page(app)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True)

@@ -124,9 +124,14 @@ def _integer(schema: Schema) -> str:
 
 
 def _string(schema: Schema) -> str:
-    if "maxLength" in schema:
-        return f"a string of at most {schema['maxLength']} characters"
-    return f"a string: {schema['description'].partition('; default')[0]}"
+    least = f"{schema['minLength']} to " if "minLength" in schema else "at most "
+    length = f" of {least}{schema['maxLength']} characters" if "maxLength" in schema else ""
+    return f"a string{length}{_first_sentence(schema.get('description', ''))}"
+
+
+def _first_sentence(description: str) -> str:
+    text = description.partition(". ")[0].removesuffix(".")
+    return f": {text[0].lower()}{text[1:]}" if text else ""
 
 
 def _array(schema: Schema) -> str:

@@ -89,14 +89,15 @@ def _optional(description: str) -> Any:
     """Return an optional field. None means absent; JSON null is rejected, so the schema does not allow it."""
 
     def without_null(schema: dict[str, Any]) -> None:
-        del schema["default"]
+        schema.pop("default", None)
         schema.update(schema.pop("anyOf")[0])
 
     return Field(None, description=description, json_schema_extra=without_null)
 
 
 MODELS_DEFAULT: Final = Omitted("the model's default")
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, json_schema_extra={"format": "int64"})]
+"""More than 32 bits of a signed integer."""
 Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
 Text = Annotated[str, AfterValidator(_check_characters)]
 Prompt = Annotated[Text, AfterValidator(_trimmed)]
@@ -130,7 +131,7 @@ class WarmUpRequest(_Request):
 
     warmup: Annotated[bool, AfterValidator(_require_true), WithJsonSchema({"const": True})]
     model: Annotated[Text | None, Omitted("the deployment's first model")] = _optional(
-        "id of the model to load; default: the deployment's first"
+        "An id from `GET /models`. Default: the deployment's first."
     )
 
 
@@ -138,12 +139,13 @@ class Webhook(_Request):
     """Where to send a job's final state."""
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(
-        description=f"https, at most {MAX_URL} characters, port 443 or 8443, a public host; redirects are not followed",
+        description="https, port 443 or 8443, a public host. Redirects are not followed.",
         examples=["https://example.com/hooks/images"],
+        json_schema_extra={"format": "uri", "maxLength": MAX_URL, "pattern": "^[Hh][Tt][Tt][Pp][Ss]://"},
     )
     events: Annotated[list[WebhookEvent], Field(min_length=1, max_length=3), Omitted("all of them")] = Field(
         default=["job.succeeded", "job.failed", "job.cancelled"],
-        description="final states to send; default: all of them",
+        description="Final states to send. Default: all of them.",
     )
 
 
@@ -151,45 +153,50 @@ class GenerateRequest(_Request):
     """The body of POST /generate and POST /jobs. Parameter names are those of diffusers."""
 
     prompt: Annotated[Prompt, AfterValidator(_not_empty)] = Field(
-        description=f"what the image shows, 1 to {MAX_PROMPT} characters",
+        description="What the image shows. White space around it is removed.",
         examples=["a small red circle on a white background"],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_PROMPT},
     )
     negative_prompt: Annotated[Prompt, Omitted("no negative prompt")] = Field(
-        "", description=f"what the image must not show, at most {MAX_PROMPT} characters"
+        "",
+        description="What the image must not show. Default: nothing.",
+        json_schema_extra={"maxLength": MAX_PROMPT},
     )
     model: Annotated[Text | None, Omitted("the deployment's first model")] = _optional(
-        "id from GET /models; default: the deployment's first"
+        "An id from `GET /models`. Default: the deployment's first."
     )
     width: Annotated[Size | None, MODELS_DEFAULT] = _optional(
-        "pixels, a multiple of 8 within the model's limits; default: the model's"
+        "Pixels, a multiple of 8 within the model's limits. Default: the model's."
     )
     height: Annotated[Size | None, MODELS_DEFAULT] = _optional(
-        "pixels, a multiple of 8 within the model's limits; default: the model's"
+        "Pixels, a multiple of 8 within the model's limits. Default: the model's."
     )
     num_inference_steps: Annotated[Annotated[int, Field(ge=1, le=150)] | None, MODELS_DEFAULT] = _optional(
-        "denoising steps within the model's limits; default: the model's"
+        "Denoising steps, within the model's limits. Default: the model's."
     )
     guidance_scale: Annotated[Annotated[float, Field(ge=0, le=30)] | None, MODELS_DEFAULT] = _optional(
-        "classifier-free guidance, off at 1 and below; default: the model's"
+        "Classifier-free guidance, off at 1 and below. Default: the model's."
     )
     num_images_per_prompt: Annotated[int, Field(ge=1, le=8), Omitted("one image")] = Field(
-        1, description="image i uses seed + i"
+        1, description="Image i uses the seed (seed + i) mod 2^32. Default: 1."
     )
     seed: Annotated[Seed | None, Omitted("a random seed")] = _optional(
-        "the same request with the same seed gives the same bytes; default: random"
+        "The same request with the same seed gives the same bytes. Default: random, and returned."
     )
-    scheduler: Annotated[Text | None, MODELS_DEFAULT] = _optional("id from the model's list; default: the model's")
-    output_format: Annotated[OutputFormat, Omitted("png")] = "png"
+    scheduler: Annotated[Text | None, MODELS_DEFAULT] = _optional("An id from the model's list. Default: the model's.")
+    output_format: Annotated[OutputFormat, Omitted("png")] = Field("png", description="File format. Default: png.")
     cache: Annotated[Literal["use", "refresh", "off"], Omitted("use")] = Field(
         "use",
-        description="use: return stored images of an identical request with this seed; refresh: generate and replace "
-        "them for later requests; off: generate and leave the cache as it is",
+        description=(
+            "use: return stored images of an identical request with this seed; refresh: generate and replace them for "
+            "later requests; off: generate and leave the cache as it is. Default: use."
+        ),
     )
     metadata: Annotated[dict[MetadataText, MetadataText], Omitted("no metadata")] = Field(
-        default_factory=dict, max_length=16, description="returned unchanged"
+        default_factory=dict, max_length=16, description="String pairs, returned unchanged. Default: none."
     )
     webhook: Annotated[Webhook | None, Omitted("no webhook")] = _optional(
-        "receives the job's final state; POST /generate then also creates a job"
+        "Receives the job's final state. `POST /generate` then also creates a job."
     )
 
 

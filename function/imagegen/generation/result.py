@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagegen.generation.request import Seed
+
 
 class ResponseModel(BaseModel):
     """Base of everything that the API returns: immutable.
@@ -21,15 +23,17 @@ class ResponseModel(BaseModel):
 class ImageResult(ResponseModel):
     """One stored image; `url` is presigned and expires at `expires_at`."""
 
-    url: str
-    seed: int
+    url: str = Field(
+        description="Presigned: whoever has it can download the file.", json_schema_extra={"format": "uri"}
+    )
+    seed: Seed
     width: int
     height: int
-    content_type: str
-    bytes: int
-    sha256: str = Field(description="of the file, in hex")
+    content_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`.")
+    bytes: int = Field(description="Length of the file.")
+    sha256: str = Field(description="SHA-256 of the file, in hex.")
     expires_at: datetime = Field(
-        description="the URL's latest end; it ends earlier with the credentials that signed it"
+        description="The URL's latest end. It ends earlier with the credentials that signed it."
     )
 
 
@@ -73,14 +77,14 @@ class Result(ResponseModel):
     id: str
     status: Literal["succeeded"] = "succeeded"
     model: str
-    image_url: str = Field(description="the first image's url")
+    image_url: str = Field(description="The first image's URL.", json_schema_extra={"format": "uri"})
     images: list[ImageResult]
-    cached: bool
-    cold_start: bool = Field(description="whether this request waited for the model to load")
+    cached: bool = Field(description="Whether all images were stored before.")
+    cold_start: bool = Field(description="Whether this request waited for the model to load.")
     timings: Timings
     cost: Cost
-    warnings: list[str]
-    metadata: dict[str, str]
+    warnings: list[str] = Field(description="What the service ignored, such as `prompt_truncated`.")
+    metadata: dict[str, str] = Field(description="The request's.")
 
 
 class KeptImage(ResponseModel):
@@ -116,6 +120,6 @@ class WarmUp(ResponseModel):
     engine: str
     device: str
     precision: str
-    reason: str = Field(description="why this device and precision")
+    reason: str = Field(description="Why this device and precision.")
     cold_start: bool
     load_ms: int

@@ -24,15 +24,15 @@ from imagegen.jobs.timing import Phase
 class ProgressInfo(ResponseModel):
     """Progress of a queued or running job; steps are those of all its images together."""
 
-    phase: Literal["queue", Phase] = Field(description="what the current attempt does; queue: it waits for a worker")
+    phase: Literal["queue", Phase] = Field(description="What the current attempt does; queue: it waits for a worker.")
     position: int | None = Field(
-        description="while queued, about how many jobs are taken before this one is, itself included; null if unknown"
+        description="While queued, about how many jobs are taken before this one is, itself included; null if unknown."
     )
-    step: int = Field(description="steps done by the attempt that got furthest: never falls")
-    of: int = Field(description="steps in total; 0 until the first step is done")
-    percent: int = Field(description="step in percent of `of`")
+    step: int = Field(description="Steps done by the attempt that got furthest: never falls.")
+    of: int = Field(description="Steps in total; 0 until the first step is done.")
+    percent: int = Field(description="Step in percent of `of`.")
     eta_ms: int | None = Field(
-        description="estimated milliseconds until the last step is done, or until a queued job starts; null if unknown"
+        description="Estimated milliseconds until the last step is done, or until a queued job starts; null if unknown."
     )
 
 
@@ -42,13 +42,13 @@ class JobInfo(ResponseModel):
     id: str
     status: State
     created_at: datetime
-    started_at: datetime | None = Field(description="when the first attempt started")
+    started_at: datetime | None = Field(description="When the first attempt started.")
     finished_at: datetime | None
-    expires_at: datetime = Field(description="when the job is deleted")
-    attempt: int = Field(description="runs started: it grows each time the job starts again")
-    progress: ProgressInfo | None = Field(description="while the job is queued or runs")
-    result: Result | None = Field(description="once it has succeeded; each response signs new URLs")
-    error: JobError | None = Field(description="once it has failed, or its images have expired")
+    expires_at: datetime = Field(description="When the job is deleted.")
+    attempt: int = Field(description="Runs started: it grows each time the job starts again.")
+    progress: ProgressInfo | None = Field(description="While the job is queued or runs.")
+    result: Result | None = Field(description="Once it has succeeded; each response signs new URLs.")
+    error: JobError | None = Field(description="Once it has failed, or its images have expired.")
     metadata: dict[str, str]
 
     @classmethod
@@ -75,7 +75,7 @@ class JobPage(ResponseModel):
     """The response of GET /jobs."""
 
     jobs: list[JobInfo]
-    cursor: str | None = Field(description="for the next page; null on the last page")
+    cursor: str | None = Field(description="For the next page; null on the last page.")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body, h
 
 CLOSED = [
     (method.upper(), path.replace("{job_id}", UNKNOWN_JOB))
-    for path, operations in json.loads(openapi_document(api.app))["paths"].items()
+    for path, operations in json.loads(openapi_document(api.app, api.container))["paths"].items()
     for method, operation in operations.items()
     if "401" in operation["responses"]
 ]

@@ -18,6 +18,7 @@ from imagegen.wiring import Container
 from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
 from tests.support.job_handlers import body
+from tests.support.openapi_contract import checked
 from tools.lambda_event import Context, api_event
 
 
@@ -29,8 +30,7 @@ class Function:
     bucket: str
 
     def __call__(self, event: dict[str, Any], seconds: float = 900) -> dict[str, Any]:
-        answer: dict[str, Any] = generator.handler(event, Context(seconds))
-        return answer
+        return checked(event, generator.handler(event, Context(seconds)))
 
     def generate(self, seconds: float = 900, **body: Any) -> dict[str, Any]:
         return self(api_event({"prompt": "a red circle", **body}), seconds)

@@ -26,21 +26,21 @@ BAD_VALUES: Final[list[Any]] = [
     {"url": "http://example.com"}, {"url": "https://example.com", "events": ["none"]},
 ]  # fmt: skip
 ALLOWED: Final = {
-    "prompt": "a string: what the image shows, 1 to 2000 characters",
-    "negative_prompt": "a string: what the image must not show, at most 2000 characters",
-    "model": "a string: id",
+    "prompt": "a string of 1 to 2000 characters: what the image shows",
+    "negative_prompt": "a string of at most 2000 characters: what the image must not show",
+    "model": "a string: an id",
     "width": "an integer from 8 to 4096, a multiple of 8; leave width out for the model's default",
     "height": "an integer from 8 to 4096, a multiple of 8; leave height out for the model's default",
     "num_inference_steps": "an integer from 1 to 150; leave num_inference_steps out for the model's default",
     "guidance_scale": "a number from 0 to 30; leave guidance_scale out for the model's default",
     "num_images_per_prompt": "an integer from 1 to 8; leave num_images_per_prompt out for one image",
     "seed": "an integer from 0 to 4294967295; leave seed out for a random seed",
-    "scheduler": "a string: id from the model's list; leave scheduler out for the model's default",
+    "scheduler": "a string: an id from the model's list; leave scheduler out for the model's default",
     "output_format": "one of png, jpeg, webp; leave output_format out for png",
     "cache": "one of use, refresh, off; leave cache out for use",
     "metadata": "an object with at most 16 members, each a string of at most 512 characters",
     "webhook": "an object with the fields url, events; leave webhook out for no webhook",
-    "url": "a string: https, at most 2048 characters, port 443 or 8443, a public host",
+    "url": "a string of at most 2048 characters: https, port 443 or 8443, a public host",
     "events": "a list of 1 to 3, each one of job.succeeded, job.failed, job.cancelled; leave events out for ",
     "warmup": "true",
 }
@@ -100,7 +100,7 @@ def test_an_unknown_field_gets_the_known_ones(model: type[BaseModel]) -> None:
 
 def test_a_missing_field_gets_what_it_must_be() -> None:
     (error,) = errors_of(GenerateRequest, {})
-    assert error.message == "is required and must be a string: what the image shows, 1 to 2000 characters"
+    assert error.message == "is required and must be a string of 1 to 2000 characters: what the image shows"
 
 
 @pytest.mark.parametrize(

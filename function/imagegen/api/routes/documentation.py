@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Server
 
+from imagegen.api import scope
 from imagegen.api.problem import JSON
 from imagegen.api.router import base_path, build_router
+from imagegen.api.routes.models import models_of
 
-DOCUMENT: Final[dict[str, Any]] = {
-    "title": "Stable Diffusion on Lambda",
-    "version": "1",
-    "security_schemes": {"ApiKey": APIKey(name="x-api-key", in_=APIKeyIn.header)},
-    "security": [{"ApiKey": []}],
-}
-"""The version is that of the HTTP contract, not of the software."""
+if TYPE_CHECKING:
+    from imagegen.wiring import Container
 
 router = build_router({"/openapi.json": ["GET"], "/docs": ["GET"]})
 
 
-def add_docs_page(app: APIGatewayRestResolver) -> None:
-    """Serve Swagger UI at /docs."""
-    app.enable_swagger(path="/docs", **DOCUMENT)
+@lru_cache(maxsize=8)
+def openapi_document(app: APIGatewayRestResolver, container: Container, base_url: str = "/") -> str:
+    """Return the OpenAPI document of the app's routes for this deployment as JSON. Built once per process and URL.
 
+    A URL is that of a stage or of a custom domain's base path, so there are few.
+    """
+    from imagegen.api.openapi import document
 
-def openapi_document(app: APIGatewayRestResolver, base_url: str = "/") -> str:
-    """Return the OpenAPI document of the app's routes as JSON."""
-    return app.get_openapi_json_schema(**DOCUMENT, servers=[Server(url=base_url)])
+    servers = [{"url": base_url, "description": "This deployment."}]
+    return json.dumps(document.build(app, models_of(container)) | {"servers": servers}, ensure_ascii=False)
 
 
 @router.get("/openapi.json", include_in_schema=False)
 def openapi():  # type: ignore[no-untyped-def]
     """Return the OpenAPI document, with the stage or base path as its server."""
     app = cast(APIGatewayRestResolver, router.api_resolver)
-    document = openapi_document(app, base_path(router.current_event) or "/")
+    document = openapi_document(app, scope.current().container, base_path(router.current_event) or "/")
     return Response(200, JSON, document)
+
+
+@router.get("/docs", include_in_schema=False)
+def docs():  # type: ignore[no-untyped-def]
+    """Return the interactive page of the document."""
+    from imagegen.api.openapi import page
+
+    return Response(
+        200, page.MEDIA_TYPE, page.html(), headers={"Content-Security-Policy": page.policy(), **page.HEADERS}
+    )

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.api.headers import check_accept, prefers_async
 from imagegen.api.job_response import accepted_response, replay_header
-from imagegen.api.parameters import Async, IdempotencyKey
-from imagegen.api.problem import JSON, responses
+from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
+from imagegen.api.openapi.responses import API_KEY, accepted, problems, success
+from imagegen.api.parameters import Async, IdempotencyKey, ImageRequest
+from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
-from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
 from imagegen.jobs.view import JobInfo
 
@@ -34,18 +34,34 @@ LAMBDA_MAX_SECONDS: Final = 900
 GRACE_S: Final = 0.5
 """The gateway waits a second longer than GATEWAY_TIMEOUT_SECONDS, so shortly after the deadline the caller still gets a
 response. After the grace period the gateway has already responded 504, and a job would be an orphan."""
-ERRORS: Final = (400, 401, 404, 405, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504)
+RESPONSES: Final = (
+    success(200, "The images.", Result, ["result"], ["Idempotency-Replayed"])
+    | accepted(JobInfo, ["Idempotency-Replayed", "Preference-Applied"])
+    | problems(
+        *(*KEYED, *BODY, *IDEMPOTENCY),
+        *("idempotency_in_progress", "job_already_final"),
+        *("generation_failed", "model_unavailable", "storage_unavailable"),
+        headers=["Idempotency-Replayed", "Preference-Applied"],
+    )
+)
+"""An error has Idempotency-Replayed or Preference-Applied if it is that of the request's job."""
 
 router = build_router({"/generate": ["POST"]})
 
 
 @router.post(
     "/generate",
-    summary="Generate images now, or accept a job where that takes too long",
-    description="Prefer: respond-async always creates a job. Idempotency-Key makes retries safe.",
-    responses=responses(Result, *ERRORS, accepted=JobInfo),
+    operation_id="createImage",
+    tags=["Images"],
+    summary="Generate images now",
+    description=(
+        "200 with the images; 202 with a job if the work does not fit the time left, or with `Prefer: respond-async`. "
+        "An `Idempotency-Key` makes retries safe."
+    ),
+    security=API_KEY,
+    responses=RESPONSES,
 )
-def generate(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
+def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
     """Generate directly, or run a job here if an Idempotency-Key or a webhook needs one."""
     event, container = router.current_event, scope.current().container
     check_accept(event)

@@ -6,20 +6,30 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen.api import cursor, scope
 from imagegen.api.headers import check_accept, preferred_wait
 from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
-from imagegen.api.parameters import STATES, Cursor, IdempotencyKey, Limit, Status, Wait
-from imagegen.api.problem import JSON, responses
+from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
+from imagegen.api.openapi.responses import API_KEY, accepted, no_content, problems, success
+from imagegen.api.parameters import (
+    STATES,
+    Cursor,
+    IdempotencyKey,
+    ImageRequest,
+    JobId,
+    Limit,
+    Status,
+    UnusedIdempotencyKey,
+    Wait,
+)
+from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
 from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
-from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.view import JobInfo, JobPage
 
 if TYPE_CHECKING:
@@ -34,8 +44,13 @@ POLL_S: Final = 0.25
 MAX_PAGE_BYTES: Final = 5_000_000
 """Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
 DEFAULT_LIMIT: Final = 20
-COMMON_ERRORS: Final = (400, 401, 405, 422, 429, 500, 503)
-JOB_ERRORS: Final = (404, *COMMON_ERRORS)
+STORED: Final = (*KEYED, "storage_unavailable")
+"""Errors of every route here: it reads the table."""
+ONE_JOB: Final = (*STORED, "job_not_found", "result_expired")
+"""Errors of a route that returns an existing job."""
+JOBS: Final = ("job_queued", "job_running", "job_succeeded", "job_failed", "job_cancelled")
+"""Examples of a job in each state."""
+APPLIED: Final = ("Idempotency-Replayed", "Preference-Applied")
 
 router = build_router(
     {"/jobs": ["GET", "POST"], "/jobs/<job_id>": ["GET", "DELETE"], "/jobs/<job_id>/cancel": ["POST"]}
@@ -44,11 +59,21 @@ router = build_router(
 
 @router.post(
     "/jobs",
-    summary="Generate images later",
-    description="Prefer: wait=N responds 200 if the job finishes within N seconds. Idempotency-Key makes retries safe.",
-    responses=responses(JobInfo, *JOB_ERRORS, 406, 410, 413, 415, accepted=JobInfo),
+    operation_id="submitJob",
+    tags=["Jobs"],
+    summary="Submit a job",
+    description=(
+        "202 with the job; 200 if it is final, with `Prefer: wait=N` or a replayed `Idempotency-Key`. An "
+        "`Idempotency-Key` makes retries safe."
+    ),
+    security=API_KEY,
+    responses=(
+        success(200, "The job, which is final.", JobInfo, ["job_succeeded", "job_failed"], APPLIED)
+        | accepted(JobInfo, APPLIED)
+        | problems(*STORED, *BODY, *IDEMPOTENCY)
+    ),
 )
-def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
+def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
     """Create a job: 202, or 200 if the caller waits and the job finishes in time."""
     received = time.monotonic()
     event, container = router.current_event, scope.current().container
@@ -65,7 +90,21 @@ def submit(body: Annotated[GenerateRequest, Body()], _key: IdempotencyKey = None
     return job_response(info, headers) if job.final else accepted_response(event, info, headers)
 
 
-@router.get("/jobs", summary="Your jobs, newest first", responses=responses(JobPage, *COMMON_ERRORS))
+@router.get(
+    "/jobs",
+    operation_id="listJobs",
+    tags=["Jobs"],
+    summary="List your jobs",
+    description=(
+        "The jobs of your API key, newest first. A page can be shorter than `limit`: there are more jobs as long as "
+        "`cursor` is not null."
+    ),
+    security=API_KEY,
+    responses=(
+        success(200, "A page of jobs.", JobPage, ["jobs"], ["Retry-After"])
+        | problems(*STORED, "invalid_cursor", "out_of_range")
+    ),
+)
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     """Return a page of the caller's jobs."""
     event, container = router.current_event, scope.current().container
@@ -80,16 +119,35 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     return Response(200, JSON, answer.model_dump_json(), headers=polling_header(*listed))
 
 
-@router.get("/jobs/<job_id>", summary="One job", responses=responses(JobInfo, *JOB_ERRORS, 410))
-def get_job(job_id: str):  # type: ignore[no-untyped-def]
+@router.get(
+    "/jobs/<job_id>",
+    operation_id="getJob",
+    tags=["Jobs"],
+    summary="Get a job",
+    description="The job with its progress, its result or its error. Each response signs the images' URLs again.",
+    security=API_KEY,
+    responses=success(200, "The job.", JobInfo, JOBS, ["Retry-After"]) | problems(*ONE_JOB),
+)
+def get_job(job_id: JobId):  # type: ignore[no-untyped-def]
     """Return the job; each response signs new URLs."""
     event, container = router.current_event, scope.current().container
     query_parameters(event)
     return job_response(container.job_renderer.render(container.jobs.get(caller(event), job_id)))
 
 
-@router.post("/jobs/<job_id>/cancel", summary="Cancel a job", responses=responses(JobInfo, *JOB_ERRORS, 409))
-def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
+@router.post(
+    "/jobs/<job_id>/cancel",
+    operation_id="cancelJob",
+    tags=["Jobs"],
+    summary="Cancel a job",
+    description="A running job stops at its next denoising step. Canceling a cancelled job returns it again.",
+    security=API_KEY,
+    responses=(
+        success(200, "The cancelled job.", JobInfo, ["job_cancelled"])
+        | problems(*ONE_JOB, "idempotency_key_invalid", "job_already_final")
+    ),
+)
+def cancel(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Cancel the job and return it."""
     event, container = router.current_event, scope.current().container
     query_parameters(event)
@@ -97,8 +155,19 @@ def cancel(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped
     return job_response(container.job_renderer.render(cancelled))
 
 
-@router.delete("/jobs/<job_id>", summary="Forget a finished job", responses=responses(None, *JOB_ERRORS, 409))
-def delete(job_id: str, _key: IdempotencyKey = None):  # type: ignore[no-untyped-def]
+@router.delete(
+    "/jobs/<job_id>",
+    operation_id="deleteJob",
+    tags=["Jobs"],
+    summary="Delete a finished job",
+    description="Deletes the job. Its images, which other jobs may share, stay until they expire.",
+    security=API_KEY,
+    responses=(
+        no_content("The job is deleted.")
+        | problems(*STORED, "job_not_found", "idempotency_key_invalid", "job_not_final")
+    ),
+)
+def delete(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no-untyped-def]
     """Delete a final job; its images stay."""
     event, container = router.current_event, scope.current().container
     query_parameters(event)

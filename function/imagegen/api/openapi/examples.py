@@ -1,0 +1,94 @@
+"""Examples of requests and responses. Every request example is one that every deployment can serve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from imagegen.api.openapi.problems import examples as problem_examples
+from imagegen.api.openapi.webhooks import JobEvent
+from imagegen.api.resources import Health, ModelList
+from imagegen.generation.request import WebhookEvent
+from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
+from imagegen.jobs.job import JobError, State
+from imagegen.jobs.view import JobInfo, JobPage, ProgressInfo
+
+_JOB_ID: Final = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
+_CREATED: Final = datetime(2026, 11, 21, 14, tzinfo=UTC)
+_STARTED: Final = _CREATED + timedelta(seconds=1)
+_FINISHED: Final = _CREATED + timedelta(seconds=3)
+_IMAGE: Final = ImageResult(
+    url="https://images-bucket.s3.us-east-1.amazonaws.com/images/3f1b2c4d5e6f7a8b/9c0d/0.png?X-Amz-Signature=0a1b",
+    seed=7,
+    width=128,
+    height=128,
+    content_type="image/png",
+    bytes=5123,
+    sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    expires_at=_FINISHED + timedelta(hours=1),
+)
+_RESULT: Final = Result(
+    id=_JOB_ID,
+    model="demo",
+    image_url=_IMAGE.url,
+    images=[_IMAGE],
+    cached=False,
+    cold_start=False,
+    timings=Timings(text_encode_ms=4, denoise_ms=310, decode_ms=25, store_ms=40, total_ms=382),
+    cost=Cost(billed_ms=382, memory_mb=10240, usd=0.00006367),
+    warnings=[],
+    metadata={"order": "A-17"},
+)
+_QUEUED: Final = JobInfo(
+    id=_JOB_ID,
+    status="queued",
+    created_at=_CREATED,
+    started_at=None,
+    finished_at=None,
+    expires_at=_CREATED + timedelta(days=7),
+    attempt=0,
+    progress=ProgressInfo(phase="queue", position=1, step=0, of=0, percent=0, eta_ms=None),
+    result=None,
+    error=None,
+    metadata={"order": "A-17"},
+)
+
+
+def examples(models: ModelList) -> dict[str, Any]:
+    """Return the document's examples by name: of responses, webhooks and errors."""
+    running = _job("running", progress=ProgressInfo(phase="step", position=None, step=3, of=10, percent=30, eta_ms=230))
+    succeeded = _job("succeeded", finished_at=_FINISHED, result=_RESULT)
+    failed = _job("failed", finished_at=_FINISHED, error=_error())
+    cancelled = _job("cancelled", finished_at=_FINISHED)
+    return {
+        "health": _example("The service runs", Health()),
+        "models": _example("The models of this deployment", models),
+        "result": _example("One image", _RESULT),
+        "job_queued": _example("A job that waits for a worker", _QUEUED),
+        "job_running": _example("A job that runs", running),
+        "job_succeeded": _example("A job with its result", succeeded),
+        "job_failed": _example("A job with its error", failed),
+        "job_cancelled": _example("A cancelled job", cancelled),
+        "jobs": _example("The last page", JobPage(jobs=[_QUEUED, succeeded], cursor=None)),
+        "job_succeeded_event": _event("job.succeeded", succeeded),
+        "job_failed_event": _event("job.failed", failed),
+        "job_cancelled_event": _event("job.cancelled", cancelled),
+        **problem_examples(),
+    }
+
+
+def _error() -> JobError:
+    return JobError(code="model_unavailable", status=503, detail="The model cannot be loaded.")
+
+
+def _job(status: State, **changes: Any) -> JobInfo:
+    started = {"status": status, "started_at": _STARTED, "attempt": 1, "progress": None}
+    return _QUEUED.model_copy(update=started | changes)
+
+
+def _event(event: WebhookEvent, job: JobInfo) -> dict[str, Any]:
+    return _example(f"The webhook of a job that is {job.status}", JobEvent(type=event, timestamp=_FINISHED, data=job))
+
+
+def _example(summary: str, value: ResponseModel) -> dict[str, Any]:
+    return {"summary": summary, "value": value.model_dump(mode="json")}

@@ -1,0 +1,117 @@
+"""Every error code that a caller can see, with its status and an example.
+
+The routes refer to the codes (`responses.py`); the document has the list as an enumeration (`schemas.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from imagegen import errors
+from imagegen.errors import FieldError, InvalidRequest, ServiceError
+from imagegen.problem_details import document, reason_phrase
+
+BODY: Final = (
+    "malformed_json", "body_not_object", "json_too_deep", "duplicate_key", "number_out_of_range",
+    "not_acceptable", "payload_too_large", "unsupported_media_type",
+    "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
+    "size_invalid", "unknown_scheduler", "url_not_allowed", "model_not_found",
+)  # fmt: skip
+"""Errors in the body of a request for images."""
+IDEMPOTENCY: Final = ("idempotency_key_invalid", "idempotency_key_reuse", "result_expired")
+"""Errors of a route that takes an Idempotency-Key."""
+PUBLIC: Final = ("rate_limited", "internal_error", "overloaded", "generation_timeout")
+"""Errors of every route: API Gateway throttles, and responds when a function does not."""
+KEYED: Final = ("duplicate_key", "invalid_api_key", "unknown_field", "quota_exceeded", *PUBLIC)
+"""Errors of every route that needs an API key. It also rejects unknown and repeated query parameters."""
+OTHER: Final = (
+    *("route_not_found", "method_not_allowed", "unsupported_event"),
+    *("forbidden_scope", "invalid_token", "auth_unavailable"),
+)
+"""Errors of no documented operation: of other paths, methods and sources of events, and of an authorizer or a firewall
+that the owner adds."""
+
+
+@dataclass(frozen=True)
+class ErrorExample:
+    """An error with one of its texts. `headers` are the names of the headers that come with it."""
+
+    code: str
+    status: int
+    detail: str
+    headers: tuple[str, ...] = ()
+    fields: tuple[FieldError, ...] = ()
+
+
+def _of(error: ServiceError) -> ErrorExample:
+    return ErrorExample(error.public_code, error.status, error.detail, tuple(error.headers), error.errors)
+
+
+def _field(field: str, code: str, message: str) -> ErrorExample:
+    return _of(InvalidRequest([FieldError(field, code, message)]))
+
+
+_EXAMPLES: Final[tuple[ErrorExample, ...]] = (
+    _of(errors.MalformedJson("The body is not JSON: Expecting value (line 1, column 1).")),
+    _of(errors.UnsupportedEvent("This function handles proxy events of an API Gateway REST API only.")),
+    _of(errors.BodyNotObject("The body must be a JSON object.")),
+    _of(errors.JsonTooDeep("The body must have at most 16 levels of arrays and objects.")),
+    _of(errors.DuplicateKey("An object has the same key twice. Each key must be unique.")),
+    _of(errors.NumberOutOfRange("A number is too large for a 64-bit float.")),
+    _of(errors.IdempotencyKeyInvalid("Idempotency-Key must have 1 to 255 printable ASCII characters.")),
+    _of(errors.InvalidCursor("cursor must be one that the previous page returned. Omit it to get the first page.")),
+    ErrorExample("invalid_api_key", 401, "The x-api-key header is missing or invalid.", headers=("WWW-Authenticate",)),
+    ErrorExample("invalid_token", 401, "The token has expired.", headers=("WWW-Authenticate",)),
+    ErrorExample("forbidden_scope", 403, "Access denied."),
+    _of(errors.RouteNotFound("There is no such route.")),
+    _of(errors.ModelNotFound("model must be one of demo.")),
+    _of(errors.JobNotFound()),
+    _of(errors.MethodNotAllowed(["POST", "OPTIONS"])),
+    _of(errors.NotAcceptable("This route responds with application/json. Accept it, or omit the Accept header.")),
+    _of(errors.JobAlreadyFinal("The job's status is already final: succeeded.")),
+    _of(errors.JobNotFinal()),
+    _of(errors.IdempotencyInProgress("The first request with this Idempotency-Key is still running.")),
+    _of(errors.ResultExpired("The job's images have expired. Send the request again to generate them.")),
+    _of(errors.PayloadTooLarge("The body must have at most 1048576 bytes.")),
+    _of(errors.UnsupportedMediaType("The body must be application/json in UTF-8, without Content-Encoding.")),
+    _of(errors.IdempotencyKeyReuse("The Idempotency-Key was used with another body or route. Use a new key.")),
+    _field("prompt", "missing_field", "is required and must be a string of 1 to 2000 characters: what the image shows"),
+    _field("seed", "wrong_type", "must be an integer from 0 to 4294967295; leave seed out for a random seed"),
+    _field("colour", "unknown_field", "is not a field of this request; the fields are prompt, negative_prompt, ..."),
+    _field("num_inference_steps", "out_of_range", "must be from 1 to 100 for this model"),
+    _field("prompt", "prompt_empty", "must not be empty or blank"),
+    _field("prompt", "prompt_too_long", "must have at most 2000 characters"),
+    _field("prompt", "invalid_text", "contains the character U+0007"),
+    _field("width", "size_invalid", "must be from 64 to 256 for this model"),
+    _field("scheduler", "unknown_scheduler", "must be one of ddim, euler"),
+    _field("webhook.url", "url_not_allowed", "must have a public host"),
+    ErrorExample("rate_limited", 429, "Too many requests. Reduce the request rate.", headers=("Retry-After",)),
+    ErrorExample("quota_exceeded", 429, "The API key's monthly quota is exhausted.", headers=("Retry-After",)),
+    _of(errors.InternalError()),
+    _of(errors.GenerationFailed()),
+    _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
+    _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
+    ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
+    ErrorExample(
+        "auth_unavailable", 503, "The credentials cannot be verified at the moment.", headers=("Retry-After",)
+    ),
+    _of(errors.GenerationTimeout("The response took longer than the gateway's timeout.")),
+)
+
+ERRORS: Final[dict[str, ErrorExample]] = {error.code: error for error in _EXAMPLES}
+"""An example of each error by its code."""
+
+
+def examples() -> dict[str, Any]:
+    """Return the OpenAPI examples of the documented operations' problem documents, by code."""
+    return {
+        code: {"summary": f"{error.status} {reason_phrase(error.status)}", "value": _problem(error)}
+        for code, error in ERRORS.items()
+        if code not in OTHER
+    }
+
+
+def _problem(error: ErrorExample) -> dict[str, Any]:
+    fields = [asdict(field) for field in error.fields]
+    return document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", fields)

@@ -1,0 +1,108 @@
+"""How a route documents its responses: schema, headers, examples, and error codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from imagegen.api.openapi.problems import ERRORS
+from imagegen.api.problem import JSON, Problem
+from imagegen.problem_details import MEDIA_TYPE, reason_phrase
+
+Responses = dict[int, Any]
+
+API_KEY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}]
+"""The security of a route that needs an API key. Routes without it are public."""
+
+HEADERS: Final[dict[str, Any]] = {
+    "x-request-id": {
+        "description": "Identifies the request in the deployment's logs. Quote it when you report a problem.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Path of the job, with the stage or the custom domain's base path.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/v1/jobs/01KAJ9X2S4QZ8W3V5N7M6K1H0G",
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate (RFC 9110): with an API key in the header x-api-key.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before you try again, or look at the job again. Absent if that cannot help.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Idempotency-Replayed": {
+        "description": "Present if an earlier request with the same Idempotency-Key created this response's job.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Preference-Applied": {
+        "description": "The preference of the Prefer header that the service honored (RFC 7240).",
+        "schema": {"type": "string"},
+    },
+}
+"""Every documented response header."""
+JOB_LINKS: Final[dict[str, Any]] = {
+    name: {
+        "operationId": name,
+        "parameters": {"job_id": "$response.body#/id"},
+        "description": f"The `id` of this response is the `job_id` of `{name}`.",
+    }
+    for name in ("getJob", "cancelJob", "deleteJob")
+}
+
+
+def success(
+    status: int, description: str, model: type[BaseModel], examples: Sequence[str], headers: Sequence[str] = ()
+) -> Responses:
+    """Return the documentation of a response with a body. `examples` and `headers` are names of components."""
+    content = {"schema": _ref("schemas", model.__name__), "examples": _refs("examples", examples)}
+    return {status: {"description": description, "headers": _headers(headers), "content": {JSON: content}}}
+
+
+def accepted(model: type[BaseModel], headers: Sequence[str]) -> Responses:
+    """Return the documentation of a 202 response with a job and links to the operations on it."""
+    documented = success(
+        202, "The service accepted the job.", model, ["job_queued"], ["Location", "Retry-After", *headers]
+    )
+    documented[202]["links"] = JOB_LINKS
+    return documented
+
+
+def no_content(description: str) -> Responses:
+    """Return the documentation of a 204 response. Powertools would document a body unless `content` is present."""
+    return {204: {"description": description, "headers": _headers(()), "content": {}}}
+
+
+def problems(*codes: str, headers: Sequence[str] = ()) -> Responses:
+    """Return the documentation of the error responses with these codes, one response for each of their statuses."""
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(ERRORS[code].status, []).append(code)
+    return {status: _problem(status, listed, headers) for status, listed in sorted(by_status.items())}
+
+
+def _problem(status: int, codes: Sequence[str], headers: Sequence[str]) -> dict[str, Any]:
+    own = dict.fromkeys(header for code in codes for header in ERRORS[code].headers if header in HEADERS)
+    content = {"schema": _ref("schemas", Problem.__name__), "examples": _refs("examples", codes)}
+    return {
+        "description": f"{reason_phrase(status)}: {', '.join(f'`{code}`' for code in codes)}.",
+        "headers": _headers([*own, *headers]),
+        "content": {MEDIA_TYPE: content},
+    }
+
+
+def _headers(names: Sequence[str]) -> dict[str, Any]:
+    return _refs("headers", ["x-request-id", *names])
+
+
+def _refs(section: str, names: Sequence[str]) -> dict[str, Any]:
+    return {name: _ref(section, name) for name in names}
+
+
+def _ref(section: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{section}/{name}"}
