@@ -6,6 +6,7 @@ Traces use Lambda's active tracing (template.yaml): the X-Ray SDK behind Powerto
 from __future__ import annotations
 
 import traceback
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger, Metrics
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False, version=__version__)
 metrics: Final = Metrics(namespace=NAMESPACE, service="imagegen")
+warnings.filterwarnings("ignore", "No application metrics to publish")  # an invocation without metrics is normal
 
 
 def requested(request_id: str) -> None:
@@ -93,7 +95,12 @@ def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False)
 
 
 def swept(jobs: int, given_up: list[str]) -> None:
-    """Log a sweep: the number of jobs handled, and the ids of those that are now failed."""
+    """Log a sweep: the number of jobs handled, and the ids of those that are now failed.
+
+    An idle sweep writes nothing: CloudWatch bills a custom metric for every hour in which it gets a value, even a zero.
+    """
+    if jobs == 0:
+        return
     for job_id in given_up:
         logger.error("given up", extra={"job_id": job_id})
     logger.info("swept", extra={"jobs": jobs})
