@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections import Counter
+from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+
+from tools.deploy import stack
+
+
+class NotEmptied(Exception):
+    """S3 did not delete some objects."""
 
 
 def empty(stack_name: str) -> int:
-    """Delete every object in the bucket that the stack's output `BucketName` names; return how many there were.
+    """Delete everything in the stack's bucket and return how many versions and delete markers there were.
 
-    Raises botocore's ClientError, for example if the stack does not exist.
+    Returns 0 if the bucket is already gone. Raises NotEmptied, and botocore's ClientError, for example if there is no
+    such stack.
     """
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    objects = list(boto3.resource("s3").Bucket(outputs["BucketName"]).objects.all())
-    for item in objects:
-        item.delete()
-    return len(objects)
+    names = stack.resources(boto3.client("cloudformation"), stack_name)
+    return empty_bucket(boto3.client("s3"), names["Bucket"]) if "Bucket" in names else 0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stack_name")
-    stack_name = parser.parse_args().stack_name
-    try:
-        count = empty(stack_name)
-    except ClientError as error:
-        sys.exit(f"{stack_name}: {error.response['Error']['Message']}")
-    print(f"{stack_name}: deleted {count} objects")
+def empty_bucket(s3: Any, bucket: str) -> int:
+    """Delete every version and delete marker in the bucket, up to 1,000 per call, and return how many there were.
+
+    Raises NotEmptied with S3's error codes at the first call that leaves some.
+    """
+    deleted = 0
+    while found := _versions(s3.list_object_versions(Bucket=bucket)):  # always the first page: the last one is gone
+        refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True}).get("Errors", [])
+        if refused:
+            codes = ", ".join(f"{code} {count}" for code, count in Counter(each["Code"] for each in refused).items())
+            raise NotEmptied(
+                f"{len(refused)} objects in {bucket} were not deleted ({codes}), for example {refused[0]['Key']}"
+            )
+        deleted += len(found)
+    return deleted
 
 
-if __name__ == "__main__":
-    main()
+def _versions(page: Any) -> list[dict[str, str]]:
+    return [
+        {"Key": each["Key"], "VersionId": each["VersionId"]}
+        for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+    ]

@@ -1,0 +1,41 @@
+"""Look up a deployed stack: its parameters and resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation describes it."""
+
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+
+
+def find(cloudformation: Any, name: str) -> Stack | None:
+    """Return the stack, or None if there is none. Raises botocore's ClientError."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # CloudFormation has no other code for it
+            return None
+        raise
+    return Stack(
+        {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
+        {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
+    )
+
+
+def resources(cloudformation: Any, name: str) -> dict[str, str]:
+    """Return the physical names of the stack's resources by logical ID, without those that are already deleted."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    return {
+        each["LogicalResourceId"]: each["PhysicalResourceId"]
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] != "DELETE_COMPLETE" and each.get("PhysicalResourceId")
+    }
