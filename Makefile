@@ -12,12 +12,21 @@ NODE_TOOLS := .local/node
 PYTHON_CLIENT := .local/python-client
 MODELS := .local/models
 DEMO := $(MODELS)/demo/openvino/manifest.json $(MODELS)/demo/torch/manifest.json
-TORCH_INDEX ?=
-ifdef MODEL
-export MODEL
-endif
 export PYTHONPATH := function
-export ARCHITECTURE ?= x86_64
+
+# Quotes $1 for the shell. $(value X) is X as the caller wrote it; $(X) would expand `$5` in it.
+quote = '$(subst ','\'',$1)'
+# --flag=value if the variable $2 has a value.
+option = $(if $(value $2),$1=$(call quote,$(value $2)))
+
+# Recipes and programs read these from the environment, so that `$5`, `$(whoami)` and quotes reach them as they are.
+define literal
+ifneq ($$(origin $(1)),undefined)
+override $(1) := $$(value $(1))
+export $(1)
+endif
+endef
+$(foreach name,API_KEY MODEL OUT PORT PROMPT RECEIVER RECEIVER_CA SEED,$(eval $(call literal,$(name))))
 
 .PHONY: help
 help: ## list the targets
@@ -34,7 +43,7 @@ $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.t
 	@echo "Setting up $(VENV): 2 GB of packages, two to five minutes the first time." >&2
 	$(PYTHON) -m venv $(VENV)
 	@echo "  1/3 torch" >&2
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r function/requirements-torch.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(call option,--index-url,TORCH_INDEX) -r function/requirements-torch.txt
 	@echo "  2/3 both engines and model preparation" >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes $(PACKAGES:%=-r %)
 	@echo "  3/3 the local stack and the tests" >&2
@@ -69,16 +78,6 @@ $(PYTHON_CLIENT)/.ready: tools/requirements-python-client.txt
 setup: $(VENV)/.ready ## install the packages for running and testing into .venv
 
 # -- run ---------------------------------------------------------------------------------------------------------------
-
-# Recipes read these from the environment, so that `$5`, `$(whoami)` and quotes reach the program as they are.
-# $(value) keeps make from expanding them.
-define literal
-ifneq ($$(origin $(1)),undefined)
-override $(1) := $$(value $(1))
-export $(1)
-endif
-endef
-$(foreach name,PROMPT SEED OUT PORT RECEIVER RECEIVER_CA,$(eval $(call literal,$(name))))
 
 # Without quotes, the words of a prompt are targets, which make would miss only after it has drawn the first word.
 ifneq ($(filter run,$(MAKECMDGOALS)),)
@@ -118,7 +117,7 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local in
 
 .PHONY: faults
 faults: $(VENV)/.ready ## test promises R1 to R8 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
-	$(BIN)/python -W ignore -m tools.faults --seed $(or $(SEED),1) --scale $(or $(SCALE),1) $(if $(PRODUCT),--product $(PRODUCT)) $(ONLY)
+	$(BIN)/python -W ignore -m tools.faults $${SEED:+--seed="$$SEED"} $(call option,--scale,SCALE) $(call option,--product,PRODUCT) $(ONLY)
 
 .PHONY: transcript
 transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stack in docs/transcript.md
@@ -138,7 +137,7 @@ demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 30
 
 .PHONY: bench
 bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler and write docs/performance.md: make bench QUICK=1
-	$(BIN)/python -m tools.bench $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python -m tools.bench $(if $(QUICK),--quick) $(call option,--minutes,MINUTES)
 
 .PHONY: format
 format: $(VENV)/.ready ## format the code and apply the linter's automatic fixes
@@ -159,7 +158,8 @@ $(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/mod
 
 .PHONY: model
 model: $(VENV)/.ready ## prepare a model for make run and make serve (a registry id, a folder, owner/name@revision): make model MODEL=sd-turbo
-	$(BIN)/python -m models.prepare "$(or $(MODEL),$(error MODEL is missing: make model MODEL=sd-turbo))" $(MODELS)
+	$(if $(value MODEL),,$(error MODEL is missing: make model MODEL=sd-turbo))
+	$(BIN)/python -m models.prepare "$$MODEL" $(MODELS)
 
 .PHONY: demo-model
 demo-model: $(VENV)/.ready ## train the demo model from scratch; hours on a CPU, resumes after an interruption
@@ -182,37 +182,50 @@ lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain
 
 ENV ?= dev
 IMAGE_REPOSITORY ?=
-STACK = imagegen-$(ENV)
+STACK_NAME = $(call quote,imagegen-$(value ENV))
 
-# The environment's overrides in samconfig.toml, then make's own variables. A new Release publishes a new version.
-OVERRIDES = $(shell $(PYTHON) -c 'import tomllib; \
-	print(*tomllib.load(open("samconfig.toml", "rb"))["$(ENV)"]["global"]["parameters"]["parameter_overrides"])') \
-	Architecture=$(ARCHITECTURE) $(if $(MODEL),Model=$(MODEL)) $(if $(ENGINES),Engines=$(ENGINES)) \
-	$(if $(TORCH_INDEX),TorchIndex=$(TORCH_INDEX))
+# Parameters that feed the build, from the make command line or the environment. samconfig.toml has all other values.
+given = $(if $(filter-out undefined,$(origin $2)),$(call quote,$1=$(value $2)))
+SETTINGS = $(call quote,$(value ENV)) $(call given,Model,MODEL) $(call given,Engines,ENGINES) \
+	$(call given,TorchIndex,TORCH_INDEX) $(call given,Architecture,ARCHITECTURE)
 
+# Every template parameter with its value, quoted for SAM and for the shell. Both commands get the same ones, so the
+# image cannot differ from what the functions are told. The first use replaces the recipe with its result.
+OVERRIDES = $(eval OVERRIDES := $$(shell $(BIN)/python -m tools.deploy.parameters $$(SETTINGS)))$(or \
+	$(OVERRIDES),$(error The parameters above are wrong. Nothing was built or deployed))
+
+# SAM does not pass the architecture to layers/core/Makefile.
 .PHONY: build
-build: $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
-	$(SAM) build --config-env $(ENV) --parameter-overrides $(OVERRIDES)
+build: $(VENV)/.ready $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
+	$(patsubst Architecture=%,ARCHITECTURE=%,$(filter Architecture=%,$(OVERRIDES))) \
+		$(SAM) build --config-env $(call quote,$(value ENV)) --parameter-overrides $(OVERRIDES)
 
+# What would fail, or change a running stack unasked, is refused before the build takes its minutes.
+.PHONY: preflight
+preflight: $(VENV)/.ready
+	@$(BIN)/python -m tools.deploy.preflight --stack-name $(STACK_NAME) $(SETTINGS)
+
+# A new Release publishes a new version.
 .PHONY: deploy
-deploy: build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENGINES=openvino IMAGE_REPOSITORY=...
-	$(SAM) deploy --config-env $(ENV) --image-repository "$(IMAGE_REPOSITORY)" \
+deploy: preflight build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENGINES=openvino IMAGE_REPOSITORY=...
+	@$(BIN)/python -m tools.deploy.image $(SETTINGS)
+	$(SAM) deploy --config-env $(call quote,$(value ENV)) --image-repository $(call quote,$(value IMAGE_REPOSITORY)) \
 		--parameter-overrides $(OVERRIDES) Release=$$(date -u +%y%m%d%H%M)
 
 .PHONY: invoke
 invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..."
-	AWS_MAX_ATTEMPTS=1 $(SAM) remote invoke Generator --stack-name $(STACK) --parameter Qualifier=live \
+	$(if $(value PROMPT),,$(error PROMPT is missing: make invoke PROMPT="a blue star"))
+	AWS_MAX_ATTEMPTS=1 $(SAM) remote invoke Generator --stack-name $(STACK_NAME) --parameter Qualifier=live \
 		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
 
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret API_KEY=... [ACTION=rotate|retire]
-	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK) $(or $(ACTION),show)
-export API_KEY
+	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) $(call quote,$(or $(value ACTION),show))
 
 .PHONY: destroy
-destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## empty the bucket and delete the stack: make destroy ENV=dev
-	$(BIN)/python -m tools.deploy.empty_bucket $(STACK)
-	$(SAM) delete --stack-name $(STACK) --no-prompts
+destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## export the bills, empty the bucket and delete the stack: make destroy ENV=dev [CONFIRM=imagegen-dev]
+	@$(BIN)/python -m tools.deploy.destroy $(STACK_NAME) $(call option,--confirm,CONFIRM)
+	$(SAM) delete --stack-name $(STACK_NAME) --no-prompts
 
 .PHONY: clean-data
 clean-data: not-serving ## delete the images, jobs and keys that make serve keeps in .local

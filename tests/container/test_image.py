@@ -6,6 +6,7 @@ import docker
 import pytest
 
 from tests.support.sam import ENGINES, IMAGE, Sam
+from tools.deploy.image import differences
 
 pytestmark = [pytest.mark.container, pytest.mark.usefixtures("sam")]
 
@@ -76,6 +77,13 @@ def test_image_has_the_packages_of_its_engines_only(engine: docker.DockerClient)
     found = run(engine, f"from importlib.util import find_spec\nprint(*(each for each in {known} if find_spec(each)))")
 
     assert set(found) == expected
+
+
+def test_the_check_of_make_deploy_finds_the_model_in_the_image(engine: docker.DockerClient) -> None:
+    architecture = {"amd64": "x86_64"}.get(engine.images.get(IMAGE).attrs["Architecture"], "arm64")
+    parameters = {"Model": "demo", "Engines": ENGINES, "Architecture": architecture}
+    assert differences(engine, IMAGE, parameters) == []
+    assert len(differences(engine, IMAGE, parameters | {"Model": "sd-turbo"})) == len(ENGINES.split(","))
 
 
 @pytest.mark.skipif("openvino" not in ENGINES, reason="the image has no OpenVINO")

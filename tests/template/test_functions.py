@@ -170,9 +170,8 @@ def provisioned(resources: Resources) -> Any:
     return properties(resources, "GeneratorAliaslive").get("ProvisionedConcurrencyConfig")
 
 
-def test_nothing_is_provisioned_or_reserved_by_default(resources: Resources) -> None:
+def test_nothing_is_provisioned_by_default(resources: Resources) -> None:
     assert provisioned(resources) is None
-    assert "ReservedConcurrentExecutions" not in properties(resources, "Generator")
     assert "GeneratorScaling" not in resources
 
 
@@ -203,11 +202,6 @@ def test_provisioned_on_a_schedule(template: Template) -> None:
         up: ("Europe/Berlin", {"MinCapacity": "3", "MaxCapacity": "3"}),
         down: ("Europe/Berlin", {"MinCapacity": 0, "MaxCapacity": 0}),
     }
-
-
-def test_reserved_concurrency_is_a_ceiling(template: Template) -> None:
-    resources = evaluate(template, ReservedConcurrency="5")
-    assert properties(resources, "Generator")["ReservedConcurrentExecutions"] == "5"
 
 
 # -- warm-up -----------------------------------------------------------------------------------------------------------

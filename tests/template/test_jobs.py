@@ -27,6 +27,13 @@ def test_the_table_has_ttl_and_point_in_time_recovery(resources: Resources) -> N
     assert "SSESpecification" not in table
 
 
+def test_the_table_with_the_bills_is_protected_and_outlives_a_replacement(resources: Resources) -> None:
+    """CloudFormation cannot delete it until `make destroy` has exported the bills and switched the protection off."""
+    table = resources["Table"]
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
+    assert table["UpdateReplacePolicy"] == "Retain"
+
+
 def test_the_table_is_encrypted_with_a_kms_key(template: Template) -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"
     table = evaluate(template, KmsKeyArn=key)["Table"]["Properties"]

@@ -1,0 +1,295 @@
+"""`make deploy` as an operator calls it: real make, moto as AWS, a program that records its arguments as sam."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.support.docker_engine import docker_engine
+from tests.unit.tools.deploy.test_parameters import parsed_by_sam
+from tools.deploy.parameters import resolve
+from tools.local.process import ACCESS_KEY, HOST, REGION, ROOT
+from tools.local.template import Template
+
+FAKE_SAM = """#!{python}
+import json, os, sys
+with open({log!r}, "a") as log:
+    log.write(json.dumps([sys.argv[1:], os.environ.get("ARCHITECTURE")]) + "\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    """Endpoint of a moto server."""
+    server = ThreadedMotoServer(HOST, port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+class Project:
+    """A copy of what `make deploy` reads, with a samconfig.toml that a test may change."""
+
+    def __init__(self, folder: Path, endpoint: str) -> None:
+        self.folder, self.log = folder, folder / "sam.log"
+        for name in (".venv", "Makefile", "template.yaml", "function", "tools", "layers"):
+            (folder / name).symlink_to(ROOT / name)
+        shutil.copy(ROOT / "samconfig.toml", folder)
+        self.sam = folder / "fake-sam"
+        self.sam.write_text(FAKE_SAM.format(python=ROOT / ".venv" / "bin" / "python", log=str(self.log)))
+        self.sam.chmod(0o755)
+        self.environment = {
+            name: value for name, value in os.environ.items() if name not in ("MODEL", "ENGINES", "TORCH_INDEX")
+        } | {
+            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            "AWS_DEFAULT_REGION": REGION, "NO_PROXY": HOST, "DOCKER_HOST": "unix:///none.sock",
+        }  # fmt: skip
+
+    def override(self, *entries: str) -> None:
+        """Add entries to dev's parameter_overrides."""
+        path = self.folder / "samconfig.toml"
+        before, dev, after = path.read_text().partition("[dev.global.parameters]\n")
+        start = "parameter_overrides = ["
+        assert start in after
+        added = start + "".join(f"{json.dumps(entry)}, " for entry in entries)
+        path.write_text(before + dev + after.replace(start, added, 1))
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run make without setting up the environments, which exist."""
+        command = ["make", "-o", ".venv/.ready", "-o", ".local/sam/.ready", f"SAM={self.sam}", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def calls(self) -> dict[str, tuple[list[str], str]]:
+        """Return each sam command's arguments and its ARCHITECTURE."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        return {arguments[0]: (arguments, architecture) for arguments, architecture in lines}
+
+
+def overrides(arguments: list[str]) -> dict[str, str]:
+    """Return what SAM reads from the arguments of --parameter-overrides, except Release."""
+    parsed: dict[str, str] = {}
+    for each in parsed_by_sam(arguments[arguments.index("--parameter-overrides") + 1 :]):
+        parsed |= each
+    parsed.pop("Release", None)
+    return parsed
+
+
+@pytest.fixture
+def project(tmp_path: Path, aws: str) -> Project:
+    return Project(tmp_path, aws)
+
+
+@pytest.fixture
+def running(translated: Template, aws: str) -> Iterator[Any]:
+    """Create the stack imagegen-dev with these parameters, and delete it afterwards."""
+    cloudformation = boto3.client(
+        "cloudformation", endpoint_url=aws, region_name=REGION,
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY,
+    )  # fmt: skip
+    template = {"Parameters": translated["Parameters"], "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+
+    def create(**parameters: str) -> None:
+        cloudformation.create_stack(
+            StackName="imagegen-dev",
+            TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )
+
+    yield create
+    cloudformation.delete_stack(StackName="imagegen-dev")
+
+
+DEV = {each.name: each.value for each in resolve("dev", []).values() if each.source == "samconfig.toml"}
+
+
+def test_build_and_deploy_get_the_same_parameters(project: Project) -> None:
+    done = project.make("deploy", "MODEL=sd-turbo", "ENGINES=openvino,torch", "ARCHITECTURE=arm64")
+    assert done.returncode == 0, done.stderr
+    (build, architecture), (deploy, _) = project.calls()["build"], project.calls()["deploy"]
+    assert overrides(build) == overrides(deploy)
+    assert overrides(build).items() >= {"Model": "sd-turbo", "Engines": "openvino,torch", "TorchIndex": ""}.items()
+    assert overrides(build)["Architecture"] == architecture == "arm64"
+    assert deploy[-1].startswith("Release=")
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "value"),
+    [
+        ("MODEL", "Model", "sd-turbo"), ("ENGINES", "Engines", "torch"), ("ARCHITECTURE", "Architecture", "arm64"),
+        ("TORCH_INDEX", "TorchIndex", "https://example.com/whl/cpu"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_shows_the_value_on_both_lines(project: Project, variable: str, name: str, value: str) -> None:
+    printed = project.make("-n", "deploy", f"{variable}={value}").stdout.replace("\\\n", "")
+    lines = [line for line in printed.splitlines() if f"{project.sam} build" in line or f"{project.sam} deploy" in line]
+    assert len(lines) == 2
+    assert all(f" {name}={value} " in line for line in lines)
+
+
+def test_a_model_in_samconfig_reaches_the_build_and_the_command_line_replaces_it(project: Project) -> None:
+    project.override("Model=sd-1.5", "Architecture=arm64")
+    project.make("build")
+    arguments, architecture = project.calls()["build"]
+    assert (overrides(arguments)["Model"], architecture) == ("sd-1.5", "arm64")
+    project.make("build", "MODEL=sd-turbo", "ARCHITECTURE=x86_64")
+    arguments, architecture = project.calls()["build"]
+    assert (overrides(arguments)["Model"], architecture) == ("sd-turbo", "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WarmupRate", "rate(10 minutes)"),
+        ("WarmupRate", "cron(0 8 ? * MON-FRI *)"),
+        ("WarmupRate", "cron(\"double\" 'single' $5 $(id) `id` a=b,c;d&e|f #g \\h ~ * ! <x> {y})"),
+        ("WarmupRate", "cron('')"),
+        ("AllowedOrigins", "https://a.example,http://localhost:3000"),
+        ("AllowedOrigins", "https://a.example/'$x\"=y"),
+        ("TorchIndex", "https://user:p$a's\"s@example.com/whl?a=b&c=(d);e,f"),
+        ("KmsKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"),
+    ],
+)
+def test_any_legal_value_in_samconfig_reaches_both_commands(project: Project, name: str, value: str) -> None:
+    project.override(f"{name}={value}")
+    done = project.make("deploy")
+    assert done.returncode == 0, done.stderr
+    assert {overrides(arguments)[name] for arguments, _ in project.calls().values()} == {value}
+    assert len(project.calls()) == 2
+
+
+def test_any_legal_value_on_the_command_line_reaches_both_commands(project: Project) -> None:
+    index = "https://user:p$5$(id)'s\"s@example.com/whl?a=b&c=(d);e,f#g"
+    project.make("deploy", f"TORCH_INDEX={index}", "IMAGE_REPOSITORY=a $b 'c'")
+    assert {overrides(arguments)["TorchIndex"] for arguments, _ in project.calls().values()} == {index}
+    deploy, _ = project.calls()["deploy"]
+    assert deploy[deploy.index("--image-repository") + 1] == "a $b 'c'"
+
+
+@pytest.mark.parametrize("arguments", [["MODEL=a b"], ["ENGINES=$(id)"], ["ENV=nope"], ["ENV=a b;id"]])
+def test_an_illegal_value_stops_make_before_sam_runs(project: Project, arguments: list[str]) -> None:
+    done = project.make("deploy", *arguments)
+    assert done.returncode == 2
+    assert arguments[0].partition("=")[2] in done.stderr
+    assert project.calls() == {}
+
+
+def test_a_deployment_that_would_change_the_running_model_unasked_is_refused(project: Project, running: Any) -> None:
+    running(**DEV, Model="sd-turbo", TorchIndex="https://example.com/cpu")
+    done = project.make("deploy")
+    assert done.returncode == 2
+    assert "Model: sd-turbo -> demo" in done.stderr
+    assert "make deploy ENV=dev MODEL=sd-turbo TORCH_INDEX=https://example.com/cpu" in done.stderr
+    assert project.calls() == {}
+
+
+def test_a_deployment_that_names_the_model_replaces_the_running_one(project: Project, running: Any) -> None:
+    running(**DEV, Model="sd-turbo")
+    assert project.make("deploy", "MODEL=demo").returncode == 0
+    project.override("Model=sd-1.5")
+    assert project.make("deploy").returncode == 0
+    assert overrides(project.calls()["deploy"][0])["Model"] == "sd-1.5"
+
+
+def test_another_parameter_of_the_running_stack_is_not_reset_unasked(project: Project, running: Any) -> None:
+    running(**DEV, WarmupState="ENABLED")
+    done = project.make("deploy")
+    assert (done.returncode, project.calls()) == (2, {})
+    assert "WarmupState: ENABLED -> DISABLED" in done.stderr
+    assert "make deploy ENV" not in done.stderr
+    project.override("WarmupState=ENABLED")
+    assert project.make("deploy").returncode == 0
+
+
+def test_without_credentials_the_account_is_not_checked_and_sam_reports_it(project: Project) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del project.environment[name]
+    project.environment |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(project.folder)}
+    done = project.make("deploy")
+    assert done.returncode == 0
+    assert "Not checked: imagegen-dev and Lambda's quotas: Unable to locate credentials" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "module"),
+    [
+        ("run", "OUT", "tools.local.run"), ("run", "SEED", "tools.local.run"), ("run", "PROMPT", "tools.local.run"),
+        ("serve", "PORT", "tools.local.serve"), ("serve", "RECEIVER_CA", "tools.local.serve"),
+        ("bench", "MINUTES", "tools.bench"), ("faults", "PRODUCT", "tools.faults"),
+        ("webhook-secret", "ACTION", "tools.deploy.webhook_secret"), ("destroy", "CONFIRM", "tools.deploy.destroy"),
+        ("destroy", "ENV", "tools.deploy.destroy"), ("model", "MODEL", "models.prepare"),
+    ],
+)  # fmt: skip
+def test_every_target_passes_a_value_as_it_is(project: Project, target: str, variable: str, module: str) -> None:
+    value = "$5 $(id) `id` \"a\" 'b' c;d #e"
+    python = project.folder / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(project.sam.read_text())
+    python.chmod(0o755)
+    project.make(target, f"{variable}={value}", f"BIN={python.parent}", "DEMO=")
+    arguments = json.loads(project.log.read_text().splitlines()[0])[0]
+    assert module in arguments
+    assert [each for each in arguments if each.endswith(value)]
+
+
+def test_invoke_passes_the_prompt_as_it_is_and_needs_one(project: Project) -> None:
+    prompt = "$5 $(id) `id` \"a\" 'b' c;d #e"
+    project.make("invoke", f"PROMPT={prompt}")
+    arguments, _ = project.calls()["remote"]
+    assert json.loads(arguments[arguments.index("--event") + 1]) == {"prompt": prompt}
+    assert "PROMPT is missing" in project.make("invoke").stderr
+
+
+# -- the image ---------------------------------------------------------------------------------------------------------
+
+SD_TURBO = {"/opt/models/sd-turbo/openvino/manifest.json"}
+
+
+def built(project: Project) -> None:
+    """Leave what `sam build` leaves."""
+    folder = project.folder / ".aws-sam" / "build"
+    folder.mkdir(parents=True)
+    template = {"Resources": {"Generator": {"Properties": {"ImageUri": "generator:latest"}}}}
+    (folder / "template.yaml").write_text(json.dumps(template))
+
+
+@pytest.mark.parametrize(
+    ("files", "architecture", "arguments", "message"),
+    [
+        (SD_TURBO, "amd64", ["MODEL=demo"], "/opt/models/demo/openvino/manifest.json is missing"),
+        (SD_TURBO, "amd64", ["MODEL=sd-turbo", "ENGINES=openvino,torch"], "sd-turbo/torch/manifest.json is missing"),
+        (SD_TURBO, "arm64", ["MODEL=sd-turbo"], "it is built for arm64"),
+    ],
+)
+def test_an_image_that_lacks_what_the_functions_are_told_is_not_deployed(
+    project: Project, files: set[str], architecture: str, arguments: list[str], message: str
+) -> None:
+    built(project)
+    with docker_engine(files, architecture) as host:
+        project.environment["DOCKER_HOST"] = host
+        done = project.make("deploy", *arguments)
+    assert done.returncode == 2
+    assert f"Nothing was deployed: the image generator:latest is not what {arguments[0].replace('MODEL', 'Model')}" in (
+        done.stderr
+    )
+    assert message in done.stderr
+    assert project.calls().keys() == {"build"}
+
+
+def test_an_image_with_the_model_is_deployed(project: Project) -> None:
+    built(project)
+    with docker_engine(SD_TURBO) as host:
+        project.environment["DOCKER_HOST"] = host
+        done = project.make("deploy", "MODEL=sd-turbo")
+    assert done.returncode == 0, done.stderr
+    assert project.calls().keys() == {"build", "deploy"}

@@ -1,0 +1,86 @@
+"""Refuse a deployment that the account cannot hold, or that would change a running stack unasked (`make deploy`).
+
+Runs before the build and changes nothing. What cannot be checked, for example without permission, is reported and does
+not stop the deployment.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tools.deploy import quotas, stack
+from tools.deploy.parameters import MAKE_VARIABLES, Parameter, ParameterError, arguments, resolve
+
+_FUNCTIONS: Final = ("Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks")
+_CONFIG: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+
+
+def unasked_changes(running: Mapping[str, str], resolved: Mapping[str, Parameter], environment: str) -> str | None:
+    """Return what to do if a default would replace another value of the running stack, or None.
+
+    A deployment without MODEL would otherwise replace a stack's model with the demo model.
+    """
+    changes = [
+        each
+        for each in resolved.values()
+        if each.source == "default" and running.get(each.name, each.value) != each.value
+    ]
+    if not changes:
+        return None
+    lines = [f"  {each.name}: {running[each.name] or '(empty)'} -> {each.value or '(empty)'}" for each in changes]
+    kept = [f"{MAKE_VARIABLES[each.name]}={running[each.name]}" for each in changes if each.name in MAKE_VARIABLES]
+    way_out = f", or pass it: make deploy ENV={environment} {' '.join(kept)}" if kept else ""
+    return (
+        "The stack runs with values that neither samconfig.toml nor the command line names:\n"
+        + "\n".join(lines)
+        + f"\n  Set each in samconfig.toml, parameter_overrides of {environment}, to either value{way_out}"
+    )
+
+
+def check(session: Any, stack_name: str, environment: str, resolved: Mapping[str, Parameter]) -> list[str]:
+    """Return the reasons to refuse the deployment. Prints what could not be checked to stderr."""
+    values = {name: each.value for name, each in resolved.items()}
+    reasons, deployed = [], []
+    try:
+        cloudformation = session.client("cloudformation", config=_CONFIG)
+        running = stack.find(cloudformation, stack_name)
+        if running is not None:
+            change = unasked_changes(running.parameters, resolved, environment)
+            reasons += [change] if change else []
+            names = stack.resources(cloudformation, stack_name)
+            deployed = [names[function] for function in _FUNCTIONS if function in names]
+        functions = session.client("lambda", config=_CONFIG)
+    except (BotoCoreError, ClientError) as error:
+        _report(f"{stack_name} and Lambda's quotas: {error}")
+        return reasons
+    found, unchecked = quotas.problems(functions, values, stack_name, deployed)
+    for each in unchecked:
+        _report(each)
+    return reasons + found
+
+
+def _report(unchecked: str) -> None:
+    print(f"Not checked: {unchecked}", file=sys.stderr)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--stack-name", required=True)
+    parsed = parser.parse_args()
+    try:
+        resolved = resolve(parsed.environment, parsed.given)
+    except ParameterError as error:
+        sys.exit(str(error))
+    reasons = check(boto3.Session(), parsed.stack_name, parsed.environment, resolved)
+    if reasons:
+        sys.exit("\n".join(["Nothing was built or deployed.", *reasons]))
+
+
+if __name__ == "__main__":
+    main()
