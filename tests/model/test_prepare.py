@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from imagegen.catalog import manifest
+from imagegen.catalog.registry import SCHEDULERS
 from tests.conftest import MODELS, ROOT
 from tests.support import checkpoints
 from tests.support.prepare import prepare
@@ -38,6 +39,11 @@ def with_torch(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
     return np.array(generated.images[0])
 
 
+def pndm(folder: Path) -> Path:
+    """Write a checkpoint with an old configuration: it names neither clipping nor the spacing of the steps."""
+    return checkpoints.with_scheduler(checkpoints.demo(folder), "PNDMScheduler", skip_prk_steps=True)
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return the folder of a family's small checkpoint, prepared for both engines once per session."""
@@ -48,7 +54,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             return MODELS / "demo"
         found = base / "models" / family
         if not found.exists():
-            write = {"lcm": checkpoints.latent_consistency, "xl": checkpoints.xl}[family]
+            write = {"lcm": checkpoints.latent_consistency, "xl": checkpoints.xl, "pndm": pndm}[family]
             done = prepare(str(write(base / family)), base / "models")
             assert done.returncode == 0, done.stderr
         return found
@@ -79,6 +85,31 @@ def test_the_folders_of_both_engines_generate_the_same_image(
     assert actual.shape == expected.shape == (height, width, 3)
     assert expected.std() > 20
     assert np.abs(actual.astype(int) - expected.astype(int)).mean() < (3 if family == "xl" else 1)
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "euler", "pndm"])
+def test_the_engines_agree_on_what_a_configuration_leaves_out(prepared: Callable[[str], Path], scheduler: str) -> None:
+    folder, names = prepared("pndm"), SCHEDULERS[scheduler]
+    options = {"width": 128, "height": 128, "num_inference_steps": 4, "guidance_scale": 1.5}
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder / "torch")
+    pipeline.scheduler = getattr(diffusers, names.torch).from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    expected = np.array(pipeline(PROMPT, generator=torch.Generator().manual_seed(7), **options).images[0])
+    native = genai.Text2ImagePipeline(folder / "openvino", "CPU", INFERENCE_PRECISION_HINT="f32")
+    config = str(folder / "openvino" / "scheduler" / "scheduler_config.json")
+    native.set_scheduler(genai.Scheduler.from_config(config, getattr(genai.Scheduler.Type, str(names.openvino))))
+    actual = np.array(native.generate(PROMPT, generator=genai.TorchGenerator(7), **options).data[0])
+    assert np.abs(actual.astype(int) - expected.astype(int)).mean() < 1
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_every_scheduler_of_an_old_configuration_draws(prepared: Callable[[str], Path], engine: str) -> None:
+    drawn = manifest.trial(prepared("pndm") / engine)
+    assert drawn is not None
+    shared = {"ddim", "euler", "euler_ancestral", "pndm"}
+    assert set(drawn.schedulers) == (shared if engine == "openvino" else shared | {"dpm_multistep"})
+    assert drawn.refused == {}
+    assert 100 < drawn.peak_mb["float32"] < 2000
 
 
 @pytest.mark.parametrize("family", ["demo", "lcm", "xl"])

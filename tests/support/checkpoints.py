@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny, EulerDiscreteScheduler, LCMScheduler, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from tests.conftest import ROOT
@@ -77,6 +78,39 @@ def tiny_decoder(folder: Path) -> Path:
     torch.manual_seed(3)
     widths = (16, 16, 16, 16)
     AutoencoderTiny(encoder_block_out_channels=widths, decoder_block_out_channels=widths).save_pretrained(folder)
+    return folder
+
+
+def change(folder: Path, file: str, *without: str, **settings: object) -> Path:
+    """Change settings in a JSON file of the checkpoint, and remove those named in `without`."""
+    document = json.loads((folder / file).read_text()) | settings
+    (folder / file).write_text(json.dumps({name: value for name, value in document.items() if name not in without}))
+    return folder
+
+
+def with_scheduler(folder: Path, class_name: str, **settings: object) -> Path:
+    """Replace the checkpoint's scheduler by one with no more settings than old configurations have."""
+    config = {"_class_name": class_name, **BETAS, "num_train_timesteps": 1000, **settings}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    return change(folder, "model_index.json", scheduler=["diffusers", class_name])
+
+
+def as_variant(folder: Path, component: str, variant: str, dtype: torch.dtype, shards: int = 1) -> Path:
+    """Replace the component's weights by a variant, as diffusers and transformers write it, in one or more files."""
+    (file,) = (folder / component).glob("*.safetensors")
+    tensors = {name: tensor.to(dtype) for name, tensor in load_file(file).items()}
+    base, names = file.stem, sorted(tensors)
+    file.unlink()
+    if shards == 1:
+        save_file(tensors, file.with_name(f"{base}.{variant}.safetensors"), {"format": "pt"})
+        return folder
+    placed: dict[str, str] = {}
+    for shard in range(shards):
+        name = f"{base}.{variant}-{shard + 1:05}-of-{shards:05}.safetensors"
+        placed |= dict.fromkeys(names[shard::shards], name)
+        save_file({each: tensors[each] for each in names[shard::shards]}, file.with_name(name), {"format": "pt"})
+    index = file.with_name(f"{base}.safetensors.index.{variant}.json")
+    index.write_text(json.dumps({"metadata": {}, "weight_map": placed}))
     return folder
 
 

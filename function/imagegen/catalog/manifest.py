@@ -38,7 +38,22 @@ class Flops:
     text_encode: int
 
 
-def write(folder: Path, prepared_with: Mapping[str, str] | None = None, flops: Flops | None = None) -> None:
+@dataclass(frozen=True)
+class Trial:
+    """What drew when the folder was prepared: the schedulers, those that cannot with the reason, and the peak memory
+    in MB of a process that loads the model and draws one image of the default size, by compute precision."""
+
+    schedulers: tuple[str, ...]
+    refused: dict[str, str]
+    peak_mb: dict[str, int]
+
+
+def write(
+    folder: Path,
+    prepared_with: Mapping[str, str] | None = None,
+    flops: Flops | None = None,
+    trial: Trial | None = None,
+) -> None:
     """Write the folder's manifest. Raises ModelUnavailable if a file may be a pickle."""
     _reject_pickles(folder)
     files = sorted(path for path in folder.rglob("*") if path.suffix in LISTED and path.name != NAME)
@@ -46,6 +61,7 @@ def write(folder: Path, prepared_with: Mapping[str, str] | None = None, flops: F
         "format": FORMAT,
         "prepared_with": dict(prepared_with or {}),
         **({"flops": asdict(flops)} if flops else {}),
+        **({"trial": asdict(trial)} if trial else {}),
         "files": {
             str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in files
         },
@@ -111,6 +127,15 @@ def flops(folder: Path) -> Flops | None:
     return Flops(**counted) if counted else None
 
 
+def trial(folder: Path) -> Trial | None:
+    """Return what drew when the folder was prepared, or None if the manifest predates that.
+
+    Raises ModelUnavailable if the manifest is missing or unreadable.
+    """
+    drawn = _document(folder).get("trial")
+    return Trial(tuple(drawn["schedulers"]), dict(drawn["refused"]), dict(drawn["peak_mb"])) if drawn else None
+
+
 def digest(folder: Path) -> str:
     """Return 12 hex digits that identify the folder's content: the revision of a model shipped in the repository."""
     return _digest(folder / NAME)[:12]
@@ -146,6 +171,7 @@ def _is_manifest(document: object) -> bool:
         isinstance(files, dict)
         and all(isinstance(each, dict) and each.keys() == {"bytes", "sha256"} for each in files.values())
         and ("flops" not in document or _is_flops(document["flops"]))
+        and ("trial" not in document or _is_trial(document["trial"]))
     )
 
 
@@ -154,6 +180,15 @@ def _is_flops(counted: object) -> bool:
         isinstance(counted, dict)
         and counted.keys() == {each.name for each in fields(Flops)}
         and all(type(count) is int and count > 0 for count in counted.values())
+    )
+
+
+def _is_trial(drawn: object) -> bool:
+    kinds = {"schedulers": list, "refused": dict, "peak_mb": dict}
+    return (
+        isinstance(drawn, dict)
+        and drawn.keys() == kinds.keys()
+        and all(isinstance(drawn[name], kind) for name, kind in kinds.items())
     )
 
 

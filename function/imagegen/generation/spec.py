@@ -10,7 +10,7 @@ from typing import Final
 
 from imagegen.generation.request import MAX_SEED, OutputFormat
 
-CACHE_KEY_VERSION: Final = 1
+CACHE_KEY_VERSION: Final = 2
 """Increase when the same request starts to produce different bytes, for example with another encoder setting."""
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
+from imagegen.catalog.manifest import Trial
 from models.prepare import engine_folder, registry_entry, source
 from models.prepare.errors import PrepareError
 
@@ -52,12 +53,19 @@ def main() -> None:
     except PrepareError as error:
         parser.error(str(error))
     try:
-        engine_folder.prepare(found, arguments.models_dir.resolve(), arguments.engines, arguments.torch_dtype)
+        trials = engine_folder.prepare(found, arguments.models_dir.resolve(), arguments.engines, arguments.torch_dtype)
+        if not found.in_registry:
+            _print_entry(found, trials)
     except PrepareError as error:
         sys.exit(f"Cannot prepare {arguments.model}: {error}")
-    if not found.in_registry:
-        print("\nTo serve this model, add it to function/imagegen/catalog/registry.py:\n")
-        print(registry_entry.to_python(found.model))
+
+
+def _print_entry(found: source.Source, trials: dict[str, Trial]) -> None:
+    model, notes = registry_entry.measured(found.model, trials)
+    print("\nTo serve this model, add it to function/imagegen/catalog/registry.py:\n")
+    print(registry_entry.to_python(model))
+    for note in [*found.notes, *notes]:
+        print(f"note: {note}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ from typing import Final
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable
+from models.prepare import configuration, trial
 from models.prepare.errors import PrepareError
-from models.prepare.source import Source, fetch_checkpoint, fetch_decoder
+from models.prepare.pipeline_index import weights_of
+from models.prepare.source import Source, fetch_checkpoint, fetch_decoder, files_of
 
 HERE: Final = Path(__file__).resolve().parent
 ENGINES: Final = ("openvino", "torch")
@@ -30,9 +32,10 @@ PACKAGES: Final = {
     "torch": ("torch", "diffusers", "transformers"),
 }
 """Packages whose version affects the engine's files."""
+_SHARED: Final = ("networks.py", "flops.py", "configuration.py", "scheduler_config.py", "weights.py", "completed.py")
 RECIPES: Final = {
-    "openvino": ("networks.py", "flops.py", "convert.py", "openvino_modules.py", "openvino_export.py"),
-    "torch": ("networks.py", "flops.py", "cast_weights.py"),
+    "openvino": (*_SHARED, "convert.py", "openvino_modules.py", "openvino_export.py"),
+    "torch": (*_SHARED, "cast_weights.py"),
 }
 """Modules of this package whose source affects the engine's files. Changing one makes existing folders outdated."""
 
@@ -40,11 +43,12 @@ Converter = Callable[[Model, Path, Path | None, Path], None]
 """(model, checkpoint, tiny decoder or None, empty output folder)"""
 
 
-def prepare(source: Source, models_dir: Path, engines: list[str], torch_dtype: str) -> None:
-    """Build `models_dir`/<model id>/<engine> for each engine, unless it is up to date.
+def prepare(source: Source, models_dir: Path, engines: list[str], torch_dtype: str) -> dict[str, manifest.Trial]:
+    """Build `models_dir`/<model id>/<engine> for each engine, unless it is up to date, and return what drew, by engine.
 
     `torch_dtype` is the dtype of the torch engine's weights. Raises PrepareError; a folder is never left half-written.
     """
+    trials = {}
     models_dir.mkdir(parents=True, exist_ok=True)
     inputs = {engine: _build_inputs(source.model, engine, torch_dtype) for engine in engines}
     with _exclusive_lock(models_dir):
@@ -55,6 +59,9 @@ def prepare(source: Source, models_dir: Path, engines: list[str], torch_dtype: s
             else:
                 _build(source, folder, build_inputs, _import_converter(engine, torch_dtype))
                 print(f"{folder} is ready")
+            if (drawn := manifest.trial(folder)) is not None:
+                trials[engine] = drawn
+    return trials
 
 
 @contextlib.contextmanager
@@ -77,6 +84,7 @@ def _build_inputs(model: Model, engine: str, torch_dtype: str) -> dict[str, str]
         "decoder": f"{model.decoder.source}@{model.decoder.revision}" if model.decoder else "its own",
         "weights": weights,
         "size": f"{model.defaults.width}x{model.defaults.height}",
+        "schedulers": ",".join(model.schedulers),
         "recipe": _recipe_hash(engine),
         **{name: _version(name) for name in PACKAGES[engine] if name != "nncf" or model.weights == "int8"},
     }
@@ -99,7 +107,7 @@ def _version(package: str) -> str:
 def _is_up_to_date(folder: Path, build_inputs: dict[str, str]) -> bool:
     try:
         manifest.verify(folder)
-        return manifest.prepared_with(folder) == build_inputs
+        return build_inputs.items() <= manifest.prepared_with(folder).items()
     except ModelUnavailable:
         return False
 
@@ -120,7 +128,6 @@ def _import_converter(engine: str, torch_dtype: str) -> Converter:
 def _build(source: Source, folder: Path, build_inputs: dict[str, str], converter: Converter) -> None:
     """Build in a temporary folder next to `folder`, then rename it, so that `folder` is complete or absent."""
     checkpoint = fetch_checkpoint(source)
-    decoder = fetch_decoder(source.model.decoder) if source.model.decoder else None
     folder.parent.mkdir(exist_ok=True)
     for abandoned in folder.parent.glob(f".{folder.name}-*"):  # left by a killed run
         shutil.rmtree(abandoned)
@@ -128,18 +135,54 @@ def _build(source: Source, folder: Path, build_inputs: dict[str, str], converter
         built = Path(temporary) / "built"
         built.mkdir()
         print(f"Converting {source.model.id} for {folder.name}:", flush=True)
-        converter(source.model, checkpoint, decoder, built)
-        manifest.write(built, build_inputs, _count_flops(source.model, checkpoint, decoder))
+        flops, variants = _convert(source.model, checkpoint, built, converter)
+        manifest.write(built, build_inputs | variants, flops)
+        manifest.write(built, build_inputs | variants, flops, _draw(source, built, folder.name))
         _make_world_readable(built)
         if folder.exists():
             folder.rename(Path(temporary) / "outdated")
         built.rename(folder)
 
 
-def _count_flops(model: Model, checkpoint: Path, decoder: Path | None) -> manifest.Flops:
-    from models.prepare.flops import count  # imports torch, as the converters do
+def _convert(
+    model: Model, checkpoint: Path, folder: Path, converter: Converter
+) -> tuple[manifest.Flops, dict[str, str]]:
+    """Fill the empty `folder`. Returns the networks' operations and, if variants had to be used, which."""
+    from models.prepare.completed import completed  # imports torch, as the converters do
+    from models.prepare.flops import count
 
-    return count(model, checkpoint, decoder)
+    decoder = fetch_decoder(model.decoder) if model.decoder else None
+    chosen, found = weights_of(checkpoint, files_of(checkpoint)), configuration.read(checkpoint)
+    with _other_errors(), completed(checkpoint, found, chosen) as view:
+        flops = count(model, view, decoder)
+        converter(model, view, decoder, folder)
+    variants = ", ".join(f"{name} {each.variant}" for name, each in chosen.items() if each.variant)
+    for note in [*found.notes, *([f"full weights are missing; used: {variants}"] if variants else [])]:
+        print(f"  note: {note}", file=sys.stderr)
+    return flops, {"variants": variants} if variants else {}
+
+
+@contextlib.contextmanager
+def _other_errors() -> Iterator[None]:
+    """Name the libraries' errors that no check of ours foresees: four of them read a checkpoint's files."""
+    try:
+        yield
+    except PrepareError:
+        raise
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise PrepareError(f"the checkpoint's networks or tokenizers cannot be converted: {cause}") from error
+
+
+def _draw(source: Source, folder: Path, engine: str) -> manifest.Trial:
+    """Draw with every scheduler. Raises PrepareError if none can, or if one of a registry entry cannot."""
+    print("  drawing with every scheduler", flush=True)
+    drawn = trial.run(source.model, folder, engine)
+    for name, reason in drawn.refused.items():
+        print(f"  note: the scheduler {name} cannot draw with {engine} and is left out: {reason}", file=sys.stderr)
+    if drawn.refused and source.in_registry:
+        raise PrepareError(f"its entry in the registry offers {', '.join(drawn.refused)}: remove it there")
+    return drawn
 
 
 def _make_world_readable(folder: Path) -> None:

@@ -1,26 +1,23 @@
 """Reads a diffusers checkpoint's model_index.json and checks that the checkpoint can be prepared.
 
-Not supported: other pipelines and components, weights that exist only as pickles or only as a variant, and components
-that run the checkpoint's own code.
+Not supported: other pipelines and components, weights that exist only as pickles, and components that run the
+checkpoint's own code.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
-
 from imagegen.catalog.registry import Family
+from models.prepare import weights
 from models.prepare.errors import PrepareError
 
 INDEX: Final = "model_index.json"
+CONFIGURATIONS: Final = ("config.json", "scheduler_config.json", "tokenizer_config.json")
 SUFFIXES: Final = ("safetensors", "json", "txt")
-VARIANTS: Final = ("*.fp16.*", "*.fp16-*", "*.bf16.*", "*.bf16-*", "*.non_ema.*", "*.non_ema-*")
-"""File names of diffusers' variants, which are neither downloaded nor loaded."""
 IGNORED_COMPONENTS: Final = ("safety_checker", "feature_extractor", "image_encoder")
 """The engines load no safety checker: the service moderates prompts and images."""
 COMPONENTS: Final[dict[str, tuple[str, ...]]] = {
@@ -42,16 +39,25 @@ FAMILIES: Final[dict[str, Family]] = {
 
 def read_index(folder: Path) -> dict[str, Any]:
     """Return the content of model_index.json. Raises PrepareError if it is missing or is not a JSON object."""
-    file = folder / INDEX
-    if not file.is_file():
-        raise PrepareError(f"{folder} has no {INDEX}: only checkpoints in diffusers layout are supported")
+    if not (folder / INDEX).is_file():
+        raise PrepareError(
+            f"{folder} has no {INDEX}: only checkpoints in diffusers layout are supported. Convert a single file with "
+            "diffusers: StableDiffusionPipeline.from_single_file(file).save_pretrained(folder)"
+        )
+    return read_json(folder, INDEX)
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Return the JSON object in the checkpoint's file `name`. Raises PrepareError if there is none."""
     try:
-        index = json.loads(file.read_text())
-    except json.JSONDecodeError as error:
-        raise PrepareError(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(index, dict):
-        raise PrepareError(f"{file} is not a JSON object")
-    return index
+        document = json.loads((folder / name).read_text())
+    except FileNotFoundError:
+        raise PrepareError(f"{name} is missing in {folder}; download the checkpoint again") from None
+    except ValueError as error:  # neither JSON nor UTF-8
+        raise PrepareError(f"{name} is not valid JSON ({error}); download the checkpoint again") from error
+    if not isinstance(document, dict):
+        raise PrepareError(f"{name} is not a JSON object; download the checkpoint again")
+    return document
 
 
 def components(index: dict[str, Any]) -> list[str]:
@@ -69,7 +75,9 @@ def components(index: dict[str, Any]) -> list[str]:
             raise PrepareError(f"{INDEX} loads {name} with the checkpoint's own code ({value}), which is never run")
         if name != "scheduler" and value[1] not in COMPONENTS.get(name, ()):
             raise PrepareError(_unsupported(name, value[1]))
-    missing = {"scheduler", "text_encoder", "tokenizer", "unet", "vae"} - present.keys()
+    second = {"text_encoder_2", "tokenizer_2"} if index.get("_class_name") == "StableDiffusionXLPipeline" else set()
+    missing = {"scheduler", "text_encoder", "tokenizer", "unet", "vae"} | second
+    missing -= present.keys()
     if missing:
         raise PrepareError(f"{INDEX} lacks {', '.join(sorted(missing))}; it has {', '.join(present)}")
     return list(present)
@@ -81,43 +89,26 @@ def _unsupported(name: str, class_name: object) -> str:
     return f"the component {name} ({class_name}) is not supported; supported: {', '.join(COMPONENTS)}, scheduler"
 
 
-def detect_family(index: dict[str, Any], unet_config: dict[str, Any]) -> Family:
-    """Return the model's family. Raises PrepareError if no engine supports the pipeline."""
+def detect_family(index: dict[str, Any], time_cond_proj_dim: int | None) -> Family:
+    """Return the model's family. Raises PrepareError if no engine supports the pipeline.
+
+    `time_cond_proj_dim` is the unet's width of the guidance scale as an input, None if it takes none.
+    """
     name = index.get("_class_name")
     if not isinstance(name, str) or name not in FAMILIES:
         raise PrepareError(f"the pipeline {name} is not supported; supported: {', '.join(FAMILIES)}")
     # Some latent consistency models declare the plain pipeline. Only their unet takes the guidance scale as an input.
-    if name == "StableDiffusionPipeline" and unet_config.get("time_cond_proj_dim") is not None:
+    if name == "StableDiffusionPipeline" and time_cond_proj_dim is not None:
         return "latent-consistency"
     return FAMILIES[name]
 
 
-def check_weights(folder: Path, files: Iterable[str]) -> None:
-    """Raise PrepareError unless every component with weights has readable safetensors at full precision.
+def weights_of(folder: Path, files: Iterable[str]) -> dict[str, weights.Weights]:
+    """Return the chosen weights of each component that has any, by its name.
 
-    `files` are the paths of all files in the source, relative to it, including those that were not downloaded: the
-    error names them.
+    `files` are the paths of all files in the source, relative to it, including those that were not downloaded.
+    Raises PrepareError if a component has no usable weights.
     """
-    for name in components(read_index(folder)):
-        if name in WITH_WEIGHTS:
-            _check_component(folder, name, files)
-
-
-def _check_component(folder: Path, name: str, files: Iterable[str]) -> None:
-    weights = [file for file in (folder / name).glob("*.safetensors") if not _is_variant(file)]
-    if not weights:
-        others = sorted(file for file in files if file.startswith(f"{name}/") and not file.endswith(".json"))
-        raise PrepareError(
-            f"the {name} has no safetensors at full precision (found: {', '.join(others) or 'no other weights'}); "
-            "pickles are never loaded because they can run code"
-        )
-    for file in weights:
-        try:
-            with safe_open(file, "numpy"):
-                pass  # opening checks the header against the file's length
-        except SafetensorError as error:
-            raise PrepareError(f"{name}/{file.name} is damaged: {error}") from error
-
-
-def _is_variant(file: Path) -> bool:
-    return any(fnmatch(file.name, pattern) for pattern in VARIANTS)
+    names = [name for name in components(read_index(folder)) if name in WITH_WEIGHTS]
+    paths = [PurePosixPath(file) for file in files]
+    return {name: weights.choose(name, [path.name for path in paths if str(path.parent) == name]) for name in names}

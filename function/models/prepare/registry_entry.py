@@ -1,17 +1,22 @@
 """Infers a registry entry for a checkpoint that is not in the registry.
 
-The values are conservative defaults of the model's family. Look at generated images before you ship the entry.
+Scheduler, steps and guidance follow the checkpoint's own scheduler; memory and the list of schedulers follow what was
+measured when the model was prepared. Look at generated images before you ship the entry.
 """
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from imagegen.catalog.registry import Defaults, Family, MemoryNeed, Model, ModelLimits
+from imagegen.catalog.manifest import Trial
+from imagegen.catalog.registry import SCHEDULERS, Defaults, Family, MemoryNeed, Model, ModelLimits
+from models.prepare import configuration
+from models.prepare.configuration import Configuration
 from models.prepare.errors import PrepareError
-from models.prepare.pipeline_index import detect_family, read_index
 
 STEPS: Final[dict[Family, tuple[int, float, int]]] = {
     "stable-diffusion": (20, 7.5, 50),
@@ -19,47 +24,80 @@ STEPS: Final[dict[Family, tuple[int, float, int]]] = {
     "stable-diffusion-xl": (20, 5.0, 50),
 }
 """(default steps, default guidance scale, maximum steps)"""
-SCHEDULERS: Final[dict[Family, tuple[str, ...]]] = {
+CONSISTENT_STEPS: Final = (4, 1.0, 8)
+"""Of networks without a guidance input, distilled for LCM's scheduler."""
+TURBO_STEPS: Final = (2, 0.0, 8)
+"""Of networks distilled with adversarial diffusion, such as SD Turbo and SDXL Lightning."""
+OFFERED: Final[dict[Family, tuple[str, ...]]] = {
     "stable-diffusion": ("ddim", "euler", "euler_ancestral", "pndm", "dpm_multistep"),
     "latent-consistency": ("lcm",),
     "stable-diffusion-xl": ("euler", "euler_ancestral", "ddim", "dpm_multistep"),
 }
-"""The first one is the default."""
-MEMORY: Final[dict[Family, MemoryNeed]] = {
-    "stable-diffusion": MemoryNeed(float32=8000, half=5000),
-    "latent-consistency": MemoryNeed(float32=8000, half=5000),
-    "stable-diffusion-xl": MemoryNeed(float32=9500, half=9500),
+"""In the order in which they replace a default that cannot draw."""
+NEAREST: Final = {
+    "DDPMScheduler": "ddim",
+    "DEISMultistepScheduler": "dpm_multistep",
+    "DPMSolverSinglestepScheduler": "dpm_multistep",
+    "DPMSolverSDEScheduler": "euler_ancestral",
+    "HeunDiscreteScheduler": "euler",
+    "KDPM2AncestralDiscreteScheduler": "euler_ancestral",
+    "KDPM2DiscreteScheduler": "euler",
+    "LMSDiscreteScheduler": "euler",
+    "SASolverScheduler": "dpm_multistep",
+    "TCDScheduler": "lcm",
+    "UniPCMultistepScheduler": "dpm_multistep",
 }
+"""The nearest of our schedulers, for diffusers' classes that we do not have."""
+UNMEASURED: Final = MemoryNeed(float32=10_240, half=10_240)
+"""Until the model has been prepared: the largest function."""
+MARGIN: Final = 1.2
+FUNCTION_MB: Final = 150
+"""A function needs a fifth more than the measured process, and its own modules."""
 
 
-def infer(model_id: str, source: str, revision: str, folder: Path) -> Model:
-    """Return an entry based on the checkpoint's configuration files.
+def infer(model_id: str, source: str, revision: str, folder: Path) -> tuple[Model, tuple[str, ...]]:
+    """Return an entry based on the checkpoint's configuration files, before anything is measured, and notes on it.
 
-    Raises PrepareError if the family is not supported, or if the unet takes more than latents (inpainting).
+    Raises PrepareError if the configuration is damaged or not supported.
     """
-    unet, vae = (json.loads((folder / name / "config.json").read_text()) for name in ("unet", "vae"))
-    family = detect_family(read_index(folder), unet)
-    if unet["in_channels"] != vae["latent_channels"]:
-        raise PrepareError(
-            f"the unet takes {unet['in_channels']} channels, but latents have {vae['latent_channels']}: "
-            "only text-to-image models are supported"
-        )
-    steps, guidance_scale, max_steps = STEPS[family]
-    vae_scale_factor = 2 ** (len(vae.get("block_out_channels", "....")) - 1)
-    size = min(unet["sample_size"] * vae_scale_factor, 1024 if family == "stable-diffusion-xl" else 512)
-    return Model(
+    found = configuration.read(folder)
+    scheduler = _scheduler(found)
+    steps, guidance_scale, max_steps = _steps(found, scheduler)
+    height, width = _size(found)
+    low, high = min(height, width), max(height, width)
+    model = Model(
         id=model_id,
-        family=family,
+        family=found.family,
         source=source,
         revision=revision,
-        defaults=Defaults(
-            size, size, num_inference_steps=steps, guidance_scale=guidance_scale, scheduler=SCHEDULERS[family][0]
-        ),
-        limits=ModelLimits(min_size=size // 2, max_size=size * 3 // 2 // 8 * 8, max_steps=max_steps),
-        memory_mb=MEMORY[family],
-        schedulers=SCHEDULERS[family],
-        weights="int8" if family == "stable-diffusion-xl" else "float16",
+        defaults=Defaults(width, height, num_inference_steps=steps, guidance_scale=guidance_scale, scheduler=scheduler),
+        limits=ModelLimits(min_size=max(8, low // 2 // 8 * 8), max_size=high * 3 // 2 // 8 * 8, max_steps=max_steps),
+        memory_mb=UNMEASURED,
+        schedulers=_schedulers(found, scheduler),
+        weights="int8" if found.family == "stable-diffusion-xl" else "float16",
     )
+    if SCHEDULERS[scheduler].torch == found.scheduler_class:
+        return model, ()
+    return model, (f"the checkpoint's {found.scheduler_class} is not available; the nearest scheduler is {scheduler}",)
+
+
+def measured(model: Model, trials: Mapping[str, Trial]) -> tuple[Model, list[str]]:
+    """Return the entry with what drew and what memory it took, by engine, and notes for the reader.
+
+    A scheduler is offered if every engine that implements it drew with it. Raises PrepareError if none is left.
+    """
+    refused = {name: reason for each in trials.values() for name, reason in each.refused.items()}
+    drawn = {name for each in trials.values() for name in each.schedulers}
+    left = [name for name in model.schedulers if name in drawn and name not in refused]
+    if not left:
+        raise PrepareError("no scheduler can draw with every engine: " + "; ".join(refused.values()))
+    default = model.defaults.scheduler if model.defaults.scheduler in left else left[0]
+    notes = [] if default == model.defaults.scheduler else [_replaced(model.defaults.scheduler, default, refused)]
+    if SCHEDULERS[default].openvino is None:
+        notes.append(f"the default, {default}, needs torch in the image; with OpenVINO alone, choose another default")
+    schedulers = (default, *(name for name in left if name != default))
+    defaults = replace(model.defaults, scheduler=default)
+    return replace(model, defaults=defaults, schedulers=schedulers, memory_mb=_memory(trials)), notes
 
 
 def to_python(model: Model) -> str:
@@ -82,6 +120,73 @@ def to_python(model: Model) -> str:
     schedulers={_tuple(model.schedulers)},
     weights="{model.weights}",
 ),"""
+
+
+def _scheduler(found: Configuration) -> str:
+    """Return our scheduler of the checkpoint's class, or the nearest one that the family can use."""
+    own = next((name for name, each in SCHEDULERS.items() if each.torch == found.scheduler_class), None)
+    nearest = own or NEAREST.get(found.scheduler_class, OFFERED[found.family][0])
+    if found.family == "latent-consistency":
+        return "lcm"
+    return nearest if nearest in _usable(found, nearest) else OFFERED[found.family][0]
+
+
+def _schedulers(found: Configuration, default: str) -> tuple[str, ...]:
+    others = [name for name in OFFERED[found.family] if name != default]
+    return tuple(name for name in (default, *others) if name in _usable(found, default))
+
+
+def _usable(found: Configuration, default: str) -> set[str]:
+    """Return the schedulers that can draw what the networks predict. PNDM and LCM know no terminal SNR of zero, and
+    LCM no prediction but the noise."""
+    usable = {*OFFERED[found.family], default}
+    if found.scheduler.rescale_betas_zero_snr:
+        usable -= {"pndm", "lcm"}
+    if found.scheduler.prediction_type != "epsilon":
+        usable -= {"lcm"}
+    return usable
+
+
+def _steps(found: Configuration, scheduler: str) -> tuple[int, float, int]:
+    """Return the default steps, the default guidance scale and the maximum steps.
+
+    Only networks distilled to a few steps come with LCM, or with Euler on trailing steps for a schedule that ends with
+    some signal left.
+    """
+    config = found.scheduler
+    if found.family == "latent-consistency":
+        return STEPS[found.family]
+    if scheduler == "lcm":
+        return CONSISTENT_STEPS
+    trailing = config.timestep_spacing == "trailing" and not config.rescale_betas_zero_snr
+    if trailing and config.prediction_type == "epsilon" and scheduler in ("euler", "euler_ancestral"):
+        return TURBO_STEPS
+    return STEPS[found.family]
+
+
+def _size(found: Configuration) -> tuple[int, int]:
+    """Return the default height and width in pixels, multiples of 8."""
+    largest = 1024 if found.family == "stable-diffusion-xl" else 512
+    factor = found.vae.pixels_per_latent
+    height, width = (max(8, min(side * factor, largest) // 8 * 8) for side in found.sample_size)
+    return height, width
+
+
+def _memory(trials: Mapping[str, Trial]) -> MemoryNeed:
+    """Return the need by precision. Half precision, if this CPU cannot measure it, is taken to need as much."""
+    peaks = [each.peak_mb for each in trials.values()]
+    float32 = max(peak for each in peaks for name, peak in each.items() if name == "float32")
+    half = max((peak for each in peaks for name, peak in each.items() if name != "float32"), default=float32)
+    return MemoryNeed(float32=_with_margin(float32), half=_with_margin(min(half, float32)))
+
+
+def _with_margin(peak_mb: int) -> int:
+    return math.ceil((peak_mb * MARGIN + FUNCTION_MB) / 100) * 100
+
+
+def _replaced(wanted: str, default: str, refused: Mapping[str, str]) -> str:
+    reason = refused.get(wanted, "no prepared engine has it")
+    return f"the default is {default}, because {wanted} cannot draw: {reason}"
 
 
 def _tuple(names: tuple[str, ...]) -> str:

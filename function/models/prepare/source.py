@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download
@@ -24,9 +25,9 @@ from huggingface_hub.errors import (
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY, Decoder, Model
 from imagegen.errors import ModelUnavailable
-from models.prepare import registry_entry
+from models.prepare import registry_entry, weights
 from models.prepare.errors import PrepareError
-from models.prepare.pipeline_index import INDEX, SUFFIXES, VARIANTS, check_weights, components, read_index
+from models.prepare.pipeline_index import CONFIGURATIONS, INDEX, SUFFIXES, components, read_index, weights_of
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent
 """Folder of the models that ship with the repository."""
@@ -42,6 +43,8 @@ class Source:
     model: Model
     folder: Path | None
     in_registry: bool
+    notes: tuple[str, ...] = ()
+    """What the inferred registry entry does not say."""
 
 
 def find(argument: str) -> Source:
@@ -57,6 +60,11 @@ def find(argument: str) -> Source:
     match = HUB_ID.fullmatch(argument)
     if match is not None:
         return _from_hub(match["repository"], match["revision"])
+    if Path(argument).is_file():
+        raise PrepareError(
+            f"{argument} is a file; only folders in diffusers layout are supported. Convert it with diffusers: "
+            "StableDiffusionPipeline.from_single_file(file).save_pretrained(folder)"
+        )
     raise PrepareError(
         f"{argument!r} is not a registry id ({', '.join(REGISTRY)}), not a folder, and not owner/name@commit"
     )
@@ -71,7 +79,7 @@ def fetch_checkpoint(source: Source) -> Path:
     model = source.model
     if source.folder is None:
         return _download(model.source.removeprefix("hub:"), model.revision)
-    check_weights(source.folder, _files(source.folder))
+    _check_weights(source.folder)
     revision = folder_revision(source.folder)
     if revision != model.revision:
         raise PrepareError(f"{source.folder} has the revision {revision}, but {model.id} needs {model.revision}")
@@ -112,9 +120,9 @@ def _patterns(index: dict[str, Any]) -> list[str]:
 
 
 def _from_folder(folder: Path) -> Source:
-    check_weights(folder, _files(folder))
-    model = registry_entry.infer(_new_model_id(folder.name), "folder", folder_revision(folder), folder)
-    return Source(model, folder, in_registry=False)
+    _check_weights(folder)
+    model, notes = registry_entry.infer(_new_model_id(folder.name), "folder", folder_revision(folder), folder)
+    return Source(model, folder, in_registry=False, notes=notes)
 
 
 def _from_hub(repository: str, commit: str) -> Source:
@@ -126,11 +134,10 @@ def _from_hub(repository: str, commit: str) -> Source:
         if (model.source, model.revision) == (f"hub:{repository}", commit):
             return Source(model, None, in_registry=True)
     model_id = _new_model_id(repository.partition("/")[2])
-    index = Path(_call_hub(repository, hf_hub_download, filename=INDEX, revision=commit))
-    for name in ("unet", "vae"):
-        _call_hub(repository, hf_hub_download, filename=f"{name}/config.json", revision=commit)
-    model = registry_entry.infer(model_id, f"hub:{repository}", commit, index.parent)
-    return Source(model, None, in_registry=False)
+    _call_hub(repository, hf_hub_download, filename=INDEX, revision=commit)
+    folder = _download_files(repository, commit, lambda name: name == INDEX or Path(name).name in CONFIGURATIONS)
+    model, notes = registry_entry.infer(model_id, f"hub:{repository}", commit, folder)
+    return Source(model, None, in_registry=False, notes=notes)
 
 
 def _new_model_id(name: str) -> str:
@@ -148,18 +155,36 @@ def _new_model_id(name: str) -> str:
 
 
 def _download(repository: str, commit: str) -> Path:
-    index = Path(_call_hub(repository, hf_hub_download, filename=INDEX, revision=commit))
-    folder = Path(
-        _call_hub(
-            repository,
-            snapshot_download,
-            revision=commit,
-            allow_patterns=_patterns(read_index(index.parent)),
-            ignore_patterns=list(VARIANTS),
-        )
-    )
-    check_weights(folder, _call_hub(repository, HfApi().list_repo_files, revision=commit))
+    """Download the files that the pipeline loads, and of the weights only the chosen variant."""
+    folder = Path(_call_hub(repository, hf_hub_download, filename=INDEX, revision=commit)).parent
+    files = _call_hub(repository, HfApi().list_repo_files, revision=commit)
+    chosen = {
+        f"{name}/{file}"
+        for name, each in weights_of(folder, files).items()
+        for file in (*each.files, each.index)
+        if file is not None
+    }
+    patterns = _patterns(read_index(folder))
+
+    def wanted(file: str) -> bool:
+        path = PurePosixPath(file)
+        loaded = any(path.match(pattern) for pattern in patterns) and len(path.parts) <= 2
+        return file in chosen or (loaded and not weights.is_weights(path.name))
+
+    folder = _download_files(repository, commit, wanted)
+    _check_weights(folder)
     return folder
+
+
+def _download_files(repository: str, commit: str, wanted: Callable[[str], bool]) -> Path:
+    files = _call_hub(repository, HfApi().list_repo_files, revision=commit)
+    names = [file for file in files if wanted(file)]
+    return Path(_call_hub(repository, snapshot_download, revision=commit, allow_patterns=names))
+
+
+def _check_weights(folder: Path) -> None:
+    for name, chosen in weights_of(folder, files_of(folder)).items():
+        weights.check(folder / name, chosen)
 
 
 def _call_hub(repository: str, call: Any, **arguments: Any) -> Any:
@@ -185,5 +210,6 @@ def _call_hub(repository: str, call: Any, **arguments: Any) -> Any:
         raise PrepareError(f"{repository} cannot be downloaded: {error}") from error
 
 
-def _files(folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+def files_of(folder: Path) -> list[str]:
+    """Return the paths of all files, relative to the folder."""
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from imagegen.catalog import manifest
@@ -261,9 +262,9 @@ def _only_pickles(folder: Path) -> None:
     (folder / "unet" / "diffusion_pytorch_model.safetensors").rename(folder / "unet" / "diffusion_pytorch_model.bin")
 
 
-def _only_fp16_variant(folder: Path) -> None:
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights.rename(weights.with_name("diffusion_pytorch_model.fp16.safetensors"))
+def _one_shard_of_two(folder: Path) -> None:
+    checkpoints.as_variant(folder, "unet", "fp16", torch.float16, shards=2)
+    next((folder / "unet").glob("*-00002-of-00002.safetensors")).unlink()
 
 
 def _truncated_weights(folder: Path) -> None:
@@ -280,7 +281,7 @@ def _missing_tensor(folder: Path) -> None:
 
 def _mismatched_config(folder: Path) -> None:
     config = json.loads((folder / "unet" / "config.json").read_text())
-    (folder / "unet" / "config.json").write_text(json.dumps(config | {"cross_attention_dim": 64}))
+    (folder / "unet" / "config.json").write_text(json.dumps(config | {"layers_per_block": 1}))
 
 
 def _with_index(**entries: object) -> dict[str, object]:
@@ -313,7 +314,7 @@ def _inpainting_unet(folder: Path) -> None:
     ("break_checkpoint", "expected"),
     [
         (_only_pickles, "diffusion_pytorch_model.bin"),
-        (_only_fp16_variant, "diffusion_pytorch_model.fp16.safetensors"),
+        (_one_shard_of_two, "unet lacks shards"),
         (_truncated_weights, "diffusion_pytorch_model.safetensors is damaged"),
         (_remote_code, "MyUNet"),
         (_unsupported_pipeline, "FluxPipeline"),
@@ -336,6 +337,48 @@ def test_an_unusable_checkpoint_writes_no_files(
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert not [path for path in models.rglob("*") if path.is_file()]
+
+
+def test_a_single_file_is_a_usage_error_with_the_way_out(models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"")
+
+    done = prepare(file, models)
+
+    assert done.returncode == 2
+    assert "from_single_file" in done.stderr
+
+
+def test_variants_replace_missing_full_weights(models: Path, tmp_path: Path) -> None:
+    """A float16 unet in shards, a bfloat16 text encoder, and a decoder that has both full weights and a variant."""
+    checkpoint = checkpoints.demo(tmp_path / "variants")
+    checkpoints.as_variant(checkpoint, "unet", "fp16", torch.float16, shards=2)
+    checkpoints.as_variant(checkpoint, "text_encoder", "bf16", torch.bfloat16)
+    full = checkpoint / "vae" / "diffusion_pytorch_model.safetensors"
+    full.with_name("diffusion_pytorch_model.fp16.safetensors").write_bytes(b"not even opened")
+
+    done = prepare(checkpoint, models, "--engines", "openvino")
+
+    assert done.returncode == 0, done.stderr
+    manifest.verify(models / "variants" / "openvino")
+    assert manifest.prepared_with(models / "variants" / "openvino")["variants"] == "text_encoder bf16, unet fp16"
+    assert "text_encoder bf16, unet fp16" in done.stderr
+    again = prepare(checkpoint, models, "--engines", "openvino")
+    assert "is up to date" in again.stdout
+    assert again.stdout[again.stdout.index("Model(") :] == done.stdout[done.stdout.index("Model(") :]
+
+
+def test_only_the_chosen_variant_is_downloaded(hub: Hub, models: Path, tmp_path: Path) -> None:
+    checkpoint = checkpoints.demo(tmp_path / "checkpoint")
+    for component in ("unet", "vae", "text_encoder"):
+        checkpoints.as_variant(checkpoint, component, "fp16", torch.float16)
+    wanted = contents(checkpoint)
+    hub.add("someone/half", COMMIT, wanted | {"unet/diffusion_pytorch_model.non_ema.safetensors": b"x", "a.bin": b"y"})
+
+    done = prepare(f"someone/half@{COMMIT}", models, "--engines", "openvino")
+
+    assert done.returncode == 0, done.stderr
+    assert hub.downloaded == wanted.keys()
 
 
 def test_a_failed_run_keeps_the_previous_folder(models: Path, tmp_path: Path) -> None:

@@ -1,0 +1,184 @@
+"""Draws with a prepared folder, in a process of its own: what cannot draw is never offered, and memory is measured.
+
+Run as `python -m models.prepare.trial FOLDER ENGINE PRECISION MODEL SCHEDULER ...`, it prints one JSON line for each
+scheduler. The first one draws an image of the default size, the others the smallest size, one step each. A scheduler
+that ends the process, as LCM does in OpenVINO GenAI 2026.4 for v_prediction, counts as refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pydantic import TypeAdapter
+
+from imagegen.catalog.manifest import Trial
+from imagegen.catalog.registry import SCHEDULERS, Model
+from imagegen.engines.cpu import fastest_precision
+from imagegen.errors import ModelUnavailable
+from imagegen.generation.ports import Backend, Engine
+from imagegen.generation.spec import GenerationSpec
+from models.prepare.errors import PrepareError
+
+MODEL: Final = TypeAdapter(Model)
+STATUS: Final = Path("/proc/self/status")
+
+
+@dataclass
+class _Outcome:
+    """What one child process reported."""
+
+    drawn: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    peak_mb: int = 0
+    """Of loading the model and drawing an image of the default size."""
+    error: str = ""
+
+
+def run(model: Model, folder: Path, engine: str) -> Trial:
+    """Draw with every scheduler of the model that the engine implements.
+
+    Raises PrepareError if the engine cannot load the folder, or if no scheduler can draw.
+    """
+    offered = [name for name in model.schedulers if getattr(SCHEDULERS[name], engine) is not None]
+    outcome = _draw_all(model, folder, engine, sorted(offered, key=lambda name: name != model.defaults.scheduler))
+    if offered and not outcome.drawn:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.refused.items())
+        raise PrepareError(f"no scheduler can draw with {engine}: {reasons}")
+    peak_mb = {"float32": outcome.peak_mb}
+    half = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", "")).name
+    if engine == "openvino" and half != "float32":
+        peak_mb[half] = _child(model, folder, engine, half, outcome.drawn[:1]).peak_mb
+    return Trial(tuple(outcome.drawn), outcome.refused, peak_mb)
+
+
+def _draw_all(model: Model, folder: Path, engine: str, schedulers: list[str]) -> _Outcome:
+    """Start another process for the schedulers that are left whenever one ends the process."""
+    total, left = _Outcome(), schedulers
+    while left:
+        outcome = _child(model, folder, engine, "float32", left)
+        total.drawn += outcome.drawn
+        total.refused |= outcome.refused
+        total.peak_mb = max(total.peak_mb, outcome.peak_mb)
+        left = [name for name in left if name not in outcome.drawn and name not in outcome.refused]
+    return total
+
+
+def _child(model: Model, folder: Path, engine: str, precision: str, schedulers: list[str]) -> _Outcome:
+    """Run one process. Raises PrepareError if it cannot load the folder."""
+    arguments = [str(folder), engine, precision, MODEL.dump_json(model).decode(), *schedulers]
+    done = subprocess.run(
+        [sys.executable, "-m", "models.prepare.trial", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    outcome = _Outcome()
+    for line in (line for line in done.stdout.splitlines() if line.startswith('{"')):
+        _add(outcome, json.loads(line))
+    if outcome.error:
+        raise PrepareError(f"{engine} cannot load what was prepared: {outcome.error}")
+    if done.returncode != 0:
+        reported = {*outcome.drawn, *outcome.refused}
+        crashed = next((name for name in schedulers if name not in reported), None)
+        if crashed is None or not done.stdout:
+            raise PrepareError(f"{engine} cannot load what was prepared: {_last_line(done.stderr)}")
+        outcome.refused[crashed] = f"{engine} ended the process (exit status {done.returncode})"
+    return outcome
+
+
+def _add(outcome: _Outcome, line: dict[str, Any]) -> None:
+    if "error" in line:
+        outcome.error = line["error"]
+    elif "refused" in line:
+        outcome.refused[line["scheduler"]] = line["refused"]
+    elif "scheduler" in line:
+        outcome.drawn.append(line["scheduler"])
+        outcome.peak_mb = max(outcome.peak_mb, line["peak_mb"])
+
+
+def _load(folder: Path, engine: str, precision: str, model: Model) -> Engine:
+    """Load without verification: the folder was just written. One thread: memory is measured, not speed."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    verified: Future[None] = Future()
+    verified.set_result(None)
+    backend = Backend(cast("Any", engine), "cpu", cast("Any", precision), "trial")
+    if engine == "openvino":
+        from imagegen.engines.openvino_engine import OpenVINOEngine
+
+        loaded = OpenVINOEngine.load(folder, model, backend, verified)
+        loaded.finish_loading()
+        return loaded
+    from imagegen.engines.torch_engine import TorchEngine
+
+    return TorchEngine.load(folder, backend, verified)
+
+
+def _spec(model: Model, scheduler: str, width: int, height: int) -> GenerationSpec:
+    return GenerationSpec(
+        model_id=model.id,
+        revision=model.revision,
+        prompt="a photograph of a house",
+        negative_prompt="",
+        width=width,
+        height=height,
+        num_inference_steps=1,
+        guidance_scale=model.defaults.guidance_scale,
+        num_images_per_prompt=1,
+        seed=0,
+        scheduler=scheduler,
+        output_format="png",
+    )
+
+
+def _draw(engine: Engine, spec: GenerationSpec) -> dict[str, Any]:
+    """Return the line to print."""
+    try:
+        (image,) = engine.generate(spec, lambda _step, _of: None).images
+    except Exception as error:  # whatever the libraries raise is the reason to report
+        reason = error.private if isinstance(error, ModelUnavailable) else f"{type(error).__name__}: {error}"
+        return {"scheduler": spec.scheduler, "refused": _last_line(reason)}
+    if len(image.getcolors(maxcolors=spec.width * spec.height) or ()) == 1:
+        return {"scheduler": spec.scheduler, "refused": "the image has one color only"}
+    return {"scheduler": spec.scheduler, "peak_mb": _peak_mb()}
+
+
+def _peak_mb() -> int:
+    """Return this process's peak resident memory. Linux counts that of getrusage from before exec on."""
+    if STATUS.exists():
+        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2  # macOS reports bytes
+
+
+def _last_line(text: str) -> str:
+    """Return the line that has the cause: OpenVINO's messages begin with places in its source."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
+
+
+def _main(folder: str, engine: str, precision: str, model_json: str, *schedulers: str) -> None:
+    model = MODEL.validate_json(model_json)
+    try:
+        loaded = _load(Path(folder), engine, precision, model)
+    except ModelUnavailable as error:
+        print(json.dumps({"error": _last_line(error.private)}))
+        return
+    print(json.dumps({"loaded": True}), flush=True)
+    size = (model.defaults.width, model.defaults.height)
+    for scheduler in schedulers:
+        print(json.dumps(_draw(loaded, _spec(model, scheduler, *size))), flush=True)
+        size = (model.limits.min_size, model.limits.min_size)
+    loaded.close()
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
