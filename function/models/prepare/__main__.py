@@ -50,13 +50,13 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         found = source.find(arguments.model)
-    except PrepareError as error:
+    except (PrepareError, OSError) as error:
         parser.error(str(error))
     try:
         trials = engine_folder.prepare(found, arguments.models_dir.resolve(), arguments.engines, arguments.torch_dtype)
         if not found.in_registry:
             _print_entry(found, trials)
-    except PrepareError as error:
+    except (PrepareError, OSError) as error:  # OSError: no space left, or no permission
         sys.exit(f"Cannot prepare {arguments.model}: {error}")
 
 

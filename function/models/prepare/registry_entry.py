@@ -175,7 +175,7 @@ def _size(found: Configuration) -> tuple[int, int]:
 def _memory(trials: Mapping[str, Trial]) -> MemoryNeed:
     """Return the need by precision. Half precision, if this CPU cannot measure it, is taken to need as much."""
     peaks = [each.peak_mb for each in trials.values()]
-    float32 = max(peak for each in peaks for name, peak in each.items() if name == "float32")
+    float32 = max(each["float32"] for each in peaks if "float32" in each)
     half = max((peak for each in peaks for name, peak in each.items() if name != "float32"), default=float32)
     return MemoryNeed(float32=_with_margin(float32), half=_with_margin(min(half, float32)))
 

@@ -52,11 +52,16 @@ def run(model: Model, folder: Path, engine: str) -> Trial:
     if offered and not outcome.drawn:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.refused.items())
         raise PrepareError(f"no scheduler can draw with {engine}: {reasons}")
-    peak_mb = {"float32": outcome.peak_mb}
+    return Trial(tuple(outcome.drawn), outcome.refused, _peaks(model, folder, engine, outcome))
+
+
+def _peaks(model: Model, folder: Path, engine: str, outcome: _Outcome) -> dict[str, int]:
+    """Return the peak memory by precision: float32, and the 16-bit type if this CPU and the engine compute in one."""
+    peaks = {"float32": outcome.peak_mb}
     half = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", "")).name
     if engine == "openvino" and half != "float32":
-        peak_mb[half] = _child(model, folder, engine, half, outcome.drawn[:1]).peak_mb
-    return Trial(tuple(outcome.drawn), outcome.refused, peak_mb)
+        peaks[half] = _child(model, folder, engine, half, outcome.drawn[:1]).peak_mb
+    return {precision: peak for precision, peak in peaks.items() if peak > 0}
 
 
 def _draw_all(model: Model, folder: Path, engine: str, schedulers: list[str]) -> _Outcome:

@@ -137,7 +137,8 @@ def to_json(index: dict[str, object]) -> bytes:
 
 
 def test_a_registry_model_is_downloaded_and_prepared(hub: Hub, models: Path, tmp_path: Path) -> None:
-    wanted = contents(checkpoints.demo(tmp_path / "checkpoint"))
+    checkpoint = checkpoints.demo(tmp_path / "checkpoint")
+    wanted = contents(checkpoints.with_scheduler(checkpoint, "EulerDiscreteScheduler", timestep_spacing="trailing"))
     index = json.loads(wanted[INDEX]) | {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
     wanted[INDEX] = to_json(index)
     hub.add(TURBO.source.removeprefix("hub:"), TURBO.revision, wanted | UNWANTED)

@@ -45,6 +45,7 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
             b'{"format": 1, "files": {}, "flops": {"denoise_step": 1, "decode": "2", "text_encode": 3}}',
             "is not a manifest",
         ),
+        (manifest.NAME, b'{"format": 1, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
         (manifest.NAME, b'{"format": 2, "anything": []}', "written by a newer version"),
         ("unet/weights.ckpt", b"", "may be a pickle"),
         ("pytorch_model.bin", b"", "may be a pickle"),
@@ -92,4 +93,12 @@ def test_the_manifest_lists_the_operations_of_the_networks(folder: Path) -> None
     counted = manifest.Flops(denoise_step=3, decode=2, text_encode=1)
     manifest.write(folder, flops=counted)
     assert manifest.flops(folder) == counted
+    manifest.verify(folder)
+
+
+def test_the_manifest_lists_what_drew(folder: Path) -> None:
+    assert manifest.trial(folder) is None, "as in a manifest that an older version wrote"
+    drawn = manifest.Trial(("ddim",), {"lcm": "ended the process"}, {"float32": 255})
+    manifest.write(folder, trial=drawn)
+    assert manifest.trial(folder) == drawn
     manifest.verify(folder)
