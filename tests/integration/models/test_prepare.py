@@ -321,7 +321,7 @@ def _inpainting_unet(folder: Path) -> None:
         (_unsupported_pipeline, "FluxPipeline"),
         (_unsupported_text_encoder, "T5EncoderModel"),
         (_no_index, INDEX),
-        (_inpainting_unet, "9 channels"),
+        (_inpainting_unet, "in_channels is 9"),
         (_missing_tensor, "the unet lacks weights: conv_in.weight"),
         (_mismatched_config, "the weights of the unet do not match its config.json"),
     ],
