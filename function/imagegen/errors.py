@@ -259,6 +259,20 @@ class InvalidRequest(ServiceError):
         return self.errors[0].code
 
 
+class WebhookSecretMissing(ServiceError):
+    """A webhook could not be signed, because the caller's API key has no signing secret."""
+
+    code = "webhook_secret_missing"
+    field = "webhook"
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A webhook cannot be signed, because this API key has no signing secret. The deployment's owner creates it "
+            "with `make webhook-secret API_KEY=...`."
+        )
+
+
 class ModelUnavailable(ServiceError):
     """The model's files are missing, corrupt or too large. Only the deployment's owner can repair it."""
 

@@ -20,6 +20,7 @@ from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from imagegen.aws.sqs import SqsWebhookQueue
+    from imagegen.aws.ssm import SsmSecretStore
     from imagegen.engines.batching import Batcher
     from imagegen.generation.planner import Planner
     from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from imagegen.jobs.service import JobService
     from imagegen.jobs.view import JobRenderer
     from imagegen.webhooks.delivery import WebhookSender
+    from imagegen.webhooks.registration import WebhookRegistration
     from imagegen.webhooks.safe_http import SafeClient
 
 
@@ -225,16 +227,28 @@ class Container:
     @cached_property
     def webhook_sender(self) -> WebhookSender:
         """Delivers webhooks."""
-        from imagegen.aws.ssm import SsmSecretStore
         from imagegen.webhooks.delivery import WebhookSender
 
         return WebhookSender(
             jobs=self.job_store,
             render=lambda job: self.job_renderer.render_listed(job).model_dump(mode="json"),
-            secrets=SsmSecretStore(self.settings.webhook_secrets_path),
+            secrets=self._ssm_secrets,
             client=self.safe_client,
             retries=self._sqs_webhooks,
         )
+
+    @cached_property
+    def webhook_registration(self) -> WebhookRegistration:
+        """Checks webhooks when they are requested."""
+        from imagegen.webhooks.registration import WebhookRegistration
+
+        return WebhookRegistration(self._ssm_secrets)
+
+    @cached_property
+    def _ssm_secrets(self) -> SsmSecretStore:
+        from imagegen.aws.ssm import SsmSecretStore
+
+        return SsmSecretStore(self.settings.webhook_secrets_path)
 
     @cached_property
     def _sqs_webhooks(self) -> SqsWebhookQueue:

@@ -10,9 +10,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from imagegen.access import tenant
 from imagegen.entrypoints import api, dead_letters, generator, sweeper, webhooks, worker
 from imagegen.wiring import Container
 from tests.support.openapi_contract import checked
+from tools.deploy import webhook_secret
 from tools.lambda_event import Context
 from tools.local import job_resources
 
@@ -47,5 +49,7 @@ def wired_handlers() -> Iterator[None]:
         container = Container.from_environment()
         boto3.client("s3").create_bucket(Bucket=container.settings.bucket_name)
         job_resources.make()
+        owner = tenant.of_api_key("sample-key-1234567890")  # the API key of the sample events
+        webhook_secret.apply_action(boto3.client("ssm"), "imagegen", owner, "show")
         use_container(monkeypatch, container)
         yield

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import boto3
 import pytest
 
+from imagegen.access import tenant
 from imagegen.entrypoints import api, dead_letters, generator, worker
 from tests.support.handlers import use_container
 from tests.support.job_world import JobWorld
 from tests.support.openapi_contract import checked
+from tools.deploy import webhook_secret
 from tools.lambda_event import Context, api_event
 
 UNKNOWN_JOB = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -26,6 +29,7 @@ class JobHandlers:
     def __init__(self, world: JobWorld, monkeypatch: pytest.MonkeyPatch):
         self.world = world
         use_container(monkeypatch, world.container)
+        self.make_webhook_secret("key-of-alice")
 
     def call(self, method: str, path: str, body: object = b"", **changes: Any) -> dict[str, Any]:
         parts = path.split("/")
@@ -35,6 +39,10 @@ class JobHandlers:
         event = api_event(body, method=method, path=unquote(path), **changes) | route
         handler = generator.handler if path == "/generate" else api.handler
         return checked(event, handler(event, Context()))
+
+    def make_webhook_secret(self, api_key: str) -> None:
+        """As `make webhook-secret` does."""
+        webhook_secret.apply_action(boto3.client("ssm"), "imagegen", tenant.of_api_key(api_key), "show")
 
     def submit(self, body: object = PROMPT, **headers: str) -> dict[str, Any]:
         return self.call("POST", "/jobs", body, headers=headers)

@@ -70,6 +70,7 @@ JOBS = {
     "sqs:SendMessage": [QUEUE, WEBHOOKS],
     "sqs:GetQueueAttributes": QUEUE,
 }
+SECRET_EXISTS = {"ssm:ListTagsForResource": {"Fn::Sub": SECRETS}}
 IMAGE_ACCESS = {
     "s3:GetObject": IMAGES,
     "s3:PutObject": IMAGES,
@@ -96,7 +97,7 @@ def common(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("Generator", JOBS | IMAGE_ACCESS),
+        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS),
         (
             "Worker",
             JOBS
@@ -106,7 +107,9 @@ def common(name: str) -> dict[str, Any]:
         ),
         (
             "Api",
-            JOBS | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": index("by_tenant"), "s3:GetObject": IMAGES},
+            JOBS
+            | SECRET_EXISTS
+            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": index("by_tenant"), "s3:GetObject": IMAGES},
         ),
         (
             "Sweeper",

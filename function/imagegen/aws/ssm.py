@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -17,6 +17,9 @@ _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, c
 CACHE_SECONDS: Final = 60
 """How long a secret is cached, and thus how long a rotation can take to become visible."""
 
+_ABSENT: Final = ("InvalidResourceId", "ParameterNotFound")
+"""SSM's answers for the tags of a parameter that does not exist; the second one is MiniStack's."""
+
 
 class SsmSecretStore:
     """Implements webhooks.ports.SecretStore: one SecureString parameter per tenant, `<path>/<tenant>`."""
@@ -25,8 +28,12 @@ class SsmSecretStore:
         self._path = path
 
     @cached_property
+    def _client(self) -> Any:
+        return client("ssm", _CONFIG)
+
+    @cached_property
     def _provider(self) -> SSMProvider:
-        return SSMProvider(boto3_client=client("ssm", _CONFIG))
+        return SSMProvider(boto3_client=self._client)
 
     def get(self, tenant: str) -> str | None:
         """Return the tenant's parameter, or None if there is none. Raises StorageUnavailable."""
@@ -38,3 +45,17 @@ class SsmSecretStore:
                 if isinstance(cause, ClientError) and code(cause) == "ParameterNotFound":
                     return None
                 raise cause or error from None
+
+    def exists(self, tenant: str) -> bool:
+        """Return whether the tenant has a parameter. Raises StorageUnavailable.
+
+        Asks for the parameter's tags, a right that does not include reading its value.
+        """
+        with translated("SSM"):
+            try:
+                self._client.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{self._path}/{tenant}")
+            except ClientError as error:
+                if code(error) not in _ABSENT:
+                    raise
+                return False
+            return True

@@ -40,3 +40,10 @@ class SecretStore(Protocol):
 
     def get(self, tenant: str) -> str | None:
         """Return the tenant's secrets; a change may take a minute to become visible. Raises StorageUnavailable."""
+
+
+class SecretNames(Protocol):
+    """Which tenants have a signing secret, without its value."""
+
+    def exists(self, tenant: str) -> bool:
+        """Return whether the tenant has a secret. Raises StorageUnavailable."""

@@ -117,6 +117,15 @@ def test_the_redrive_policy_of_the_queue_exceeds_our_attempts(translated: Templa
 # -- secrets -----------------------------------------------------------------------------------------------------------
 
 
+def test_the_existence_of_a_secret_is_known_without_reading_it(secrets: SsmSecretStore) -> None:
+    assert not secrets.exists("alice")
+    boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value="x", Type="SecureString")
+    operations: list[str] = []
+    secrets._client.meta.events.register("before-call.ssm", lambda model, **_: operations.append(model.name))
+    assert secrets.exists("alice")
+    assert operations == ["ListTagsForResource"]
+
+
 def test_a_secret_is_read_from_the_parameter_of_its_tenant(secrets: SsmSecretStore) -> None:
     signing = SigningSecrets.new().rotated()
     boto3.client("ssm").put_parameter(Name="/stack/webhooks/alice", Value=str(signing), Type="SecureString")

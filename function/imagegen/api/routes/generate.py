@@ -69,6 +69,8 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     gateway = _gateway_deadline(event, container.settings)
     tenant, plan = caller(event), container.planner.plan(body)
     key = fingerprint(event, body, plan.spec)
+    if body.webhook is not None:
+        container.webhook_registration.require_secret(tenant)
     if prefers_async(event):
         return _accept(container, event, container.jobs.submit(plan, tenant=tenant, fingerprint=key))
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))

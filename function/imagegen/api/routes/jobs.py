@@ -81,6 +81,8 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     query_parameters(event)
     plan = container.planner.plan(body)
     key = fingerprint(event, body, plan.spec)
+    if body.webhook is not None:
+        container.webhook_registration.require_secret(caller(event))
     submitted = container.jobs.submit(plan, tenant=caller(event), fingerprint=key)
     headers, seconds = replay_header(submitted), preferred_wait(event)
     if seconds is None:

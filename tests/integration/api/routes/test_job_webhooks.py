@@ -8,6 +8,7 @@ import pytest
 
 from imagegen.errors import ModelUnavailable, StorageUnavailable
 from tests.support.expectations import outcome
+from tests.support.job_faults import unavailable
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, queued_webhooks
 from tests.support.webhook_world import Jobs, StubClient, WebhookWorld
 
@@ -78,3 +79,42 @@ def test_an_invalid_webhook_is_rejected_at_submission(
     assert outcome(answer) == (422, code)
     assert [each["field"] for each in body(answer)["errors"]] == [field]
     assert handlers.world.items("JOB#") == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Prefer": "respond-async"}, {"Idempotency-Key": "k"}])
+@pytest.mark.parametrize("route", ["/jobs", "/generate"])
+def test_a_webhook_that_cannot_be_signed_is_rejected(
+    handlers: JobHandlers, route: str, headers: dict[str, str]
+) -> None:
+    bob = {"requestContext": {"path": f"/v1{route}", "identity": {"apiKey": "key-of-bob"}}}
+    answer = handlers.call("POST", route, PROMPT | HOOK, headers=headers, **bob)
+    assert outcome(answer) == (422, "webhook_secret_missing")
+    assert [error["field"] for error in body(answer)["errors"]] == ["webhook"]
+    assert "make webhook-secret" in body(answer)["detail"]
+    assert handlers.world.items("JOB#") + handlers.world.items("IDEMPOTENCY#") == []
+    handlers.make_webhook_secret("key-of-bob")
+    assert handlers.call("POST", route, PROMPT | HOOK, headers=headers, **bob)["statusCode"] in (200, 202)
+
+
+def test_a_secret_is_looked_for_until_it_is_found_and_a_request_without_a_webhook_needs_none(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    store = handlers.world.container._ssm_secrets
+    real = store.exists
+
+    def exists(tenant: str) -> bool:
+        asked.append(tenant)
+        return real(tenant)
+
+    monkeypatch.setattr(store, "exists", exists)
+    for given in (PROMPT, PROMPT | HOOK, PROMPT | HOOK):
+        assert handlers.submit(given)["statusCode"] == 202
+    assert len(asked) == 1
+
+
+def test_a_webhook_is_accepted_while_ssm_does_not_respond(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers.world.container._ssm_secrets, "exists", unavailable)
+    assert handlers.submit(PROMPT | HOOK)["statusCode"] == 202
