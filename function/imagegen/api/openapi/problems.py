@@ -16,7 +16,8 @@ BODY: Final = (
     "malformed_json", "body_not_object", "json_too_deep", "duplicate_key", "number_out_of_range",
     "not_acceptable", "payload_too_large", "unsupported_media_type",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
-    "size_invalid", "unknown_scheduler", "url_not_allowed", "model_not_found",
+    "size_invalid", "unknown_scheduler", "url_not_allowed", "webhook_secret_missing",
+    "model_not_found",
 )  # fmt: skip
 """Errors in the body of a request for images."""
 IDEMPOTENCY: Final = ("idempotency_key_invalid", "idempotency_key_reuse", "result_expired")
@@ -75,7 +76,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.ResultExpired("The job's images have expired. Send the request again to generate them.")),
     _of(errors.PayloadTooLarge("The body must have at most 1048576 bytes.")),
     _of(errors.UnsupportedMediaType("The body must be application/json in UTF-8, without Content-Encoding.")),
-    _of(errors.IdempotencyKeyReuse("The Idempotency-Key was used with another body or route. Use a new key.")),
+    _of(errors.IdempotencyKeyReuse("The Idempotency-Key was used with another request or route. Use a new key.")),
     _field("prompt", "missing_field", "is required and must be a string of 1 to 2000 characters: what the image shows"),
     _field("seed", "wrong_type", "must be an integer from 0 to 4294967295; leave seed out for a random seed"),
     _field("colour", "unknown_field", "is not a field of this request; the fields are prompt, negative_prompt, ..."),
@@ -86,6 +87,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _field("width", "size_invalid", "must be from 64 to 256 for this model"),
     _field("scheduler", "unknown_scheduler", "must be one of ddim, euler"),
     _field("webhook.url", "url_not_allowed", "must have a public host"),
+    _of(errors.WebhookSecretMissing()),
     ErrorExample("rate_limited", 429, "Too many requests. Reduce the request rate.", headers=("Retry-After",)),
     ErrorExample("quota_exceeded", 429, "The API key's monthly quota is exhausted.", headers=("Retry-After",)),
     _of(errors.InternalError()),

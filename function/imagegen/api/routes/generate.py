@@ -41,10 +41,10 @@ RESPONSES: Final = (
         *(*KEYED, *BODY, *IDEMPOTENCY),
         *("idempotency_in_progress", "job_already_final"),
         *("generation_failed", "model_unavailable", "storage_unavailable"),
-        headers=["Idempotency-Replayed", "Preference-Applied"],
+        headers=["Idempotency-Replayed"],
     )
 )
-"""An error has Idempotency-Replayed or Preference-Applied if it is that of the request's job."""
+"""An error has Idempotency-Replayed if it is that of the request's job."""
 
 router = build_router({"/generate": ["POST"]})
 
@@ -55,8 +55,8 @@ router = build_router({"/generate": ["POST"]})
     tags=["Images"],
     summary="Generate images now",
     description=(
-        "200 with the images; 202 with a job if the work does not fit the time left, or with `Prefer: respond-async`. "
-        "An `Idempotency-Key` makes retries safe."
+        "200 with the images; 202 with a job if the work does not fit the time left, and always with "
+        "`Prefer: respond-async`. An `Idempotency-Key` makes retries safe."
     ),
     security=API_KEY,
     responses=RESPONSES,

@@ -63,8 +63,7 @@ router = build_router(
     tags=["Jobs"],
     summary="Submit a job",
     description=(
-        "202 with the job; 200 if it is final, with `Prefer: wait=N` or a replayed `Idempotency-Key`. An "
-        "`Idempotency-Key` makes retries safe."
+        "202 with the job; with `Prefer: wait=N` 200 as soon as it is final. An `Idempotency-Key` makes retries safe."
     ),
     security=API_KEY,
     responses=(
