@@ -14,6 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from imagegen.catalog.registry import REGISTRY
 from tools.deploy import quotas, stack
 from tools.deploy.parameters import MAKE_VARIABLES, Parameter, ParameterError, arguments, resolve
 
@@ -43,10 +44,23 @@ def unasked_changes(running: Mapping[str, str], resolved: Mapping[str, Parameter
     )
 
 
+def model_problem(values: Mapping[str, str]) -> str | None:
+    """Return what to do if every generation would be 503 because of the model or the memory, or None."""
+    model = REGISTRY.get(values["Model"])
+    if model is None:
+        return f"Model={values['Model']} is not in the registry. Choose one of {', '.join(REGISTRY)}."
+    if int(values["GeneratorMemory"]) < model.memory_mb.half:
+        return (
+            f"Model={model.id} needs GeneratorMemory={model.memory_mb.half} or more, not {values['GeneratorMemory']}."
+        )
+    return None
+
+
 def check(session: Any, stack_name: str, environment: str, resolved: Mapping[str, Parameter]) -> list[str]:
     """Return the reasons to refuse the deployment. Prints what could not be checked to stderr."""
     values = {name: each.value for name, each in resolved.items()}
-    reasons, deployed = [], []
+    unusable = model_problem(values)
+    reasons, deployed = [unusable] if unusable else [], []
     try:
         cloudformation = session.client("cloudformation", config=_CONFIG)
         running = stack.find(cloudformation, stack_name)
