@@ -98,3 +98,15 @@ def test_a_request_that_is_always_throttled_fails_in_the_end() -> None:
     with api.client() as client, pytest.raises(ApiError):
         client.call("GET", "/jobs")
     assert (len(api.requests), api.slept) == (5, [1] * 4)
+
+
+@pytest.mark.parametrize(("status", "accepted"), [(200, True), (401, False), (404, False), (502, False)])
+def test_a_stack_that_does_not_know_the_key_is_not_the_one_of_the_endpoint_file(status: int, accepted: bool) -> None:
+    with Api([(status, {"code": "", "detail": ""}, {})]).client() as client:
+        assert client.accepted() is accepted
+
+
+def test_an_address_where_nothing_listens_is_no_stack() -> None:
+    with Api([]).client() as client:
+        pass
+    assert (client.accepted(), client.healthy()) == (False, False)
