@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -37,7 +38,9 @@ class Progress:
         """Write the line as it is now."""
         detail = f", {self._detail}" if self._detail else ""
         line = f"{self._what} ... {time.monotonic() - self._started:.1f} s{detail}"
-        print(_CLEAR + line if self.in_place else line, end=end, file=sys.stderr, flush=True)
+        if self.in_place:  # a line that wraps could not be rewritten
+            line = _CLEAR + line[: shutil.get_terminal_size().columns - 1]
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def progress(what: str) -> Iterator[Progress]:
 
 def _describe(job: dict[str, Any]) -> str:
     done = job.get("progress")
-    return ", ".join([f"job {job['id']} {job['status']}", *(_parts(done) if done else [])])
+    return ", ".join([job["status"], *(_parts(done) if done else []), f"job {job['id']}"])
 
 
 def _parts(done: dict[str, Any]) -> list[str]:
