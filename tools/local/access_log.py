@@ -18,7 +18,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 """An ASGI 3 application."""
 
-_PATH_CHARACTERS: Final = 120
+_PATH_ENDS: Final = 48
+"""Characters that stay at each end of a long path: the route, and the name of an image."""
 _SIGNATURE: Final = b"AWS4-HMAC-SHA256"
 """Authorization scheme of the AWS SDKs: the functions' own calls, which are no caller's requests."""
 
@@ -74,8 +75,8 @@ def line(scope: Message, response: Message, seconds: float) -> str:
 
 
 def _path(scope: Message) -> str:
-    """Return the path as it was sent, shortened. Bytes that a terminal would interpret are escaped."""
+    """Return the path as it was sent, a long one without its middle. Bytes that a terminal would interpret are escaped."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path = raw.partition(b"?")[0].decode("ascii", "backslashreplace")
     path = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in path)
-    return path if len(path) <= _PATH_CHARACTERS else path[:_PATH_CHARACTERS] + "..."
+    return path if len(path) <= 2 * _PATH_ENDS else f"{path[:_PATH_ENDS]}...{path[-_PATH_ENDS:]}"
