@@ -75,7 +75,7 @@ def line(scope: Message, response: Message, seconds: float) -> str:
 
 
 def _path(scope: Message) -> str:
-    """Return the path as it was sent, a long one without its middle. Bytes that a terminal would interpret are escaped."""
+    """Return the path as it was sent, a long one without its middle, with control characters escaped."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path = raw.partition(b"?")[0].decode("ascii", "backslashreplace")
     path = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in path)
