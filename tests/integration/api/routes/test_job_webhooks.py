@@ -7,10 +7,13 @@ import json
 import pytest
 
 from imagegen.errors import ModelUnavailable, StorageUnavailable
+from imagegen.webhooks.delivery import WebhookSender
+from imagegen.webhooks.ports import ReceivedMessage
 from tests.support.expectations import outcome
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, queued_webhooks
-from tests.support.webhook_world import Jobs, StubClient, WebhookWorld
+from tests.support.openapi_contract import contract
+from tests.support.webhook_world import Jobs, Retries, Secrets, StubClient, WebhookWorld
 
 
 def test_a_webhook_is_queued_for_each_requested_final_state(handlers: JobHandlers) -> None:
@@ -118,3 +121,28 @@ def test_a_webhook_is_accepted_while_ssm_does_not_respond(
 ) -> None:
     monkeypatch.setattr(handlers.world.container._ssm_secrets, "exists", unavailable)
     assert handlers.submit(PROMPT | HOOK)["statusCode"] == 202
+
+
+def test_the_webhook_of_each_final_state_is_as_the_openapi_document_says(handlers: JobHandlers) -> None:
+    wanted = PROMPT | {"webhook": {"url": HOOK["webhook"]["url"]}, "metadata": {"order": "A-17"}}
+    handlers.submit(wanted)
+    handlers.call("POST", f"/jobs/{body(handlers.submit(wanted))['id']}/cancel")
+    handlers.run_queued_jobs()
+    handlers.world.engines.failing = ModelUnavailable("The model cannot be loaded.")
+    handlers.submit(wanted | {"seed": 1})
+    handlers.run_queued_jobs()
+    client = StubClient()
+    container = handlers.world.container
+    sender = WebhookSender(
+        jobs=container.job_store,
+        render=lambda job: container.job_renderer.render_listed(job).model_dump(mode="json"),
+        secrets=Secrets(),
+        client=client,
+        retries=Retries(),
+    )
+    for message in handlers.world.webhooks.bodies:
+        assert sender.deliver(ReceivedMessage("m", "r", message, 1)).verdict == "delivered"
+    events = [(headers, json.loads(sent)) for _, headers, sent in client.posts]
+    assert {event["type"] for _, event in events} == {"job.succeeded", "job.failed", "job.cancelled"}
+    for headers, event in events:
+        contract().check_webhook(headers, event)
