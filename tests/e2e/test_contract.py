@@ -51,6 +51,8 @@ def check_problem(response: requests.Response, status: int, code: str) -> None:
     assert problem["title"]
     assert problem["detail"]
     assert problem["request_id"] == response.headers["x-request-id"]
+    assert problem["instance"] == f"urn:imagegen:request:{problem['request_id']}"
+    assert ("www-authenticate" in response.headers) == (status == 401)
 
 
 @pytest.mark.parametrize("path", OPEN_ROUTES)
@@ -169,6 +171,8 @@ def test_missing_and_wrong_keys_get_the_same_401(call: Caller, method: str, path
     response = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
 
     check_problem(response, 401, "invalid_api_key")
+    assert [error["field"] for error in response.json()["errors"]] == ["x-api-key"]
+    assert response.headers["www-authenticate"] == 'ApiKey realm="imagegen"'
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs/1/more", "/v1", "/healthy"])
@@ -210,12 +214,44 @@ def test_head_has_the_headers_of_get_and_no_body(call: Caller, path: str) -> Non
 @pytest.mark.parametrize("path", ["/generate", "/models", "/health", "/jobs", "/jobs/1", "/jobs/1/cancel"])
 def test_a_cors_preflight_needs_no_key(call: Caller, path: str) -> None:
     origin = {"origin": "https://example.com", "access-control-request-method": "POST"}
+    requested = {"access-control-request-headers": "traceparent,x-stainless-lang"}
 
-    response = call("OPTIONS", path, headers=origin)
+    response = call("OPTIONS", path, headers=origin | requested)
 
     assert response.status_code in (200, 204)
     assert response.headers["access-control-allow-origin"] in ("*", "https://example.com")
-    assert "x-api-key" in response.headers["access-control-allow-headers"].lower()
+    allowed = response.headers["access-control-allow-headers"].lower().split(",")
+    assert {"x-api-key", "traceparent", "x-stainless-lang"} <= set(allowed)
+
+
+def test_scripts_may_read_the_same_headers_of_function_and_gateway(call: Caller) -> None:
+    origin = {"origin": "https://example.com"}
+
+    function, gateway = (call("GET", path, headers=origin) for path in ("/health", "/models"))
+
+    assert (function.status_code, gateway.status_code) == (200, 401)
+    assert function.headers["access-control-expose-headers"] == gateway.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "field"),
+    [
+        ("/models?page=2", 422, "unknown_field", "page"),
+        ("/jobs?page=2", 422, "unknown_field", "page"),
+        ("/jobs?limit=1&limit=2", 400, "duplicate_key", "limit"),
+        ("/jobs?cursor=forged", 400, "invalid_cursor", "cursor"),
+    ],
+)
+def test_a_wrong_query_parameter_is_named(call: Caller, path: str, status: int, code: str, field: str) -> None:
+    response = call("GET", path, headers=call.key)
+
+    check_problem(response, status, code)
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("path", OPEN_ROUTES)
+def test_open_routes_ignore_cache_busters(call: Caller, path: str) -> None:
+    assert call("GET", path + "?_=1&_=2").status_code == 200
 
 
 @pytest.mark.parametrize(

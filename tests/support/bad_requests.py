@@ -73,7 +73,9 @@ _ONE: Final[dict[str, Any]] = {"resource": "/jobs/{job_id}", "pathParameters": {
 BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     # JSON
     "empty body": _generate(400, "malformed_json", b""),
-    "NaN": _generate(400, "malformed_json", b'{"prompt": "a red circle", "guidance_scale": NaN}'),
+    "NaN": _generate(
+        400, "malformed_json", b'{"prompt": "a red circle", "guidance_scale": NaN}', fields=("guidance_scale",)
+    ),
     "not UTF-8": _generate(400, "malformed_json", b'{"prompt": "\xff"}'),
     "single quotes": _generate(400, "malformed_json", b"{'prompt': 'a red circle'}"),
     "a trailing comma": _generate(400, "malformed_json", b'{"prompt": "a red circle",}'),
@@ -85,7 +87,10 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
         400, "duplicate_key", b'{"prompt": "a red circle", "seed": 1, "seed": 2}', fields=("seed",)
     ),
     "number out of range": _generate(
-        400, "number_out_of_range", b'{"prompt": "a red circle", "guidance_scale": 1e999}'
+        400,
+        "number_out_of_range",
+        b'{"prompt": "a red circle", "guidance_scale": 1e999}',
+        fields=("guidance_scale",),
     ),
     "nested too deeply": _generate(400, "json_too_deep", b'{"metadata": ' + b"[" * 20 + b"]" * 20 + b"}"),
     "larger than 1 MiB": _generate(413, "payload_too_large", {"prompt": "x" * 1024 * 1024}),
@@ -166,6 +171,7 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     "idempotency key too long": _submit(
         400, "idempotency_key_invalid", "Idempotency-Key", {"Idempotency-Key": "k" * 256}
     ),
+    "webhook with http": _submit(422, "url_not_allowed", "webhook.url", webhook={"url": "http://example.com/"}),
     "webhook to an internal address": _submit(
         422, "url_not_allowed", "webhook.url", webhook={"url": "https://169.254.169.254/latest/meta-data"}
     ),

@@ -49,6 +49,22 @@ def test_a_problem_document_has_every_documented_member() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "field"),
+    [
+        ("model_not_found", "model"), ("invalid_cursor", "cursor"), ("not_acceptable", "Accept"),
+        ("unsupported_media_type", "Content-Type"), ("idempotency_key_invalid", "Idempotency-Key"),
+        ("idempotency_key_reuse", "Idempotency-Key"), ("idempotency_in_progress", "Idempotency-Key"),
+    ],
+)  # fmt: skip
+def test_an_error_about_one_part_of_the_request_names_it(code: str, field: str) -> None:
+    (error,) = (each for each in LEAVES if each.code == code)
+    problem = error("must be otherwise").problem(request_id="r")
+    assert problem["errors"] == [{"field": field, "code": code, "message": "must be otherwise"}]
+    named = [FieldError("other", code, "must differ")]
+    assert error("must be otherwise", errors=named).errors == tuple(named)
+
+
 def test_private_details_are_not_in_the_problem_document() -> None:
     error = ModelUnavailable.because("/opt/models/demo/unet", "is missing")
     assert "/opt/models" in error.private

@@ -22,7 +22,7 @@ def query_parameters(event: Mapping[str, Any], *names: str) -> dict[str, str]:
         if len(values) > 1:
             detail = f"The query parameter {name} occurs {len(values)} times. Send it once."
             raise DuplicateKey(detail, errors=[FieldError(name, DuplicateKey.code, "must occur once")])
-    return {name: values[0] for name, values in lines.items()}
+    return {name: str(values[0]) for name, values in lines.items()}
 
 
 def _lines(event: Mapping[str, Any]) -> dict[str, list[str]]:

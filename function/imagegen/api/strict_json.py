@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from imagegen.errors import (
     MAX_FIELD,
@@ -15,6 +15,7 @@ from imagegen.errors import (
     JsonTooDeep,
     MalformedJson,
     NumberOutOfRange,
+    ServiceError,
 )
 
 MAX_DEPTH: Final = 16
@@ -24,7 +25,6 @@ MAX_DIGITS: Final = 20
 
 # Strings, also unterminated ones, and brackets. Possessive and unable to fail, so its run time is linear.
 _STRUCTURE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
-
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
 """Ignored, as RFC 8259, 8.1 allows: editors and PowerShell write one."""
@@ -56,10 +56,10 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         value = json.loads(
             text,
-            object_pairs_hook=_unique,
-            parse_constant=_reject_constant,
-            parse_float=_finite,
-            parse_int=_short,
+            object_pairs_hook=_members,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_integer,
         )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
@@ -89,28 +89,42 @@ def _check_depth(text: str) -> None:
             raise JsonTooDeep(f"The body must have at most {MAX_DEPTH} levels of arrays and objects.")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object. Raises DuplicateKey, or the first invalid number's error, with the member's name."""
     value: dict[str, Any] = {}
     for name, each in pairs:
         if name in value:
-            errors = [FieldError(name[:MAX_FIELD], DuplicateKey.code, "must occur once in its object")]
-            raise DuplicateKey("An object has the same key twice. Each key must be unique.", errors=errors)
+            raise _named(name, DuplicateKey("An object has the same key twice. Each key must be unique."))
+        fault = _first_fault(each)
+        if fault is not None:
+            raise _named(name, fault)
         value[name] = each
     return value
 
 
-def _reject_constant(name: str) -> NoReturn:
-    raise MalformedJson(f"{name} is not a JSON number. Use a finite number.")
+def _named(name: str, fault: ServiceError) -> ServiceError:
+    return type(fault)(fault.detail, errors=[FieldError(name[:MAX_FIELD], fault.code, fault.detail)])
 
 
-def _finite(text: str) -> float:
+def _first_fault(value: object) -> ServiceError | None:
+    if isinstance(value, ServiceError):
+        return value
+    return next(filter(None, map(_first_fault, value)), None) if isinstance(value, list) else None
+
+
+# An invalid number becomes its error, which _members raises: only there is the number's name known.
+
+
+def _constant(name: str) -> ServiceError:
+    return MalformedJson(f"{name} is not a JSON number. Use a finite number.")
+
+
+def _float(text: str) -> float | ServiceError:
     value = float(text)
-    if not math.isfinite(value):
-        raise NumberOutOfRange("A number is too large for a 64-bit float.")
-    return value
+    return value if math.isfinite(value) else NumberOutOfRange("A number is too large for a 64-bit float.")
 
 
-def _short(text: str) -> int:
+def _integer(text: str) -> int | ServiceError:
     if len(text.lstrip("-")) > MAX_DIGITS:
-        raise NumberOutOfRange(f"An integer must have at most {MAX_DIGITS} digits.")
+        return NumberOutOfRange(f"An integer must have at most {MAX_DIGITS} digits.")
     return int(text)

@@ -108,12 +108,23 @@ def test_no_message_is_that_of_pythons_decoder(raw: bytes) -> None:
         assert foreign_phrases(error.detail) == []
 
 
-@pytest.mark.parametrize("key", ["seed", "k" * 500])
-def test_a_duplicate_key_is_named(key: str) -> None:
-    with pytest.raises(DuplicateKey) as caught:
-        parse_object(f'{{"prompt": {{"{key}": 1, "x": 2, "{key}": 1}}}}'.encode())
+@pytest.mark.parametrize(
+    ("text", "field", "code"),
+    [
+        ('{"prompt": {"seed": 1, "x": 2, "seed": 1}}', "seed", "duplicate_key"),
+        (f'{{"{"k" * 500}": 1, "{"k" * 500}": 1}}', "k" * 64, "duplicate_key"),
+        ('{"guidance_scale": 1e999}', "guidance_scale", "number_out_of_range"),
+        ('{"seed": 123456789012345678901}', "seed", "number_out_of_range"),
+        ('{"seed": NaN}', "seed", "malformed_json"),
+        ('{"a": {"b": [1, [2, [-Infinity]]]}}', "b", "malformed_json"),
+        ('{"a": [{}, 1e999, NaN]}', "a", "number_out_of_range"),
+    ],
+)
+def test_the_member_at_fault_is_named(text: str, field: str, code: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        parse_object(text.encode())
     (error,) = caught.value.errors
-    assert (error.field, error.code) == (key[:64], "duplicate_key")
+    assert (error.field, error.code, caught.value.code) == (field, code, code)
 
 
 def test_one_byte_order_mark_is_ignored() -> None:
