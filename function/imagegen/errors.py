@@ -6,22 +6,10 @@ The API responds with `status`, a worker retries what is `retryable`, metrics co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from imagegen import problem_details
-
-MAX_FIELD: Final = 64
-"""Characters of a field's name in an error: callers choose the names of unknown fields, of keys and of metadata."""
-
-
-@dataclass(frozen=True)
-class FieldError:
-    """One invalid part of a request; `field` is a dotted path such as `metadata.color`, a header or a parameter."""
-
-    field: str
-    code: str
-    message: str
+from imagegen.problem_details import FieldError
 
 
 class ServiceError(Exception):
@@ -31,6 +19,7 @@ class ServiceError(Exception):
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     retry_after: ClassVar[int | None] = None  # seconds of the Retry-After header
+    usual_detail: ClassVar[str] = ""  # if the place that raises it adds nothing
     field: ClassVar[str | None] = None  # the only field, header or parameter that this error is about
     caused_by_request: ClassVar[bool] = False  # whether a valid request causes it, so that repeating it fails again
 
@@ -42,12 +31,11 @@ class ServiceError(Exception):
         headers: dict[str, str] | None = None,
         private: str = "",
     ):
-        super().__init__(detail)
-        self.detail = detail
+        self.detail = detail or self.usual_detail
+        super().__init__(self.detail)
         self.private = private
-        self.errors = tuple(errors)
-        if not errors and self.field is not None:
-            self.errors = (FieldError(self.field, self.code, detail),)
+        own = () if self.field is None else (FieldError(self.field, self.code, self.detail),)
+        self.errors = tuple(errors) or own
         retry_after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         self.headers = retry_after | (headers or {})
 
@@ -58,17 +46,14 @@ class ServiceError(Exception):
 
     def problem(self, *, request_id: str) -> dict[str, Any]:
         """Return the error as a problem document."""
-        code, fields = self.public_code, [asdict(error) for error in self.errors]
-        return problem_details.document(code, self.status, self.detail, request_id, fields)
+        return problem_details.document(self.public_code, self.status, self.detail, request_id, self.errors)
 
 
 class InternalError(ServiceError):
     """A fault of the service that no other class describes."""
 
     retryable = True
-
-    def __init__(self) -> None:
-        super().__init__("The service failed. Its log has the cause under this request or job id.")
+    usual_detail = "The service failed. Its log has the cause under this request or job id."
 
 
 class BadSyntax(ServiceError):
@@ -147,9 +132,7 @@ class JobNotFound(NotFound):
     """Unknown, malformed, expired or another tenant's: the response is the same, so that it reveals nothing."""
 
     code = "job_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("No job has this id. It may have expired or been deleted.")
+    usual_detail = "No job has this id. It may have expired or been deleted."
 
 
 class InvalidCursor(BadSyntax):
@@ -196,9 +179,7 @@ class JobNotFinal(ServiceError):
 
     code = "job_not_final"
     status = 409
-
-    def __init__(self) -> None:
-        super().__init__("The job has not finished. Cancel it first.")
+    usual_detail = "The job has not finished. Cancel it first."
 
 
 class ResultExpired(ServiceError):
@@ -289,15 +270,11 @@ class GenerationFailed(ServiceError):
     """The engine cannot generate this request. The same request fails again, another one may not."""
 
     code = "generation_failed"
-    status = 500
     caused_by_request = True
-
-    def __init__(self, private: str = ""):
-        super().__init__(
-            "The engine cannot generate this request. The deployment's log has the cause. Try another scheduler, size "
-            "or number of steps.",
-            private=private,
-        )
+    usual_detail = (
+        "The engine cannot generate this request. The deployment's log has the cause. Try another scheduler, size or "
+        "number of steps."
+    )
 
 
 class StorageUnavailable(ServiceError):
@@ -322,9 +299,7 @@ class GenerationTooLong(GenerationTimeout):
     """Several runs of a job did not fit within the function's timeout."""
 
     retryable = False
-
-    def __init__(self) -> None:
-        super().__init__("The generation exceeds the longest run. Request fewer steps, fewer images or a smaller size.")
+    usual_detail = "The generation exceeds the longest run. Request fewer steps, fewer images or a smaller size."
 
 
 class JobFailed(ServiceError):

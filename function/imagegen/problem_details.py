@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 MEDIA_TYPE: Final = "application/problem+json"
+MAX_FIELD: Final = 64
+"""Characters of a field's name in an error: callers choose the names of unknown fields, of keys and of metadata."""
 _RFC_9110: Final = {413: "Content Too Large", 422: "Unprocessable Content"}  # CPython 3.12 has the older names
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One invalid part of a request; `field` is a dotted path such as `metadata.color`, a header or a parameter."""
+
+    field: str
+    code: str
+    message: str
 
 
 def reason_phrase(status: int) -> str:
@@ -14,7 +27,7 @@ def reason_phrase(status: int) -> str:
     return _RFC_9110.get(status, HTTPStatus(status).phrase)
 
 
-def document(code: str, status: int, detail: str, request_id: str, errors: list[dict[str, Any]]) -> dict[str, Any]:
+def document(code: str, status: int, detail: str, request_id: str, errors: Iterable[FieldError]) -> dict[str, Any]:
     """Return the problem document. Its instance is the request: a path is the same for every occurrence."""
     return {
         "type": f"urn:imagegen:error:{code}",
@@ -24,5 +37,5 @@ def document(code: str, status: int, detail: str, request_id: str, errors: list[
         "instance": f"urn:imagegen:request:{request_id}",
         "code": code,
         "request_id": request_id,
-        "errors": errors,
+        "errors": [asdict(error) for error in errors],
     }

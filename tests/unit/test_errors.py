@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from imagegen import errors
-from imagegen.errors import FieldError, InvalidRequest, MethodNotAllowed, ModelUnavailable, ServiceError
+from imagegen.errors import InvalidRequest, MethodNotAllowed, ModelUnavailable, ServiceError
+from imagegen.problem_details import FieldError
 
 
 def tree(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

@@ -7,7 +7,8 @@ from email.message import Message
 from typing import Final
 
 from imagegen.api.problem import JSON
-from imagegen.errors import FieldError, UnsupportedMediaType
+from imagegen.errors import UnsupportedMediaType
+from imagegen.problem_details import FieldError
 
 _CHARSETS: Final = frozenset({"utf-8", "utf8"})
 """utf8 is a common alias (WHATWG Encoding Standard, 4.2)."""

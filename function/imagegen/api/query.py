@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagegen.errors import MAX_FIELD, DuplicateKey, FieldError, InvalidRequest
+from imagegen.errors import DuplicateKey, InvalidRequest
+from imagegen.problem_details import MAX_FIELD, FieldError
 
 
 def query_parameters(event: Mapping[str, Any], *names: str) -> dict[str, str]:

@@ -7,16 +7,8 @@ import math
 import re
 from typing import Any, Final
 
-from imagegen.errors import (
-    MAX_FIELD,
-    BodyNotObject,
-    DuplicateKey,
-    FieldError,
-    JsonTooDeep,
-    MalformedJson,
-    NumberOutOfRange,
-    ServiceError,
-)
+from imagegen.errors import BodyNotObject, DuplicateKey, JsonTooDeep, MalformedJson, NumberOutOfRange, ServiceError
+from imagegen.problem_details import MAX_FIELD, FieldError
 
 MAX_DEPTH: Final = 16
 """Levels of arrays and objects; the deepest valid request has 3 (`webhook.events`)."""

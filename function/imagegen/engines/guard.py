@@ -40,7 +40,7 @@ class GuardedEngine:
         except Exception as error:
             if error in stopped:
                 raise
-            raise GenerationFailed(_cause(error, spec)) from error
+            raise GenerationFailed(private=_cause(error, spec)) from error
 
 
 def _cause(error: Exception, spec: GenerationSpec) -> str:

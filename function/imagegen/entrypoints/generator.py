@@ -10,9 +10,10 @@ from imagegen.api.app import build_app, resolve
 from imagegen.api.event_kind import REST_API, is_rest_api, refusal
 from imagegen.api.routes import generate
 from imagegen.deadline import Deadline
-from imagegen.errors import FieldError, InternalError, InvalidRequest, ServiceError
+from imagegen.errors import InternalError, InvalidRequest, ServiceError
 from imagegen.generation.request import GenerateRequest, WarmUpRequest
 from imagegen.generation.result import WarmUp
+from imagegen.problem_details import FieldError
 from imagegen.wiring import Container
 
 if TYPE_CHECKING:

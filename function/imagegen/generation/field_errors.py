@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from imagegen.errors import MAX_FIELD, FieldError
+from imagegen.problem_details import MAX_FIELD, FieldError
 
 Schema = Mapping[str, Any]
 Location = Sequence[str | int]

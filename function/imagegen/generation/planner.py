@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from imagegen.catalog.registry import Model
-from imagegen.errors import FieldError, InvalidRequest, ModelNotFound
+from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.ports import Backend
 from imagegen.generation.request import MAX_SEED, GenerateRequest
 from imagegen.generation.spec import GenerationSpec
+from imagegen.problem_details import FieldError
 
 T = TypeVar("T")
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 import pytest
 from pydantic import BaseModel
 
-from imagegen.errors import FieldError, InvalidRequest
+from imagegen.errors import InvalidRequest
 from imagegen.generation.field_errors import FIELD_CODES
 from imagegen.generation.request import GenerateRequest, WarmUpRequest, Webhook
+from imagegen.problem_details import FieldError
 from tests.support.library_messages import PHRASES, foreign_phrases
 
 MODELS: Final[dict[type[BaseModel], dict[str, Any]]] = {

@@ -29,8 +29,9 @@ from imagegen.api.parameters import (
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
-from imagegen.errors import FieldError, InvalidRequest, StorageUnavailable
+from imagegen.errors import InvalidRequest, StorageUnavailable
 from imagegen.jobs.view import JobInfo, JobPage
+from imagegen.problem_details import FieldError
 
 if TYPE_CHECKING:
     from imagegen.jobs.job import Job, State
