@@ -5,12 +5,12 @@ The routes refer to the codes (`responses.py`); the document has the list as an 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from imagegen import errors
-from imagegen.errors import FieldError, InvalidRequest, ServiceError
-from imagegen.problem_details import document, reason_phrase
+from imagegen.errors import InvalidRequest, ServiceError
+from imagegen.problem_details import FieldError, document, reason_phrase
 
 BODY: Final = (
     "malformed_json", "body_not_object", "json_too_deep", "duplicate_key", "number_out_of_range",
@@ -115,5 +115,4 @@ def examples() -> dict[str, Any]:
 
 
 def _problem(error: ErrorExample) -> dict[str, Any]:
-    fields = [asdict(field) for field in error.fields]
-    return document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", fields)
+    return document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", error.fields)
