@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from imagegen import telemetry
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
+    from imagegen.generation.workload import Workload
     from imagegen.jobs.backlog import Backlog
     from imagegen.jobs.outbox import Outbox
     from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
@@ -109,6 +110,7 @@ class Container:
     def images(self) -> ImageService:
         """Generates and stores images."""
         from imagegen.generation.service import ImageService, Pricing
+        from imagegen.generation.speed_estimate import SpeedEstimate
 
         engines = self.engines  # before boto3, which takes a quarter of a second to import while the engine loads
         return ImageService(
@@ -117,6 +119,7 @@ class Container:
             single_flight=self.single_flight,
             pricing=Pricing(self.settings.aws_lambda_function_memory_size, self.settings.usd_per_gb_second),
             embed_prompt=self.settings.embed_prompt,
+            estimate=SpeedEstimate(cache(self._workload)),
         )
 
     @cached_property
@@ -255,6 +258,17 @@ class Container:
         from imagegen.aws.sqs import SqsWebhookQueue
 
         return SqsWebhookQueue(self.settings.webhooks_queue_url, self.settings.webhooks_dead_letters_url)
+
+    def _workload(self, model: Model, backend: Backend) -> Workload | None:
+        """Return None for a GPU, whose pace is not known, and without a readable manifest, which the load reports."""
+        from imagegen.catalog import manifest
+        from imagegen.generation.workload import Workload
+
+        folder = self.settings.models_dir / model.id / backend.engine
+        if backend.device == "cpu":
+            with suppress(ModelUnavailable):
+                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
+        return None
 
     # -- engines -------------------------------------------------------------------------------------------------------
 

@@ -61,8 +61,8 @@ class SingleEngine:
     def __init__(self, engine: Engine):
         self._engine = engine
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        return True
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        return 0.0
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         return Resident(self._engine, 0.0)

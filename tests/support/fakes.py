@@ -17,6 +17,8 @@ from imagegen.generation.ports import Backend, Engines, Generated, OnStep, Resid
 from imagegen.generation.service import ImageService, Pricing
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
+from imagegen.generation.speed_estimate import SpeedEstimate
+from imagegen.generation.workload import Workload
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 PLENTY = Deadline(lambda: 1000.0)
@@ -77,9 +79,13 @@ class MemoryLeases:
 
 @dataclass
 class FakeEngine:
-    """Generates images of one color per seed and counts its calls. Calls `during` before it reports a step."""
+    """Generates images of one color per seed and counts its calls. Calls `during` before it reports a step.
+
+    It says that each step took `step_s` seconds, and takes none.
+    """
 
     warnings: list[str] = field(default_factory=list)
+    step_s: float = 0.005
     during: Callable[[int], None] = lambda step: None
     compile_s: float = 0.0
     green: int = 0
@@ -100,7 +106,7 @@ class FakeEngine:
             Image.new("RGB", size, (spec.seed_of(index) % 256, self.green, 0))
             for index in range(spec.num_images_per_prompt)
         ]
-        return Generated(images, 0.01, 0.02, 0.03, self.compile_s, self.warnings)
+        return Generated(images, 0.01, steps * self.step_s, 0.03, self.compile_s, self.warnings)
 
     def close(self) -> None:
         self.closed = True
@@ -108,15 +114,19 @@ class FakeEngine:
 
 @dataclass
 class FakeEngines:
-    """Returns the same engine for every model. The first call reports a load time of one second."""
+    """Returns the same engine for every model. The first call reports a load time of one second.
+
+    `held` is how many seconds ago a preload began, None without one.
+    """
 
     engine: FakeEngine
     loads: int = 0
+    held: float | None = None
     failing: ServiceError | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        return self.loads > 0
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        return 1.0 if self.loads > 0 else self.held
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         with self._lock:
@@ -127,7 +137,12 @@ class FakeEngines:
 
 
 def build_service(
-    engines: Engines, store: MemoryStore, *, clock: Callable[[], float] = lambda: 0.0, embed_prompt: bool = True
+    engines: Engines,
+    store: MemoryStore,
+    *,
+    clock: Callable[[], float] = lambda: 0.0,
+    embed_prompt: bool = True,
+    workload: Workload | None = None,
 ) -> ImageService:
     """An ImageService on fakes."""
     return ImageService(
@@ -136,5 +151,6 @@ def build_service(
         single_flight=SingleFlight(MemoryLeases(), lease_s=20, renew_s=5),
         pricing=Pricing(memory_mb=1024, usd_per_gb_second=0.01),
         embed_prompt=embed_prompt,
+        estimate=SpeedEstimate(lambda _model, _backend: workload),
         clock=clock,
     )

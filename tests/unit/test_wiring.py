@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagegen import wiring
+from imagegen.catalog import manifest
+from imagegen.catalog.manifest import Flops
 from imagegen.catalog.registry import REGISTRY, Model
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
+from imagegen.generation.workload import Workload
 from imagegen.settings import Settings
 from imagegen.wiring import Container
 from tests.support.fakes import FakeEngine
@@ -99,14 +104,14 @@ def test_lambda_loads_the_default_model_early(loads: Loads, initialization_type:
     made = container(aws_lambda_initialization_type=initialization_type, model_ids=("demo", "sd-turbo"))
     engines, preferred = made.engines, made.backends[0]
     assert loads == [(DEMO, preferred)]
-    assert engines.holds(DEMO, preferred)
+    assert engines.held_s(DEMO, preferred) is not None
     assert engines.resident(DEMO, preferred).load_s > 0
     assert len(loads) == 1
 
 
 def test_nothing_is_loaded_early_outside_lambda(loads: Loads) -> None:
     made = container(aws_lambda_initialization_type="")
-    assert not made.engines.holds(DEMO, made.backends[0])
+    assert made.engines.held_s(DEMO, made.backends[0]) is None
     assert loads == []
 
 
@@ -133,3 +138,16 @@ def test_a_preload_without_enough_memory_is_left_to_the_request(loads: Loads) ->
     with pytest.raises(ModelUnavailable, match="128 MB"):
         engines.resident(DEMO, made.backends[0])
     assert loads == []
+
+
+def test_the_work_of_a_model_is_read_from_its_manifest(tmp_path: Path) -> None:
+    made = container(models_dir=tmp_path, engines=("openvino",), device="cpu")
+    (backend,) = made.backends
+    assert made._workload(DEMO, backend) is None
+    weights = tmp_path / "demo" / "openvino" / "unet" / "openvino_model.bin"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(bytes(1000))
+    counts = Flops(denoise_step=3, decode=2, text_encode=1)
+    manifest.write(tmp_path / "demo" / "openvino", flops=counts)
+    assert made._workload(DEMO, backend) == Workload(counts, weight_bytes=1000)
+    assert made._workload(DEMO, replace(backend, device="cuda")) is None

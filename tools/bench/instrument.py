@@ -69,8 +69,8 @@ class TimedEngines:
         self._engines = engines
         self._instrument = instrument
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        return self._engines.holds(model, backend)
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        return self._engines.held_s(model, backend)
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         resident = self._engines.resident(model, backend)

@@ -27,7 +27,9 @@ from tools.faults.template_resources import BUCKET, QUEUE, TABLE, create_resourc
 from tools.local.process import ROOT
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "sleeps")
-SHORT: Final = JobTiming(lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, max_backoff_s=8)
+SHORT: Final = JobTiming(
+    lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, queued_s=0.4, max_backoff_s=8
+)
 """A tenth of the real times, except that the longest pause is 8 s instead of 15 minutes. R6 has the real times."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
@@ -89,8 +91,8 @@ class SleepingEngines:
     def __init__(self, step_s: float):
         self._engine = SleepingEngine(step_s)
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        return True
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        return 0.0
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         return Resident(self._engine, load_s=0.0)
@@ -126,8 +128,8 @@ class WatchedEngines:
     engines: Engines
     hooks: Hooks
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        return self.engines.holds(model, backend)
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        return self.engines.held_s(model, backend)
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         resident = self.engines.resident(model, backend)

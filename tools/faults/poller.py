@@ -163,6 +163,7 @@ class Poller:
             "delivered",
             source=self._name,
             records=[[each["messageId"], int(each["attributes"]["ApproximateReceiveCount"])] for each in records],
+            bodies=[record["body"] for record in records],
             duplicates=sum("duplicate" in record for record in records),
             ended=outcome.ended,
             point=point if outcome.ended == "killed" else None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,9 @@ _ARMED: Final = 0.12
 """Share of R1's deliveries that are to be killed. More than half end before they reach their kill point, mostly
 duplicates of finished jobs."""
 _STALL_S: Final = 60.0
+_TEMPLATE_VISIBILITY_S: Final = 960
+_RESTART_STALL_S: Final = 150.0
+"""Longer than the 20 + 60 s after which a dead worker's job restarts."""
 _RESEND_STALL_S: Final = 400.0
 """Longer than the 360 s after which the sweeper sends a queued job's message again."""
 
@@ -138,19 +141,27 @@ def r5(run: Run) -> Figures:
 
 
 def r6(run: Run) -> Figures:
-    """A dead worker's job runs again within 90 s (p99), with the real lease and the sweeper's real interval."""
+    """A dead worker's job runs again within 90 s (p99), with the real times of lease, sweeper and queue.
+
+    Also if several of its workers die, and if one dies with the message in hand before it claims the job.
+    """
     deployment = run.deploy("R6", NO_FAULTS, REAL_TIMES="1")
     calls = [_call(n) for n in range(60)]
     # After a later kill point the image is stored, and the next run does not generate it again.
-    points: Sequence[KillPoint] = ("denoising",)
-    with deployment.running(concurrency=_WORKERS, kills=0.3, kill_points=points, sweep_every_s=60.0) as poller:
+    points: Sequence[KillPoint] = ("before_claim", "denoising")
+    with deployment.running(
+        concurrency=_WORKERS, kills=0.3, kill_points=points, sweep_every_s=60.0, visibility_s=_TEMPLATE_VISIBILITY_S
+    ) as poller:
         run.submit(deployment, calls)
-        deployment.wait_until_idle(poller, stall_timeout_s=180.0)
+        # The messages that dead processes took stay in flight: what ends the wait is that nothing changes any more.
+        deployment.wait_until_idle(poller, stall_timeout_s=_RESTART_STALL_S)
     findings, delays = deployment.findings(), restart_delays(deployment.history)
+    repeated = repeated_kills(deployment.history)
     p99 = quantiles(delays, n=100, method="inclusive")[98] if len(delays) > 1 else float("inf")
     return {
-        "holds": p99 <= 90 and not findings.problems() and len(delays) >= 10,
+        "holds": p99 <= 90 and not findings.problems() and len(delays) >= 10 and repeated > 0,
         "kills": len(delays),
+        "repeated_kills": repeated,
         "p50_s": round(quantiles(delays, n=2, method="inclusive")[0], 1) if len(delays) > 1 else None,
         "p99_s": round(p99, 1),
         "stuck": len(findings.stuck),
@@ -218,16 +229,27 @@ def unexpected_redeliveries(deliveries: Sequence[Entry]) -> int:
 
 
 def restart_delays(history: History) -> list[float]:
-    """Return the seconds from each kill to the next generation of the same job."""
-    generating, delays = history.entries("generating"), []
-    for kill in history.entries("killed"):
-        victim = [each for each in generating if each["pid"] == kill["pid"] and each["at"] <= kill["at"]][-1:]
-        later = [
-            each["at"] for each in generating if victim and each["n"] == victim[0]["n"] and each["at"] > kill["at"]
-        ]
+    """Return the seconds from each killed delivery to the start of the next delivery of the same job.
+
+    A job without a next delivery is found as stuck.
+    """
+    deliveries, delays = history.entries("delivered"), []
+    for kill in _kills(history):
+        starts = [each["at"] - each["took_s"] for each in deliveries if each["bodies"] == kill["bodies"]]
+        later = [start for start in starts if start >= kill["at"]]
         if later:
-            delays.append(later[0] - kill["at"])
+            delays.append(min(later) - kill["at"])
     return delays
+
+
+def repeated_kills(history: History) -> int:
+    """Return how many deliveries were killed of jobs of which a delivery had been killed before."""
+    victims = Counter(str(kill["bodies"]) for kill in _kills(history))
+    return sum(count - 1 for count in victims.values())
+
+
+def _kills(history: History) -> list[Entry]:
+    return [each for each in history.entries("delivered") if each["ended"] == "killed"]
 
 
 def _call(n: int, copy: int = 0, prompt: str = "a circle", seed: int | None = None) -> Call:

@@ -136,6 +136,16 @@ def trial(folder: Path) -> Trial | None:
     return Trial(tuple(drawn["schedulers"]), dict(drawn["refused"]), dict(drawn["peak_mb"])) if drawn else None
 
 
+def network_bytes(folder: Path) -> dict[str, int]:
+    """Return the bytes of the weights in each folder of a network. Raises ModelUnavailable like `flops`."""
+    found: dict[str, int] = {}
+    for name, entry in _entries(folder).items():
+        if name.endswith((".bin", ".safetensors")):
+            network = name.partition("/")[0]
+            found[network] = found.get(network, 0) + entry["bytes"]
+    return found
+
+
 def digest(folder: Path) -> str:
     """Return 12 hex digits that identify the folder's content: the revision of a model shipped in the repository."""
     return _digest(folder / NAME)[:12]

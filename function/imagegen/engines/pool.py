@@ -20,16 +20,20 @@ class EnginePool:
         self._lock = threading.Lock()
         self._loaded: tuple[Model, Backend, Engine] | None = None
         self._unreported_load_s = 0.0
+        self._began = 0.0
 
     def preload(self, model: Model, backend: Backend) -> None:
         """Load the model; the next call of `resident` reports its `load_s`. Raises ModelUnavailable."""
         with self._lock:
             self._load_if_needed(model, backend)
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        """Return whether the model is loaded or being loaded on this backend."""
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        """Return how many seconds ago the model in memory began to load on this backend; None if it is another one.
+
+        An engine may still be loading in the background.
+        """
         loaded = self._loaded
-        return loaded is not None and loaded[:2] == (model, backend)
+        return time.perf_counter() - self._began if loaded is not None and loaded[:2] == (model, backend) else None
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         """Return the model's engine, loaded once even under concurrent calls.
@@ -42,15 +46,15 @@ class EnginePool:
             return Resident(engine, load_s)
 
     def _load_if_needed(self, model: Model, backend: Backend) -> Engine:
-        if self._loaded is not None and self.holds(model, backend):
+        if self._loaded is not None and self._loaded[:2] == (model, backend):
             return self._loaded[2]
         self._require_memory(model, backend)
         if self._loaded is not None:
             self._loaded[2].close()
             self._loaded = None
-        started = time.perf_counter()
+        self._began = time.perf_counter()
         engine = self._load(model, backend)
-        self._unreported_load_s = time.perf_counter() - started
+        self._unreported_load_s = time.perf_counter() - self._began
         self._loaded = (model, backend, engine)
         return engine
 

@@ -71,8 +71,8 @@ class Resident:
 class Engines(Protocol):
     """Provides engines."""
 
-    def holds(self, model: Model, backend: Backend) -> bool:
-        """Return whether the model is loaded or being loaded on this backend."""
+    def held_s(self, model: Model, backend: Backend) -> float | None:
+        """Return how many seconds ago the model in memory began to load on this backend; None if it is another one."""
 
     def resident(self, model: Model, backend: Backend) -> Resident:
         """Return the model's engine, loaded at most once. Raises ModelUnavailable."""

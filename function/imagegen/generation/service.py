@@ -21,7 +21,7 @@ from imagegen.generation.presign import presign
 from imagegen.generation.result import Cost, KeptImage, Outcome, Result, Timings, WarmUp
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
-from imagegen.generation.speed_estimate import FINISHING_SECONDS, STORING_SECONDS, Measured, SpeedEstimate
+from imagegen.generation.speed_estimate import FINISHING_SECONDS, STORING_SECONDS, Measured, SpeedEstimate, StepPace
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class ImageService:
         single_flight: SingleFlight,
         pricing: Pricing,
         embed_prompt: bool,
+        estimate: SpeedEstimate,
         clock: Callable[[], float] = time.perf_counter,
     ):
         self._engines = engines
@@ -85,7 +86,7 @@ class ImageService:
         self._pricing = pricing
         self._embed_prompt = embed_prompt
         self._clock = clock
-        self._estimate = SpeedEstimate()
+        self._estimate = estimate
 
     def generate(self, plan: Plan, *, tenant: str, deadline: Deadline) -> Result:
         """Return the stored result of an identical request, or generate and store one.
@@ -105,10 +106,7 @@ class ImageService:
         Either nothing is stored then, or images that a repeated request finds.
         """
         started = self._clock()
-        cache_key = plan.spec.cache_key(
-            engine=plan.backend.engine, precision=plan.backend.precision, embed_prompt=self._embed_prompt
-        )
-        task = Task(plan, Folder(tenant, cache_key), deadline, on_step)
+        task = self._task(plan, tenant, deadline, on_step)
         if plan.request.cache == "use":
             images = self._look_up(task) or self._generate_once(task)
         else:
@@ -124,6 +122,21 @@ class ImageService:
             warnings=_warnings(plan, images.stored),
         )
 
+    def require_time(self, plan: Plan, *, tenant: str, deadline: Deadline) -> None:
+        """Raise GenerationTimeout if a worker should generate the plan, because it should not fit the deadline here.
+
+        `produce` rejects only what measurements exclude. This also uses an estimate from the model's manifest where
+        nothing is measured yet, and must not be asked where no worker can take over. Stored images take no time. Raises
+        StorageUnavailable.
+        """
+        try:
+            deadline.require(self._estimate.expected_s(plan, self._engines.held_s(plan.model, plan.backend)))
+        except GenerationTimeout:
+            if plan.request.cache == "use" and self._look_up(self._task(plan, tenant, deadline)):
+                return
+            self._estimate.halve(plan)
+            raise
+
     def warm(self, plan: Plan) -> WarmUp:
         """Load the plan's model and run its steps, so that the next request of that size is warm.
 
@@ -134,8 +147,9 @@ class ImageService:
         load_s = resident.load_s
         if load_s > 0:
             started = self._clock()
-            resident.engine.generate(plan.spec, _ignore_step)
+            generated = resident.engine.generate(plan.spec, _ignore_step)
             load_s += self._clock() - started
+            self._record(plan, resident, generated)
         return WarmUp(
             model=plan.model.id,
             engine=backend.engine,
@@ -168,39 +182,38 @@ class ImageService:
         self._require_time(task)
         resident = self._engines.resident(task.plan.model, task.plan.backend)
         generated = self._generate_in_time(task, resident.engine)
-        if resident.load_s > 0:
-            self._estimate.record_load(task.spec.model_id, resident.load_s + generated.compile_s)
+        self._record(task.plan, resident, generated)
         started = self._clock()
         stored = self._store_all(task, generated)
-        self._record_speed(task.spec, generated)
         timings = _timings(resident, generated, store_s=self._clock() - started)
         return Images(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
 
     def _require_time(self, task: Task) -> None:
         """Raise GenerationTimeout if loading (if needed) and generating cannot fit."""
-        spec, measured, plan = task.spec, self._estimate.of(task.spec), task.plan
-        load_s = 0.0 if self._engines.holds(plan.model, plan.backend) else self._estimate.load_s(plan.model.id)
-        image_s = spec.num_inference_steps * measured.step_s + measured.finish_s
+        held_s = self._engines.held_s(task.plan.model, task.plan.backend)
         try:
-            task.deadline.require(load_s + spec.num_images_per_prompt * image_s)
+            task.deadline.require(self._estimate.needed_s(task.plan, held_s))
         except GenerationTimeout:
-            self._estimate.halve(spec)
+            self._estimate.halve(task.plan)
             raise
 
     def _generate_in_time(self, task: Task, engine: Engine) -> Generated:
-        """Generate. Raises GenerationTimeout between two steps if the rest will not fit."""
+        """Generate. Raises GenerationTimeout between two steps as soon as they show that the rest will not fit."""
         self._require_time(task)  # loading may have taken long
-        finish_s = task.spec.num_images_per_prompt * self._estimate.of(task.spec).finish_s
-        last = self._clock()
+        known = self._estimate.of(task.plan)
+        pace = StepPace(self._clock, known.step_s)
 
         def on_step(step: int, of: int) -> None:
-            nonlocal last
-            now = self._clock()
-            step_s, last = now - last, now
+            pace.step()
             task.on_step(step, of)
-            task.deadline.require(finish_s + (step_s if step < of else 0))
+            task.deadline.require(task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step))
 
-        return engine.generate(task.spec, on_step)
+        try:
+            return engine.generate(task.spec, on_step)
+        except GenerationTimeout:
+            if pace.fastest_s is not None:  # the next request of this size need not start to be rejected
+                self._estimate.record(task.plan, Measured(pace.fastest_s, known.finish_s))
+            raise
 
     def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
         """Store the images and, unless the cache is off, make them answer the next identical request."""
@@ -215,9 +228,19 @@ class ImageService:
         key = task.folder.image(task.spec, index, hashlib.sha256(body).hexdigest())
         return self._store.put(key, body, CONTENT_TYPES[task.spec.output_format], warnings=generated.warnings)
 
-    def _record_speed(self, spec: GenerationSpec, generated: Generated) -> None:
-        finish_s = generated.decode_s / spec.num_images_per_prompt + STORING_SECONDS
-        self._estimate.record(spec, Measured(generated.denoise_s / spec.total_steps, finish_s))
+    def _record(self, plan: Plan, resident: Resident, generated: Generated) -> None:
+        """Keep what this generation measured."""
+        if resident.load_s > 0:
+            self._estimate.record_load(plan.model.id, resident.load_s + generated.compile_s)
+        finish_s = generated.decode_s / plan.spec.num_images_per_prompt + STORING_SECONDS
+        self._estimate.record(plan, Measured(generated.denoise_s / plan.spec.total_steps, finish_s))
+
+    def _task(self, plan: Plan, tenant: str, deadline: Deadline, on_step: OnStep = _ignore_step) -> Task:
+        backend = plan.backend
+        cache_key = plan.spec.cache_key(
+            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt
+        )
+        return Task(plan, Folder(tenant, cache_key), deadline, on_step)
 
 
 def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:

@@ -1,11 +1,16 @@
-"""How long a generation takes in this environment, as measured here."""
+"""How long a generation takes in this environment: as measured here, and until then as computed from the model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from imagegen.catalog.registry import Model
+from imagegen.generation.planner import Plan
+from imagegen.generation.ports import Backend
 from imagegen.generation.spec import GenerationSpec
+from imagegen.generation.workload import Workload, assumed_pace
 
 FINISHING_SECONDS: Final = 1.0
 """Reserved for decoding, storing and responding until a generation of the same size has been measured."""
@@ -26,38 +31,111 @@ class SpeedEstimate:
     """The fastest times seen here per model and size, so that only what cannot fit is rejected.
 
     Each environment has its own: Lambda's CPUs differ, so another environment's times could reject what fits here.
-    Not covered: an environment that has measured nothing yet. Its first generation of a size is stopped at the deadline
-    and requeued, instead of being rejected before it starts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workload_of: Callable[[Model, Backend], Workload | None] = lambda _model, _backend: None):
+        self._workload_of = workload_of
         self._measured: dict[tuple[object, ...], Measured] = {}
         self._loads: dict[str, float] = {}
+        self._paces: dict[str, float] = {}
+        self._trust: dict[tuple[object, ...], float] = {}
 
-    def load_s(self, model_id: str) -> float:
-        """Return the shortest time, in seconds, that loading and compiling took; 0 if not measured yet."""
-        return self._loads.get(model_id, 0.0)
+    def of(self, plan: Plan) -> Measured:
+        """Return the fastest times for the plan's model and size; a default if not measured yet."""
+        return self._measured.get(_key(plan), Measured(0.0, FINISHING_SECONDS))
+
+    def record(self, plan: Plan, measured: Measured) -> None:
+        """Keep each of the two times if none was faster."""
+        known = self.of(plan) if _key(plan) in self._measured else measured
+        fastest = Measured(min(known.step_s, measured.step_s), min(known.finish_s, measured.finish_s))
+        self._measured[_key(plan)] = fastest
+        self._trust.pop(_key(plan), None)
+        workload = self._workload_of(plan.model, plan.backend)
+        if workload is not None and measured.step_s > 0:
+            pace = workload.step(plan.spec, plan.model) / measured.step_s
+            self._paces[plan.model.id] = max(pace, self._paces.get(plan.model.id, 0.0))
 
     def record_load(self, model_id: str, seconds: float) -> None:
-        """Keep `seconds` if no load was faster."""
+        """Keep `seconds`, the time that loading and compiling took, if no load was faster."""
         self._loads[model_id] = min(self._loads.get(model_id, seconds), seconds)
 
-    def of(self, spec: GenerationSpec) -> Measured:
-        """Return the fastest times for the model and size of `spec`; a default if not measured yet."""
-        return self._measured.get(self._key(spec), Measured(0.0, FINISHING_SECONDS))
+    def halve(self, plan: Plan) -> None:
+        """Halve the estimate until the next measurement. Done on each rejection, or one slow minute would last."""
+        self._trust[_key(plan)] = self._trust.get(_key(plan), 1.0) / 2
 
-    def record(self, spec: GenerationSpec, measured: Measured) -> None:
-        """Keep each of the two times if none was faster."""
-        known = self._measured.get(self._key(spec), measured)
-        fastest = Measured(min(known.step_s, measured.step_s), min(known.finish_s, measured.finish_s))
-        self._measured[self._key(spec)] = fastest
+    def needed_s(self, plan: Plan, held_s: float | None) -> float:
+        """Return the seconds that the plan takes as far as they are measured.
 
-    def halve(self, spec: GenerationSpec) -> None:
-        """Halve the estimate. Done on each rejection; otherwise one slow minute would reject requests permanently."""
-        known = self.of(spec)
-        self._measured[self._key(spec)] = Measured(known.step_s / 2, known.finish_s / 2)
-        self._loads[spec.model_id] = self.load_s(spec.model_id) / 2
+        `held_s` is how long ago the model's load began; None if it is not in memory.
+        """
+        load_s = self._loads.get(plan.model.id, 0.0) if held_s is None else 0.0
+        return self._trusted(plan, load_s, self.of(plan))
 
-    @staticmethod
-    def _key(spec: GenerationSpec) -> tuple[object, ...]:
-        return spec.model_id, spec.width, spec.height, spec.guidance_scale > 1
+    def expected_s(self, plan: Plan, held_s: float | None) -> float:
+        """Return the seconds that the plan should take. What is not measured is computed from the model's manifest."""
+        workload = self._workload_of(plan.model, plan.backend)
+        if workload is None:
+            return self.needed_s(plan, held_s)
+        times = self._measured.get(_key(plan)) or self._computed(plan, workload)
+        return self._trusted(plan, self._expected_load_s(plan, workload, held_s), times)
+
+    def _trusted(self, plan: Plan, load_s: float, times: Measured) -> float:
+        spec = plan.spec
+        seconds = load_s + spec.total_steps * times.step_s + spec.num_images_per_prompt * times.finish_s
+        return seconds * self._trust.get(_key(plan), 1.0)
+
+    def _computed(self, plan: Plan, workload: Workload) -> Measured:
+        """Return times at the pace of another size of the model, if one was measured."""
+        pace = self._paces.get(plan.model.id) or assumed_pace(plan.backend)
+        step, around = workload.step(plan.spec, plan.model), workload.around(plan.spec, plan.model)
+        return Measured(step / pace, FINISHING_SECONDS + around / pace)
+
+    def _expected_load_s(self, plan: Plan, workload: Workload, held_s: float | None) -> float:
+        known_s = self._loads.get(plan.model.id)
+        if held_s is None:
+            return workload.load_s if known_s is None else known_s
+        if _key(plan) in self._measured:
+            return 0.0
+        return max(0.0, workload.load_s - held_s) if known_s is None else workload.compile_s
+
+
+class StepPace:
+    """The steps of one run: how long the rest takes at least.
+
+    The first step is left out, because it alone includes compiling and encoding the prompt.
+    """
+
+    ENOUGH: Final = 2
+    """Measured steps after which the rest is projected from the fastest of them."""
+
+    def __init__(self, clock: Callable[[], float], known_s: float):
+        self._clock = clock
+        self._known_s = known_s
+        self._last = clock()
+        self._latest_s = 0.0
+        self._steps: list[float] = []
+        self._first = True
+
+    @property
+    def fastest_s(self) -> float | None:
+        """The fastest measured step, in seconds; None before ENOUGH steps."""
+        return min(self._steps) if len(self._steps) >= self.ENOUGH else None
+
+    def step(self) -> None:
+        """Record that a step has ended."""
+        now = self._clock()
+        self._latest_s, self._last = now - self._last, now
+        if self._first and self._known_s:
+            self._latest_s = min(self._latest_s, self._known_s)
+        elif not self._first:
+            self._steps.append(self._latest_s)
+        self._first = False
+
+    def rest_s(self, steps: int) -> float:
+        """Return the seconds that `steps` more steps take at least; those of one step until enough are measured."""
+        return max(min(1, steps) * self._latest_s, steps * (self.fastest_s or 0.0))
+
+
+def _key(plan: Plan) -> tuple[object, ...]:
+    spec: GenerationSpec = plan.spec
+    return spec.model_id, spec.width, spec.height, spec.guidance_scale > 1

@@ -8,7 +8,9 @@ from imagegen.errors import StorageUnavailable
 from imagegen.jobs.ports import Clock, JobQueue
 
 FRESH_MS: Final = 5000
-"""A process asks SQS at most this often, also while SQS does not respond: 0.2 USD a month if callers always poll."""
+"""A process asks SQS at most this often: 0.2 USD a month if callers always poll."""
+UNAVAILABLE_MS: Final = 60_000
+"""After a failure, because a caller should not wait for SQS to time out each time."""
 
 
 class Backlog:
@@ -17,15 +19,14 @@ class Backlog:
     def __init__(self, queue: JobQueue, clock: Clock):
         self._queue = queue
         self._clock = clock
-        self._read_at: int | None = None
         self._waiting: int | None = None
+        self._fresh_until = 0
 
     def waiting(self) -> int | None:
-        """Return about how many messages wait, up to FRESH_MS ago; None if SQS did not respond."""
-        now = self._clock()
-        if self._read_at is None or now - self._read_at >= FRESH_MS:
+        """Return about how many messages wait, up to FRESH_MS ago; None if SQS did not respond then."""
+        if self._clock() >= self._fresh_until:
             self._waiting = self._read()
-            self._read_at = now
+            self._fresh_until = self._clock() + (UNAVAILABLE_MS if self._waiting is None else FRESH_MS)
         return self._waiting
 
     def _read(self) -> int | None:

@@ -77,6 +77,10 @@ class JobRunner:
                     "The first request with this Idempotency-Key is still running. Retry in a few seconds."
                 )
             return submitted
+        try:
+            self.images.require_time(plan, tenant=tenant, deadline=deadline.less(REQUEUE_S))
+        except GenerationTimeout:  # before it is claimed here, so it counts as no run
+            return Submitted(self.outbox.send(job))
         # If another process ended the job, only the table has the result.
         return Submitted(self._run(job, deadline, plan) or self.jobs.get(tenant, job.job_id))
 

@@ -35,6 +35,8 @@ class JobTiming:
     """Delay after which the sweeper sends a job's message if the process that wrote the row has not."""
     resend_s: float = 3600
     """Longest delay before the sweeper examines a sent job that no worker has claimed (`unclaimed_s`)."""
+    queued_s: float = 4
+    """Seconds that a message takes which is ahead in the queue: the template's five workers, jobs of 20 s."""
     max_aws_failures: int = 60
     """Runs that AWS failures may end: half a day of failures only, with the backoff between them. If 3 of 4 runs ended
     that way, this would fail 1 job in 40 million. Counted, not timed: waiting in a long queue between two runs is no
@@ -49,10 +51,12 @@ class JobTiming:
     def unclaimed_s(self, resends: int, waiting: int = 0) -> float:
         """Return how many seconds a sent job may stay unclaimed before the sweeper examines it.
 
-        As long as a lease, doubled each time, and a lease for each of the `waiting` messages; at most `resend_s`. SQS
-        hides a message for 960 s after a process took it, also if that process died before it claimed the job.
+        A lease for the first three times, then twice as long each time; `queued_s` for each of the `waiting` messages
+        if that is longer; at most `resend_s`. SQS hides a message for 960 s after a process took it, also if that
+        process died before it claimed the job.
         """
-        return min(self.resend_s, self.lease_s * max(1 << min(resends, 16), waiting))
+        doublings = max(0, min(resends, 16) - 2)
+        return min(self.resend_s, max(self.lease_s * (1 << doublings), self.queued_s * waiting))
 
     def backoff_s(self, aws_failures: int) -> int:
         """Return the seconds before the run that follows `aws_failures` failures: 1, 2, 4 ... `max_backoff_s`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.faults.history import Entry, History
-from tools.faults.scenarios import false_failure_odds, restart_delays, unexpected_redeliveries
+from tools.faults.scenarios import false_failure_odds, repeated_kills, restart_delays, unexpected_redeliveries
 
 
 def delivery(ids: str, failed: str = "") -> Entry:
@@ -34,14 +34,19 @@ def test_odds_of_a_false_failure_are_the_sum_over_its_causes() -> None:
     assert figures["false_dead_letters_per_million"] == pytest.approx(1 + 1e6 / 512 + 1e6 / 1024)
 
 
-def test_restart_is_the_next_generation_of_the_killed_job(tmp_path: Path) -> None:
-    entries = [
-        {"event": "generating", "at": 1.0, "pid": 1, "n": "a"},
-        {"event": "generating", "at": 2.0, "pid": 1, "n": "b"},
-        {"event": "generating", "at": 2.5, "pid": 2, "n": "c"},
-        {"event": "killed", "at": 3.0, "pid": 1, "point": "denoising"},
-        {"event": "generating", "at": 4.0, "pid": 2, "n": "a"},
-        {"event": "generating", "at": 9.0, "pid": 3, "n": "b"},
+def restarted(at: float, job: str, ended: str = "killed", took_s: float = 1.0) -> str:
+    entry = {"event": "delivered", "at": at, "bodies": [job], "ended": ended, "took_s": took_s}
+    return json.dumps(entry) + "\n"
+
+
+def test_restart_is_the_next_delivery_of_the_killed_job(tmp_path: Path) -> None:
+    deliveries = [
+        restarted(3.0, "b"),
+        restarted(4.0, "a", "returned"),
+        restarted(10.0, "b"),
+        restarted(70.0, "b", "returned", took_s=2.0),
     ]
-    (tmp_path / "1.history").write_text("".join(json.dumps(each) + "\n" for each in entries))
-    assert restart_delays(History(tmp_path)) == [6.0]
+    (tmp_path / "1.history").write_text("".join(deliveries))
+    history = History(tmp_path)
+    assert restart_delays(history) == [6.0, 58.0]
+    assert repeated_kills(history) == 1

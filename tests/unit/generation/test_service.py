@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
+from imagegen.generation.ports import Backend
 from imagegen.generation.result import Result
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate
+from imagegen.generation.workload import Workload
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryLeases, MemoryStore, build_service
-from tests.support.plans import PLANNER, plan, spec
+from tests.support.plans import PLANNER, plan
+from tests.support.workloads import SD15, plan_on
 
 
 class Clock:
@@ -31,7 +37,7 @@ class World:
         self.engine = FakeEngine(**engine)
         self.engines = FakeEngines(self.engine)
         self.store = MemoryStore()
-        self.service = build_service(self.engines, self.store, clock=self.clock)
+        self.service = build_service(self.engines, self.store, clock=self.clock, workload=SD15)
 
     def ask(self, deadline: Deadline = PLENTY, tenant: str = "alice", **fields: Any) -> Result:
         asked = plan(**{"num_inference_steps": 4, **fields})
@@ -225,7 +231,7 @@ def test_one_slow_measurement_does_not_reject_requests_forever() -> None:
     world = World()
     world.ask(seed=1)
     world.service._estimate = SpeedEstimate()
-    world.service._estimate.record(spec(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
+    world.service._estimate.record(plan(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
     refused = 0
     while refused < 20:
         try:
@@ -246,6 +252,107 @@ def test_a_known_load_time_counts_if_the_engine_must_be_loaded() -> None:
         world.ask(Deadline(lambda: 1.2), seed=3)
     assert world.engine.steps == 2 * steps
     world.ask(Deadline(lambda: 1.2), seed=3)
+
+
+# -- deadlines that a job keeps better ---------------------------------------------------------------------------------
+
+GATEWAY_S = 28.0
+
+
+@pytest.mark.parametrize("held", [None, 0.0])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_cold_environment_hands_a_real_model_over_before_it_loads(precision: Any, held: float | None) -> None:
+    world = World()
+    world.engines.held = held
+    asked = plan_on(threads=6, precision=precision, model="sd-1.5", num_inference_steps=25)
+    with pytest.raises(GenerationTimeout):
+        world.service.require_time(asked, tenant="alice", deadline=Deadline(lambda: GATEWAY_S))
+    assert (world.engines.loads, world.engine.steps) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "threads", "body"),
+    [
+        ("sd-turbo", 6, {}),
+        ("lcm-dreamshaper-7", 6, {}),
+        ("sd-1.5", 6, {"num_inference_steps": 8, "guidance_scale": 1}),
+    ],
+)
+def test_a_cold_environment_tries_what_should_fit(model: str, threads: int, body: dict[str, Any]) -> None:
+    asked = plan_on(threads, model=model, **body)
+    World().service.require_time(asked, tenant="alice", deadline=Deadline(lambda: GATEWAY_S))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_the_demo_model_is_always_generated_inline(engine: Any) -> None:
+    """Cold, on one vCPU, at its defaults: a tenth of the time would do."""
+    backend = Backend(engine, "cpu", "float32", "for tests", threads=1)
+    stored = {"openvino": 1, "torch": 2}[engine]
+    sizes = {"unet": 10_900_000 * stored, "vae_decoder": 1_250_000 * stored, "text_encoder": 1_490_000 * stored}
+    world = World()
+    world.service = build_service(
+        world.engines, world.store, workload=Workload.of(None, sizes, REGISTRY["demo"], backend)
+    )
+    asked = replace(plan(), backend=backend)
+    world.service.require_time(asked, tenant="alice", deadline=Deadline(lambda: GATEWAY_S / 10))
+
+
+def test_stored_images_need_no_time() -> None:
+    world = World()
+    world.ask(seed=7)
+    asked = plan(num_inference_steps=4, seed=7)
+    world.service.require_time(asked, tenant="alice", deadline=Deadline(lambda: 0.1))
+    for other in (plan(num_inference_steps=4, seed=8), plan(num_inference_steps=4, seed=7, cache="refresh")):
+        with pytest.raises(GenerationTimeout):
+            world.service.require_time(other, tenant="alice", deadline=Deadline(lambda: 0.1))
+
+
+def test_a_measurement_replaces_the_estimate() -> None:
+    """A processor that is much faster than assumed, and one that is much slower."""
+    for step_s, fits in ((0.1, True), (5.0, False)):
+        world = World()
+        asked = plan_on(threads=6, model="sd-1.5", num_inference_steps=25, seed=1)
+        world.engine.step_s = step_s
+        world.service.produce(asked, tenant="alice", deadline=PLENTY)
+        again = plan_on(threads=6, model="sd-1.5", num_inference_steps=25, seed=2)
+        with nullcontext() if fits else pytest.raises(GenerationTimeout):
+            world.service.require_time(again, tenant="alice", deadline=Deadline(lambda: GATEWAY_S))
+
+
+def test_a_warm_up_measures() -> None:
+    world = World()
+    world.engine.step_s = 0.1
+    world.service.warm(PLANNER.warm_up("sd-1.5"))
+    asked = plan(model="sd-1.5", num_inference_steps=25)
+    world.service.require_time(asked, tenant="alice", deadline=Deadline(lambda: GATEWAY_S))
+
+
+def test_a_run_that_will_not_fit_is_stopped_after_three_steps() -> None:
+    """Not at its deadline: 30 steps of 1.7 s. The next request of that size does not start."""
+    world = World()
+    world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 1.7)
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: GATEWAY_S - world.clock.now), num_inference_steps=30)
+    assert (world.engine.steps, world.store.objects) == (3, {})
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: GATEWAY_S), num_inference_steps=30)
+    assert world.engine.steps == 3
+
+
+def test_a_slow_start_does_not_stop_a_run_that_fits() -> None:
+    world = World()
+    slow = {1: 12.0, 2: 3.0}
+    world.engine.during = lambda step: setattr(world.clock, "now", world.clock.now + slow.get(step, 0.4))
+    world.ask(Deadline(lambda: GATEWAY_S - world.clock.now), num_inference_steps=25)
+    assert world.engine.steps == 25
+
+
+def test_a_run_that_becomes_too_slow_stops_when_that_is_certain() -> None:
+    world = World()
+    world.engine.during = lambda step: setattr(world.clock, "now", world.clock.now + (0.5 if step < 10 else 4.0))
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: GATEWAY_S - world.clock.now), num_inference_steps=40)
+    assert 10 < world.engine.steps < 15
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("gone"), StorageUnavailable("down")])

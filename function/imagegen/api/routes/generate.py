@@ -76,6 +76,8 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
     if key is not None or body.webhook is not None:
         submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline)
+        if not (submitted.replayed or submitted.job.final):
+            telemetry.became_job()
         return _render(container, event, submitted)
     try:
         return _generate(container, plan, tenant, deadline)
@@ -87,6 +89,7 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
 
 
 def _generate(container: Container, plan: Plan, tenant: str, deadline: Deadline) -> Response[str]:
+    container.images.require_time(plan, tenant=tenant, deadline=deadline)
     result = container.images.generate(plan, tenant=tenant, deadline=deadline)
     telemetry.generated(result)
     return Response(200, JSON, result.model_dump_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import generator
 from imagegen.errors import ModelUnavailable
+from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.jobs.message import VERSION, JobMessage
 from tests.support.expectations import outcome
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, header, queued_webhooks
+from tests.support.workloads import SD15
 from tools.lambda_event import Context, api_event
 
 
@@ -37,6 +40,33 @@ def test_generate_accepts_a_job_if_time_is_short_or_the_caller_prefers_it(
     assert handlers.world.engine.generations == 0
     handlers.run_queued_jobs()
     assert {each["status"] for each in body(handlers.call("GET", "/jobs"))["jobs"]} == {"succeeded"}
+
+
+@pytest.mark.parametrize("changes", [{}, {"key": "k"}, {"hook": True}])
+def test_a_cold_generator_hands_work_that_should_not_fit_over_before_it_starts(
+    handlers: JobHandlers, printed: Callable[[], str], changes: dict[str, str]
+) -> None:
+    """202 at once, and neither a run nor a requeue of the job is used up."""
+    handlers.world.container.images._estimate = SpeedEstimate(lambda _model, _backend: SD15)
+    request = PROMPT | {"num_inference_steps": 100} | (HOOK if "hook" in changes else {})
+    headers = {"Idempotency-Key": changes["key"]} if "key" in changes else {}
+    first, *again = (handlers.call("POST", "/generate", request, headers=headers) for _ in range(1 + len(headers)))
+    assert (first["statusCode"], body(first)["status"], body(first)["attempt"]) == (202, "queued", 0)
+    assert [body(each)["id"] for each in again] == [body(first)["id"]] * len(again)
+    assert handlers.world.engine.steps == 0
+    assert printed().count('"HandOvers":[1.0]') == 1
+    (row,) = handlers.world.items("JOB#")
+    assert (row["attempt"], row["hand_ons"], row["sent"]) == (0, 0, True)
+    handlers.run_queued_jobs()  # a worker tries: it has nobody to hand over to
+    assert body(handlers.call("GET", f"/jobs/{body(first)['id']}"))["status"] == "succeeded"
+
+
+def test_a_stored_image_is_returned_however_long_it_would_take(handlers: JobHandlers) -> None:
+    handlers.call("POST", "/generate", PROMPT | {"seed": 7})
+    handlers.world.container.images._estimate = SpeedEstimate(lambda _model, _backend: SD15)
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        assert handlers.call("POST", "/generate", PROMPT | {"seed": 7}, headers=headers)["statusCode"] == 200
+    assert handlers.world.engine.generations == 1
 
 
 def test_generate_creates_no_job_after_the_gateway_has_timed_out(handlers: JobHandlers) -> None:
