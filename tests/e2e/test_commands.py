@@ -101,6 +101,21 @@ def test_run_prints_the_api_error(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.parametrize("stage", ["Starting", "Generating"])
+def test_an_interrupted_run_leaves_no_process_and_no_file_behind(tmp_path: Path, stage: str) -> None:
+    out = tmp_path / "picture.png"
+    before = set(LOCAL.glob("stack-*"))
+    command = [sys.executable, "-m", "tools.local.run", "--out", str(out)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr
+        next(line for line in running.stderr if line.startswith(stage))
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+    assert (running.returncode, rest.splitlines()[-1]) == (1, "Interrupted.")
+    assert set(LOCAL.glob("stack-*")) == before
+    assert not out.exists()
+
+
 def test_run_rejects_a_path_of_no_known_format_before_starting_a_stack(tmp_path: Path) -> None:
     done = run("--out", str(tmp_path / "picture.gif"))
 

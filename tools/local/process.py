@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -70,25 +70,29 @@ def ministack(port: int, state: Path, output: Output, data: Path | None = None) 
     if data:
         _require_readable(data)
     shutil.rmtree(state, ignore_errors=True)
-    state.mkdir()
+    with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, state, ignore_errors=True)  # before the folder exists: Ctrl-C may come any time
+        state.mkdir()
+        process = _start(_environment(port, state) | (_persistence(data) if data else {}), output)
+        cleanup.callback(_stop, process)
+        try:
+            _wait_until_ready(process, port)
+            yield MiniStack(f"http://{HOST}:{port}", process)
+        except StackError as error:  # also one of the caller's, after the start
+            raise StackError(f"{error}\nSee {output.log}." if output.log else str(error)) from error
+
+
+def _start(environment: dict[str, str], output: Output) -> subprocess.Popen[bytes]:
     with output.log.open("wb") if output.log else nullcontext() as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "tools.local.server"],
             cwd=ROOT,
-            env=_environment(port, state) | (_persistence(data) if data else {}),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=None if output.requests_to_stdout else log,
             stderr=log,
             start_new_session=True,
         )
-    try:
-        _wait_until_ready(process, port)
-        yield MiniStack(f"http://{HOST}:{port}", process)
-    except StackError as error:  # also one of the caller's, after the start
-        raise StackError(f"{error}\nSee {output.log}." if output.log else str(error)) from error
-    finally:
-        _stop(process)
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def free_port() -> int:
