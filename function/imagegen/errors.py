@@ -102,6 +102,7 @@ class InvalidApiKey(ServiceError):
     """The request names no caller. The gateway rejects it; this is for a route that a deployment leaves open."""
 
     code = "invalid_api_key"
+    field = "x-api-key"
     status = 401
 
     def __init__(self) -> None:
