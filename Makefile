@@ -213,10 +213,10 @@ deploy: preflight build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENG
 		--parameter-overrides $(OVERRIDES) Release=$$(date -u +%y%m%d%H%M)
 
 .PHONY: invoke
-invoke: $(SAM_VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..."
+invoke: $(VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..." [IDEMPOTENCY_KEY=...]
 	$(if $(value PROMPT),,$(error PROMPT is missing: make invoke PROMPT="a blue star"))
-	AWS_MAX_ATTEMPTS=1 $(SAM) remote invoke Generator --stack-name $(STACK_NAME) --parameter Qualifier=live \
-		--event "$$($(PYTHON) -c 'import json, os; print(json.dumps({"prompt": os.environ["PROMPT"]}))')"
+	@$(BIN)/python -m tools.deploy.invoke $(STACK_NAME)
+export IDEMPOTENCY_KEY
 
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret API_KEY=... [ACTION=rotate|retire]

@@ -159,6 +159,9 @@ class IdempotencyInProgress(ServiceError):
     retryable = True
     retry_after = 2
 
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is still running. Retry in a few seconds.")
+
 
 class IdempotencyKeyReuse(ServiceError):
     """The Idempotency-Key was used before, with another request or on another route."""

@@ -20,7 +20,7 @@ from tools.local.client import Client
 from tools.local.deploy import STACK
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint, deployed_endpoint
-from tools.local.process import Output, free_port
+from tools.local.process import ACCESS_KEY, REGION, Output, free_port
 from tools.local.stack import LOCAL, local_stack
 from tools.local.webhook_receiver import HOST, Authority
 
@@ -59,6 +59,27 @@ class Aws:
         response = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
         payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
+
+    def function(self, logical_id: str) -> str:
+        """Return the name of the function."""
+        return self._id(logical_id)
+
+    def bills(self, tenant: str) -> set[str]:
+        """Return the ids of the tenant's jobs that have a bill, so that were generated."""
+        pages = self._client("dynamodb").get_paginator("scan").paginate(TableName=self._id("Table"))
+        keys = [item["pk"]["S"].split("#") for page in pages for item in page["Items"]]
+        return {job_id for kind, owner, job_id, *_ in keys if (kind, owner) == ("BILL", tenant)}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of a user whose AWS is the local stack."""
+        parts = urlsplit(self.endpoint.base_url)
+        return {
+            "AWS_ENDPOINT_URL": f"{parts.scheme}://{parts.netloc}",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+        }
 
     def log(self) -> str:
         return _log().read_text()

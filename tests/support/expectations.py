@@ -51,6 +51,8 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "warm-up-unknown-model.json": _generator(404, "model_not_found"),
     "invoke-directly.json": _generator(200),
     "invoke-directly-bad.json": _generator(422, "wrong_type"),
+    "invoke-directly-idempotency-key.json": _generator(200),
+    "invoke-directly-bad-idempotency-key.json": _generator(400, "idempotency_key_invalid"),
     "api-health.json": _api(200),
     "api-models.json": _api(200),
     "api-openapi.json": _api(200),

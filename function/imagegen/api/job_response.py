@@ -12,11 +12,13 @@ from imagegen.api import scope
 from imagegen.api.polling import retry_after
 from imagegen.api.problem import JSON
 from imagegen.api.router import base_path
+from imagegen.errors import JobAlreadyFinal, JobFailed
 from imagegen.jobs.view import JobInfo
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
+    from imagegen.generation.result import Result
     from imagegen.jobs.service import Submitted
 
 FINAL_RETRY_AFTER_S: Final = "1"
@@ -26,6 +28,19 @@ FINAL_RETRY_AFTER_S: Final = "1"
 def replay_header(submitted: Submitted) -> dict[str, str]:
     """Return the Idempotency-Replayed header of a replayed response; empty for a new job."""
     return {"Idempotency-Replayed": "true"} if submitted.replayed else {}
+
+
+def result_of(info: JobInfo, headers: Mapping[str, str] | None = None) -> Result | None:
+    """Return the result of a job that is run in place, or None while it has none.
+
+    Raises JobFailed, or JobAlreadyFinal if the job was cancelled; the errors get `headers`.
+    """
+    if info.error is not None:
+        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=dict(headers or {}))
+    if info.status == "cancelled":
+        detail = "The job was cancelled. Send a new request; do not reuse its Idempotency-Key."
+        raise JobAlreadyFinal(detail, headers=dict(headers or {}))
+    return info.result
 
 
 def job_response(info: JobInfo, headers: Mapping[str, str] | None = None) -> Response[str]:

@@ -8,19 +8,31 @@ from imagegen import telemetry
 from imagegen.access import tenant
 from imagegen.api.app import build_app, resolve
 from imagegen.api.event_kind import REST_API, is_rest_api, refusal
+from imagegen.api.job_response import result_of
 from imagegen.api.routes import generate
 from imagegen.deadline import Deadline
-from imagegen.errors import InternalError, InvalidRequest, ServiceError
+from imagegen.errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyInvalid,
+    InternalError,
+    InvalidRequest,
+    ServiceError,
+)
 from imagegen.generation.request import GenerateRequest, WarmUpRequest
-from imagegen.generation.result import WarmUp
+from imagegen.generation.result import Result, WarmUp
+from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.problem_details import FieldError
 from imagegen.wiring import Container
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from imagegen.generation.planner import Plan
+
 DIRECT: Final = 'direct invocations with a request such as {"prompt": "a red circle"}'
-_FIELDS: Final = {*GenerateRequest.model_fields, *WarmUpRequest.model_fields}
+KEY: Final = "idempotency_key"
+"""Field of a direct invocation, which has no headers, for what Idempotency-Key is for POST /generate."""
+_FIELDS: Final = {*GenerateRequest.model_fields, *WarmUpRequest.model_fields, KEY}
 
 container = Container.from_environment()
 app = build_app(container.settings.allowed_origins, generate.router)
@@ -51,14 +63,37 @@ def _is_direct(event: object) -> bool:
 def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "warmup" in event:
         return _warm(WarmUpRequest.parse(event).model).model_dump(mode="json")
-    request = GenerateRequest.parse(event)
+    body = {name: value for name, value in event.items() if name != KEY}
+    request = GenerateRequest.parse(body)
     if request.webhook is not None:
         message = "is only for jobs, and a direct invocation creates none; leave it out"
         raise InvalidRequest([FieldError("webhook", "unknown_field", message)])
-    plan = container.planner.plan(request)
-    result = container.images.generate(plan, tenant=tenant.LOCAL, deadline=Deadline.of_invocation(context))
+    plan, deadline = container.planner.plan(request), Deadline.of_invocation(context)
+    if KEY in event:
+        return _run_once(plan, _fingerprint(event[KEY], body), deadline).model_dump(mode="json")
+    result = container.images.generate(plan, tenant=tenant.LOCAL, deadline=deadline)
     telemetry.generated(result)
     return result.model_dump(mode="json")
+
+
+def _run_once(plan: Plan, fingerprint: IdempotencyFingerprint | None, deadline: Deadline) -> Result:
+    """Run a job in place, or return the result of the key's job. A job that did not fit the time continues in a worker.
+
+    Raises IdempotencyInProgress while the key's job has no result: waiting for it would be billed like generating it.
+    """
+    submitted = container.job_runner.run_now(plan, tenant=tenant.LOCAL, fingerprint=fingerprint, deadline=deadline)
+    result = result_of(container.job_renderer.render(submitted.job))
+    if result is None:
+        raise IdempotencyInProgress
+    if not submitted.replayed:
+        telemetry.generated(result)
+    return result
+
+
+def _fingerprint(key: object, body: dict[str, Any]) -> IdempotencyFingerprint | None:
+    if not isinstance(key, str):
+        raise IdempotencyKeyInvalid("The idempotency key must be a string of 1 to 255 printable ASCII characters.")
+    return IdempotencyFingerprint.of(key, "direct invocation", body)
 
 
 def _warm(model_id: str | None) -> WarmUp:
@@ -69,7 +104,10 @@ def _warm(model_id: str | None) -> WarmUp:
 
 def _problem(error: ServiceError, context: LambdaContext) -> dict[str, Any]:
     telemetry.failed(error)
-    return error.problem(request_id=context.aws_request_id)
+    document = error.problem(request_id=context.aws_request_id)
+    for each in document["errors"]:
+        each["field"] = KEY if each["field"] == "Idempotency-Key" else each["field"]
+    return document
 
 
 def _initialize() -> None:

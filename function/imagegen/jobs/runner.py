@@ -73,9 +73,7 @@ class JobRunner:
         job = submitted.job
         if submitted.replayed:
             if not (job.final or job.sent):
-                raise IdempotencyInProgress(
-                    "The first request with this Idempotency-Key is still running. Retry in a few seconds."
-                )
+                raise IdempotencyInProgress
             return submitted
         try:
             self.images.require_time(plan, tenant=tenant, deadline=deadline.less(REQUEUE_S))

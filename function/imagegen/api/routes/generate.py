@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.api.headers import check_accept, prefers_async
-from imagegen.api.job_response import accepted_response, replay_header
+from imagegen.api.job_response import accepted_response, replay_header, result_of
 from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
 from imagegen.api.openapi.responses import API_KEY, accepted, problems, success
 from imagegen.api.parameters import Async, IdempotencyKey, ImageRequest
@@ -18,7 +18,7 @@ from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout, JobAlreadyFinal, JobFailed
+from imagegen.errors import GenerationTimeout
 from imagegen.generation.result import Result
 from imagegen.jobs.view import JobInfo
 
@@ -108,16 +108,12 @@ def _render(container: Container, event: APIGatewayProxyEvent, submitted: Submit
     """
     headers = replay_header(submitted)
     info = container.job_renderer.render(submitted.job)
-    if info.error is not None:
-        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=headers)
-    if info.status == "cancelled":
-        detail = "The job was cancelled. Send a new request; do not reuse its Idempotency-Key."
-        raise JobAlreadyFinal(detail, headers=headers)
-    if info.result is None:
+    result = result_of(info, headers)
+    if result is None:
         return accepted_response(event, info, headers)
     if not submitted.replayed:
-        telemetry.generated(info.result)
-    return Response(200, JSON, info.result.model_dump_json(), headers=dict(headers))
+        telemetry.generated(result)
+    return Response(200, JSON, result.model_dump_json(), headers=dict(headers))
 
 
 def _gateway_deadline(event: APIGatewayProxyEvent, settings: Settings) -> Deadline:
