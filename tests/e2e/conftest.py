@@ -45,8 +45,24 @@ class Aws:
 
     endpoint: Endpoint
 
-    def send(self, queue: str, body: str) -> None:
-        self._sqs.send_message(QueueUrl=self._id(queue), MessageBody=body)
+    def send(self, queue: str, body: str, **attributes: str) -> None:
+        values = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        self._sqs.send_message(QueueUrl=self._id(queue), MessageBody=body, MessageAttributes=values)
+
+    def dead_letters_of(self, queue_arn: str) -> str:
+        """Return the ARN of the queue's dead-letter queue."""
+        attributes = self._sqs.get_queue_attributes(
+            QueueUrl=self._sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"],
+            AttributeNames=["RedrivePolicy"],
+        )["Attributes"]
+        return str(json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"])
+
+    def mapping_state(self, queue: str) -> str:
+        """Return the state of the queue's event source mapping."""
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._id(queue), AttributeNames=["QueueArn"])
+        arn = attributes["Attributes"]["QueueArn"]
+        (mapping,) = self._client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        return str(mapping["State"])
 
     def message_count(self, *queues: str) -> int:
         """Return the number of messages in the queues, including messages in flight."""
@@ -79,6 +95,7 @@ class Aws:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_DEFAULT_REGION": REGION,
+            "NO_PROXY": "127.0.0.1",
         }
 
     def log(self) -> str:
