@@ -24,6 +24,7 @@ GUIDES = {
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
     "docs/settings.md": "",
+    "docs/webhooks.md": "",
 }
 """Documents that describe the current tree, and the folder that the modules they name are relative to.
 

@@ -70,7 +70,7 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         raise InvalidRequest([FieldError("webhook", "unknown_field", message)])
     plan, deadline = container.planner.plan(request), Deadline.of_invocation(context)
     if KEY in event:
-        return _run_once(plan, _fingerprint(event[KEY], body), deadline).model_dump(mode="json")
+        return _run_once(plan, _fingerprint(event[KEY], body, request, plan), deadline).model_dump(mode="json")
     result = container.images.generate(plan, tenant=tenant.LOCAL, deadline=deadline)
     telemetry.generated(result)
     return result.model_dump(mode="json")
@@ -90,10 +90,12 @@ def _run_once(plan: Plan, fingerprint: IdempotencyFingerprint | None, deadline: 
     return result
 
 
-def _fingerprint(key: object, body: dict[str, Any]) -> IdempotencyFingerprint | None:
+def _fingerprint(
+    key: object, body: dict[str, Any], request: GenerateRequest, plan: Plan
+) -> IdempotencyFingerprint | None:
     if not isinstance(key, str):
         raise IdempotencyKeyInvalid("The idempotency key must be a string of 1 to 255 printable ASCII characters.")
-    return IdempotencyFingerprint.of(key, "direct invocation", body)
+    return IdempotencyFingerprint.of(key, "direct invocation", body, request, plan.spec)
 
 
 def _warm(model_id: str | None) -> WarmUp:

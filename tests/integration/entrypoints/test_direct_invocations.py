@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagegen.entrypoints import generator
-from imagegen.errors import GenerationTimeout
+from imagegen.errors import GenerationTimeout, GenerationTooLong
 from tests.support.expectations import outcome
 from tests.support.job_handlers import PROMPT, JobHandlers, body
 from tools.lambda_event import Context
@@ -57,16 +57,24 @@ def test_a_run_that_does_not_fit_continues_in_a_worker_and_its_result_is_there(h
 
 
 def test_a_failed_job_is_reported_like_the_first_time(handlers: JobHandlers) -> None:
+    def too_long(_: int) -> None:
+        raise GenerationTooLong
+
+    handlers.world.engine.during = too_long
+    assert [outcome(invoke(KEYED)) for _ in range(2)] == [(504, "generation_timeout")] * 2
+    assert handlers.world.engine.generations == 1
+
+
+def test_a_crash_is_repeated_by_a_worker(handlers: JobHandlers) -> None:
     def crash(_: int) -> None:
         raise ZeroDivisionError
 
     handlers.world.engine.during = crash
-    assert outcome(invoke(KEYED)) == (409, "idempotency_in_progress")  # requeued: a crash has five more attempts
-    for _ in range(5):
-        handlers.run_queued_jobs()
-    answers = [outcome(invoke(KEYED)) for _ in range(2)]
-    assert answers == [answers[0]] * 2
-    assert answers[0][0] == 500
+    assert outcome(invoke(KEYED)) == (409, "idempotency_in_progress")
+    handlers.world.engine.during = lambda _: None
+    handlers.run_queued_jobs()
+    assert invoke(KEYED)["status"] == "succeeded"
+    assert handlers.world.engine.generations == 2
 
 
 @pytest.mark.parametrize("change", [{"seed": 7}, {"prompt": "a blue star"}, {"num_images_per_prompt": 3}])
