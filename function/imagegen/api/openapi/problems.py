@@ -72,7 +72,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.NotAcceptable("This route responds with application/json. Accept it, or omit the Accept header.")),
     _of(errors.JobAlreadyFinal("The job's status is already final: succeeded.")),
     _of(errors.JobNotFinal()),
-    _of(errors.IdempotencyInProgress("The first request with this Idempotency-Key is still running.")),
+    _of(errors.IdempotencyInProgress()),
     _of(errors.ResultExpired("The job's images have expired. Send the request again to generate them.")),
     _of(errors.PayloadTooLarge("The body must have at most 1048576 bytes.")),
     _of(errors.UnsupportedMediaType("The body must be application/json in UTF-8, without Content-Encoding.")),
