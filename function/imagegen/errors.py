@@ -158,9 +158,7 @@ class IdempotencyInProgress(ServiceError):
     status = 409
     retryable = True
     retry_after = 2
-
-    def __init__(self) -> None:
-        super().__init__("The first request with this Idempotency-Key is still running. Retry in a few seconds.")
+    usual_detail = "The first request with this Idempotency-Key is still running. Retry in a few seconds."
 
 
 class IdempotencyKeyReuse(ServiceError):
