@@ -1,22 +1,25 @@
-"""Failures of DynamoDB and SQS that tests inject below a JobWorld."""
+"""Failures of DynamoDB, S3 and SQS that tests inject below a JobWorld."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from imagegen.aws.s3 import S3ImageStore
 from imagegen.errors import StorageUnavailable
 from tests.support.job_world import JobWorld
 
 
 def fail_calls(world: JobWorld, operation: str, nth: int = 1, *, times: int = 1, after: bool = False) -> None:
-    """Fail `times` calls of a DynamoDB operation, starting with the n-th.
+    """Fail `times` calls of a DynamoDB operation, or of S3's put_object, starting with the n-th.
 
     The request is lost before it is sent. With `after`, it is executed and only its response is lost.
     """
-    client = world.store._client
+    client: Any = (
+        cast(S3ImageStore, world.container.image_store)._client if operation == "put_object" else world.store._client
+    )
     real, calls = getattr(client, operation), 0
 
     def call(**request: object) -> object:

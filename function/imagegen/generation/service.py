@@ -22,6 +22,7 @@ from imagegen.generation.result import Cost, KeptImage, Outcome, Result, Timings
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, STORING_SECONDS, Measured, SpeedEstimate, StepPace
+from imagegen.retry import retry
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Task:
     def spec(self) -> GenerationSpec:
         """The plan's specification."""
         return self.plan.spec
+
+    @property
+    def storing_s(self) -> float:
+        """The seconds left in which an attempt at a write to the store may start; zero or less if there are none."""
+        return self.deadline.left() - STORING_SECONDS
 
 
 def _ignore_step(_step: int, _of: int) -> None:
@@ -220,13 +226,15 @@ class ImageService:
         stored = [self._store_one(task, generated, index) for index in range(len(generated.images))]
         cache = task.plan.request.cache
         if cache != "off":
-            self._store.remember(task.folder.entry, stored, replace=cache == "refresh")
+            entry, replace = task.folder.entry, cache == "refresh"
+            retry(lambda: self._store.remember(entry, stored, replace=replace), task.storing_s)
         return stored
 
     def _store_one(self, task: Task, generated: Generated, index: int) -> StoredImage:
         body = encode(generated.images[index], task.spec, index, embed_prompt=self._embed_prompt)
         key = task.folder.image(task.spec, index, hashlib.sha256(body).hexdigest())
-        return self._store.put(key, body, CONTENT_TYPES[task.spec.output_format], warnings=generated.warnings)
+        content_type = CONTENT_TYPES[task.spec.output_format]
+        return retry(lambda: self._store.put(key, body, content_type, warnings=generated.warnings), task.storing_s)
 
     def _record(self, plan: Plan, resident: Resident, generated: Generated) -> None:
         """Keep what this generation measured."""

@@ -12,9 +12,9 @@ from imagegen.heartbeat import heartbeat
 from imagegen.jobs import states
 from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.ports import Clock, JobStore
-from imagegen.jobs.retry import retry
 from imagegen.jobs.states import Cause, LeaseLost, Refused
 from imagegen.jobs.timing import JobTiming, Phase
+from imagegen.retry import retry
 
 
 class Run:

@@ -28,11 +28,11 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, JobError, UnreadableJob
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore
-from imagegen.jobs.retry import retry
 from imagegen.jobs.run import Run
 from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
+from imagegen.retry import retry
 
 if TYPE_CHECKING:
     from imagegen.generation.service import ImageService  # imports Pillow, which the zip functions lack

@@ -10,7 +10,7 @@ import pytest
 from imagegen.errors import JobAlreadyFinal, ModelUnavailable, StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.job import UnreadableJob
-from imagegen.jobs.retry import PAUSES_S
+from imagegen.retry import PAUSES_S
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import UnavailableQueue, fail_calls
 from tests.support.job_requests import was_cached

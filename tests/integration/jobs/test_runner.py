@@ -19,11 +19,14 @@ from imagegen.errors import (
     ModelUnavailable,
     StorageUnavailable,
 )
+from imagegen.generation.ports import Generated, OnStep
+from imagegen.generation.spec import GenerationSpec
+from imagegen.generation.speed_estimate import STORING_SECONDS
 from imagegen.jobs.job import Job, JobError
-from imagegen.jobs.retry import PAUSES_S
 from imagegen.jobs.run import Run
 from imagegen.jobs.service import Submitted
 from imagegen.jobs.states import LeaseLost
+from imagegen.retry import PAUSES_S
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import fail_calls
 from tests.support.job_requests import PLAN, keyed, was_cached
@@ -138,7 +141,6 @@ def test_a_run_after_a_deadline_bypasses_the_cache_if_requested(world: JobWorld,
 
     world.engine.during = use_up_the_time
     assert world.run(job, Deadline(lambda: left)).deadline_requeues == 1
-    world.engine.during = lambda step: None
     assert was_cached(world, world.run(job)) is False
     assert world.engine.generations == 3
 
@@ -193,6 +195,34 @@ def test_store_calls_at_the_start_and_end_of_a_run_are_retried(world: JobWorld, 
     fail_calls(world, operation, times=len(PAUSES_S), after=after)
     done = world.run(job)
     assert (done.state, done.attempt, done.aws_failures) == ("succeeded", 1, 0)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("nth", [1, 2], ids=["image", "entry"])
+@pytest.mark.parametrize("cache", ["use", "refresh"])
+def test_lost_writes_of_an_image_or_its_entry_are_retried_and_nothing_is_generated_twice(
+    world: JobWorld, cache: str, nth: int, after: bool
+) -> None:
+    job = world.submit(seed=7, cache=cache)
+    fail_calls(world, "put_object", nth, times=len(PAUSES_S), after=after)
+    done = world.run(job)
+    assert (done.state, done.attempt, done.aws_failures) == ("succeeded", 1, 0)
+    assert world.engine.generations == 1
+
+
+def test_lost_writes_are_not_retried_when_no_time_is_left(world: JobWorld) -> None:
+    job = world.submit(seed=7)
+    fail_calls(world, "put_object", times=1)
+    seconds = {"left": 1000.0}
+    generate = world.engine.generate
+
+    def generate_late(spec: GenerationSpec, on_step: OnStep) -> Generated:
+        generated = generate(spec, on_step)
+        seconds["left"] = STORING_SECONDS
+        return generated
+
+    world.engine.generate = generate_late  # type: ignore[method-assign]
+    assert world.run(job, Deadline(lambda: seconds["left"])).aws_failures == 1
 
 
 def test_a_persistent_aws_failure_fails_the_job_and_sends_its_webhook(world: JobWorld) -> None:

@@ -15,14 +15,16 @@ GIVE_UP_S: Final = 2.0
 """No retry starts later than this. A call that takes as long has already waited for botocore's own retries."""
 
 
-def retry(call: Callable[[], T]) -> T:
+def retry(call: Callable[[], T], within_s: float = GIVE_UP_S) -> T:
     """Return what the idempotent `call` returns; retry it if AWS fails quickly.
+
+    No retry starts later than `within_s`, or than GIVE_UP_S; zero or less means one attempt.
 
     botocore also retries, but all calls of a client share one retry quota (`botocore.retries.quota`). A lasting failure
     uses it up, and then the first lost response fails a call. A run that cannot record how it ended costs its job an
-    attempt (docs/decisions/jobs.md). Raises StorageUnavailable.
+    attempt, and images that cannot be stored are generated again (docs/decisions/jobs.md). Raises StorageUnavailable.
     """
-    end = time.monotonic() + GIVE_UP_S
+    end = time.monotonic() + min(within_s, GIVE_UP_S)
     for pause_s in PAUSES_S:
         try:
             return call()
