@@ -279,6 +279,20 @@ class GenerationFailed(ServiceError):
     )
 
 
+class GenerationInvalid(ServiceError):
+    """The result is no picture: values that are not finite, or one colour. It is neither stored nor billed."""
+
+    code = "generation_invalid"
+    status = 500
+    caused_by_request = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The networks did not return a picture. The same request fails again: try another seed, scheduler, size or "
+            "number of steps."
+        )
+
+
 class StorageUnavailable(ServiceError):
     """An AWS service that stores images, jobs, messages or secrets failed or did not respond."""
 

@@ -63,29 +63,29 @@ class Container:
     # -- generation ----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def backends(self) -> tuple[Backend, ...]:
-        """The available backends, the preferred one first. Imports no engine."""
+    def backend(self) -> Backend:
+        """What runs every generation. Imports no engine."""
         from imagegen.engines.cpu import Precision, fastest_precision, vcpus
-        from imagegen.engines.selection import choose_backends
+        from imagegen.engines.selection import choose_backend
 
         settings, memory_mb = self.settings, self.settings.aws_lambda_function_memory_size
         if settings.precision == "auto":
             precision = fastest_precision(settings.onednn_max_cpu_isa)
         else:
             precision = Precision(settings.precision, f"PRECISION={settings.precision}")
-        return choose_backends(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
+        return choose_backend(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
 
     @property
     def on_gpu(self) -> bool:
-        """Whether the preferred backend is a GPU."""
-        return self.backends[0].device == "cuda"
+        """Whether the backend is a GPU."""
+        return self.backend.device == "cuda"
 
     @cached_property
     def planner(self) -> Planner:
         """Turns requests into plans."""
         from imagegen.generation.planner import Planner
 
-        return Planner(self.models, self.settings.default_model_id, self.backends)
+        return Planner(self.models, self.settings.default_model_id, self.backend)
 
     @cached_property
     def batcher(self) -> Batcher:
@@ -283,7 +283,8 @@ class Container:
             if backend.engine == "openvino":
                 from imagegen.engines.openvino_engine import OpenVINOEngine
 
-                return GuardedEngine(OpenVINOEngine.load(folder, model, backend, verified))
+                memory_mb = self.settings.aws_lambda_function_memory_size
+                return GuardedEngine(OpenVINOEngine.load(folder, model, backend, verified, memory_mb))
             from imagegen.engines.torch_engine import TorchEngine
 
             engine = TorchEngine.load(folder, backend, verified)

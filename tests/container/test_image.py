@@ -25,7 +25,7 @@ SETTINGS = {
 """Settings without a default."""
 
 ONLY_WITH_TORCH = {"torch", "diffusers", "transformers", "accelerate"}
-ONLY_WITH_OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers"}
+ONLY_WITH_OPENVINO = {"openvino"}
 ONLY_TO_PREPARE = {"nncf", "scipy"}
 
 LOAD_THE_MODEL = """

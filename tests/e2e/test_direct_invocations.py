@@ -71,10 +71,11 @@ def test_retries_of_an_impatient_sdk_draw_the_images_once(aws: Aws, environment:
     event = SLOW | {"idempotency_key": str(uuid.uuid4())}
     call = {"FunctionName": aws.function("Generator"), "Qualifier": "live", "Payload": json.dumps(event)}
     before = aws.bills("local")
-    impatient = boto3.client("lambda", config=Config(read_timeout=1, retries={"mode": "standard", "max_attempts": 3}))
+    session = boto3.Session()  # the default one may have the credentials of an earlier test
+    impatient = session.client("lambda", config=Config(read_timeout=1, retries={"mode": "standard", "max_attempts": 3}))
     with suppress(ReadTimeoutError):  # a fast machine answers one of the retries
         impatient.invoke(**call)
-    patient = boto3.client("lambda", config=Config(read_timeout=300, retries={"total_max_attempts": 1}))
+    patient = session.client("lambda", config=Config(read_timeout=300, retries={"total_max_attempts": 1}))
     while (answer := json.loads(patient.invoke(**call)["Payload"].read()))["status"] == 409:
         time.sleep(1)
     assert (answer["status"], len(answer["images"])) == ("succeeded", 4)

@@ -100,7 +100,7 @@ def test_a_batch_of_messages_is_one_call_and_completes_every_job(
     with moto_resources(translated_template(), BUCKET, TABLE, QUEUE) as resources:
         world = JobWorld(resources)
         world.container.images._engines = SingleEngine(batcher.wrap(counting))
-        world.container.backends = (GPU,)
+        world.container.backend = GPU
         world.container.batcher = batcher
         monkeypatch.setattr(worker, "container", world.container)
         submitted = [world.submit(prompt=prompt, seed=seed) for seed, prompt in enumerate(PROMPTS)]

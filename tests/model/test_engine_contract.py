@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imagegen.catalog.registry import SCHEDULERS
 from imagegen.engines.openvino_engine import OpenVINOEngine
 from imagegen.engines.torch_engine import TorchEngine
 from imagegen.generation.ports import Engine
 from imagegen.generation.spec import GenerationSpec
 from tests.model.conftest import DEMO
 from tests.support.plans import spec
-
-SHARED_SCHEDULERS = [name for name in DEMO.schedulers if SCHEDULERS[name].openvino]
 
 
 def generation(**fields: Any) -> GenerationSpec:
@@ -38,18 +35,12 @@ def test_image_i_is_the_single_image_of_seed_plus_i(engine: Engine) -> None:
     assert both == draw(engine, seed=2**32 - 1) + draw(engine, seed=0)
 
 
-@pytest.mark.parametrize("scheduler", SHARED_SCHEDULERS)
+@pytest.mark.parametrize("scheduler", DEMO.schedulers)
 def test_a_request_does_not_affect_the_next_one(engine: Engine, scheduler: str) -> None:
     before = draw(engine, seed=1)
     other = draw(engine, seed=1, scheduler=scheduler, guidance_scale=3, negative_prompt="a blue star")
     assert other != before
     assert draw(engine, seed=1) == before
-
-
-def test_torch_supports_a_scheduler_that_openvino_lacks(torch_engine: TorchEngine) -> None:
-    before = draw(torch_engine, seed=1)
-    assert draw(torch_engine, seed=1, scheduler="dpm_multistep") != before
-    assert draw(torch_engine, seed=1) == before
 
 
 def test_a_negative_prompt_changes_the_image(engine: Engine) -> None:
@@ -77,17 +68,20 @@ def test_another_size_in_between_does_not_change_the_image(engine: Engine) -> No
 
 
 def test_every_step_is_reported(engine: Engine) -> None:
+    """Also during long steps, with the number of the step before."""
     seen: list[tuple[int, int]] = []
     engine.generate(generation(num_images_per_prompt=2), lambda step, of: seen.append((step, of)))
-    assert seen == [(step, 6) for step in range(1, 7)]
+    assert [step for step, _ in seen] == sorted(step for step, _ in seen)
+    assert set(seen) - {(0, 6)} == {(step, 6) for step in range(1, 7)}
 
 
 def test_an_exception_in_the_step_callback_stops_the_generation(engine: Engine) -> None:
     seen: list[int] = []
 
     def stop(step: int, of: int) -> None:
-        seen.append(step)
-        raise TimeoutError
+        if step > 0:
+            seen.append(step)
+            raise TimeoutError
 
     with pytest.raises(TimeoutError):
         engine.generate(generation(num_inference_steps=50, num_images_per_prompt=2), stop)
@@ -128,10 +122,22 @@ def test_only_a_change_of_shape_is_compiled(openvino_engine: OpenVINOEngine) -> 
     assert repeated < min(other, again) / 10
 
 
+@pytest.mark.parametrize("scheduler", DEMO.schedulers)
+@pytest.mark.parametrize("steps", [9, 30])
+def test_both_engines_draw_the_same_image(
+    torch_engine: TorchEngine, openvino_engine: OpenVINOEngine, scheduler: str, steps: int
+) -> None:
+    """At step counts where OpenVINO GenAI ran one step too many. OpenVINO's weights are rounded to float16."""
+    described = generation(num_inference_steps=steps, scheduler=scheduler, guidance_scale=1.5)
+    images = [engine.generate(described, lambda step, of: None).images[0] for engine in (torch_engine, openvino_engine)]
+    difference = np.abs(np.subtract(*(np.asarray(image, dtype=int) for image in images)))
+    assert difference.max() <= 8
+    assert difference.mean() <= 0.2
+
+
 def test_both_engines_draw_the_colours_of_the_caption(
     torch_engine: TorchEngine, openvino_engine: OpenVINOEngine
 ) -> None:
-    """Their noise differs, so the images differ, but not in what the caption specifies."""
     described = generation(prompt="a large red circle on a blue background", num_inference_steps=10)
     for each in (torch_engine, openvino_engine):
         (image,) = each.generate(described, lambda step, of: None).images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,14 +10,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagegen.catalog import manifest
 from imagegen.engines.cpu import fastest_precision
-from imagegen.engines.guard import GuardedEngine
+from imagegen.engines.openvino_denoiser import Decoder, Denoiser
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
-from imagegen.errors import GenerationFailed, ModelUnavailable
+from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend
 from tests.conftest import MODELS, ROOT
 from tests.model.conftest import DEMO, OPENVINO
@@ -48,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
         ("text_encoder/openvino_model.xml", b"<not a model>"),
         ("vae_decoder/config.json", b"{"),
         ("scheduler/scheduler_config.json", b"{"),
-        ("tokenizer/openvino_tokenizer.xml", b"<not a model>"),
+        ("tokenizer/tokenizer.json", b"<not a model>"),
     ],
 )
 @pytest.mark.parametrize("update_manifest", [True, False], ids=["manifest matches", "manifest differs"])
@@ -96,15 +98,15 @@ def test_a_folder_in_a_newer_format_is_refused(folder: Path) -> None:
 
 def test_a_failed_load_waits_for_running_compilations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Releasing OpenVINO objects during a compilation sometimes crashes the process."""
-    compiled, compile_unet = [], OpenVINOEngine._compile_unet
+    compiled, compile_decoder = [], OpenVINOEngine._compile_decoder
 
-    def slow(engine: OpenVINOEngine, shape: Shape) -> object:
-        unet = compile_unet(engine, shape)
+    def slow(engine: OpenVINOEngine, shape: Shape) -> Decoder:
+        decoder = compile_decoder(engine, shape)
         time.sleep(0.5)
         compiled.append(shape)
-        return unet
+        return decoder
 
-    monkeypatch.setattr(OpenVINOEngine, "_compile_unet", slow)
+    monkeypatch.setattr(OpenVINOEngine, "_compile_decoder", slow)
     (folder / "text_encoder" / "openvino_model.xml").write_bytes(b"<not a model>")
     manifest.write(folder)
     engine = OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder))
@@ -138,7 +140,7 @@ from imagegen.generation.request import GenerateRequest
 folder, backend = Path(sys.argv[1]), Backend("openvino", "cpu", "float32", "", 1)
 engine = OpenVINOEngine.load(folder, REGISTRY["demo"], backend, manifest.begin_verifying(folder))
 request = GenerateRequest(prompt="a red circle", num_inference_steps=1)
-engine.generate(Planner(REGISTRY, "demo", [backend]).plan(request).spec, lambda step, of: None)
+engine.generate(Planner(REGISTRY, "demo", backend).plan(request).spec, lambda step, of: None)
 heavy = ("torch", "diffusers", "transformers", "openvino", "openvino.tools", "scipy")
 print(*sorted(name for name in heavy if name in sys.modules))
 """
@@ -152,16 +154,59 @@ print(*sorted(name for name in heavy if name in sys.modules))
     assert done.stdout.split() == ["openvino"]
 
 
-def test_a_configuration_that_openvino_refuses_is_an_error_of_the_service(folder: Path) -> None:
-    """OpenVINO GenAI reports it while it generates, not when it loads."""
+def test_a_scheduler_setting_that_is_not_supported_is_named_when_the_model_loads(folder: Path) -> None:
     config = folder / "scheduler" / "scheduler_config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"clip_sample": True}))
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "flow_prediction"}))
     manifest.write(folder)
-    engine = GuardedEngine(OpenVINOEngine.load(folder, DEMO, OPENVINO, manifest.begin_verifying(folder)))
+    with pytest.raises(ModelUnavailable) as caught:
+        load_and_generate(folder)
+    assert "prediction_type is 'flow_prediction'" in caught.value.private
 
-    with pytest.raises(GenerationFailed) as caught:
-        engine.generate(generation(), lambda step, of: None)
 
-    assert "clip_sample" in caught.value.private
-    assert engine.generate(generation(scheduler="euler"), lambda step, of: None).images
+def compilations(memory_mb: int, *requests: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[Shape]:
+    """Return the shapes that an engine compiles for these requests, in order, the default shape first."""
+    compiled, compile_denoiser = [], OpenVINOEngine._compile_denoiser
+
+    def counting(engine: OpenVINOEngine, shape: Shape) -> Denoiser:
+        compiled.append(shape)
+        return compile_denoiser(engine, shape)
+
+    monkeypatch.setattr(OpenVINOEngine, "_compile_denoiser", counting)
+    engine = OpenVINOEngine.load(PREPARED, DEMO, OPENVINO, manifest.begin_verifying(PREPARED), memory_mb)
+    for fields in requests:
+        engine.generate(generation(num_inference_steps=1, **fields), lambda step, of: None)
+    engine.close()
+    return compiled
+
+
+def test_an_earlier_size_and_other_guidance_do_not_compile_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    default, narrow, unguided = {"width": 128}, {"width": 96}, {"guidance_scale": 1.0}
+    requests: list[dict[str, Any]] = [default, narrow, unguided, default, narrow, unguided]
+    assert len(compilations(10_240, *requests, monkeypatch=monkeypatch)) == 3
+
+
+def test_without_memory_for_more_only_one_shape_stays_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    default, narrow = {"width": 128}, {"width": 96}
+    assert len(compilations(0, default, narrow, narrow, default, monkeypatch=monkeypatch)) == 3
+
+
+def test_the_least_recently_used_shape_is_released_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    widths = [96, 104, 112, 128, 120, 128, 96]  # 120 is the fifth shape, and 96 the least recently used then
+    compiled = compilations(10_240, *[{"width": width} for width in widths], monkeypatch=monkeypatch)
+    assert [shape.width for shape in compiled] == [128, 96, 104, 112, 120, 96]
+
+
+def test_an_inference_stops_when_it_is_no_longer_wanted() -> None:
+    """Within a step: the first step of a large image takes longer than the time between two questions."""
+    engine = OpenVINOEngine.load(PREPARED, DEMO, OPENVINO, manifest.begin_verifying(PREPARED))
+    large = dataclasses.replace(generation(num_inference_steps=2), width=1536, height=1536)
+
+    def stop(step: int, of: int) -> None:
+        if step == 0:
+            raise TimeoutError
+        pytest.fail("the step ran to its end")
+
+    with pytest.raises(TimeoutError):
+        engine.generate(large, stop)
+    assert engine.generate(generation(), lambda step, of: None).images
     engine.close()

@@ -1,41 +1,63 @@
-"""Prepared folders of every family load in OpenVINO GenAI and in diffusers and generate the same image."""
+"""Prepared folders of every family load in OpenVINO and in diffusers and generate the same image."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
-import openvino_genai as genai
 import pytest
 import torch
+from diffusers.schedulers import scheduling_euler_ancestral_discrete, scheduling_lcm
 
 from imagegen.catalog import manifest
-from imagegen.catalog.registry import SCHEDULERS
+from imagegen.catalog.registry import REGISTRY, SCHEDULERS, Model
+from imagegen.engines.noise import Noise
+from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.generation.spec import GenerationSpec
 from tests.conftest import MODELS, ROOT
+from tests.model.conftest import OPENVINO
 from tests.support import checkpoints
+from tests.support.plans import spec
 from tests.support.prepare import prepare
 
 PROMPT = "a red circle left of a blue star"
+SEED = 7
+FAMILIES = {"demo": "demo", "pndm": "demo", "lcm": "lcm-dreamshaper-7", "xl": "sdxl-turbo"}
+"""A registered model of each family."""
+OWN_SCHEDULERS = {"demo": "ddim", "lcm": "lcm", "xl": "euler"}
+"""Those of the checkpoints' own configurations."""
 
 
-def with_openvino(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
-    """Return the image, generated with noise from torch's generator, as in diffusers."""
-    pipeline = genai.Text2ImagePipeline(
-        folder, "CPU", INFERENCE_PRECISION_HINT="f32", DYNAMIC_QUANTIZATION_GROUP_SIZE=0
-    )
-    generated = pipeline.generate(PROMPT, generator=genai.TorchGenerator(7), **options)
-    return np.array(generated.data[0])
+def with_openvino(folder: Path, request: GenerationSpec, model: Model) -> np.ndarray[Any, Any]:
+    engine = OpenVINOEngine.load(folder, model, OPENVINO, manifest.begin_verifying(folder))
+    try:
+        return np.array(engine.generate(request, lambda step, of: None).images[0])
+    finally:
+        engine.close()
 
 
-def with_torch(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
+def with_diffusers(folder: Path, request: GenerationSpec, monkeypatch: pytest.MonkeyPatch) -> np.ndarray[Any, Any]:
+    """Return the image of diffusers' own pipeline and scheduler, with the noise that the engines use."""
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, safety_checker=None)
+    pipeline.scheduler = getattr(diffusers, SCHEDULERS[request.scheduler]).from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
-    generated = pipeline(PROMPT, generator=torch.Generator().manual_seed(7), **options)
+    noise = Noise(SEED, (1, 4, request.height // 8, request.width // 8))
+    for module in (scheduling_lcm, scheduling_euler_ancestral_discrete):
+        monkeypatch.setattr(module, "randn_tensor", lambda *_args, **_options: torch.from_numpy(noise()))
+    generated = pipeline(
+        request.prompt,
+        latents=torch.from_numpy(noise()),
+        width=request.width,
+        height=request.height,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+    )
     return np.array(generated.images[0])
 
 
@@ -74,31 +96,41 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     ],
 )
 def test_the_folders_of_both_engines_generate_the_same_image(
-    prepared: Callable[[str], Path], family: str, width: int, height: int, steps: int, guidance: float
+    prepared: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    width: int,
+    height: int,
+    steps: int,
+    guidance: float,
 ) -> None:
     """Includes sizes that do not halve evenly, and guidance both on and off. Only rounding differs."""
-    options = {"width": width, "height": height, "num_inference_steps": steps, "guidance_scale": guidance}
-    folder = prepared(family)
+    folder, model = prepared(family), REGISTRY[FAMILIES[family]]
+    request = replace(
+        spec(PROMPT, seed=SEED),
+        width=width,
+        height=height,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        scheduler=OWN_SCHEDULERS[family],
+    )
 
-    actual, expected = with_openvino(folder / "openvino", **options), with_torch(folder / "torch", **options)
+    actual = with_openvino(folder / "openvino", request, model)
+    expected = with_diffusers(folder / "torch", request, monkeypatch)
 
     assert actual.shape == expected.shape == (height, width, 3)
     assert expected.std() > 20
-    assert np.abs(actual.astype(int) - expected.astype(int)).mean() < (3 if family == "xl" else 1)
+    assert np.abs(actual.astype(int) - expected.astype(int)).mean() < 1
 
 
-@pytest.mark.parametrize("scheduler", ["ddim", "euler", "pndm"])
-def test_the_engines_agree_on_what_a_configuration_leaves_out(prepared: Callable[[str], Path], scheduler: str) -> None:
-    folder, names = prepared("pndm"), SCHEDULERS[scheduler]
-    options = {"width": 128, "height": 128, "num_inference_steps": 4, "guidance_scale": 1.5}
-    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder / "torch")
-    pipeline.scheduler = getattr(diffusers, names.torch).from_config(pipeline.scheduler.config)
-    pipeline.set_progress_bar_config(disable=True)
-    expected = np.array(pipeline(PROMPT, generator=torch.Generator().manual_seed(7), **options).images[0])
-    native = genai.Text2ImagePipeline(folder / "openvino", "CPU", INFERENCE_PRECISION_HINT="f32")
-    config = str(folder / "openvino" / "scheduler" / "scheduler_config.json")
-    native.set_scheduler(genai.Scheduler.from_config(config, getattr(genai.Scheduler.Type, str(names.openvino))))
-    actual = np.array(native.generate(PROMPT, generator=genai.TorchGenerator(7), **options).data[0])
+@pytest.mark.parametrize("scheduler", ["ddim", "euler", "euler_ancestral", "pndm", "dpm_multistep"])
+def test_the_engines_agree_on_what_a_configuration_leaves_out(
+    prepared: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, scheduler: str
+) -> None:
+    folder = prepared("pndm")
+    request = replace(spec(PROMPT, seed=SEED, num_inference_steps=4, guidance_scale=1.5), scheduler=scheduler)
+    actual = with_openvino(folder / "openvino", request, REGISTRY["demo"])
+    expected = with_diffusers(folder / "torch", request, monkeypatch)
     assert np.abs(actual.astype(int) - expected.astype(int)).mean() < 1
 
 
@@ -106,8 +138,7 @@ def test_the_engines_agree_on_what_a_configuration_leaves_out(prepared: Callable
 def test_every_scheduler_of_an_old_configuration_draws(prepared: Callable[[str], Path], engine: str) -> None:
     drawn = manifest.trial(prepared("pndm") / engine)
     assert drawn is not None
-    shared = {"ddim", "euler", "euler_ancestral", "pndm"}
-    assert set(drawn.schedulers) == (shared if engine == "openvino" else shared | {"dpm_multistep"})
+    assert set(drawn.schedulers) == {"ddim", "euler", "euler_ancestral", "pndm", "dpm_multistep"}
     assert drawn.refused == {}
     assert 100 < drawn.peak_mb["float32"] < 2000
 

@@ -90,6 +90,8 @@ class FakeEngine:
     compile_s: float = 0.0
     green: int = 0
     """Green of every image. Another value stands for another kind of processor: other bytes for the same request."""
+    asks_during_steps: bool = False
+    """Whether `on_step` is also called during each step, as by the OpenVINO engine during long ones."""
     closed: bool = False
     generations: int = 0
     steps: int = 0
@@ -98,6 +100,8 @@ class FakeEngine:
         self.generations += 1
         steps = spec.total_steps
         for step in range(1, steps + 1):
+            if self.asks_during_steps:
+                on_step(step - 1, steps)
             self.during(step)
             self.steps += 1
             on_step(step, steps)
@@ -106,6 +110,8 @@ class FakeEngine:
             Image.new("RGB", size, (spec.seed_of(index) % 256, self.green, 0))
             for index in range(spec.num_images_per_prompt)
         ]
+        for image in images:
+            image.putpixel((0, 0), (255, 255, 255))  # one colour everywhere is no picture
         return Generated(images, 0.01, steps * self.step_s, 0.03, self.compile_s, self.warnings)
 
     def close(self) -> None:

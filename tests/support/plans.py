@@ -11,7 +11,7 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
 
 BACKEND = Backend("torch", "cpu", "float32", "for tests")
-PLANNER = Planner(REGISTRY, "demo", [BACKEND])
+PLANNER = Planner(REGISTRY, "demo", BACKEND)
 """Knows every scheduler."""
 
 

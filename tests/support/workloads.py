@@ -21,4 +21,4 @@ def plan_on(
     """A plan for OpenVINO on that many vCPUs."""
     backend = Backend("openvino", "cpu", precision, "for tests", threads)
     request = GenerateRequest.parse({"prompt": "a red circle", "model": model, **body})
-    return Planner(REGISTRY, model, [backend]).plan(request)
+    return Planner(REGISTRY, model, backend).plan(request)

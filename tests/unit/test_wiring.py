@@ -21,7 +21,7 @@ from imagegen.wiring import Container
 from tests.support.fakes import FakeEngine
 
 PARTS = sorted(name for name, value in vars(Container).items() if isinstance(value, cached_property | property))
-VALUES = {"backends", "on_gpu"}
+VALUES = {"backend", "on_gpu"}
 """Parts that may be equal in two containers."""
 DEMO = REGISTRY["demo"]
 
@@ -102,7 +102,7 @@ def test_an_unknown_model_id_stops_the_start_and_names_those_allowed() -> None:
 @pytest.mark.parametrize("initialization_type", ["on-demand", "provisioned-concurrency"])
 def test_lambda_loads_the_default_model_early(loads: Loads, initialization_type: str) -> None:
     made = container(aws_lambda_initialization_type=initialization_type, model_ids=("demo", "sd-turbo"))
-    engines, preferred = made.engines, made.backends[0]
+    engines, preferred = made.engines, made.backend
     assert loads == [(DEMO, preferred)]
     assert engines.held_s(DEMO, preferred) is not None
     assert engines.resident(DEMO, preferred).load_s > 0
@@ -111,20 +111,20 @@ def test_lambda_loads_the_default_model_early(loads: Loads, initialization_type:
 
 def test_nothing_is_loaded_early_outside_lambda(loads: Loads) -> None:
     made = container(aws_lambda_initialization_type="")
-    assert made.engines.held_s(DEMO, made.backends[0]) is None
+    assert made.engines.held_s(DEMO, made.backend) is None
     assert loads == []
 
 
 def test_a_part_that_needs_no_engine_loads_none(loads: Loads) -> None:
     made = container(aws_lambda_initialization_type="on-demand")
-    _ = (made.planner, made.backends, made.jobs, made.job_recovery, made.job_renderer, made.webhook_sender)
+    _ = (made.planner, made.backend, made.jobs, made.job_recovery, made.job_renderer, made.webhook_sender)
     assert loads == []
 
 
 def test_a_failing_preload_is_left_to_the_request(loads: Loads) -> None:
     loads.failing = ModelUnavailable("gone")
     made = container(aws_lambda_initialization_type="on-demand")
-    engines, preferred = made.engines, made.backends[0]
+    engines, preferred = made.engines, made.backend
     assert len(loads) == 1
     with pytest.raises(ModelUnavailable):
         engines.resident(DEMO, preferred)
@@ -136,13 +136,13 @@ def test_a_preload_without_enough_memory_is_left_to_the_request(loads: Loads) ->
     made = container(aws_lambda_initialization_type="on-demand", aws_lambda_function_memory_size=128)
     engines = made.engines
     with pytest.raises(ModelUnavailable, match="128 MB"):
-        engines.resident(DEMO, made.backends[0])
+        engines.resident(DEMO, made.backend)
     assert loads == []
 
 
 def test_the_work_of_a_model_is_read_from_its_manifest(tmp_path: Path) -> None:
     made = container(models_dir=tmp_path, engines=("openvino",), device="cpu")
-    (backend,) = made.backends
+    backend = made.backend
     assert made._workload(DEMO, backend) is None
     weights = tmp_path / "demo" / "openvino" / "unet" / "openvino_model.bin"
     weights.parent.mkdir(parents=True)

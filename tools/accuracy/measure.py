@@ -25,7 +25,7 @@ MODELS = ROOT / ".local" / "models"
 COUNT = 300
 SEED = 2026
 """Of the captions; an image's seed is its index."""
-_PLANNER = Planner(REGISTRY, "demo", [Backend("torch", "cpu", "float32", "supports every scheduler")])
+_PLANNER = Planner(REGISTRY, "demo", Backend("torch", "cpu", "float32", "for the plan only"))
 
 
 @dataclass

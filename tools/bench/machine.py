@@ -16,7 +16,7 @@ INSTRUCTION_SETS: Final = (
 )
 """Instruction sets of x86 and Arm that matter for matrix products."""
 BFLOAT16: Final = {"avx512_bf16", "amx_bf16"}
-PACKAGES: Final = ("openvino", "openvino-genai", "torch", "diffusers", "transformers", "boto3", "pillow")
+PACKAGES: Final = ("openvino", "torch", "diffusers", "transformers", "boto3", "pillow")
 
 
 def describe() -> dict[str, Any]:

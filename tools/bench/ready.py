@@ -19,8 +19,8 @@ def main() -> None:
 
     import_s = child.since_start()
     plan = generator.container.planner.warm_up(Case(**child.task).model)
-    engine: Any = generator.container.engines.resident(plan.model, plan.backend).engine
-    engine.finish_loading()  # the OpenVINO engine still loads in the background
+    guarded: Any = generator.container.engines.resident(plan.model, plan.backend).engine
+    guarded.engine.finish_loading()  # the OpenVINO engine still loads in the background
     child.write_result(asdict(Run(import_s, child.since_start(), nan, [], peak_mb(), peak_mb())))
 
 

@@ -65,7 +65,7 @@ class JobBackend:
     def __post_init__(self) -> None:
         self.container = container = Container(self._settings())
         container.timing, container.clock, container.on_crash = self.timing, self.clock, self.crashes.append
-        container.backends = (BACKEND,)
+        container.backend = BACKEND
         container.webhook_queue = self.webhooks
         self.store = container.job_store = DynamoJobStore(self.resources["Table"], self.clock)
         self.queue = container.job_queue

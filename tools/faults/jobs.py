@@ -166,7 +166,7 @@ def _replace_parts(container: Container, hooks: Hooks) -> None:
     if not os.environ["REAL_TIMES"]:
         container.timing = SHORT
     if not os.environ["REAL_ENGINE"]:
-        container.backends = (BACKEND,)
+        container.backend = BACKEND
         container.engines = SleepingEngines(float(os.environ["STEP_S"]))
     container.engines = WatchedEngines(container.engines, hooks)
     container.on_crash = lambda error: hooks.history.add("crashed", error=repr(error))

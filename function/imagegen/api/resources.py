@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field
@@ -23,7 +22,7 @@ class ModelInfo(ResponseModel):
     schedulers: list[str]
 
     @classmethod
-    def of(cls, model: Model, engine: str, schedulers: Sequence[str]) -> Self:
+    def of(cls, model: Model, engine: str) -> Self:
         """Return the registry entry as this deployment serves it."""
         return cls(
             id=model.id,
@@ -32,7 +31,7 @@ class ModelInfo(ResponseModel):
             engine=engine,
             defaults=model.defaults,
             limits=model.limits,
-            schedulers=list(schedulers),
+            schedulers=list(model.schedulers),
         )
 
 

@@ -10,23 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-
-@dataclass(frozen=True)
-class Scheduler:
-    """The diffusers class and the OpenVINO GenAI type behind a scheduler id; None if GenAI lacks it."""
-
-    torch: str
-    openvino: str | None
-
-
-SCHEDULERS: Final[dict[str, Scheduler]] = {
-    "ddim": Scheduler("DDIMScheduler", "DDIM"),
-    "euler": Scheduler("EulerDiscreteScheduler", "EULER_DISCRETE"),
-    "euler_ancestral": Scheduler("EulerAncestralDiscreteScheduler", "EULER_ANCESTRAL_DISCRETE"),
-    "lcm": Scheduler("LCMScheduler", "LCM"),
-    "pndm": Scheduler("PNDMScheduler", "PNDM"),
-    "dpm_multistep": Scheduler("DPMSolverMultistepScheduler", None),
+SCHEDULERS: Final = {
+    "ddim": "DDIMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler_ancestral": "EulerAncestralDiscreteScheduler",
+    "lcm": "LCMScheduler",
+    "pndm": "PNDMScheduler",
+    "dpm_multistep": "DPMSolverMultistepScheduler",
 }
+"""diffusers' class with the same method, by scheduler id."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Turns what an engine's libraries raise while they generate into an error of the service."""
+"""Turns what an engine's libraries raise while they generate into an error of the service, and checks the images."""
 
 from __future__ import annotations
 
 import traceback
 from typing import Final
 
-from imagegen.errors import GenerationFailed, ServiceError
+from imagegen.errors import GenerationFailed, GenerationInvalid, ServiceError
 from imagegen.generation.ports import Engine, Generated, OnStep
 from imagegen.generation.spec import GenerationSpec
 
@@ -19,11 +19,14 @@ class GuardedEngine:
     """An Engine in front of another one. Errors of the service, and whatever `on_step` raises, pass unchanged."""
 
     def __init__(self, engine: Engine):
-        self._engine = engine
+        self.engine = engine
         self.close = engine.close
 
     def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
-        """Generate the images of `spec`. Raises GenerationFailed if the engine cannot."""
+        """Generate the images of `spec`.
+
+        Raises GenerationFailed if the engine cannot, GenerationInvalid if one of the images has a single colour.
+        """
         stopped: list[BaseException] = []
 
         def step(done: int, of: int) -> None:
@@ -34,13 +37,21 @@ class GuardedEngine:
                 raise
 
         try:
-            return self._engine.generate(spec, step)
+            return _checked(self.engine.generate(spec, step))
         except ServiceError:
             raise
         except Exception as error:
             if error in stopped:
                 raise
             raise GenerationFailed(private=_cause(error, spec)) from error
+
+
+def _checked(generated: Generated) -> Generated:
+    """Networks that overflow decode to one colour. Even the smallest picture of one subject has two."""
+    for image in generated.images:
+        if image.getcolors(maxcolors=1) is not None:  # None: more colours than that
+            raise GenerationInvalid
+    return generated
 
 
 def _cause(error: Exception, spec: GenerationSpec) -> str:

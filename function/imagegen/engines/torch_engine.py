@@ -1,5 +1,8 @@
 """The only module that imports torch, diffusers and transformers. That takes seconds, so only wiring imports it.
 
+The networks and the pipeline around them are diffusers'. Schedulers and noise are `imagegen.engines`', the same as with
+OpenVINO, so that a seed gives nearly the same image on both engines.
+
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `python -m models.prepare` writes
 them: diffusers folders with safetensors weights in the compute precision, which are mapped from the file, not copied
 (accelerate assigns the mapped tensors to an empty model).
@@ -17,11 +20,13 @@ from typing import TypeAlias
 import diffusers
 import torch
 import transformers
-from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import ConfigMixin, DiffusionPipeline, SchedulerMixin, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL.Image import Image
 
-from imagegen.catalog.registry import SCHEDULERS
-from imagegen.errors import ModelUnavailable
+from imagegen.engines import schedulers
+from imagegen.engines.noise import Noise
+from imagegen.engines.schedulers.config import SchedulerConfig
+from imagegen.errors import GenerationInvalid, ModelUnavailable
 from imagegen.generation.ports import Backend, Generated, OnStep
 from imagegen.generation.spec import GenerationSpec
 
@@ -35,12 +40,60 @@ Pipeline: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
 Embeddings: TypeAlias = dict[str, torch.Tensor | None]
 
 
+class PipelineScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
+    """A scheduler of this package, as a diffusers pipeline calls it, with one source of noise per image.
+
+    It computes in float32 and returns the dtype of the network.
+    """
+
+    order = 1
+    config_name = "scheduler_config.json"
+
+    def __init__(self, name: str, config: SchedulerConfig, noise: Sequence[Noise], device: str):
+        self._name = name
+        self._scheduler_config = config
+        self._noise = noise
+        self._device = device
+        self.register_to_config(steps_offset=config.steps_offset, clip_sample=config.clip_sample)
+
+    def set_timesteps(self, num_inference_steps: int, device: object = None) -> None:  # noqa: ARG002
+        """Start a run."""
+        self._scheduler = schedulers.create(self._name, self._scheduler_config, num_inference_steps, self.draw_noise)
+        self.init_noise_sigma = self._scheduler.init_noise_sigma
+        self.timesteps = torch.tensor(self._scheduler.timesteps, dtype=torch.float32)
+        self._index = 0
+
+    def scale_model_input(self, sample: torch.Tensor, timestep: object = None) -> torch.Tensor:  # noqa: ARG002
+        """Return the network's input for the current step."""
+        scaled: torch.Tensor = self._scheduler.scale_model_input(sample, self._index)
+        return scaled
+
+    def step(
+        self,
+        model_output: torch.Tensor,
+        timestep: object,  # noqa: ARG002
+        sample: torch.Tensor,
+        *,
+        return_dict: bool,  # noqa: ARG002
+    ) -> tuple[torch.Tensor]:
+        """Return the latents after the current step, and go on to the next."""
+        output, latents = model_output.float(), sample.float()
+        stepped: torch.Tensor = self._scheduler.step(output, self._index, latents)
+        self._index += 1
+        return (stepped.to(model_output.dtype),)
+
+    def draw_noise(self) -> torch.Tensor:
+        """Return noise for every image, (images, channels, height / 8, width / 8), float32."""
+        return torch.cat([torch.from_numpy(draw()) for draw in self._noise]).to(self._device)
+
+
 class TorchEngine:
     """One diffusers pipeline in memory. It is shared and read-only: each request gets its own scheduler."""
 
     def __init__(self, pipeline: Pipeline, device: str):
         self._pipeline = pipeline
         self._device = device
+        self._scheduler_config = SchedulerConfig.from_json(pipeline.scheduler.config)
         self._lock = threading.Lock()
 
     @classmethod
@@ -74,23 +127,16 @@ class TorchEngine:
     def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
         """Generate the images one by one: each equals the image that a request for its seed alone returns."""
         with self._lock:
-            pipeline = self._pipeline_for(spec)
             started = time.perf_counter()
-            embeddings = self._encode_text(pipeline, spec)
+            embeddings = self._encode_text(spec)
             encoded = time.perf_counter()
             count = spec.num_images_per_prompt
             latents = [
-                self._denoise(
-                    pipeline,
-                    spec,
-                    [spec.seed_of(index)],
-                    embeddings,
-                    _counting_all_images(index, count, on_step),
-                )
+                self._denoise(spec, [spec.seed_of(index)], embeddings, _counting_all_images(index, count, on_step))
                 for index in range(count)
             ]
             denoised = time.perf_counter()
-            images = [self._decode(pipeline, latent) for latent in latents]
+            images = [self._decode(latent) for latent in latents]
             return Generated(
                 images,
                 text_encode_s=encoded - started,
@@ -103,15 +149,14 @@ class TorchEngine:
     def generate_batch(self, specs: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
         """Generate specs of one shape in one call. `on_step` counts the steps of a single image."""
         with self._lock:
-            pipeline = self._pipeline_for(specs[0])
             started = time.perf_counter()
             counts = [each.num_images_per_prompt for each in specs]
-            embeddings = _stacked([self._encode_text(pipeline, each) for each in specs], counts)
+            embeddings = _stacked([self._encode_text(each) for each in specs], counts)
             encoded = time.perf_counter()
             seeds = [each.seed_of(index) for each in specs for index in range(each.num_images_per_prompt)]
-            latents = self._denoise(pipeline, specs[0], seeds, embeddings, on_step)
+            latents = self._denoise(specs[0], seeds, embeddings, on_step)
             denoised = time.perf_counter()
-            images = iter([self._decode(pipeline, latent[None]) for latent in latents])
+            images = iter([self._decode(latent[None]) for latent in latents])
             decoded = time.perf_counter()
             window = self._pipeline.tokenizer.model_max_length
             return [
@@ -126,23 +171,22 @@ class TorchEngine:
                 for each, count in zip(specs, counts, strict=True)
             ]
 
-    def _pipeline_for(self, spec: GenerationSpec) -> Pipeline:
+    def _pipeline_for(self, spec: GenerationSpec, seeds: Sequence[int]) -> Pipeline:
         """Return a pipeline of the shared modules and the request's own scheduler."""
-        scheduler_class = getattr(diffusers, SCHEDULERS[spec.scheduler].torch)
-        components = {
-            **self._pipeline.components,
-            "scheduler": scheduler_class.from_config(self._pipeline.scheduler.config),
-        }
-        pipeline = type(self._pipeline)(**components)
+        channels, factor = self._pipeline.unet.config.in_channels, self._pipeline.vae_scale_factor
+        shape = (1, channels, spec.height // factor, spec.width // factor)
+        noise = [Noise(seed, shape) for seed in seeds]
+        scheduler = PipelineScheduler(spec.scheduler, self._scheduler_config, noise, self._device)
+        pipeline = type(self._pipeline)(**{**self._pipeline.components, "scheduler": scheduler})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def _encode_text(self, pipeline: Pipeline, spec: GenerationSpec) -> Embeddings:
+    def _encode_text(self, spec: GenerationSpec) -> Embeddings:
         """Return the pipeline's embedding arguments: (1, tokens, width), and for SDXL pooled ones, (1, width).
 
         SDXL distinguishes an absent negative prompt from an empty one.
         """
-        encoded = pipeline.encode_prompt(
+        encoded = self._pipeline.encode_prompt(
             spec.prompt,
             device=self._device,
             num_images_per_prompt=1,
@@ -153,36 +197,35 @@ class TorchEngine:
         return dict(zip(names, encoded, strict=False))
 
     def _denoise(
-        self,
-        pipeline: Pipeline,
-        spec: GenerationSpec,
-        seeds: Sequence[int],
-        embeddings: Embeddings,
-        on_step: OnStep,
+        self, spec: GenerationSpec, seeds: Sequence[int], embeddings: Embeddings, on_step: OnStep
     ) -> torch.Tensor:
         """Return latents of shape (seeds, channels, height / factor, width / factor); one embedding per seed."""
 
         def after_step(
             running: DiffusionPipeline, step: int, _timestep: object, _tensors: dict[str, object]
         ) -> dict[str, object]:
-            # Some schedulers run more steps than num_inference_steps (PNDM 5 for 4); the pipeline has the real count.
+            # PNDM runs one step more than num_inference_steps; the pipeline has the real count.
             on_step(step + 1, running.num_timesteps)
             return {}
 
-        # CPU generators on every device, so that a seed gives the same noise everywhere.
+        pipeline = self._pipeline_for(spec, seeds)
         latents: torch.Tensor = pipeline(
             **embeddings,
             width=spec.width,
             height=spec.height,
             num_inference_steps=spec.num_inference_steps,
             guidance_scale=spec.guidance_scale,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            latents=pipeline.scheduler.draw_noise().to(pipeline.unet.dtype),
             output_type="latent",
             callback_on_step_end=after_step,
         ).images
         return latents
 
-    def _decode(self, pipeline: Pipeline, latents: torch.Tensor) -> Image:
+    def _decode(self, latents: torch.Tensor) -> Image:
+        """Return the image of one latent. Raises GenerationInvalid if it is not finite."""
+        if not latents.isfinite().all():
+            raise GenerationInvalid
+        pipeline = self._pipeline
         decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
         image: Image = pipeline.image_processor.postprocess(decoded, output_type="pil")[0]
         return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -35,12 +35,12 @@ class Plan:
 
 
 class Planner:
-    """Resolves requests against the models and backends of this deployment, the preferred backend first."""
+    """Resolves requests against the models and the backend of this deployment."""
 
-    def __init__(self, models: Mapping[str, Model], default_model_id: str, backends: Sequence[Backend]):
+    def __init__(self, models: Mapping[str, Model], default_model_id: str, backend: Backend):
         self._models = models
         self._default_model_id = default_model_id
-        self._backends = backends
+        self._backend = backend
 
     def plan(self, request: GenerateRequest) -> Plan:
         """Return the request's plan.
@@ -50,7 +50,7 @@ class Planner:
         model = self._model(request.model)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         spec = _resolve(request, model, seed)
-        return Plan(_with_seed(request, seed), model, spec, self._backend_for(spec.scheduler, model))
+        return Plan(_with_seed(request, seed), model, spec, self._backend)
 
     def warm_up(self, model_id: str | None) -> Plan:
         """Return a plan for one step at the model's default size. Raises ModelNotFound."""
@@ -63,14 +63,6 @@ class Planner:
         if model is None:
             raise ModelNotFound(f"model must be one of {', '.join(self._models)}.")
         return model
-
-    def _backend_for(self, scheduler: str, model: Model) -> Backend:
-        for backend in self._backends:
-            if backend.supports(scheduler):
-                return backend
-        supported = [each for each in model.schedulers if any(backend.supports(each) for backend in self._backends)]
-        message = f"needs an engine that this deployment does not have; use one of {', '.join(supported)}"
-        raise InvalidRequest([FieldError("scheduler", "unknown_scheduler", message)])
 
 
 def _with_seed(request: GenerateRequest, drawn: int) -> GenerateRequest:

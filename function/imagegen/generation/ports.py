@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from imagegen.catalog.registry import SCHEDULERS, Model
+from imagegen.catalog.registry import Model
 from imagegen.generation.spec import GenerationSpec
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 OnStep = Callable[[int, int], None]
-"""Called after each denoising step with (steps done, steps in total). Raising from it stops the generation."""
+"""Called after each denoising step, and during long ones, with (steps done, steps in total).
+
+Raising from it stops the generation.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,6 @@ class Backend:
     precision: Literal["float32", "bfloat16", "float16"]
     reason: str
     threads: int = 1
-
-    def supports(self, scheduler: str) -> bool:
-        """Return whether the engine implements the scheduler id."""
-        return getattr(SCHEDULERS[scheduler], self.engine) is not None
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ class ImageService:
         pace = StepPace(self._clock, known.step_s)
 
         def on_step(step: int, of: int) -> None:
-            pace.step()
+            pace.reached(step)
             task.on_step(step, of)
             task.deadline.require(task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step))
 

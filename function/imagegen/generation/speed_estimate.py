@@ -114,22 +114,24 @@ class StepPace:
         self._last = clock()
         self._latest_s = 0.0
         self._steps: list[float] = []
-        self._first = True
+        self._done = 0
 
     @property
     def fastest_s(self) -> float | None:
         """The fastest measured step, in seconds; None before ENOUGH steps."""
         return min(self._steps) if len(self._steps) >= self.ENOUGH else None
 
-    def step(self) -> None:
-        """Record that a step has ended."""
+    def reached(self, step: int) -> None:
+        """Record that `step` steps have ended. Engines also call during a step, with the number of the last call."""
+        if step <= self._done:
+            return
         now = self._clock()
         self._latest_s, self._last = now - self._last, now
-        if self._first and self._known_s:
-            self._latest_s = min(self._latest_s, self._known_s)
-        elif not self._first:
+        if self._done > 0:
             self._steps.append(self._latest_s)
-        self._first = False
+        elif self._known_s:
+            self._latest_s = min(self._latest_s, self._known_s)
+        self._done = step
 
     def rest_s(self, steps: int) -> float:
         """Return the seconds that `steps` more steps take at least; those of one step until enough are measured."""

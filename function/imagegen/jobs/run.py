@@ -30,6 +30,7 @@ class Run:
         self._lost = False
         self._phase: Phase = "load"
         self._phase_began = self._written = clock()
+        self._step = 0
         self._first_step: int | None = None
         self._progress: Progress | None = None
 
@@ -52,13 +53,14 @@ class Run:
     def on_step(self, step: int, of: int) -> None:
         """Record a step, and write it if the last write was at least `progress_s` ago. Raises LeaseLost.
 
-        Step 0 means that the run waits for an identical request. Waiting is bounded by the deadline, so the phase
-        restarts: the run is not hung.
+        Step 0 means that the run waits for an identical request, or computes its first step. Both are bounded by the
+        deadline, so the phase restarts: the run is not hung. A step that is reported again is still being computed.
         """
         now = self._clock()
         if step == 0:
             self._phase_began = now
-        else:
+        elif step > self._step:
+            self._step = step
             self._first_step = self._first_step or now
             self._progress = states.estimate(step, of, now - self._first_step)
             self._phase, self._phase_began = "step" if step < of else "decode", now
@@ -78,10 +80,14 @@ class Run:
         return states.exhausted(self._job, self._timing, cause)
 
     def _renew(self) -> None:
-        """Write lease and progress. If the table does not respond, the next renewal retries."""
+        """Write lease and progress. If the table does not respond, the next renewal retries.
+
+        A lease that has reached the ceiling of its phase is not extended: the run is lost when it expires.
+        """
         with self._lock, suppress(StorageUnavailable):
             try:
                 self._job = self._store.change(self._job, self._renewed)
+                self._lost |= self._job.lease_until is not None and self._job.lease_until <= self._clock()
             except (Refused, JobNotFound):
                 self._lost = True
         self._written = self._clock()

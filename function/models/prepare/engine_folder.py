@@ -28,13 +28,13 @@ from models.prepare.source import Source, fetch_checkpoint, fetch_decoder, files
 HERE: Final = Path(__file__).resolve().parent
 ENGINES: Final = ("openvino", "torch")
 PACKAGES: Final = {
-    "openvino": ("openvino", "openvino-tokenizers", "nncf", "torch", "diffusers", "transformers"),
+    "openvino": ("openvino", "nncf", "torch", "diffusers", "transformers"),
     "torch": ("torch", "diffusers", "transformers"),
 }
 """Packages whose version affects the engine's files."""
 _SHARED: Final = ("networks.py", "flops.py", "configuration.py", "scheduler_config.py", "weights.py", "completed.py")
 RECIPES: Final = {
-    "openvino": (*_SHARED, "convert.py", "openvino_modules.py", "openvino_export.py"),
+    "openvino": (*_SHARED, "convert.py", "tokenizer.py", "openvino_modules.py", "openvino_export.py"),
     "torch": (*_SHARED, "cast_weights.py"),
 }
 """Modules of this package whose source affects the engine's files. Changing one makes existing folders outdated."""

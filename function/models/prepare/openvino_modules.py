@@ -1,4 +1,4 @@
-"""torch modules with the inputs and outputs that OpenVINO GenAI expects, and replacements for two of diffusers' blocks.
+"""torch modules with the inputs and outputs that the OpenVINO engine uses, and replacements of two blocks.
 
 The attribute names become part of the layer names in the exported files.
 """
@@ -15,20 +15,22 @@ from torch import Tensor, nn
 
 
 class TextEncoder(nn.Module):
-    """Maps token ids of shape (batch, tokens) to the last hidden states.
+    """Maps token ids of shape (batch, tokens) to the states that condition the denoiser, (batch, tokens, width).
 
-    With `all_states`, as GenAI expects for SDXL: two outputs that differ between the encoders, then each layer's hidden
-    states.
+    SDXL was trained on the states before the last layer, `penultimate`. An encoder with a projection also returns the
+    pooled text, (batch, projection).
     """
 
-    def __init__(self, encoder: nn.Module, *, all_states: bool):
+    def __init__(self, encoder: nn.Module, *, penultimate: bool, pooled: bool):
         super().__init__()
         self.encoder = encoder
-        self.all_states = all_states
+        self.penultimate = penultimate
+        self.pooled = pooled
 
     def forward(self, input_ids: Tensor) -> tuple[Tensor, ...]:
-        encoded = self.encoder(input_ids, output_hidden_states=self.all_states, return_dict=True)
-        return (encoded[0], encoded[1], *encoded.hidden_states) if self.all_states else (encoded[0],)
+        encoded = self.encoder(input_ids, output_hidden_states=self.penultimate, return_dict=True)
+        states = encoded.hidden_states[-2] if self.penultimate else encoded.last_hidden_state
+        return (states, encoded.text_embeds) if self.pooled else (states,)
 
 
 class Denoiser(nn.Module):
@@ -42,8 +44,6 @@ class Denoiser(nn.Module):
     def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, *conditions: Tensor) -> Tensor:
         named = dict(zip(self.conditions, conditions, strict=True))
         guidance = named.pop("timestep_cond", None)
-        if "time_ids" in named:  # three pairs: GenAI 2026.4 passes (width, height), SDXL was trained on (height, width)
-            named["time_ids"] = named["time_ids"][:, [1, 0, 3, 2, 5, 4]]
         denoised: Tensor = self.unet(
             sample,
             timestep,
@@ -56,7 +56,7 @@ class Denoiser(nn.Module):
 
 
 class LatentsDecoder(nn.Module):
-    """Maps latents to an image in [-1, 1]."""
+    """Maps latents to RGB bytes of shape (batch, height, width, 3)."""
 
     def __init__(self, autoencoder: Any):
         super().__init__()
@@ -64,7 +64,8 @@ class LatentsDecoder(nn.Module):
 
     def forward(self, latent_sample: Tensor) -> Tensor:
         decoded: Tensor = self.autoencoder.decode(latent_sample, return_dict=False)[0]
-        return decoded
+        levels = (decoded * 127.5 + 127.5).round().clamp(0, 255)
+        return levels.permute(0, 2, 3, 1).to(torch.uint8)
 
 
 class DecomposedGroupNorm(nn.Module):

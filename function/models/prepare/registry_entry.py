@@ -31,7 +31,7 @@ TURBO_STEPS: Final = (2, 0.0, 8)
 OFFERED: Final[dict[Family, tuple[str, ...]]] = {
     "stable-diffusion": ("ddim", "euler", "euler_ancestral", "pndm", "dpm_multistep"),
     "latent-consistency": ("lcm",),
-    "stable-diffusion-xl": ("euler", "euler_ancestral", "ddim", "dpm_multistep"),
+    "stable-diffusion-xl": ("euler", "euler_ancestral", "ddim", "pndm", "dpm_multistep"),
 }
 """In the order in which they replace a default that cannot draw."""
 NEAREST: Final = {
@@ -76,7 +76,7 @@ def infer(model_id: str, source: str, revision: str, folder: Path) -> tuple[Mode
         schedulers=_schedulers(found, scheduler),
         weights="int8" if found.family == "stable-diffusion-xl" else "float16",
     )
-    if SCHEDULERS[scheduler].torch == found.scheduler_class:
+    if SCHEDULERS[scheduler] == found.scheduler_class:
         return model, ()
     return model, (f"the checkpoint's {found.scheduler_class} is not available; the nearest scheduler is {scheduler}",)
 
@@ -84,7 +84,7 @@ def infer(model_id: str, source: str, revision: str, folder: Path) -> tuple[Mode
 def measured(model: Model, trials: Mapping[str, Trial]) -> tuple[Model, list[str]]:
     """Return the entry with what drew and what memory it took, by engine, and notes for the reader.
 
-    A scheduler is offered if every engine that implements it drew with it. Raises PrepareError if none is left.
+    A scheduler is offered if every engine drew with it. Raises PrepareError if none is left.
     """
     refused = {name: reason for each in trials.values() for name, reason in each.refused.items()}
     drawn = {name for each in trials.values() for name in each.schedulers}
@@ -93,8 +93,6 @@ def measured(model: Model, trials: Mapping[str, Trial]) -> tuple[Model, list[str
         raise PrepareError("no scheduler can draw with every engine: " + "; ".join(refused.values()))
     default = model.defaults.scheduler if model.defaults.scheduler in left else left[0]
     notes = [] if default == model.defaults.scheduler else [_replaced(model.defaults.scheduler, default, refused)]
-    if SCHEDULERS[default].openvino is None:
-        notes.append(f"the default, {default}, needs torch in the image; with OpenVINO alone, choose another default")
     schedulers = (default, *(name for name in left if name != default))
     defaults = replace(model.defaults, scheduler=default)
     return replace(model, defaults=defaults, schedulers=schedulers, memory_mb=_memory(trials)), notes
@@ -124,27 +122,14 @@ def to_python(model: Model) -> str:
 
 def _scheduler(found: Configuration) -> str:
     """Return our scheduler of the checkpoint's class, or the nearest one that the family can use."""
-    own = next((name for name, each in SCHEDULERS.items() if each.torch == found.scheduler_class), None)
-    nearest = own or NEAREST.get(found.scheduler_class, OFFERED[found.family][0])
+    own = next((name for name, each in SCHEDULERS.items() if each == found.scheduler_class), None)
     if found.family == "latent-consistency":
         return "lcm"
-    return nearest if nearest in _usable(found, nearest) else OFFERED[found.family][0]
+    return own or NEAREST.get(found.scheduler_class, OFFERED[found.family][0])
 
 
 def _schedulers(found: Configuration, default: str) -> tuple[str, ...]:
-    others = [name for name in OFFERED[found.family] if name != default]
-    return tuple(name for name in (default, *others) if name in _usable(found, default))
-
-
-def _usable(found: Configuration, default: str) -> set[str]:
-    """Return the schedulers that can draw what the networks predict. PNDM and LCM know no terminal SNR of zero, and
-    LCM no prediction but the noise."""
-    usable = {*OFFERED[found.family], default}
-    if found.scheduler.rescale_betas_zero_snr:
-        usable -= {"pndm", "lcm"}
-    if found.scheduler.prediction_type != "epsilon":
-        usable -= {"lcm"}
-    return usable
+    return default, *(name for name in OFFERED[found.family] if name != default)
 
 
 def _steps(found: Configuration, scheduler: str) -> tuple[int, float, int]:

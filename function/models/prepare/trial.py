@@ -1,8 +1,7 @@
 """Draws with a prepared folder, in a process of its own: what cannot draw is never offered, and memory is measured.
 
 Run as `python -m models.prepare.trial FOLDER ENGINE PRECISION MODEL SCHEDULER ...`, it prints one JSON line for each
-scheduler. The first one draws an image of the default size, the others the smallest size, one step each. A scheduler
-that ends the process, as LCM does in OpenVINO GenAI 2026.4 for v_prediction, counts as refused.
+scheduler. The first one draws an image of the default size, the others the smallest size, one step each.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any, Final, cast
 from pydantic import TypeAdapter
 
 from imagegen.catalog.manifest import Trial
-from imagegen.catalog.registry import SCHEDULERS, Model
+from imagegen.catalog.registry import Model
 from imagegen.engines.cpu import fastest_precision
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
@@ -43,13 +42,13 @@ class _Outcome:
 
 
 def run(model: Model, folder: Path, engine: str) -> Trial:
-    """Draw with every scheduler of the model that the engine implements.
+    """Draw with every scheduler of the model.
 
     Raises PrepareError if the engine cannot load the folder, or if no scheduler can draw.
     """
-    offered = [name for name in model.schedulers if getattr(SCHEDULERS[name], engine) is not None]
-    outcome = _draw_all(model, folder, engine, sorted(offered, key=lambda name: name != model.defaults.scheduler))
-    if offered and not outcome.drawn:
+    default_first = sorted(model.schedulers, key=lambda name: name != model.defaults.scheduler)
+    outcome = _child(model, folder, engine, "float32", default_first)
+    if not outcome.drawn:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.refused.items())
         raise PrepareError(f"no scheduler can draw with {engine}: {reasons}")
     return Trial(tuple(outcome.drawn), outcome.refused, _peaks(model, folder, engine, outcome))
@@ -64,20 +63,8 @@ def _peaks(model: Model, folder: Path, engine: str, outcome: _Outcome) -> dict[s
     return {precision: peak for precision, peak in peaks.items() if peak > 0}
 
 
-def _draw_all(model: Model, folder: Path, engine: str, schedulers: list[str]) -> _Outcome:
-    """Start another process for the schedulers that are left whenever one ends the process."""
-    total, left = _Outcome(), schedulers
-    while left:
-        outcome = _child(model, folder, engine, "float32", left)
-        total.drawn += outcome.drawn
-        total.refused |= outcome.refused
-        total.peak_mb = max(total.peak_mb, outcome.peak_mb)
-        left = [name for name in left if name not in outcome.drawn and name not in outcome.refused]
-    return total
-
-
 def _child(model: Model, folder: Path, engine: str, precision: str, schedulers: list[str]) -> _Outcome:
-    """Run one process. Raises PrepareError if it cannot load the folder."""
+    """Run one process. Raises PrepareError if it cannot load the folder, or does not end by itself."""
     arguments = [str(folder), engine, precision, MODEL.dump_json(model).decode(), *schedulers]
     done = subprocess.run(
         [sys.executable, "-m", "models.prepare.trial", *arguments],
@@ -92,11 +79,8 @@ def _child(model: Model, folder: Path, engine: str, precision: str, schedulers: 
     if outcome.error:
         raise PrepareError(f"{engine} cannot load what was prepared: {outcome.error}")
     if done.returncode != 0:
-        reported = {*outcome.drawn, *outcome.refused}
-        crashed = next((name for name in schedulers if name not in reported), None)
-        if crashed is None or not done.stdout:
-            raise PrepareError(f"{engine} cannot load what was prepared: {_last_line(done.stderr)}")
-        outcome.refused[crashed] = f"{engine} ended the process (exit status {done.returncode})"
+        cause = _last_line(done.stderr)
+        raise PrepareError(f"drawing with {engine} ended with exit status {done.returncode}: {cause}")
     return outcome
 
 
@@ -177,7 +161,6 @@ def _main(folder: str, engine: str, precision: str, model_json: str, *schedulers
     except ModelUnavailable as error:
         print(json.dumps({"error": _last_line(error.private)}))
         return
-    print(json.dumps({"loaded": True}), flush=True)
     size = (model.defaults.width, model.defaults.height)
     for scheduler in schedulers:
         print(json.dumps(_draw(loaded, _spec(model, scheduler, *size))), flush=True)

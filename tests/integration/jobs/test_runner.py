@@ -285,6 +285,20 @@ def test_a_run_that_waits_renews_its_lease_and_notices_a_cancellation(world: Job
         run.on_step(0, 4)
 
 
+def test_a_step_that_never_ends_loses_the_lease_although_it_is_reported_again(world: JobWorld) -> None:
+    run = Run.claim(world.submit(), world.store, world.timing, world.clock)
+
+    def report_the_same_step() -> None:
+        run.on_step(1, 4)
+        for _ in range(200):
+            world.clock.pass_s(10)
+            world.recovery.sweep(PLENTY)
+            run.on_step(1, 4)
+
+    with pytest.raises(LeaseLost):
+        report_the_same_step()
+
+
 def count_calls(world: JobWorld, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the look-ups in the bucket and the leases on identical work."""
     calls: Counter[str] = Counter()

@@ -242,11 +242,7 @@ def test_every_target_passes_a_value_as_it_is(project: Project, target: str, var
     assert [each for each in arguments if each.endswith(value)]
 
 
-def test_invoke_passes_the_prompt_as_it_is_and_needs_one(project: Project) -> None:
-    prompt = "$5 $(id) `id` \"a\" 'b' c;d #e"
-    project.make("invoke", f"PROMPT={prompt}")
-    arguments, _ = project.calls()["remote"]
-    assert json.loads(arguments[arguments.index("--event") + 1]) == {"prompt": prompt}
+def test_invoke_needs_a_prompt(project: Project) -> None:
     assert "PROMPT is missing" in project.make("invoke").stderr
 
 

@@ -9,14 +9,14 @@ import pytest
 from imagegen.catalog.registry import REGISTRY, Model
 from imagegen.engines.cpu import Precision
 from imagegen.engines.pool import EnginePool
-from imagegen.engines.selection import choose_backends
+from imagegen.engines.selection import choose_backend
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
 from tests.support.fakes import FakeEngine
 
 DEMO, TURBO = REGISTRY["demo"], REGISTRY["sd-turbo"]
 BFLOAT16 = Precision("bfloat16", "the CPU supports it")
-OPENVINO, TORCH = choose_backends("cpu", ("openvino", "torch"), BFLOAT16, threads=2)
+OPENVINO, TORCH = (choose_backend("cpu", (engine,), BFLOAT16, threads=2) for engine in ("openvino", "torch"))
 PLENTY_MB = 10240
 
 

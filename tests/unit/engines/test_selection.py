@@ -3,19 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from imagegen.catalog.registry import REGISTRY
 from imagegen.engines.cpu import Precision
-from imagegen.engines.selection import choose_backends, supported_schedulers
+from imagegen.engines.selection import choose_backend
 from imagegen.generation.ports import Backend
 
 BFLOAT16 = Precision("bfloat16", "the CPU supports it")
 
 
-def test_backends_are_chosen_with_a_reason(tmp_path: Path) -> None:
+def test_the_backend_is_chosen_with_a_reason(tmp_path: Path) -> None:
     driver = tmp_path / "version"
 
     def first(device: Literal["auto", "cpu", "cuda"], *engines: str) -> Backend:
-        return choose_backends(device, engines, BFLOAT16, threads=2, driver=driver)[0]
+        return choose_backend(device, engines, BFLOAT16, threads=2, driver=driver)
 
     assert first("auto", "openvino", "torch") == first("auto", "torch", "openvino")
     assert first("auto", "openvino", "torch").engine == "openvino"
@@ -29,9 +28,3 @@ def test_backends_are_chosen_with_a_reason(tmp_path: Path) -> None:
     assert first("auto", "openvino").device == "cpu"
     assert first("cpu", "openvino", "torch").device == "cpu"
     assert first("cuda", "openvino", "torch").device == "cuda"
-
-
-def test_a_scheduler_is_offered_only_if_an_engine_supports_it() -> None:
-    openvino, torch = choose_backends("cpu", ("openvino", "torch"), BFLOAT16, threads=2)
-    assert "dpm_multistep" not in supported_schedulers(REGISTRY["demo"], [openvino])
-    assert "dpm_multistep" in supported_schedulers(REGISTRY["demo"], [openvino, torch])

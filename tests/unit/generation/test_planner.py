@@ -15,35 +15,22 @@ from imagegen.generation.request import MAX_SEED, GenerateRequest
 OPENVINO = Backend("openvino", "cpu", "float32", "for tests")
 TORCH = Backend("torch", "cpu", "float32", "for tests")
 DEMO = REGISTRY["demo"]
-BOTH = Planner(REGISTRY, "demo", [OPENVINO, TORCH])
+PLANNER = Planner(REGISTRY, "demo", OPENVINO)
 
 
-def plan(planner: Planner = BOTH, **body: Any) -> Plan:
+def plan(planner: Planner = PLANNER, **body: Any) -> Plan:
     return planner.plan(GenerateRequest.parse({"prompt": "a circle", **body}))
 
 
-def test_a_plan_has_model_specification_and_preferred_backend() -> None:
+def test_a_plan_has_model_specification_and_backend() -> None:
     found = plan(seed=7)
     assert (found.model.id, found.spec.model_id, found.backend) == ("demo", "demo", OPENVINO)
     assert (found.spec.width, found.spec.num_inference_steps, found.spec.seed) == (128, 10, 7)
 
 
-def test_the_scheduler_decides_the_backend() -> None:
-    assert plan(scheduler="ddim").backend == OPENVINO
-    assert plan(scheduler="dpm_multistep").backend == TORCH
-
-
-def test_a_scheduler_without_an_engine_is_refused_with_those_that_have_one() -> None:
-    with pytest.raises(InvalidRequest) as refusal:
-        plan(Planner(REGISTRY, "demo", [OPENVINO]), scheduler="dpm_multistep")
-    (error,) = refusal.value.errors
-    assert (error.field, error.code) == ("scheduler", "unknown_scheduler")
-    assert error.message.endswith("ddim, euler, euler_ancestral")
-
-
 def test_an_unknown_model_is_refused_with_those_on_offer() -> None:
     with pytest.raises(ModelNotFound) as refusal:
-        plan(Planner({"demo": REGISTRY["demo"]}, "demo", [OPENVINO]), model="sd-turbo")
+        plan(Planner({"demo": REGISTRY["demo"]}, "demo", OPENVINO), model="sd-turbo")
     assert refusal.value.detail == "model must be one of demo."
 
 
@@ -66,12 +53,12 @@ def test_a_given_seed_keeps_the_callers_cache_setting(cache: str) -> None:
 def test_a_plan_of_the_stored_request_is_the_same() -> None:
     """A worker plans what the API has planned: the stored request has its seed."""
     first = plan(num_images_per_prompt=2)
-    assert BOTH.plan(first.request).spec == first.spec
+    assert PLANNER.plan(first.request).spec == first.spec
 
 
 @pytest.mark.parametrize("model_id", [None, "sd-turbo"])
 def test_a_warm_up_runs_one_step_at_the_default_size(model_id: str | None) -> None:
-    found = BOTH.warm_up(model_id)
+    found = PLANNER.warm_up(model_id)
     defaults = REGISTRY[model_id or "demo"].defaults
     assert (found.spec.width, found.spec.height, found.spec.scheduler) == (
         defaults.width,
@@ -83,7 +70,7 @@ def test_a_warm_up_runs_one_step_at_the_default_size(model_id: str | None) -> No
 
 def test_a_warm_up_of_an_unknown_model_is_refused() -> None:
     with pytest.raises(ModelNotFound):
-        BOTH.warm_up("none")
+        PLANNER.warm_up("none")
 
 
 def test_missing_fields_get_the_defaults_of_the_model() -> None:

@@ -327,9 +327,11 @@ def test_a_warm_up_measures() -> None:
     world.service.require_time(asked, tenant="alice", deadline=Deadline(lambda: GATEWAY_S))
 
 
-def test_a_run_that_will_not_fit_is_stopped_after_three_steps() -> None:
+@pytest.mark.parametrize("asks_during_steps", [False, True])
+def test_a_run_that_will_not_fit_is_stopped_after_three_steps(asks_during_steps: bool) -> None:
     """Not at its deadline: 30 steps of 1.7 s. The next request of that size does not start."""
     world = World()
+    world.engine.asks_during_steps = asks_during_steps
     world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 1.7)
     with pytest.raises(GenerationTimeout):
         world.ask(Deadline(lambda: GATEWAY_S - world.clock.now), num_inference_steps=30)
@@ -339,8 +341,10 @@ def test_a_run_that_will_not_fit_is_stopped_after_three_steps() -> None:
     assert world.engine.steps == 3
 
 
-def test_a_slow_start_does_not_stop_a_run_that_fits() -> None:
+@pytest.mark.parametrize("asks_during_steps", [False, True])
+def test_a_slow_start_does_not_stop_a_run_that_fits(asks_during_steps: bool) -> None:
     world = World()
+    world.engine.asks_during_steps = asks_during_steps
     slow = {1: 12.0, 2: 3.0}
     world.engine.during = lambda step: setattr(world.clock, "now", world.clock.now + slow.get(step, 0.4))
     world.ask(Deadline(lambda: GATEWAY_S - world.clock.now), num_inference_steps=25)

@@ -106,9 +106,10 @@ def rest(intervals: Sequence[float], steps: int, known_s: float = 0.0) -> float:
         return now
 
     pace = StepPace(clock, known_s)
-    for seconds in intervals:
+    for step, seconds in enumerate(intervals, start=1):
+        pace.reached(step - 1)  # as an engine calls during a step
         now += seconds
-        pace.step()
+        pace.reached(step)
     return pace.rest_s(steps)
 
 

@@ -92,6 +92,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     ErrorExample("quota_exceeded", 429, "The API key's monthly quota is exhausted.", headers=("Retry-After",)),
     _of(errors.InternalError()),
     _of(errors.GenerationFailed()),
+    _of(errors.GenerationInvalid()),
     _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
     ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),

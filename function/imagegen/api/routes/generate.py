@@ -40,7 +40,7 @@ RESPONSES: Final = (
     | problems(
         *(*KEYED, *BODY, *IDEMPOTENCY),
         *("idempotency_in_progress", "job_already_final"),
-        *("generation_failed", "model_unavailable", "storage_unavailable"),
+        *("generation_failed", "generation_invalid", "model_unavailable", "storage_unavailable"),
         headers=["Idempotency-Replayed"],
     )
 )

@@ -13,7 +13,6 @@ from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.resources import ModelInfo, ModelList
 from imagegen.api.router import build_router, caller
-from imagegen.engines.selection import supported_schedulers
 
 if TYPE_CHECKING:
     from imagegen.wiring import Container
@@ -39,9 +38,5 @@ def list_models():  # type: ignore[no-untyped-def]
 
 def models_of(container: Container) -> ModelList:
     """Return the models of the container's deployment."""
-    backends = container.backends
-    infos = [
-        ModelInfo.of(model, backends[0].engine, supported_schedulers(model, backends))
-        for model in container.models.values()
-    ]
+    infos = [ModelInfo.of(model, container.backend.engine) for model in container.models.values()]
     return ModelList(default=container.settings.default_model_id, models=infos)

@@ -1,0 +1,22 @@
+"""The random numbers of a generation, the same on every engine and processor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Noise:
+    """Standard normal noise of one seed: NumPy's RandomState, a Mersenne Twister with the polar method.
+
+    NumPy guarantees this stream for all versions (NEP 19). `numpy.random.Generator` has no such guarantee.
+    """
+
+    def __init__(self, seed: int, shape: tuple[int, ...]):
+        """`seed` is from 0 to 2^32 - 1; `shape` is that of one image's latents."""
+        self._random = np.random.RandomState(seed)
+        self._shape = shape
+
+    def __call__(self) -> NDArray[np.float32]:
+        """Return the next array of the stream, float32."""
+        return self._random.standard_normal(self._shape).astype(np.float32)
