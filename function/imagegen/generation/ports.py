@@ -35,8 +35,8 @@ class Backend:
 class Generated:
     """Images of the requested size in the order of their seeds, and the seconds of each phase.
 
-    `compile_s` is the time to compile, if the size or the use of guidance differs from the previous generation's; a
-    result's `load_ms` includes it.
+    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled; a result's `load_ms`
+    includes it.
     """
 
     images: list[Image]

@@ -40,8 +40,8 @@ class ImageResult(ResponseModel):
 class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
-    `load_ms` includes loading the model, and compiling it whenever the size or the use of guidance differs from the
-    environment's previous generation.
+    `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
+    does not keep compiled.
     """
 
     queue_ms: int = 0
