@@ -36,7 +36,7 @@ def prepare(stack_name: str, now: datetime, folder: Path, report: Callable[[str]
     is no such stack, OSError if the bills cannot be written, NotEmptied, and botocore's ClientError.
     """
     cloudformation, dynamodb = boto3.client("cloudformation"), boto3.client("dynamodb")
-    if stack.find(cloudformation, stack_name) is None:
+    if stack.parameters(cloudformation, stack_name) is None:
         raise Refused(f"{stack_name}: there is no such stack in this account and region.")
     table = stack.resources(cloudformation, stack_name).get("Table")
     if table is not None:

@@ -63,9 +63,9 @@ def check(session: Any, stack_name: str, environment: str, resolved: Mapping[str
     reasons, deployed = [unusable] if unusable else [], []
     try:
         cloudformation = session.client("cloudformation", config=_CONFIG)
-        running = stack.find(cloudformation, stack_name)
+        running = stack.parameters(cloudformation, stack_name)
         if running is not None:
-            change = unasked_changes(running.parameters, resolved, environment)
+            change = unasked_changes(running, resolved, environment)
             reasons += [change] if change else []
             names = stack.resources(cloudformation, stack_name)
             deployed = [names[function] for function in _FUNCTIONS if function in names]

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A stack as CloudFormation describes it."""
-
-    parameters: dict[str, str]
-    outputs: dict[str, str]
-
-
-def find(cloudformation: Any, name: str) -> Stack | None:
-    """Return the stack, or None if there is none. Raises botocore's ClientError."""
+def parameters(cloudformation: Any, name: str) -> dict[str, str] | None:
+    """Return the parameters of a stack, or None if there is no such stack. Raises botocore's ClientError."""
     try:
         (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":  # CloudFormation has no other code for it
             return None
         raise
-    return Stack(
-        {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
-        {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
-    )
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
 
 
 def resources(cloudformation: Any, name: str) -> dict[str, str]:
