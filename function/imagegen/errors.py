@@ -78,6 +78,7 @@ class BodyNotObject(BadSyntax):
     """Valid JSON, but not an object."""
 
     code = "body_not_object"
+    usual_detail = "The body must be a JSON object."
 
 
 class JsonTooDeep(BadSyntax):
@@ -120,6 +121,7 @@ class RouteNotFound(NotFound):
     """No route has this path."""
 
     code = "route_not_found"
+    usual_detail = "There is no such route."
 
 
 class ModelNotFound(NotFound):
@@ -141,6 +143,7 @@ class InvalidCursor(BadSyntax):
 
     code = "invalid_cursor"
     field = "cursor"
+    usual_detail = "cursor must be one that the previous page returned. Omit it to get the first page."
 
 
 class IdempotencyKeyInvalid(BadSyntax):
@@ -148,6 +151,7 @@ class IdempotencyKeyInvalid(BadSyntax):
 
     code = "idempotency_key_invalid"
     field = "Idempotency-Key"
+    usual_detail = "The idempotency key must be a string of 1 to 255 printable ASCII characters."
 
 
 class IdempotencyInProgress(ServiceError):
@@ -167,6 +171,7 @@ class IdempotencyKeyReuse(ServiceError):
     code = "idempotency_key_reuse"
     field = "Idempotency-Key"
     status = 422
+    usual_detail = "The Idempotency-Key was used with another request or route. Use a new key."
 
 
 class JobAlreadyFinal(ServiceError):
@@ -280,17 +285,14 @@ class GenerationFailed(ServiceError):
 
 
 class GenerationInvalid(ServiceError):
-    """The result is no picture: values that are not finite, or one colour. It is neither stored nor billed."""
+    """The result is no picture: values that are not finite, or one color. It is neither stored nor billed."""
 
     code = "generation_invalid"
-    status = 500
     caused_by_request = True
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The networks did not return a picture. The same request fails again: try another seed, scheduler, size or "
-            "number of steps."
-        )
+    usual_detail = (
+        "The networks did not return a picture. The same request fails again: try another seed, scheduler, size or "
+        "number of steps."
+    )
 
 
 class StorageUnavailable(ServiceError):

@@ -111,7 +111,7 @@ class FakeEngine:
             for index in range(spec.num_images_per_prompt)
         ]
         for image in images:
-            image.putpixel((0, 0), (255, 255, 255))  # one colour everywhere is no picture
+            image.putpixel((0, 0), (255, 255, 255))  # one color everywhere is no picture
         return Generated(images, 0.01, steps * self.step_s, 0.03, self.compile_s, self.warnings)
 
     def close(self) -> None:

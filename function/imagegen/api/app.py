@@ -117,7 +117,7 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
     RequestValidationError: _invalid,
     UnicodeDecodeError: lambda error: MalformedJson(f"The body is not UTF-8 (byte {error.start})."),
     binascii.Error: lambda _: MalformedJson("The event's body is not base64, but isBase64Encoded is true."),
-    NotFoundError: lambda _: RouteNotFound("There is no such route."),
+    NotFoundError: lambda _: RouteNotFound(),
     Exception: _crash,
 }
 

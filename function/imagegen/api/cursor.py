@@ -26,15 +26,11 @@ def decode(tenant: str, cursor: str) -> str:
         raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
         job_id = str(ULID(raw[:16]))
     except (ValueError, binascii.Error):
-        raise _invalid() from None
+        raise InvalidCursor from None
     if encode(tenant, job_id) != cursor:
-        raise _invalid()
+        raise InvalidCursor
     return job_id
 
 
 def _checksum(tenant: str, job_id: str) -> bytes:
     return hashlib.sha256(f"{tenant}/{job_id}".encode()).digest()[:8]
-
-
-def _invalid() -> InvalidCursor:
-    return InvalidCursor("cursor must be one that the previous page returned. Omit it to get the first page.")

@@ -57,7 +57,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         place = f"line {error.lineno}, column {error.colno}"
         raise MalformedJson(f"The body is not JSON: {_hint(text, error.pos)} ({place}).") from None
     if not isinstance(value, dict):
-        raise BodyNotObject("The body must be a JSON object.")
+        raise BodyNotObject
     return value
 
 

@@ -201,7 +201,7 @@ class DynamoJobStore(Table):
             if item is None:
                 raise error
             if not fingerprint.matches(item["body"], item.get("request")):
-                raise IdempotencyKeyReuse("The Idempotency-Key was used with another request or route. Use a new key.")
+                raise IdempotencyKeyReuse
             return job if item["job"] == job.job_id else self._existing_of_key(job.tenant, item["job"])
         stored = self._live(self._read(key(job.tenant, job.job_id)))  # this job: its id is random, so unique
         if stored is None:

@@ -25,7 +25,7 @@ class GuardedEngine:
     def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
         """Generate the images of `spec`.
 
-        Raises GenerationFailed if the engine cannot, GenerationInvalid if one of the images has a single colour.
+        Raises GenerationFailed if the engine cannot, GenerationInvalid if one of the images has a single color.
         """
         stopped: list[BaseException] = []
 
@@ -47,9 +47,9 @@ class GuardedEngine:
 
 
 def _checked(generated: Generated) -> Generated:
-    """Networks that overflow decode to one colour. Even the smallest picture of one subject has two."""
+    """Networks that overflow decode to one color. Even the smallest picture of one subject has two."""
     for image in generated.images:
-        if image.getcolors(maxcolors=1) is not None:  # None: more colours than that
+        if image.getcolors(maxcolors=1) is not None:  # None: more colors than that
             raise GenerationInvalid
     return generated
 

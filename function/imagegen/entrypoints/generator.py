@@ -94,7 +94,7 @@ def _fingerprint(
     key: object, body: dict[str, Any], request: GenerateRequest, plan: Plan
 ) -> IdempotencyFingerprint | None:
     if not isinstance(key, str):
-        raise IdempotencyKeyInvalid("The idempotency key must be a string of 1 to 255 printable ASCII characters.")
+        raise IdempotencyKeyInvalid
     return IdempotencyFingerprint.of(key, "direct invocation", body, request, plan.spec)
 
 

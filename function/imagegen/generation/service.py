@@ -109,7 +109,7 @@ class ImageService:
         While another request generates the same images, this one waits and `on_step` gets (0, steps).
 
         Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, or what `on_step` raises.
-        Either nothing is stored then, or images that a repeated request finds.
+        Images may be stored then; the next identical request finds all of them or none.
         """
         started = self._clock()
         task = self._task(plan, tenant, deadline, on_step)

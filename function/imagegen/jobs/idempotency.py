@@ -54,7 +54,7 @@ class IdempotencyFingerprint:
 def check_key(key: str | None) -> None:
     """Raise IdempotencyKeyInvalid unless the key is valid or absent."""
     if key is not None and not _VALID.fullmatch(key):
-        raise IdempotencyKeyInvalid("The idempotency key must have 1 to 255 printable ASCII characters.")
+        raise IdempotencyKeyInvalid
 
 
 def _resolved(request: GenerateRequest, spec: GenerationSpec) -> dict[str, Any]:
