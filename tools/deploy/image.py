@@ -1,4 +1,4 @@
-"""Refuse to deploy an image that lacks what its functions are told (`make deploy`, after the build)."""
+"""Refuse to deploy an image that lacks what its functions are configured to use (`make deploy`, after the build)."""
 
 from __future__ import annotations
 

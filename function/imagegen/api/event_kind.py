@@ -1,7 +1,8 @@
 """Which kind of event invoked a function, and the response to every other kind.
 
-Covered: a function that is connected to the wrong source, or invoked with the sample event of another service. It must
-neither crash with a traceback in the log nor look like a success.
+Covered: a function that is connected to the wrong source, or invoked with the sample event of another service: it
+responds 400 and logs that, without a traceback. Not covered: a source that does not look at the response, such as a
+queue, which takes its messages for processed (docs/decisions/http.md).
 """
 
 from __future__ import annotations
