@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.expectations import EVENTS, events_of, expectations, outcome
-from tests.support.sam import ENGINES, Sam
+from tests.support.expectations import EVENTS, EXPECTATIONS, events_of, outcome
+from tests.support.sam import Sam
 
 pytestmark = pytest.mark.container
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.container
 # No image contains the package that signs webhooks, which is in the layer: tests/integration runs those events.
 @pytest.mark.parametrize("name", events_of("Generator", "Worker", "Api", "Sweeper", "DeadLetters"))
 def test_each_event_gets_the_expected_answer(sam: Sam, name: str) -> None:
-    expected = expectations(ENGINES)[name]
+    expected = EXPECTATIONS[name]
 
     answer = sam.invoke(expected.function, EVENTS / name)
 

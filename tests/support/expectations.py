@@ -37,7 +37,7 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "generate-every-field.json": _generator(200),
     "generate-jpeg.json": _generator(200),
     "generate-unicode-prompt.json": _generator(200),
-    "generate-scheduler-of-torch.json": _generator(200),
+    "generate-scheduler.json": _generator(200),
     "bad-json.json": _generator(400, "malformed_json"),
     "bad-model.json": _generator(404, "model_not_found"),
     "bad-method.json": _generator(405, "method_not_allowed"),
@@ -77,14 +77,7 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "webhook-malformed.json": _webhooks(200),
     "webhook-unknown-version.json": _webhooks(200),
 }
-"""For a deployment with both engines."""
-
-_WITHOUT_TORCH: Final = {"generate-scheduler-of-torch.json": _generator(422, "unknown_scheduler")}
-
-
-def expectations(engines: str) -> dict[str, Expectation]:
-    """Expected answers from a deployment with these engines, comma-separated as in ENGINES."""
-    return EXPECTATIONS if "torch" in engines.split(",") else EXPECTATIONS | _WITHOUT_TORCH
+"""For a deployment with either engine, or both."""
 
 
 def events_of(*functions: str) -> list[str]:
