@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from typing import Final
 
 from imagegen.errors import GenerationFailed, GenerationInvalid, ServiceError
 from imagegen.generation.ports import Engine, Generated, OnStep
 from imagegen.generation.spec import GenerationSpec
-
-MAX_MESSAGE: Final = 300
-"""Characters of a library's message that are logged. OpenVINO's can have thousands."""
-SHORTEST_WORD: Final = 4
-"""Letters of the shortest word of a prompt that a message must not contain to be logged."""
 
 
 class GuardedEngine:
@@ -55,11 +49,7 @@ def _checked(generated: Generated) -> Generated:
 
 
 def _cause(error: Exception, spec: GenerationSpec) -> str:
-    """Return the exception's class, place and message. A message that may quote a prompt is left out."""
+    """Return the exception's class and place, and the settings. Not its message, which may quote the prompt."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    message = " ".join(str(error).split())[:MAX_MESSAGE]
-    words = f"{spec.prompt} {spec.negative_prompt}".split()
-    if any(word in message for word in words if len(word) >= SHORTEST_WORD):
-        message = "the message is not logged because it may quote the prompt"
     settings = f"{spec.model_id}, {spec.scheduler}, {spec.width}x{spec.height}, {spec.num_inference_steps} steps"
-    return f"{type(error).__name__} at {frame.filename}:{frame.lineno} ({settings}): {message}"
+    return f"{type(error).__name__} at {frame.filename}:{frame.lineno} ({settings})"

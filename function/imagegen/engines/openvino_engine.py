@@ -87,7 +87,7 @@ class OpenVINOEngine:
         # One compilation at a time, the shortest first. Concurrent ones finish no sooner, since each uses all threads,
         # and OpenVINO 2026.4.1 occasionally crashed the process (docs/decisions/openvino.md).
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="openvino")
-        self._text = self._background.submit(TextStage, folder, self._properties)
+        self._text = self._read_text_in_background()
         self._compiled: dict[Shape, Compiled] = {}
         """The least recently used first."""
         self._compile_in_background(self._shape(model.defaults))
@@ -169,10 +169,15 @@ class OpenVINOEngine:
         try:
             for part in parts:
                 part.result()
-        except ModelUnavailable:
+        except Exception:  # the next request tries again
             self.close()
             self._compiled.clear()
+            if self._text.exception() is not None:
+                self._text = self._read_text_in_background()
             raise
+
+    def _read_text_in_background(self) -> Future[TextStage]:
+        return self._background.submit(TextStage, self._folder, self._properties)
 
     def _compile_in_background(self, shape: Shape) -> None:
         decoder = self._background.submit(self._compile_decoder, shape)

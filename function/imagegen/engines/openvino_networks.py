@@ -73,7 +73,7 @@ def compile_network(folder: Path, properties: Mapping[str, Any], shapes: Mapping
         network = core.read_model(folder / "openvino_model.xml")
         network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
         return Network(core.compile_model(network, "CPU", dict(properties)))
-    except RuntimeError as error:  # the only exception class that OpenVINO raises
+    except (RuntimeError, MemoryError) as error:  # the only classes that OpenVINO raises
         raise ModelUnavailable.because(folder, f"cannot be loaded: {error}") from error
 
 

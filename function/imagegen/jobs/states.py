@@ -167,7 +167,7 @@ def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError, *, waiti
     unclaimed = job.state == "queued" and job.sent
     job = replace(job, resends=job.resends + unclaimed)
     later = timing.unclaimed_s(job.resends, waiting or 0)
-    if unclaimed and job.attempt == 0 and waiting != 0 and later < timing.resend_s:
+    if unclaimed and job.attempt == 0 and waiting != 0 and timing.unclaimed_s(job.resends) < timing.resend_s:
         return replace(job, due_at=_after(now, later))
     return replace(
         job,

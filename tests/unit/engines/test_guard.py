@@ -7,7 +7,6 @@ import pytest
 
 from imagegen.engines.guard import GuardedEngine
 from imagegen.errors import GenerationFailed, GenerationTimeout, ModelUnavailable
-from imagegen.generation.spec import GenerationSpec
 from tests.support.fakes import FakeEngine
 from tests.support.plans import spec
 
@@ -38,23 +37,24 @@ def test_a_library_error_becomes_an_error_of_the_service(error: Exception) -> No
     assert (failed.code, failed.status, failed.retryable) == ("generation_failed", 500, False)
     assert f"{type(error).__name__} at " in failed.private
     assert "demo, euler, 128x128, 10 steps" in failed.private
-    assert str(error) in failed.private
     assert "clip_sample" not in failed.detail
 
 
 @pytest.mark.parametrize(
-    "quoted",
+    ("prompt", "message"),
     [
-        dataclasses.replace(spec(), prompt="a canary sings"),
-        dataclasses.replace(spec(), negative_prompt="a canary sings"),
+        ("a canary sings", "cannot encode 'a canary si'"),
+        ("Lighthouse", "unknown token lighthouse"),
+        ("a cat", "cannot encode 'a cat'"),
+        ("\u8d64\u3044\u5186", "cannot encode '\u8d64\u3044\u5186'"),
     ],
-    ids=["prompt", "negative prompt"],
 )
-def test_the_cause_never_quotes_a_prompt(quoted: GenerationSpec) -> None:
-    engine = GuardedEngine(FakeEngine(during=raising(ValueError("cannot encode 'a canary si'"))))
+def test_the_cause_never_quotes_a_prompt(prompt: str, message: str) -> None:
+    """A library's message may have the prompt in any form, so it is left out."""
+    engine = GuardedEngine(FakeEngine(during=raising(ValueError(message))))
     with pytest.raises(GenerationFailed) as caught:
-        engine.generate(quoted, lambda step, of: None)
-    assert "canary" not in caught.value.private + caught.value.detail
+        engine.generate(dataclasses.replace(spec(), prompt=prompt), lambda step, of: None)
+    assert message not in caught.value.private + caught.value.detail
     assert "ValueError" in caught.value.private
 
 

@@ -85,6 +85,15 @@ def test_waiting_for_another_run_counts_as_no_failure(cause: states.Cause) -> No
     assert not any(states.exhausted(again, TIMING, each) for each in get_args(states.Cause))
 
 
+@pytest.mark.parametrize("waiting", [1, 899, 900, 100_000])
+def test_a_long_queue_is_no_reason_to_send_a_first_message_again(waiting: int) -> None:
+    """The length was 0 when it was sent; a burst of other jobs followed."""
+    job = states.sent(new(), NOW, TIMING, waiting=0)
+    later = states.recovered(job, job.due_at, TIMING, ERROR, waiting=waiting)
+    assert (later.state, later.sent) == ("queued", True)
+    assert later.due_at > job.due_at
+
+
 def test_a_job_whose_last_run_died_is_failed_by_the_sweeper() -> None:
     job = new()
     for attempt in range(TIMING.max_attempts):
