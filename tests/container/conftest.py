@@ -6,11 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 
+import boto3
 import docker
 import pytest
 from docker.errors import DockerException
 
 from tests.support import sam as sam_cli
+from tests.support.handlers import create_webhook_secret
 from tests.support.s3 import S3, s3_server
 from tests.support.sam import Sam
 from tools.local import job_resources
@@ -36,7 +38,8 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="session")
 def s3(engine: docker.DockerClient) -> Iterator[S3]:
     with s3_server(engine, BUCKET) as server:
-        job_resources.make(server.outside)  # moto also serves DynamoDB and SQS
+        job_resources.make(server.outside)  # moto also serves DynamoDB, SQS and SSM
+        create_webhook_secret(boto3.client("ssm", endpoint_url=server.outside))
         yield server
 
 

@@ -39,6 +39,11 @@ def use_container(monkeypatch: pytest.MonkeyPatch, container: Container) -> None
         monkeypatch.setattr(entrypoint, "container", container)
 
 
+def create_webhook_secret(ssm: Any) -> None:
+    """Create the signing secret of the sample events' caller, as `make webhook-secret` does."""
+    webhook_secret.apply_action(ssm, "imagegen", tenant.of_api_key("sample-key-1234567890"), "show")
+
+
 @contextmanager
 def wired_handlers() -> Iterator[None]:
     """A mock of AWS with the bucket, table, and queues that the handlers find in their environment.
@@ -49,7 +54,6 @@ def wired_handlers() -> Iterator[None]:
         container = Container.from_environment()
         boto3.client("s3").create_bucket(Bucket=container.settings.bucket_name)
         job_resources.make()
-        owner = tenant.of_api_key("sample-key-1234567890")  # the API key of the sample events
-        webhook_secret.apply_action(boto3.client("ssm"), "imagegen", owner, "show")
+        create_webhook_secret(boto3.client("ssm"))
         use_container(monkeypatch, container)
         yield
