@@ -10,6 +10,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from imagegen.errors import StorageUnavailable
 
@@ -31,10 +32,13 @@ def client(service: str, config: Config, session: boto3.Session | None = None) -
 
 @contextmanager
 def translated(service: str) -> Iterator[None]:
-    """Raise botocore's errors as StorageUnavailable, whose `private` has the class and code, not the message."""
+    """Raise botocore's errors as StorageUnavailable, whose `private` has the class and code, not the message.
+
+    urllib3's, too: botocore passes them on if the body of an error response breaks off in an operation that streams.
+    """
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, HTTPError) as error:
         reason = code(error) if isinstance(error, ClientError) else ""
         raise StorageUnavailable(
             f"{service} is unavailable. Retry in a few seconds.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.parse
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
 
@@ -181,3 +183,27 @@ def test_an_error_does_not_name_the_bucket() -> None:
         put(store)
     assert caught.value.retryable
     assert "another-bucket" not in str(caught.value.problem(request_id=""))
+
+
+class BreaksOff(BaseHTTPRequestHandler):
+    """Responds 404 with a part of the body that it announces."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.send_header("Content-Length", "400")
+        self.end_headers()
+        self.wfile.write(b"<Error><Code>NoSuchKey</Code>")
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+def test_an_error_response_that_breaks_off_means_that_storage_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore reads the body of an error in an operation that streams without translating urllib3's errors."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BreaksOff) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(StorageUnavailable) as caught:
+            S3ImageStore("bucket", 3600, 7).find(ENTRY)
+        server.shutdown()
+    assert caught.value.retryable
