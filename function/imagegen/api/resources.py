@@ -1,4 +1,4 @@
-"""What the API returns besides jobs and results: models and health."""
+"""Response schemas of GET /models and GET /health."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class ImageResult(ResponseModel):
     """One stored image; `url` is presigned and expires at `expires_at`."""
 
     url: str = Field(
-        description="Presigned: whoever has it can download the file.", json_schema_extra={"format": "uri"}
+        description="Presigned: anyone who has it can download the file.", json_schema_extra={"format": "uri"}
     )
     seed: Seed
     width: int

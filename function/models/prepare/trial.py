@@ -1,4 +1,4 @@
-"""Draws with a prepared folder, in a process of its own: what cannot draw is never offered, and memory is measured.
+"""Draws with a prepared folder, in a separate process, to find the schedulers that work and to measure memory.
 
 Run as `python -m models.prepare.trial FOLDER ENGINE PRECISION MODEL SCHEDULER ...`, it prints one JSON line for each
 scheduler. The first one draws an image of the default size, the others the smallest size, one step each.
@@ -64,7 +64,7 @@ def _peaks(model: Model, folder: Path, engine: str, outcome: _Outcome) -> dict[s
 
 
 def _child(model: Model, folder: Path, engine: str, precision: str, schedulers: list[str]) -> _Outcome:
-    """Run one process. Raises PrepareError if it cannot load the folder, or does not end by itself."""
+    """Run one process. Raises PrepareError if it cannot load the folder, or if the process fails."""
     arguments = [str(folder), engine, precision, MODEL.dump_json(model).decode(), *schedulers]
     done = subprocess.run(
         [sys.executable, "-m", "models.prepare.trial", *arguments],
