@@ -7,10 +7,14 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
+from tools.local.aws_environment import NO_AWS_FILES, take_aws_variables
+
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / ".local" / "models"
 """Created by `make`."""
 
+take_aws_variables()  # the developer's own
+os.environ.pop("MODEL", None)
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
     AWS_SECRET_ACCESS_KEY="testing",
@@ -30,9 +34,8 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     # Subprocesses find the same modules as pytest (pythonpath in pyproject.toml).
     PYTHONPATH=str(ROOT / "function"),
+    **NO_AWS_FILES,
 )
-for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "MODEL"):
-    os.environ.pop(name, None)
 
 # No test depends on its duration: a busy machine must not fail it.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,6 +16,7 @@ import requests
 
 from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
+from tools.local.aws_environment import NO_AWS_FILES
 from tools.local.client import Client
 from tools.local.deploy import STACK
 from tools.local.deploy import client as client_of
@@ -95,6 +96,7 @@ class Aws:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_DEFAULT_REGION": REGION,
+            **NO_AWS_FILES,
             "NO_PROXY": "127.0.0.1",
         }
 

@@ -21,6 +21,7 @@ from tools.bench.case import Case
 from tools.bench.measurements import Overhead, Roofline, Run
 from tools.bench.plan import BenchError
 from tools.local import job_resources
+from tools.local.aws_environment import NO_AWS_FILES
 
 BUCKET: Final = "images-bucket"
 TABLE: Final = "jobs-table"
@@ -120,8 +121,7 @@ class Bench:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **NO_AWS_FILES,
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",

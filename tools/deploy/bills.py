@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
+
+from tools.whole_file import whole_file
 
 
 def export(dynamodb: Any, table: str, path: Path) -> int:
     """Write every bill of the table to `path`, one JSON object per line, and return how many there are.
 
     Writes no file if there are none. `path` exists only when it is complete. Raises botocore's ClientError, OSError,
-    and FileExistsError if `path` exists.
+    and FileExistsError if `path` exists, also as a link.
     """
-    if path.exists():
-        raise FileExistsError(f"{path} exists")
-    partial, count = path.with_name(f"{path.name}.part"), 0
-    try:
-        with partial.open("w") as file:
-            for bill in _bills(dynamodb, table):
-                file.write(json.dumps(bill, default=_number, ensure_ascii=False) + "\n")
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        if count:
-            partial.rename(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    bills, count = _bills(dynamodb, table), 0
+    first = next(bills, None)
+    if first is None:
+        return 0
+    with whole_file(path) as file:
+        for bill in chain([first], bills):
+            file.write(json.dumps(bill, default=_number, ensure_ascii=False).encode() + b"\n")
+            count += 1
     return count
 
 

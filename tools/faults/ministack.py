@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tools.local.aws_environment import NO_AWS_FILES
 from tools.local.process import ACCESS_KEY, REGION, Output, free_port, ministack
 
 
@@ -45,6 +46,7 @@ class LocalAws:
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
+            **NO_AWS_FILES,
         }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import boto3
 from moto import mock_aws
 
+from tools.local.aws_environment import NO_AWS_FILES, take_aws_variables
 from tools.local.process import ACCESS_KEY, REGION, ROOT
 from tools.local.template import S3Object, Template, translate
 
@@ -21,10 +22,10 @@ QUEUE: Final = "AWS::SQS::Queue"
 
 
 def set_moto_environment() -> None:
-    """Set this process's region and fake credentials, and remove variables that would lead clients past moto."""
-    os.environ.update(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=ACCESS_KEY, AWS_DEFAULT_REGION=REGION)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
-        os.environ.pop(name, None)
+    """Set this process's region and fake credentials, and remove what would lead clients past moto."""
+    take_aws_variables()
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": ACCESS_KEY}
+    os.environ.update(keys, AWS_DEFAULT_REGION=REGION, **NO_AWS_FILES)
 
 
 def translated_template() -> Template:

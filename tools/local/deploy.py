@@ -16,9 +16,10 @@ from botocore.exceptions import ClientError, WaiterError
 from imagegen.access import tenant
 from tools.deploy import webhook_secret
 from tools.local.adapt import FUNCTION, LocalReceiver, adapt
+from tools.local.aws_environment import aws_environment
 from tools.local.endpoint import Endpoint
 from tools.local.process import ACCESS_KEY, HOST, REGION, StackError
-from tools.local.template import S3Object, Template, aws_environment, translate
+from tools.local.template import S3Object, Template, translate
 
 STACK: Final = "imagegen-local"
 _BUCKET: Final = "imagegen-local-code"

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from tools.whole_file import is_replaceable, whole_file
+
 FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """The API's `output_format` for each file extension."""
 
@@ -19,6 +21,8 @@ def image_path(text: str) -> Path:
     path = Path(text).expanduser()
     if path.is_dir():
         reason = f"is a folder: name a file in it, such as {path / 'out.png'}"
+    elif not is_replaceable(path):
+        reason = "is a device, a FIFO or a socket: name a file"
     elif path.suffix.lower() not in FORMATS:
         reason = f"has no extension that names a format: use one of {', '.join(FORMATS)}"
     elif not path.parent.is_dir():
@@ -32,9 +36,5 @@ def image_path(text: str) -> Path:
 
 def save(path: Path, content: bytes) -> None:
     """Write the whole file or, if the disk is full, nothing. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(content)

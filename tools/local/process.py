@@ -18,6 +18,8 @@ from typing import Final
 
 import requests
 
+from tools.local.aws_environment import NO_AWS_FILES
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
 REGION: Final = "us-east-1"
@@ -109,8 +111,7 @@ def _environment(port: int, state: Path) -> dict[str, str]:
         "AUTH": "true",  # enforce IAM policies: a permission missing from the template fails here too
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **NO_AWS_FILES,
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",

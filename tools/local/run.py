@@ -76,7 +76,7 @@ def _parser() -> MakeParser:
     parser = MakeParser(description=__doc__)
     parser.add_argument("--prompt", default=DEFAULT_PROMPT)
     parser.add_argument("--seed", type=_seed, help="0 to 4294967295; random if omitted")
-    parser.add_argument("--out", type=image_path, default=Path("out.png"), help="its extension chooses the format")
+    parser.add_argument("--out", type=image_path, default="out.png", help="its extension chooses the format")
     return parser
 
 

@@ -19,6 +19,7 @@ from tools.local.client import Client
 from tools.local.deploy import deploy
 from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT, Output, StackError, ministack
+from tools.whole_file import whole_file
 
 LOCAL: Final = ROOT / ".local"
 ENDPOINT_FILE: Final = LOCAL / "endpoint.json"
@@ -92,9 +93,8 @@ def published_endpoint(endpoint: Endpoint) -> Iterator[None]:
 
 def _publish(endpoint: Endpoint) -> None:
     text = json.dumps(asdict(endpoint), indent=2) + "\n"
-    draft = ENDPOINT_FILE.with_suffix(f".{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(ENDPOINT_FILE)  # atomic: a reader sees the whole file or none
+    with whole_file(ENDPOINT_FILE) as file:
+        file.write(text.encode())
 
 
 def _require_model(model: str) -> None:

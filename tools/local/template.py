@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
+
+from tools.local.aws_environment import aws_environment
 
 Template = dict[str, Any]
 
@@ -61,28 +61,3 @@ class _NoManagedPolicies:
 
     def load(self) -> dict[str, str]:
         return {}
-
-
-@contextmanager
-def aws_environment(region: str) -> Iterator[None]:
-    """Replace the developer's AWS configuration with `region` and nothing else, and restore it on exit.
-
-    The translator reads the region from the environment only. A profile that does not exist, or a variable such as
-    AWS_ENDPOINT_URL, must neither stop the local stack nor lead its calls to real AWS.
-    """
-    before = _take_aws_variables()
-    os.environ |= {
-        "AWS_DEFAULT_REGION": region,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }
-    try:
-        yield
-    finally:
-        _take_aws_variables()
-        os.environ |= before
-
-
-def _take_aws_variables() -> dict[str, str]:
-    """Remove the variables of the AWS SDKs from the environment and return them."""
-    return {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")}

@@ -88,6 +88,14 @@ def test_nothing_is_deleted_if_the_bills_cannot_be_written(names: dict[str, str]
     assert boto3.client("dynamodb").describe_table(TableName=names["Table"])["Table"]["DeletionProtectionEnabled"]
 
 
+def test_a_link_in_the_place_of_the_bills_is_not_followed(names: dict[str, str], tmp_path: Path) -> None:
+    put_bills(names["Table"], 1)
+    (tmp_path / "bills").symlink_to(tmp_path / "absent")
+    with pytest.raises(FileExistsError, match="bills"):
+        bills.export(boto3.client("dynamodb"), names["Table"], tmp_path / "bills")
+    assert not (tmp_path / "absent").exists()
+
+
 def test_bills_of_many_pages_are_exported(names: dict[str, str], tmp_path: Path) -> None:
     table = boto3.resource("dynamodb").Table(names["Table"])
     filler = "x" * 390_000

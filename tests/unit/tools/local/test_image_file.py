@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,15 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("missing/a.png", "mkdir -p "),
         ("folder", "name a file in it, such as "),
         ("folder.png", "name a file in it, such as "),
+        ("fifo.png", "is a device, a FIFO or a socket"),
+        ("link.png", "is a device, a FIFO or a socket"),
     ],
 )
 def test_any_other_path_is_rejected_with_the_way_out(tmp_path: Path, name: str, reason: str) -> None:
     for folder in ("folder", "folder.png"):
         (tmp_path / folder).mkdir()
+    os.mkfifo(tmp_path / "fifo.png")
+    (tmp_path / "link.png").symlink_to("fifo.png")
     with pytest.raises(argparse.ArgumentTypeError, match=reason):
         image_path(str(tmp_path / name))
 
@@ -52,3 +57,11 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
     with pytest.raises(OSError, match=r"a\.png"):
         save(blocked, b"new")
     assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_a_fifo_that_has_appeared_since_is_not_replaced(tmp_path: Path) -> None:
+    path = image_path(str(tmp_path / "a.png"))
+    os.mkfifo(path)
+    with pytest.raises(FileExistsError, match=r"a\.png"):
+        save(path, b"new")
+    assert path.is_fifo()

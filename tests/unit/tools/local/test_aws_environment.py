@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import boto3
 import pytest
 
+from tools.faults.ministack import LocalAws
+from tools.local import process
+from tools.local.aws_environment import NO_AWS_FILES, aws_environment
 from tools.local.process import ACCESS_KEY, REGION
-from tools.local.template import aws_environment
 
 
 def test_the_developers_aws_configuration_does_not_reach_the_stack_and_is_restored(
@@ -33,3 +36,22 @@ def test_the_developers_aws_configuration_does_not_reach_the_stack_and_is_restor
         assert credentials.token is None
 
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("name", NO_AWS_FILES.values())
+def test_nobody_can_create_the_files_that_the_sdks_are_told_to_read(name: str) -> None:
+    with pytest.raises(NotADirectoryError):
+        Path(name).write_text("not a configuration")
+    with pytest.raises(FileExistsError):
+        Path(name).parent.mkdir()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [process._environment(4566, Path()), LocalAws("http://127.0.0.1:4566").variables, dict(os.environ)],
+    ids=["local stack", "fault harness", "tests"],
+)
+def test_every_environment_of_ours_reads_no_configuration_file(environment: dict[str, str]) -> None:
+    """Not even the null device: root can replace it by a file, and every AWS client then fails on its content."""
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        assert not Path(environment[name]).exists()
