@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from imagegen.catalog import manifest
+from imagegen.engines import openvino_engine
 from imagegen.engines.cpu import fastest_precision
 from imagegen.engines.openvino_denoiser import Decoder, Denoiser
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
@@ -188,6 +189,20 @@ def test_an_earlier_size_and_other_guidance_do_not_compile_again(monkeypatch: py
 def test_without_memory_for_more_only_one_shape_stays_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     default, narrow = {"width": 128}, {"width": 96}
     assert len(compilations(0, default, narrow, narrow, default, monkeypatch=monkeypatch)) == 3
+
+
+def test_the_memory_of_a_shape_that_is_still_compiling_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = OpenVINOEngine.load(PREPARED, DEMO, OPENVINO, manifest.begin_verifying(PREPARED), 10_240)
+    compiling: list[bool] = []
+
+    def resident_mb() -> float:
+        compiling.extend(not shape.denoiser.done() for shape in engine._compiled.values())
+        return 0.0
+
+    monkeypatch.setattr(openvino_engine, "resident_mb", resident_mb)
+    engine.generate(generation(num_inference_steps=1, width=96), lambda step, of: None)
+    engine.close()
+    assert compiling == [False]
 
 
 def test_the_least_recently_used_shape_is_released_first(monkeypatch: pytest.MonkeyPatch) -> None:

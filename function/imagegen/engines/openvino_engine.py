@@ -157,6 +157,8 @@ class OpenVINOEngine:
 
     def _make_room(self) -> None:
         """Release compiled shapes, the least recently used first, until another one fits."""
+        for compiled in self._compiled.values():
+            compiled.wait()  # until then its memory does not count
         while self._compiled and not self._has_room():
             self._compiled.pop(next(iter(self._compiled))).wait()
 

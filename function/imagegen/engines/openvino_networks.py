@@ -67,11 +67,12 @@ class Network:
 
 
 def compile_network(folder: Path, properties: Mapping[str, Any], shapes: Mapping[str, list[int]]) -> Network:
-    """Compile `folder`/openvino_model.xml for fixed input shapes. Raises ModelUnavailable."""
+    """Compile `folder`/openvino_model.xml for fixed shapes of the inputs named. Raises ModelUnavailable."""
     try:
         core = ov.Core()
         network = core.read_model(folder / "openvino_model.xml")
-        network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
+        if shapes:
+            network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
         return Network(core.compile_model(network, "CPU", dict(properties)))
     except (RuntimeError, MemoryError) as error:  # the only classes that OpenVINO raises
         raise ModelUnavailable.because(folder, f"cannot be loaded: {error}") from error

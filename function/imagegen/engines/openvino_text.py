@@ -36,8 +36,8 @@ class TextEncoder:
     def __init__(self, folder: Path, suffix: str, properties: Mapping[str, Any]):
         """`suffix` is "" or "_2". Raises ModelUnavailable."""
         self.tokenizer = CLIPTokenizer(folder / f"tokenizer{suffix}" / "tokenizer.json")
-        shapes = {"input_ids": [1, self.tokenizer.window]}
-        self._network: Network = compile_network(folder / f"text_encoder{suffix}", properties, shapes)
+        # A fixed shape doubles the time to compile and makes no request faster (docs/decisions/openvino.md).
+        self._network: Network = compile_network(folder / f"text_encoder{suffix}", properties, shapes={})
 
     def encode(self, text: str, still_wanted: Callable[[], None]) -> list[Floats]:
         """Return the states and, from an encoder with a projection, the pooled text."""
