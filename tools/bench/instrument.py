@@ -25,7 +25,7 @@ class Request:
     encode_s: float = 0.0
     s3_s: float = 0.0
     steps: list[float] = field(default_factory=list)
-    """Clock at each step callback (time.perf_counter)."""
+    """Clock after each step (time.perf_counter). Engines also call back within a step; those calls are not counted."""
     generated: Generated | None = None
 
     @property
@@ -92,7 +92,8 @@ class TimedEngine:
 
         def timed_step(step: int, of: int) -> None:
             started = time.perf_counter()
-            request.steps.append(started)
+            if step > len(request.steps):
+                request.steps.append(started)
             on_step(step, of)
             request.stepping_s += time.perf_counter() - started
 

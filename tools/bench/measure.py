@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -33,19 +33,33 @@ _IMPORT = "import time; started = time.perf_counter(); import {module}; print(ti
 _CHUNK: Final = 16 * 1024**2
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """A working tree of the product, which has its own benchmark, models and packages."""
+
+    root: Path = models.ROOT
+    python: str = sys.executable
+
+    def path(self, path: Path) -> Path:
+        """Return what `path`, in this program's working tree, is in that one."""
+        return self.root / path.relative_to(models.ROOT) if path.is_relative_to(models.ROOT) else path
+
+
 class Bench:
     """Runs measurements; every method raises BenchError if a child fails. Children log to `home`/logs."""
 
-    def __init__(self, home: Path, endpoint: str):
+    def __init__(self, home: Path, endpoint: str, checkout: Checkout | None = None):
+        """Children run the code of `checkout`, by default of this program's."""
         self._home = home
         self._endpoint = endpoint
+        self._checkout = checkout or Checkout()
         (home / "logs").mkdir(parents=True, exist_ok=True)
 
     def run(self, case: Case) -> Run:
         """Run the case in a new process."""
         model = next(each for each in (*models.RANDOM, models.DEMO) if each.id == case.model)
         folder = models.prepared(model) if case.program in ("product", "ready") else models.source(model)
-        interpreter = sys.executable
+        folder, interpreter = self._checkout.path(folder), self._checkout.python
         if case.program == peers.OPTIMUM.program:
             folder, interpreter = peers.optimum_folder(folder), peers.python()
         _warm_page_cache(folder)
@@ -83,7 +97,7 @@ class Bench:
         self._python(["-m", "tools.bench.weights"], "weights", self._environment({}))
 
     def _child(
-        self, module: str, name: str, task: dict[str, Any], extra: dict[str, str], interpreter: str = sys.executable
+        self, module: str, name: str, task: dict[str, Any], extra: dict[str, str], interpreter: str = ""
     ) -> dict[str, Any]:
         environment = self._environment(extra)
         with tempfile.TemporaryDirectory() as folder:
@@ -93,15 +107,13 @@ class Bench:
             result: dict[str, Any] = json.loads(out.read_text())
         return result
 
-    def _python(
-        self, arguments: list[str], name: str, environment: dict[str, str], interpreter: str = sys.executable
-    ) -> None:
+    def _python(self, arguments: list[str], name: str, environment: dict[str, str], interpreter: str = "") -> None:
         log = self._home / "logs" / f"{name}.log"
         try:
             with log.open("wb") as output:
                 subprocess.run(
-                    [interpreter, *arguments],
-                    cwd=models.ROOT,
+                    [interpreter or self._checkout.python, *arguments],
+                    cwd=self._checkout.root,
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -130,9 +142,9 @@ class Bench:
             "ENGINES": "openvino",
             "HF_HUB_OFFLINE": "1",
             "MODEL_IDS": models.DEMO.id,
-            "MODELS_DIR": str(models.PREPARED),
+            "MODELS_DIR": str(self._checkout.path(models.PREPARED)),
             "OPENBLAS_NUM_THREADS": "1",
-            "PYTHONPATH": str(models.ROOT / "function"),
+            "PYTHONPATH": str(self._checkout.root / "function"),
             "TABLE_NAME": TABLE,
             "JOBS_QUEUE_URL": "none",
             "JOBS_DEAD_LETTERS_URL": "none",

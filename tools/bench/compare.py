@@ -1,0 +1,74 @@
+"""Compare this working tree with another one of the product, such as an earlier version's, on the same machine.
+
+`python -m tools.bench.compare ../old --pairs 6 --case demo sd15-avx2`. The other tree needs its own `.venv`. Each
+run is a new process. `--images` sets how many warm images one process generates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from tools.bench import cases, machine, pairs
+from tools.bench.case import Case
+from tools.bench.measure import Bench, Checkout, image_store
+from tools.bench.models import HOME
+
+GUIDED: Final = replace(cases.F32, id="sd15-guided", guidance=7.5, steps=2)
+CASES: Final = (
+    replace(cases.DEMO_READY, id="demo-ready"),
+    replace(cases.DEMO_F32, id="demo-128", images=9),
+    replace(cases.DEMO_F32, id="demo-256", size=256, images=7),
+    replace(cases.READY, id="sd15-ready"),
+    replace(cases.F32, id="sd15"),
+    GUIDED,
+)
+
+
+def all_cases(*, bfloat16: bool) -> dict[str, Case]:
+    """Return every case by its id: float32, bfloat16 if `bfloat16`, and oneDNN limited to AVX2."""
+    half = [replace(case, id=f"{case.id}-bf16", precision="bfloat16") for case in CASES if bfloat16]
+    avx2 = [replace(case, id=f"{case.id}-avx2", isa="AVX2") for case in CASES]
+    return {case.id: case for case in (*CASES, *half, *avx2)}
+
+
+def main() -> int:
+    described = machine.describe()
+    known = all_cases(bfloat16=machine.computes_bfloat16(described))
+    arguments = _parser(known).parse_args()
+    root = arguments.baseline.resolve()
+    print(json.dumps(described), flush=True)
+    measured: dict[str, Any] = {"machine": described}
+    with image_store() as endpoint:
+        product = Bench(HOME, endpoint)
+        baseline = Bench(HOME / "baseline", endpoint, Checkout(root, str(root / ".venv/bin/python")))
+        for bench in (product, baseline):
+            bench.prepare()
+        for name in arguments.case or known:
+            case = known[name]
+            done = pairs.interleave(
+                arguments.pairs, partial(baseline.run, case), partial(product.run, case), lambda: os.getloadavg()[0]
+            )
+            measured[name] = [asdict(pair) for pair in done]
+            print(pairs.render(pairs.rows(name, done)), flush=True)
+            arguments.out.write_text(json.dumps(measured, indent=1) + "\n")
+    return 0
+
+
+def _parser(known: dict[str, Case]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("baseline", type=Path, help="working tree to compare with; its .venv runs it")
+    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--case", nargs="+", choices=list(known), help="default: all")
+    parser.add_argument("--out", type=Path, default=HOME / "compare.json", help="raw measurements")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
