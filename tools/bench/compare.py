@@ -1,7 +1,8 @@
 """Compare this working tree with another one of the product, such as an earlier version's, on the same machine.
 
-`python -m tools.bench.compare ../old --pairs 6 --case demo sd15-avx2`. The other tree needs its own `.venv`. Each
-run is a new process. `--images` sets how many warm images one process generates.
+`python -m tools.bench.compare ../old --pairs 6 --case demo sd15-avx2`. The other tree needs a
+`.venv` with its packages. Before, `python -m tools.bench.weights` in both trees prepares the models. Prints a table for
+each case, a row for each time: medians, the median of the pairs' ratios, and the load of the machine.
 """
 
 from __future__ import annotations
@@ -48,8 +49,6 @@ def main() -> int:
     with image_store() as endpoint:
         product = Bench(HOME, endpoint)
         baseline = Bench(HOME / "baseline", endpoint, Checkout(root, str(root / ".venv/bin/python")))
-        for bench in (product, baseline):
-            bench.prepare()
         for name in arguments.case or known:
             case = known[name]
             done = pairs.interleave(
