@@ -58,9 +58,14 @@ def warmed(warm_up: WarmUp) -> None:
 
 
 def webhook_attempted(attempt: Attempt, number: int) -> None:
-    """Log the attempt `number` to deliver a webhook. Its URL may contain a receiver's secret and is not logged."""
-    level = logger.error if attempt.verdict == "dead" else logger.info
+    """Log the attempt `number` to deliver a webhook: as an error if it was the last, or if the operator must act.
+
+    Its URL may contain a receiver's secret and is not logged.
+    """
+    level = logger.error if attempt.verdict == "dead" or attempt.secret else logger.info
     extra = {"job_id": attempt.job_id, "attempt": number, "reason": attempt.reason}
+    if attempt.secret:
+        extra["parameter"] = attempt.secret
     level(f"webhook {attempt.verdict}", extra=extra)
     name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[attempt.verdict]
     metrics.add_metric(name, MetricUnit.Count, 1)
@@ -69,7 +74,7 @@ def webhook_attempted(attempt: Attempt, number: int) -> None:
 def ran(job_id: str, job: Job | None) -> None:
     """Log a run by how it ended; None means that the job was final, deleted or held by another worker."""
     state = job.state if job is not None else "not ours"
-    attempt = job.attempt if job is not None else 0
+    attempt = job.runs if job is not None else 0  # as the API's `attempt`
     error = job.error.code if job is not None and job.error is not None else None
     logger.info("ran", extra={"job_id": job_id, "state": state, "attempt": attempt, "code": error})
     metrics.add_metric("Runs", MetricUnit.Count, int(job is not None))

@@ -234,7 +234,7 @@ class Container:
 
         return WebhookSender(
             jobs=self.job_store,
-            render=lambda job: self.job_renderer.render_listed(job).model_dump(mode="json"),
+            render=lambda job: self.job_renderer.render_delivered(job).model_dump(mode="json"),
             secrets=self._ssm_secrets,
             client=self.safe_client,
             retries=self._sqs_webhooks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,9 @@ class Secrets:
     def get(self, tenant: str) -> str | None:
         return self.text
 
+    def name(self, tenant: str) -> str:
+        return f"/stack/webhooks/{tenant}"
+
 
 @dataclass
 class Retries:
@@ -87,11 +90,14 @@ class WebhookWorld:
     jobs: Jobs = field(default_factory=Jobs)
     secrets: Secrets = field(default_factory=Secrets)
     retries: Retries = field(default_factory=Retries)
+    render: Callable[[Job], dict[str, Any]] = lambda job: {
+        "id": JOB_ID, "status": job.state, "image_url": "https://images.example.com/signed"
+    }  # fmt: skip
 
     def deliver(self, body: str | None = None, attempt: int = 1, **changes: Any) -> tuple[str, str]:
         sender = WebhookSender(
             jobs=self.jobs,
-            render=lambda job: {"id": JOB_ID, "status": job.state, "image_url": "https://images.example.com/signed"},
+            render=self.render,
             secrets=self.secrets,
             client=self.client,
             retries=self.retries,

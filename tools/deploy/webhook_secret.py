@@ -40,7 +40,10 @@ def _read(ssm: Any, name: str) -> SigningSecrets | None:
         if error.response["Error"]["Code"] == "ParameterNotFound":
             return None
         raise
-    return SigningSecrets.parse(value)
+    try:
+        return SigningSecrets.parse(value)
+    except ValueError as error:
+        raise ValueError(f"the parameter {name}: {error}. Delete it, and a new secret is created") from error
 
 
 def main() -> None:

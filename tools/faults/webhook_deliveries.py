@@ -26,8 +26,10 @@ from standardwebhooks import WebhookVerificationError
 from ulid import ULID
 
 from imagegen.aws.sqs import SqsWebhookQueue
+from imagegen.errors import InternalError
 from imagegen.generation.request import GenerateRequest, Webhook
-from imagegen.jobs.job import Job, State
+from imagegen.generation.result import Cost, Outcome, Timings
+from imagegen.jobs.job import Job, JobError, State
 from imagegen.webhooks.delivery import DELAYS, WebhookSender
 from imagegen.webhooks.ports import ReceivedMessage, WebhookRetries
 from imagegen.webhooks.signature import SigningSecrets
@@ -48,6 +50,16 @@ FAILURES: dict[str, Behaviour] = {
     "slow drip": receiver.drip,
     "410": receiver.status(410),
 }
+RESULT = Outcome(
+    model="demo",
+    images=[],
+    cached=False,
+    cold_start=False,
+    timings=Timings(total_ms=7),
+    cost=Cost(billed_ms=7, memory_mb=10240, usd=0.25),
+    warnings=[],
+)
+"""Of every job that succeeded here: its webhook is what counts."""
 _MOTO = threading.Lock()
 """moto's queues are not thread-safe."""
 
@@ -79,6 +91,8 @@ def final_job(job_id: str, state: State = "succeeded", url: str = "https://hooks
         due_at=0,
         state=state,
         finished_at=ended,
+        result=RESULT if state == "succeeded" else None,
+        error=JobError.of(InternalError()) if state == "failed" else None,
         webhook=Webhook.model_construct(url=url, events=["job.succeeded", "job.failed", "job.cancelled"]),
     )
 
@@ -98,6 +112,9 @@ class Secrets:
 
     def get(self, tenant: str) -> str:
         return str(self.signing)
+
+    def name(self, tenant: str) -> str:
+        return f"/stack/webhooks/{tenant}"
 
 
 @dataclass

@@ -30,6 +30,7 @@ from imagegen.errors import (
     UnsupportedMediaType,
 )
 from imagegen.generation.request import GenerateRequest, invalid_request
+from imagegen.jobs.job import UnreadableJob
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.router import APIGatewayRouter
@@ -114,6 +115,7 @@ def _invalid(error: RequestValidationError) -> ServiceError:
 
 _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
     ServiceError: lambda error: error,
+    UnreadableJob: UnreadableJob.as_error,
     RequestValidationError: _invalid,
     UnicodeDecodeError: lambda error: MalformedJson(f"The body is not UTF-8 (byte {error.start})."),
     binascii.Error: lambda _: MalformedJson("The event's body is not base64, but isBase64Encoded is true."),

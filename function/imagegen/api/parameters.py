@@ -7,15 +7,14 @@ send it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from pydantic import WithJsonSchema
 
 from imagegen.generation.request import GenerateRequest
-from imagegen.jobs.job import State
+from imagegen.jobs.job import STATES
 
-STATES: Final = get_args(State)
 PROMPT: Final = "a small red circle on a white background"
 
 EXAMPLES: Final[Any] = {

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import MISSING, asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter
+from ulid import ULID
 
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome
-from imagegen.jobs.job import Job, JobError, Progress
+from imagegen.jobs.job import STATES, Job, JobError, Progress, State, UnreadableJob
+from imagegen.jobs.timing import Phase
 
 OPEN: Final = "open"
 """Shard of index by_due with the jobs that are not done. It accepts 1,000 writes per second: 250 concurrent jobs."""
@@ -24,6 +26,13 @@ DONE: Final = "done"
 
 ATTRIBUTES: Final = {"aws_failures": "setbacks", "deadline_requeues": "hand_ons"}
 """Fields whose attribute has another name."""
+
+_REQUIRED: Final = {
+    name
+    for name, each in Job.__dataclass_fields__.items()
+    if each.default is MISSING and each.default_factory is MISSING
+} - {"request"}
+_PROGRESS: Final = TypeAdapter(Progress)
 
 
 def key(tenant: str, job_id: str) -> dict[str, str]:
@@ -44,14 +53,45 @@ def to_item(job: Job) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
-    """Return the item's job. Attributes that this version does not know are ignored."""
-    attributes = {name: ATTRIBUTES.get(name, name) for name in Job.__dataclass_fields__}
-    fields = {
-        name: _DECODERS.get(name, _identity)(item[attribute])
-        for name, attribute in attributes.items()
-        if attribute in item
-    }
-    return Job(**({"request": None} | fields))
+    """Return the item's job. Attributes that this version does not know are ignored.
+
+    Raises UnreadableJob if a newer version stored a state or an attribute that this one rejects.
+    """
+    fields: dict[str, Any] = {"request": None}
+    for name in Job.__dataclass_fields__:
+        attribute = ATTRIBUTES.get(name, name)
+        if attribute in item:
+            fields[name] = _decoded(name, item[attribute])
+    if missing := _REQUIRED - fields.keys():
+        raise UnreadableJob(min(missing))
+    return Job(**fields)
+
+
+def listed(item: Mapping[str, Any]) -> Job:
+    """Return the item's job or, of one that this version cannot read, what a list can show: its id, age and error.
+
+    A state that this version does not know counts as running: the caller asks again.
+    """
+    try:
+        return from_item(item)
+    except UnreadableJob as error:
+        return Job(
+            tenant=item["tenant"],
+            job_id=item["job_id"],
+            request=None,
+            created_at=ULID.from_str(item["job_id"]).datetime,
+            expires_at=int(item["expires_at"]),
+            due_at=0,
+            state=state if (state := item.get("state")) in STATES else "running",
+            error=JobError.of(error.as_error()),
+        )
+
+
+def _decoded(name: str, value: Any) -> Any:
+    try:
+        return _DECODERS.get(name, _identity)(value)
+    except (ValueError, TypeError) as error:
+        raise UnreadableJob(name) from error
 
 
 def _identity(value: Any) -> Any:
@@ -76,7 +116,7 @@ def _decoder(model: type[BaseModel]) -> Callable[[str], BaseModel | None]:
     def decode(text: str) -> BaseModel | None:
         try:
             return model.model_validate(json.loads(text))
-        except ValidationError:
+        except ValueError:  # as pydantic's ValidationError is
             return None
 
     return decode
@@ -87,9 +127,24 @@ def _decode_webhook(text: str) -> Webhook:
     return Webhook.model_construct(**json.loads(text))
 
 
-def _decode_progress(text: str) -> Progress:
+def _decode_progress(text: str) -> Progress | None:
+    """None if a newer version stored another kind of progress: the job runs without it."""
+    try:
+        return _PROGRESS.validate_json(text)
+    except ValueError:
+        return None
+
+
+def _decode_metadata(text: str) -> dict[str, str]:
+    """Without what a newer version stored and this one cannot show."""
     stored = json.loads(text)
-    return Progress(**{name: stored[name] for name in Progress.__dataclass_fields__ if name in stored})
+    return {name: value for name, value in stored.items() if isinstance(value, str)} if isinstance(stored, dict) else {}
+
+
+def _decode_state(text: str) -> State:
+    if text not in STATES:
+        raise ValueError("unknown state")
+    return text
 
 
 _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -108,8 +163,10 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "result": _decoder(Outcome),
     "error": _decoder(JobError),
     "webhook": _decode_webhook,
-    "metadata": json.loads,
+    "metadata": _decode_metadata,
     "progress": _decode_progress,
+    "state": _decode_state,
+    "phase": lambda phase: phase if phase in get_args(Phase) else None,
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),
     **dict.fromkeys(
         (

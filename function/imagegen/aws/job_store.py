@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import translated
-from imagegen.aws.job_item import DONE, OPEN, from_item, key, to_item
+from imagegen.aws.job_item import DONE, OPEN, from_item, key, listed, to_item
 from imagegen.aws.table import Item, Table, condition_failed, condition_held, deserialized, retry_conflicts, serialized
 from imagegen.errors import IdempotencyKeyReuse, JobNotFinal, JobNotFound, ResultExpired, StorageUnavailable
 from imagegen.jobs import states
@@ -78,8 +78,8 @@ class DynamoJobStore(Table):
             if len(ids) > limit:
                 ids, last = ids[:limit], ids[limit - 1]
             found = self._read_all(tenant, ids)
-        listed = [job for job in map(found.get, ids) if job is not None and (state is None or job.state == state)]
-        return Page(listed, last)
+        jobs = [job for job in map(found.get, ids) if job is not None and (state is None or job.state == state)]
+        return Page(jobs, last)
 
     def due(self, limit: int) -> list[tuple[str, str]]:
         """Return (tenant, job id) of jobs whose `due_at` has passed, the oldest first, then of expired ones."""
@@ -221,8 +221,8 @@ class DynamoJobStore(Table):
     def _read_all(self, tenant: str, ids: list[str]) -> dict[str, Job]:
         found: dict[str, Job] = {}
         for start in range(0, len(ids), _BATCH):
-            live = map(self._live, self._read_batch([key(tenant, each) for each in ids[start : start + _BATCH]]))
-            found |= {job.job_id: job for job in live if job is not None}
+            items = self._read_batch([key(tenant, each) for each in ids[start : start + _BATCH]])
+            found |= {item["job_id"]: listed(item) for item in items if self._is_live(item)}
         return found
 
     def _read_batch(self, keys: list[dict[str, str]]) -> list[Item]:
@@ -239,8 +239,12 @@ class DynamoJobStore(Table):
         raise StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.", private="UnprocessedKeys")
 
     def _live(self, item: Item | None) -> Job | None:
-        """Return the item's job unless it has expired; DynamoDB may take days to delete expired items."""
-        return None if item is None or item["expires_at"] <= self._seconds() else from_item(item)
+        """Return the item's job unless it has expired. Raises UnreadableJob."""
+        return from_item(item) if item is not None and self._is_live(item) else None
+
+    def _is_live(self, item: Item) -> bool:
+        """Return whether the item has not expired; DynamoDB may take days to delete expired items."""
+        return bool(item["expires_at"] > self._seconds())
 
 
 def _key_of(tenant: str, fingerprint: IdempotencyFingerprint) -> dict[str, str]:

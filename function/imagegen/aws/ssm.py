@@ -39,12 +39,16 @@ class SsmSecretStore:
         """Return the tenant's parameter, or None if there is none. Raises StorageUnavailable."""
         with translated("SSM"):
             try:
-                return str(self._provider.get(f"{self._path}/{tenant}", decrypt=True, max_age=CACHE_SECONDS))
+                return str(self._provider.get(self.name(tenant), decrypt=True, max_age=CACHE_SECONDS))
             except GetParameterError as error:
                 cause = error.__context__
                 if isinstance(cause, ClientError) and code(cause) == "ParameterNotFound":
                     return None
                 raise cause or error from None
+
+    def name(self, tenant: str) -> str:
+        """Return the name of the tenant's parameter."""
+        return f"{self._path}/{tenant}"
 
     def exists(self, tenant: str) -> bool:
         """Return whether the tenant has a parameter. Raises StorageUnavailable.
@@ -53,7 +57,7 @@ class SsmSecretStore:
         """
         with translated("SSM"):
             try:
-                self._client.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{self._path}/{tenant}")
+                self._client.list_tags_for_resource(ResourceType="Parameter", ResourceId=self.name(tenant))
             except ClientError as error:
                 if code(error) not in _ABSENT:
                     raise

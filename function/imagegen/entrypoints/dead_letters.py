@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from imagegen import telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.errors import ServiceError
+from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.message import JobMessage, Unreadable
 from imagegen.wiring import Container
 
@@ -29,8 +30,8 @@ def fail(record: SQSRecord) -> None:
         return
     try:
         failed = container.job_recovery.fail_dead_letter(message.tenant, message.job_id)
-    except ServiceError as error:
-        telemetry.failed(error)
+    except (ServiceError, UnreadableJob) as error:
+        telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
         raise
     telemetry.dead_letter("not_processed", message.job_id, failed=failed)
 

@@ -18,6 +18,7 @@ from imagegen import telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
+from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.message import JobMessage, Unreadable
 from imagegen.wiring import Container
 
@@ -37,7 +38,7 @@ concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_en
 def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Run the message's job. A message that cannot be parsed goes to the dead-letter queue.
 
-    Raises ServiceError if the run could not start; SQS delivers the message again.
+    Raises ServiceError or UnreadableJob if the run could not start; SQS delivers the message again.
     """
     try:
         message = JobMessage.parse(record.body)
@@ -47,8 +48,8 @@ def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
         return
     try:
         job = container.job_runner.run(message.tenant, message.job_id, Deadline.of_invocation(lambda_context))
-    except ServiceError as error:
-        telemetry.failed(error)
+    except (ServiceError, UnreadableJob) as error:
+        telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
         _postpone(record)
         raise
     telemetry.ran(message.job_id, job)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, get_args
 
-from imagegen.errors import ServiceError
+from imagegen.errors import InternalError, ServiceError
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+STATES: Final[tuple[State, ...]] = get_args(State)
 FINAL: Final[frozenset[State]] = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -35,7 +36,19 @@ class JobError(ResponseModel):
 
 
 class UnreadableJob(Exception):
-    """A newer version stored a part of the job that is needed here and that this version cannot read."""
+    """A newer version stored a part of the job that is needed here and that this version cannot read.
+
+    `part` is the name of a field or attribute; it contains no value.
+    """
+
+    def __init__(self, part: str):
+        super().__init__(part)
+        self.part = part
+
+    def as_error(self) -> InternalError:
+        """Return what the caller learns. The job itself has not failed."""
+        detail = "A newer version of the service stored this job. Ask again once the service is updated."
+        return InternalError(detail, private=f"unreadable: {self.part}")
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,13 @@ class Job:
     def final(self) -> bool:
         """Whether the job has succeeded, failed or been cancelled."""
         return self.state in FINAL
+
+    @property
+    def unreadable(self) -> str | None:
+        """The part of a final job, `result` or `error`, that this version cannot read, or None."""
+        if self.state == "succeeded" and self.result is None:
+            return "result"
+        return "error" if self.state == "failed" and self.error is None else None
 
     @property
     def repeatable(self) -> bool:

@@ -88,16 +88,29 @@ class JobRenderer:
 
     def render(self, job: Job) -> JobInfo:
         """Return the job as its caller sees it. Raises ResultExpired, StorageUnavailable or UnreadableJob."""
-        if (job.state == "succeeded" and job.result is None) or (job.state == "failed" and job.error is None):
-            raise UnreadableJob(job.state)
+        if job.unreadable is not None:
+            raise UnreadableJob(job.unreadable)
         return JobInfo.of(job, progress=self._progress(job), result=self._result(job), error=job.error)
 
-    def render_listed(self, job: Job) -> JobInfo:
-        """Return the job as `render` does, but report expired images as its error. Raises StorageUnavailable."""
+    def render_delivered(self, job: Job) -> JobInfo:
+        """Return the job as `render` does, but report expired images as its error.
+
+        Raises StorageUnavailable or UnreadableJob.
+        """
         try:
             return self.render(job)
         except ResultExpired as error:
             return JobInfo.of(job, progress=None, error=JobError.of(error))
+
+    def render_listed(self, job: Job) -> JobInfo:
+        """Return the job as `render` does, but report any reason against that as its error: others are listed too.
+
+        Raises StorageUnavailable.
+        """
+        try:
+            return self.render_delivered(job)
+        except UnreadableJob as error:
+            return JobInfo.of(job, progress=None, error=JobError.of(error.as_error()))
 
     def _result(self, job: Job) -> Result | None:
         if job.result is None:

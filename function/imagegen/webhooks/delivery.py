@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from imagegen.jobs.job import Job
+from imagegen.jobs.job import Job, UnreadableJob
 from imagegen.jobs.message import Unreadable
 from imagegen.public_url import NotAllowed
 from imagegen.webhooks.message import WebhookMessage
@@ -36,13 +36,15 @@ Verdict = Literal["delivered", "retry", "dead"]
 class Attempt:
     """How an attempt ended.
 
-    `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, secret_missing, url_not_allowed, or for
-    a message of version 0.1.0 job_gone, job_not_final.
+    `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, secret_missing, secret_invalid,
+    url_not_allowed, job_unreadable, or for a message without its job job_gone, job_not_final.
     """
 
     verdict: Verdict
     reason: str
     job_id: str = ""
+    secret: str = ""
+    """Where the operator must put a valid secret, if that is the reason."""
 
 
 class WebhookSender:
@@ -90,18 +92,28 @@ class WebhookSender:
         except Unreadable as error:
             return Attempt("dead", error.reason)
         verdict, reason = self._send(message)
-        return Attempt(verdict, reason, message.job_id)
+        secret = self._secrets.name(message.tenant) if reason in ("secret_missing", "secret_invalid") else ""
+        return Attempt(verdict, reason, message.job_id, secret)
 
     def _send(self, message: WebhookMessage) -> tuple[Verdict, str]:
+        try:
+            return self._send_final(message)
+        except UnreadableJob:  # the update that is being repeated can read it
+            return "retry", "job_unreadable"
+
+    def _send_final(self, message: WebhookMessage) -> tuple[Verdict, str]:
         job = message.job() or self._jobs.get(message.tenant, message.job_id)
         if job is None:
             return "dead", "job_gone"
         if job.state != message.final_state:
             return "retry", "job_not_final"
-        try:
-            signing = SigningSecrets.parse(self._secrets.get(message.tenant) or "")
-        except ValueError:
+        stored = self._secrets.get(message.tenant)
+        if stored is None:
             return "retry", "secret_missing"
+        try:
+            signing = SigningSecrets.parse(stored)
+        except ValueError:
+            return "retry", "secret_invalid"
         try:
             status = self._post(message, job, signing)
         except NotAllowed:

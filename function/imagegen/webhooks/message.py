@@ -49,7 +49,7 @@ class WebhookMessage(QueueMessage):
     event_type: WebhookEvent
     final_state: Literal["succeeded", "failed", "cancelled"]
     final_job: FinalJob | None = None
-    """None in a message of version 0.1.0; the job is then read at delivery."""
+    """None in a message of version 0.1.0, and if a newer version stored the result: the job is read at delivery."""
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -60,7 +60,8 @@ class WebhookMessage(QueueMessage):
             "job_id": job.job_id,
             "url": job.webhook and job.webhook.url,
         }
-        states = {"event_type": job.event_type, "final_state": job.state, "final_job": FinalJob.of(job)}
+        final_job = None if job.unreadable else FinalJob.of(job)
+        states = {"event_type": job.event_type, "final_state": job.state, "final_job": final_job}
         return cls.model_validate(fields | states)
 
     @property
@@ -69,7 +70,7 @@ class WebhookMessage(QueueMessage):
         return f"msg_{self.job_id}"
 
     def job(self) -> Job | None:
-        """Return the final job without its request; None in a message of version 0.1.0."""
+        """Return the final job without its request, or None if the message does not contain it."""
         if self.final_job is None:
             return None
         fields = {name: getattr(self.final_job, name) for name in type(self.final_job).model_fields if name != "runs"}

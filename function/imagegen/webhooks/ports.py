@@ -41,6 +41,9 @@ class SecretStore(Protocol):
     def get(self, tenant: str) -> str | None:
         """Return the tenant's secrets; a change may take a minute to become visible. Raises StorageUnavailable."""
 
+    def name(self, tenant: str) -> str:
+        """Return where an operator finds the tenant's secrets."""
+
 
 class SecretNames(Protocol):
     """Which tenants have a signing secret, without its value."""

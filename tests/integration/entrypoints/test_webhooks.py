@@ -12,10 +12,12 @@ import pytest
 from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.entrypoints import webhooks
 from imagegen.webhooks.delivery import WebhookSender
+from imagegen.webhooks.ports import SecretStore
 from imagegen.webhooks.safe_http import SafeClient
+from tests.support import webhook_world as support
 from tests.support.expectations import events_of, load, outcome
 from tests.support.webhook_world import JOB_ID, Jobs
-from tools.faults.webhook_deliveries import Secrets, final_job, received, waiting
+from tools.faults.webhook_deliveries import TENANT, Secrets, final_job, received, waiting
 from tools.lambda_event import Context
 from tools.local.webhook_receiver import Behaviour, receiver, reset, status
 
@@ -27,12 +29,13 @@ class Function:
         self.url = queues["WebhooksQueue"]
         self.dead_letters_url = queues["WebhooksDeadLetters"]
         self.queue = SqsWebhookQueue(self.url, self.dead_letters_url)
+        self.secrets: SecretStore = Secrets()
         self._monkeypatch = monkeypatch
         self.use(SafeClient())
 
     def use(self, client: SafeClient) -> None:
         sender = WebhookSender(
-            jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=Secrets(), client=client, retries=self.queue
+            jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=self.secrets, client=client, retries=self.queue
         )
         self._monkeypatch.setattr(webhooks.container, "webhook_sender", sender, raising=False)
 
@@ -83,6 +86,22 @@ def test_every_sample_event_is_tested() -> None:
 def test_a_delivered_webhook_leaves_the_queue(function: Function) -> None:
     assert function.deliver(status(200)) == [{"batchItemFailures": []}]
     assert function.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"), [("whsec_" + "canary" * 6 + "x", "secret_invalid"), (None, "secret_missing")]
+)
+def test_a_secret_that_the_operator_must_repair_is_an_error_that_names_the_parameter(
+    function: Function, printed: Callable[[], str], stored: str | None, reason: str
+) -> None:
+    function.secrets = support.Secrets(stored)
+    (answer,) = function.deliver(status(200))
+    assert len(answer["batchItemFailures"]) == 1
+    (line,) = (json.loads(line) for line in printed().splitlines() if '"webhook retry"' in line)
+    assert (line["level"], line["reason"], line["parameter"]) == ("ERROR", reason, f"/stack/webhooks/{TENANT}")
+    assert "canary" not in str(line)
+    function.secrets = Secrets()  # repaired
+    assert function.deliver(status(200)) == [{"batchItemFailures": []}]
 
 
 def test_a_failed_webhook_stays_hidden_until_its_next_attempt(function: Function) -> None:

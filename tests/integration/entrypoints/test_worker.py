@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 
+from imagegen import telemetry
 from imagegen.entrypoints import worker
 from imagegen.errors import StorageUnavailable
 from imagegen.jobs.message import VERSION, JobMessage
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body
+from tests.support.job_states import new
 from tools.lambda_event import Context
 
 
@@ -84,6 +87,31 @@ def test_a_job_that_could_not_start_is_retried_before_the_visibility_timeout(
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert postponed == [180]
     assert len(handlers.world.messages()) == 1
+
+
+def test_a_job_that_a_newer_version_stored_is_logged_and_delivered_again(
+    handlers: JobHandlers, printed: Callable[[], str]
+) -> None:
+    job = body(handlers.submit())
+    (item,) = handlers.world.items("JOB#")
+    boto3.resource("dynamodb").Table(handlers.world.resources["Table"]).update_item(
+        Key={"pk": item["pk"], "sk": "JOB"},
+        UpdateExpression="SET created_at = :newer",
+        ExpressionAttributeValues={":newer": "canary"},
+    )
+    message = JobMessage(version=VERSION, tenant=item["tenant"], job_id=job["id"]).body()
+    assert handlers.work(message) == ["0"]
+    assert handlers.dead_letter(message) == ["0"]
+    lines = [json.loads(line) for line in printed().splitlines() if '"failed"' in line]
+    assert [(line["code"], line["cause"]) for line in lines] == [("internal_error", "unreadable: created_at")] * 2
+    assert "canary" not in str(lines)
+
+
+def test_the_log_counts_runs_as_the_api_does(handlers: JobHandlers, printed: Callable[[], str]) -> None:
+    ended = replace(new(), attempt=1, aws_failures=2, deadline_requeues=3)
+    telemetry.ran(ended.job_id, ended)
+    (line,) = (json.loads(line) for line in printed().splitlines() if '"ran"' in line)
+    assert line["attempt"] == ended.runs == 6
 
 
 def test_prompts_and_keys_are_not_logged(handlers: JobHandlers, printed: Callable[[], str]) -> None:

@@ -155,7 +155,7 @@ def test_an_unreadable_row_does_not_stop_the_sweep(world: JobWorld) -> None:
     world.clock.pass_s(world.timing.resend_s)
     assert world.recovery.sweep(PLENTY).jobs == 2
     assert [message["Body"]["job_id"] for message in world.messages()] == [job.job_id]
-    assert [type(error).__name__ for error in world.crashes] == ["JSONDecodeError"]
+    assert [type(error).__name__ for error in world.crashes] == ["UnreadableJob"]
 
 
 def test_the_sweeper_queues_webhooks_that_could_not_be_queued(world: JobWorld) -> None:
@@ -209,9 +209,14 @@ def test_a_document_of_a_newer_version_only_prevents_rendering(world: JobWorld, 
         ExpressionAttributeNames={"#name": attribute},
         ExpressionAttributeValues={":newer": '{"new": 1}'},
     )
-    for render in (world.renderer.render, world.renderer.render_listed):
+    for render in (world.renderer.render, world.renderer.render_delivered):
         with pytest.raises(UnreadableJob):
             render(world.get(job))
+    listed = world.renderer.render_listed(world.get(job))
+    assert (listed.id, listed.status, listed.result) == (job.job_id, state, None)
+    assert listed.error is not None
+    assert (listed.error.code, listed.error.status) == ("internal_error", 500)
+    assert "A newer version of the service" in listed.error.detail
     with pytest.raises(JobAlreadyFinal):
         world.jobs.cancel("alice", job.job_id)
     world.recovery.sweep(PLENTY)

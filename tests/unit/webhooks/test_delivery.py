@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,9 @@ from imagegen.public_url import NotAllowed
 from imagegen.webhooks.delivery import DELAYS, JITTER
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.safe_http import Unreachable
-from imagegen.wiring import epoch_ms
 from tests.support.fakes import MemoryStore
 from tests.support.job_faults import UnavailableQueue
+from tests.support.job_states import NOW, RESULT
 from tests.support.webhook_world import JOB_ID, MESSAGE, Jobs, StubClient, WebhookWorld
 from tools.faults.webhook_deliveries import final_job
 
@@ -30,6 +31,12 @@ FINISHED = replace(
     error=JobError(code="internal_error", status=500, detail="It failed."),
     metadata={"order": "A-17"},
 )
+
+RENDERER = JobRenderer(MemoryStore(), Backlog(UnavailableQueue(), lambda: NOW), lambda: NOW)
+
+
+def rendered(job: Job) -> dict[str, Any]:
+    return RENDERER.render_delivered(job).model_dump(mode="json")
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -135,12 +142,23 @@ def test_a_webhook_is_delivered_whatever_became_of_its_row(job: Job | None) -> N
     assert json.loads(body)["data"]["status"] == "failed"
 
 
+def test_a_result_that_a_newer_version_stored_is_delivered_once_it_can_be_read() -> None:
+    readable = replace(final_job(JOB_ID), result=RESULT)
+    unreadable = replace(readable, result=None)
+    message = WebhookMessage.of(unreadable).body()
+    assert "final_job" not in json.loads(message)
+    world = WebhookWorld(jobs=Jobs(unreadable), render=rendered)
+    assert world.deliver(message) == ("retry", "job_unreadable")
+    assert world.client.posts == []
+    world.jobs.job = readable
+    assert world.deliver(message) == ("delivered", "delivered")
+
+
 def test_a_job_in_a_message_is_rendered_as_the_row_is() -> None:
     message = WebhookMessage.parse(WebhookMessage.of(FINISHED).body())
-    renderer = JobRenderer(MemoryStore(), Backlog(UnavailableQueue(), epoch_ms), epoch_ms)
-    rendered = message.job()
-    assert rendered is not None
-    assert renderer.render(rendered) == renderer.render(FINISHED)
+    job = message.job()
+    assert job is not None
+    assert RENDERER.render(job) == RENDERER.render(FINISHED)
 
 
 def test_a_message_with_fields_of_a_newer_version_is_read() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from imagegen.webhooks.delivery import DELAYS
 from imagegen.webhooks.signature import SigningSecrets
 from tests.support.webhook_world import JOB_ID, MESSAGE, SECRET, Secrets, StubClient, WebhookWorld
 
@@ -84,13 +85,28 @@ def test_a_rotation_keeps_the_most_recent_secret() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "whsec_", "whsec_short", "plain", "whsec_" + "!" * 44, f"{SECRET} {SECRET} {SECRET}", f"{SECRET} x"],
-    ids=["empty", "prefix", "short", "no prefix", "not base64", "three", "one and a half"],
+    [
+        *("", "whsec_", "whsec_short", "plain", "whsec_" + "!" * 44, f"{SECRET} {SECRET} {SECRET}", f"{SECRET} x"),
+        *("whsec_" + "a" * 33, f"{SECRET}=", "whsec_" + "a" * 30 + "==", "whsec_" + "a" * 88, "whsec_" + "é" * 32),
+        str(SECRET).removeprefix("whsec_"),
+    ],
+    ids=[
+        *("empty", "prefix", "short", "no prefix", "not base64", "three", "one and a half"),
+        *("33 characters", "wrong padding", "22 bytes", "66 bytes", "not ASCII", "only base64"),
+    ],
 )
 def test_an_invalid_secret_is_not_used(text: str) -> None:
     with pytest.raises(ValueError, match="expected one or two secrets") as caught:
         SigningSecrets.parse(text)
     assert "short" not in str(caught.value)
     world = WebhookWorld(secrets=Secrets(text))
+    assert world.deliver() == ("retry", "secret_invalid")
+    assert world.deliver(attempt=len(DELAYS) + 1) == ("dead", "secret_invalid")
+    assert world.client.posts == []
+
+
+def test_a_missing_secret_is_waited_for() -> None:
+    world = WebhookWorld(secrets=Secrets(None))
     assert world.deliver() == ("retry", "secret_missing")
+    assert world.deliver(attempt=len(DELAYS) + 1) == ("dead", "secret_missing")
     assert world.client.posts == []

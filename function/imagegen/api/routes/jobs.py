@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -16,7 +16,6 @@ from imagegen.api.job_response import accepted_response, job_response, polling_h
 from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
 from imagegen.api.openapi.responses import API_KEY, accepted, no_content, problems, success
 from imagegen.api.parameters import (
-    STATES,
     Cursor,
     IdempotencyKey,
     ImageRequest,
@@ -30,6 +29,7 @@ from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
 from imagegen.errors import InvalidRequest, StorageUnavailable
+from imagegen.jobs.job import STATES
 from imagegen.jobs.view import JobInfo, JobPage
 from imagegen.problem_details import FieldError
 
@@ -211,4 +211,4 @@ def _limit_of(text: str | None) -> int:
 def _state_of(text: str | None) -> State | None:
     if text is not None and text not in STATES:
         raise InvalidRequest([FieldError("status", "out_of_range", f"must be one of {', '.join(STATES)}")])
-    return cast("State | None", text)
+    return text
