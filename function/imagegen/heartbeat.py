@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def heartbeat(renew: Callable[[], None], every_s: float) -> Iterator[None]:
-    """Call `renew` every `every_s` seconds until the block ends. `renew` must not raise."""
+    """Call `renew` every `every_s` seconds until the block ends. `renew` must not raise.
+
+    The end of the block does not wait for a call that is under way: `renew` must do nothing once the lease is released.
+    """
     stopped = threading.Event()
 
     def run() -> None:

@@ -71,6 +71,10 @@ class MemoryLeases:
                 raise self.failing
             return self.owners.setdefault((tenant, name), owner) == owner
 
+    def extend(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        with self._lock:
+            return self.owners.get((tenant, name)) == owner
+
     def release(self, tenant: str, name: str, owner: str) -> None:
         with self._lock:
             if self.owners.get((tenant, name)) == owner:

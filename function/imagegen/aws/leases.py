@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from imagegen.aws.clients import translated
-from imagegen.aws.table import Table, condition_held, serialized
+from imagegen.aws.table import Item, Table, condition_held, serialized
 
 
 class DynamoLeases(Table):
     """Implements generation.ports.Leases."""
 
     def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
-        """Take or extend the lease for `seconds` from now. Returns False if another owner holds it."""
-        now = self._clock()
-        until = now + round(seconds * 1000)
-        ends = {"lease_until": until, "expires_at": until // 1000 + 60}
-        item = _key(tenant, name) | {"tenant": tenant, "owner": owner} | ends
-        return self._write(
-            lambda: self._client.put_item(
-                TableName=self._name,
-                Item=serialized(item),
-                ConditionExpression="attribute_not_exists(pk) OR lease_until < :now OR #owner = :owner",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues=serialized({":now": now, ":owner": owner}),
-            )
-        )
+        """Take the lease for `seconds` from now. Returns False if another owner holds it."""
+        free = "attribute_not_exists(pk) OR lease_until < :now OR #owner = :owner"
+        return self._put(tenant, name, owner, seconds, free, {":now": self._clock()})
+
+    def extend(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        """Extend the lease to `seconds` from now if `owner` holds it; return whether it does. Takes no free lease."""
+        return self._put(tenant, name, owner, seconds, "#owner = :owner", {})
 
     def release(self, tenant: str, name: str, owner: str) -> None:
         """Release the lease if `owner` holds it."""
@@ -36,6 +29,20 @@ class DynamoLeases(Table):
                 ConditionExpression="#owner = :owner",
                 ExpressionAttributeNames={"#owner": "owner"},
                 ExpressionAttributeValues=serialized({":owner": owner}),
+            )
+        )
+
+    def _put(self, tenant: str, name: str, owner: str, seconds: float, condition: str, values: Item) -> bool:
+        until = self._clock() + round(seconds * 1000)
+        ends = {"lease_until": until, "expires_at": until // 1000 + 60}
+        item = _key(tenant, name) | {"tenant": tenant, "owner": owner} | ends
+        return self._write(
+            lambda: self._client.put_item(
+                TableName=self._name,
+                Item=serialized(item),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues=serialized({":owner": owner} | values),
             )
         )
 

@@ -120,7 +120,10 @@ class Leases(Protocol):
     """Named leases: at most one owner at a time. Every call raises StorageUnavailable."""
 
     def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
-        """Take or extend the lease for `seconds` from now. Returns False if another owner holds it."""
+        """Take the lease for `seconds` from now. Returns False if another owner holds it."""
+
+    def extend(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
+        """Extend the lease to `seconds` from now if `owner` holds it; return whether it does. Takes no free lease."""
 
     def release(self, tenant: str, name: str, owner: str) -> None:
         """Release the lease if `owner` holds it."""

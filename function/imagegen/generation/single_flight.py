@@ -57,8 +57,10 @@ class SingleFlight:
         ends = time.monotonic() + LONGEST_S
 
         def renew() -> None:
+            # Not `take`: a renewal that is still under way when the block ends would take the released lease again.
             if time.monotonic() < ends:
-                self._take(tenant, name, owner)
+                with suppress(StorageUnavailable):
+                    self._leases.extend(tenant, name, owner, self._lease_s)
 
         try:
             with heartbeat(renew, self._renew_s):
