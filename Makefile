@@ -211,6 +211,7 @@ deploy: preflight build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENG
 	@$(BIN)/python -m tools.deploy.image $(SETTINGS)
 	$(SAM) deploy --config-env $(call quote,$(value ENV)) --image-repository $(call quote,$(value IMAGE_REPOSITORY)) \
 		--parameter-overrides $(OVERRIDES) Release=$$(date -u +%y%m%d%H%M)
+	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) ensure
 
 .PHONY: invoke
 invoke: $(VENV)/.ready ## generate an image with the deployed function: make invoke PROMPT="..." [IDEMPOTENCY_KEY=...]
@@ -219,7 +220,7 @@ invoke: $(VENV)/.ready ## generate an image with the deployed function: make inv
 export IDEMPOTENCY_KEY
 
 .PHONY: webhook-secret
-webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret API_KEY=... [ACTION=rotate|retire]
+webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [API_KEY=...] [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) $(call quote,$(or $(value ACTION),show))
 
 .PHONY: destroy

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from imagegen.settings import Settings
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.test_functions import FUNCTIONS
 from tools.deploy.parameters import resolve
@@ -42,8 +43,13 @@ def limit(resources: Resources, function: str) -> int:
     return min(bounds)
 
 
-def usd_per_hour(template: Template, resources: Resources, function: str) -> float:
-    price = float(template["Parameters"]["UsdPerGbSecond"]["Default"])
+def price_of(resources: Resources, function: str) -> str:
+    """Return the dollars per GB-second that the function's receipts use."""
+    return str(resources[function]["Properties"]["Environment"]["Variables"]["USD_PER_GB_SECOND"])
+
+
+def usd_per_hour(resources: Resources, function: str) -> float:
+    price = float(price_of(resources, function))
     return limit(resources, function) * int(resources[function]["Properties"]["MemorySize"]) / 1024 * price * 3600
 
 
@@ -52,6 +58,27 @@ def table(heading: str) -> list[list[str]]:
     section = OPERATIONS.split(f"## {heading}\n", 1)[1]
     rows = re.findall(r"^\|(.+)\|$", re.split(r"^## ", section, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE)
     return [[cell.strip() for cell in row.split("|")] for row in rows[2:]]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "price"),
+    [
+        ({}, "0.0000166667"), ({"Architecture": "x86_64"}, "0.0000166667"), ({"Architecture": "arm64"}, "0.0000133334"),
+        ({"UsdPerGbSecond": "0.00002"}, "0.00002"), ({"Architecture": "arm64", "UsdPerGbSecond": "0"}, "0"),
+    ],
+)  # fmt: skip
+def test_receipts_have_the_price_of_the_architecture_unless_the_owner_sets_one(
+    template: Template, parameters: dict[str, str], price: str
+) -> None:
+    resources = evaluate(template, **parameters)
+    assert {price_of(resources, name) for name in FUNCTIONS} == {price}
+
+
+def test_the_settings_default_and_the_documents_have_the_prices_of_the_template(template: Template) -> None:
+    x86, arm = (price_of(evaluate(template, Architecture=name), "Generator") for name in ("x86_64", "arm64"))
+    assert Settings.model_fields["usd_per_gb_second"].default == float(x86)
+    assert f"{x86} USD per GB-second (x86_64" in OPERATIONS
+    assert f"{arm} (arm64" in OPERATIONS
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -89,14 +116,14 @@ def test_operations_states_the_ceiling_of_each_function(template: Template, colu
     resources = evaluate(template, **values(environment))
     *rows, total = table("The cost ceiling")
     stated = {row[0].strip("`"): (int(row[column - 1]), float(row[column])) for row in rows}
-    costs = {name: usd_per_hour(template, resources, name) for name in FUNCTIONS}
+    costs = {name: usd_per_hour(resources, name) for name in FUNCTIONS}
     assert stated == {name: (limit(resources, name), round(cost, 2)) for name, cost in costs.items()}
     assert float(total[column].strip("*")) == round(sum(costs.values()), 2)
 
 
-def test_readme_states_the_ceiling(template: Template, resources: Resources) -> None:
-    models = sum(usd_per_hour(template, resources, name) for name in MODELS)
-    everything = sum(usd_per_hour(template, resources, name) for name in FUNCTIONS)
+def test_readme_states_the_ceiling(resources: Resources) -> None:
+    models = sum(usd_per_hour(resources, name) for name in MODELS)
+    everything = sum(usd_per_hour(resources, name) for name in FUNCTIONS)
     assert f"at most {models:.0f} USD per hour, or {everything:.2f} with all functions" in README
 
 

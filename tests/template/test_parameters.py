@@ -40,6 +40,8 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("TorchIndex", "http://plain.example.com"),
         ("TorchIndex", "https://example.com/\\"),
         ("Architecture", "mips"),
+        ("UsdPerGbSecond", "-1"),
+        ("UsdPerGbSecond", "free"),
         ("Release", "v1.2"),
         ("Release", "01234567890"),
         ("StageName", "a/b"),

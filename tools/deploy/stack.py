@@ -1,4 +1,4 @@
-"""Look up a deployed stack: its parameters and resources."""
+"""Look up a deployed stack: its parameters, outputs and resources."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def parameters(cloudformation: Any, name: str) -> dict[str, str] | None:
             return None
         raise
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+
+def outputs(cloudformation: Any, name: str) -> dict[str, str]:
+    """Return the outputs of a stack. Raises botocore's ClientError, also if there is no such stack."""
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
 
 def resources(cloudformation: Any, name: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Show, rotate or retire a tenant's webhook signing secrets (`make webhook-secret`)."""
+"""Show, rotate or retire a tenant's webhook signing secrets (`make webhook-secret`).
+
+Without API_KEY, the tenant is the stack's own key. `make deploy` makes its secret, so that its first webhook works.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ import sys
 from typing import Any, Literal
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from imagegen.access import tenant
 from imagegen.webhooks.signature import SigningSecrets
+from tools.deploy import stack
 
 Action = Literal["show", "rotate", "retire"]
 
@@ -33,6 +37,14 @@ def apply_action(ssm: Any, stack_name: str, owner: str, action: Action) -> Signi
     return after
 
 
+def own_api_key(stack_name: str) -> str:
+    """Return the value of the API key that the stack creates. Raises botocore's ClientError, and ValueError if none."""
+    key = stack.outputs(boto3.client("cloudformation"), stack_name).get("ApiKeyId")
+    if key is None:
+        raise ValueError("the stack has no output ApiKeyId")
+    return str(boto3.client("apigateway").get_api_key(apiKey=key, includeValue=True)["value"])
+
+
 def _read(ssm: Any, name: str) -> SigningSecrets | None:
     try:
         value = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
@@ -49,16 +61,31 @@ def _read(ssm: Any, name: str) -> SigningSecrets | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stack_name")
-    parser.add_argument("action", choices=["show", "rotate", "retire"])
+    parser.add_argument("action", choices=["show", "rotate", "retire", "ensure"])
     arguments = parser.parse_args()
-    key = os.environ.get("API_KEY", "")
-    if not key:
-        sys.exit('API_KEY is missing: make webhook-secret API_KEY="..."')
+    if arguments.action == "ensure":
+        _ensure(arguments.stack_name)
+        return
     try:
+        key = os.environ.get("API_KEY") or own_api_key(arguments.stack_name)
         after = apply_action(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
-    except (ClientError, ValueError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
         sys.exit(f"{arguments.stack_name}: {error}")
     print(*after.values, sep="\n")
+
+
+def _ensure(stack_name: str) -> None:
+    """Make the secret of the stack's own key if it has none, and do not print it: a deployment's log may be public.
+
+    The stack is deployed by now, so a failure is only reported.
+    """
+    command = f"make webhook-secret ENV={stack_name.partition('-')[2]}"
+    try:
+        apply_action(boto3.client("ssm"), stack_name, tenant.of_api_key(own_api_key(stack_name)), "show")
+    except (BotoCoreError, ClientError, ValueError) as error:
+        print(f"The stack's API key has no webhook secret yet ({error}). Create it: {command}", file=sys.stderr)
+    else:
+        print(f"The stack's API key has a webhook secret. To see it: {command}")
 
 
 if __name__ == "__main__":

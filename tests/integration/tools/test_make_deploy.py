@@ -14,6 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from imagegen.access import tenant
 from tests.support.docker_engine import docker_engine
 from tests.unit.tools.deploy.test_parameters import parsed_by_sam
 from tools.deploy.parameters import resolve
@@ -25,6 +26,9 @@ import json, os, sys
 with open({log!r}, "a") as log:
     log.write(json.dumps([sys.argv[1:], os.environ.get("ARCHITECTURE")]) + "\\n")
 """
+
+
+OWN_KEY = "the-value-of-the-stacks-own-key"
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +94,24 @@ def project(tmp_path: Path, aws: str) -> Project:
     return Project(tmp_path, aws)
 
 
+def of_this_stack(service: str, endpoint: str) -> Any:
+    return boto3.client(
+        service, endpoint_url=endpoint, region_name=REGION,
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def running(translated: Template, aws: str) -> Iterator[Any]:
     """Create the stack imagegen-dev with these parameters, and delete it afterwards."""
-    cloudformation = boto3.client(
-        "cloudformation", endpoint_url=aws, region_name=REGION,
-        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY,
-    )  # fmt: skip
-    template = {"Parameters": translated["Parameters"], "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    cloudformation = of_this_stack("cloudformation", aws)
+    gateway = of_this_stack("apigateway", aws)
+    key = gateway.create_api_key(name="own", value=OWN_KEY, enabled=True)
+    template = {
+        "Parameters": translated["Parameters"],
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {"ApiKeyId": {"Value": key["id"]}},
+    }
 
     def create(**parameters: str) -> None:
         cloudformation.create_stack(
@@ -108,6 +122,7 @@ def running(translated: Template, aws: str) -> Iterator[Any]:
 
     yield create
     cloudformation.delete_stack(StackName="imagegen-dev")
+    gateway.delete_api_key(apiKey=key["id"])
 
 
 DEV = {each.name: each.value for each in resolve("dev", []).values() if each.source == "samconfig.toml"}
@@ -199,6 +214,27 @@ def test_a_deployment_that_names_the_model_replaces_the_running_one(project: Pro
     project.override("Model=sd-1.5")
     assert project.make("deploy").returncode == 0
     assert overrides(project.calls()["deploy"][0])["Model"] == "sd-1.5"
+
+
+def test_a_deployment_creates_the_webhook_secret_of_the_stacks_own_key_once(
+    project: Project, running: Any, aws: str
+) -> None:
+    running(**DEV)
+    first, second, shown = project.make("deploy"), project.make("deploy"), project.make("webhook-secret")
+    name = f"/imagegen-dev/webhooks/{tenant.of_api_key(OWN_KEY)}"
+    parameter = of_this_stack("ssm", aws).get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    assert (parameter["Version"], parameter["Value"]) == (1, shown.stdout.strip())
+    for done in (first, second):
+        assert done.returncode == 0
+        assert "make webhook-secret ENV=dev" in done.stdout
+        assert parameter["Value"] not in done.stdout + done.stderr
+
+
+def test_a_deployment_whose_secret_cannot_be_made_says_what_to_run(project: Project) -> None:
+    done = project.make("deploy")
+    assert done.returncode == 0
+    assert "has no webhook secret yet" in done.stderr
+    assert done.stderr.strip().endswith("Create it: make webhook-secret ENV=dev")
 
 
 def test_another_parameter_of_the_running_stack_is_not_reset_unasked(project: Project, running: Any) -> None:
