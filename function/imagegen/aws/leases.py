@@ -14,11 +14,11 @@ class DynamoLeases(Table):
     def take(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
         """Take the lease for `seconds` from now. Returns False if another owner holds it."""
         free = "attribute_not_exists(pk) OR lease_until < :now OR #owner = :owner"
-        return self._put(tenant, name, owner, seconds, free, {":now": self._clock()})
+        return self._hold(tenant, name, owner, seconds, free, {":now": self._clock()})
 
     def extend(self, tenant: str, name: str, owner: str, seconds: float) -> bool:
         """Extend the lease to `seconds` from now if `owner` holds it; return whether it does. Takes no free lease."""
-        return self._put(tenant, name, owner, seconds, "#owner = :owner", {})
+        return self._hold(tenant, name, owner, seconds, "#owner = :owner", {})
 
     def release(self, tenant: str, name: str, owner: str) -> None:
         """Release the lease if `owner` holds it."""
@@ -32,19 +32,12 @@ class DynamoLeases(Table):
             )
         )
 
-    def _put(self, tenant: str, name: str, owner: str, seconds: float, condition: str, values: Item) -> bool:
+    def _hold(self, tenant: str, name: str, owner: str, seconds: float, condition: str, values: Item) -> bool:
         until = self._clock() + round(seconds * 1000)
         ends = {"lease_until": until, "expires_at": until // 1000 + 60}
         item = _key(tenant, name) | {"tenant": tenant, "owner": owner} | ends
-        return self._write(
-            lambda: self._client.put_item(
-                TableName=self._name,
-                Item=serialized(item),
-                ConditionExpression=condition,
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues=serialized({":owner": owner} | values),
-            )
-        )
+        put = self._put(item, condition, {":owner": owner} | values) | {"ExpressionAttributeNames": {"#owner": "owner"}}
+        return self._write(lambda: self._client.put_item(**put))
 
     def _write(self, write: Callable[[], object]) -> bool:
         with translated("DynamoDB"):
