@@ -97,6 +97,17 @@ def test_a_folder_in_a_newer_format_is_refused(folder: Path) -> None:
     assert "newer version" in caught.value.private
 
 
+def test_a_folder_in_an_older_layout_is_refused_with_the_way_out(folder: Path) -> None:
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    (folder / "tokenizer" / "openvino_tokenizer.bin").touch()
+    path = folder / manifest.NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 1}))
+    with pytest.raises(ModelUnavailable) as caught:
+        load_and_generate(folder)
+    assert "written by an older version" in caught.value.private
+    assert "Prepare the model again" in caught.value.private
+
+
 def test_a_failed_load_waits_for_running_compilations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Releasing OpenVINO objects during a compilation sometimes crashes the process."""
     compiled, compile_decoder = [], OpenVINOEngine._compile_decoder

@@ -14,6 +14,7 @@ from typing import Final
 
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY
+from imagegen.errors import ModelUnavailable
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import deploy
@@ -101,8 +102,15 @@ def _require_model(model: str) -> None:
     """Raise StackError at once for what the functions would only log: an unknown model, or one without its files."""
     if model not in REGISTRY:
         raise StackError(f"MODEL={model} is not in the registry. Choose one of {', '.join(REGISTRY)}.")
-    if not any((models_dir() / model / engine / manifest.NAME).is_file() for engine in ("openvino", "torch")):
+    folders = [models_dir() / model / engine for engine in ("openvino", "torch")]
+    prepared = [folder for folder in folders if (folder / manifest.NAME).is_file()]
+    if not prepared:
         raise StackError(f"{model} is not in {models_dir()}. Prepare it: make model MODEL={model}")
+    try:
+        for folder in prepared:
+            manifest.prepared_with(folder)
+    except ModelUnavailable as error:
+        raise StackError(f"{error.private}. Prepare it again: make model MODEL={model}") from error
 
 
 def _wait_until_healthy(client: Client) -> None:

@@ -13,13 +13,17 @@ from typing import Any, Final
 from imagegen.errors import ModelUnavailable
 
 NAME: Final = "manifest.json"
-FORMAT: Final = 1
-"""Version of the manifest and of the folder layout. A folder with a higher version is rejected."""
+FORMAT: Final = 2
+"""Version of the manifest and of a prepared folder's layout. A folder with any other version is rejected.
+
+1: OpenVINO's own tokenizer (openvino_tokenizer.xml and .bin). 2: tokenizer.json for both engines."""
+CHECKPOINT_FORMAT: Final = 1
+"""Version of a checkpoint's manifest. diffusers defines the layout; the manifest's digest is the model's revision."""
 LISTED: Final = {".json", ".txt", ".safetensors", ".xml", ".bin"}
 """Suffixes of the files that an engine reads."""
 PICKLES: Final = {".bin", ".ckpt", ".msgpack", ".pickle", ".pkl", ".pt", ".pth"}
 """Suffixes of formats that can run code when loaded. A folder with such a file is rejected, even if unused."""
-PLAIN_TENSORS: Final = {"openvino_model.bin", "openvino_tokenizer.bin"}
+PLAIN_TENSORS: Final = {"openvino_model.bin"}
 """OpenVINO's weights: raw bytes, which cannot run code."""
 LARGE_BYTES: Final = 64 * 1024**2
 """Files of at least this size hold only tensors and take seconds to hash."""
@@ -53,12 +57,17 @@ def write(
     prepared_with: Mapping[str, str] | None = None,
     flops: Flops | None = None,
     trial: Trial | None = None,
+    *,
+    version: int = FORMAT,
 ) -> None:
-    """Write the folder's manifest. Raises ModelUnavailable if a file may be a pickle."""
+    """Write the manifest of a prepared folder, or of a checkpoint if `version` is CHECKPOINT_FORMAT.
+
+    Raises ModelUnavailable if a file may be a pickle.
+    """
     _reject_pickles(folder)
     files = sorted(path for path in folder.rglob("*") if path.suffix in LISTED and path.name != NAME)
     document = {
-        "format": FORMAT,
+        "format": version,
         "prepared_with": dict(prepared_with or {}),
         **({"flops": asdict(flops)} if flops else {}),
         **({"trial": asdict(trial)} if trial else {}),
@@ -69,9 +78,9 @@ def write(
     (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path, *, version: int = FORMAT) -> None:
     """Raise ModelUnavailable unless every listed file has its size and SHA-256; the private part names the file."""
-    large = verify_small(folder)
+    large = verify_small(folder, version=version)
     verify_large(folder, large)
 
 
@@ -86,12 +95,12 @@ def begin_verifying(folder: Path) -> Future[None]:
     return verified
 
 
-def verify_small(folder: Path) -> dict[str, Any]:
+def verify_small(folder: Path, *, version: int = FORMAT) -> dict[str, Any]:
     """Verify the manifest, the absence of pickles, all sizes, and the digests of small files; takes milliseconds.
 
     Returns the entries of the large files, for `verify_large`. Raises ModelUnavailable.
     """
-    entries = _entries(folder)
+    entries = _document(folder, version)["files"]
     _reject_pickles(folder)
     large = {}
     for name, expected in entries.items():
@@ -114,7 +123,10 @@ def verify_large(folder: Path, entries: Mapping[str, Any]) -> None:
 
 
 def prepared_with(folder: Path) -> dict[str, str]:
-    """Return what the folder was prepared with. Raises ModelUnavailable if the manifest is missing or unreadable."""
+    """Return what the folder was prepared with.
+
+    Raises ModelUnavailable if the manifest is missing, unreadable or of another version.
+    """
     return dict(_document(folder).get("prepared_with", {}))
 
 
@@ -139,7 +151,7 @@ def trial(folder: Path) -> Trial | None:
 def network_bytes(folder: Path) -> dict[str, int]:
     """Return the bytes of the weights in each folder of a network. Raises ModelUnavailable like `flops`."""
     found: dict[str, int] = {}
-    for name, entry in _entries(folder).items():
+    for name, entry in _document(folder)["files"].items():
         if name.endswith((".bin", ".safetensors")):
             network = name.partition("/")[0]
             found[network] = found.get(network, 0) + entry["bytes"]
@@ -151,15 +163,8 @@ def digest(folder: Path) -> str:
     return _digest(folder / NAME)[:12]
 
 
-def _entries(folder: Path) -> dict[str, Any]:
-    document = _document(folder)
-    if document["format"] != FORMAT:
-        reason = f"has format {document['format']}, written by a newer version; this version reads format {FORMAT}"
-        raise ModelUnavailable.because(folder / NAME, reason)
-    return dict(document["files"])
-
-
-def _document(folder: Path) -> dict[str, Any]:
+def _document(folder: Path, version: int = FORMAT) -> dict[str, Any]:
+    """Return the manifest if it has this version. Raises ModelUnavailable."""
     path = folder / NAME
     try:
         document = json.loads(path.read_text())
@@ -169,15 +174,25 @@ def _document(folder: Path) -> dict[str, Any]:
         raise ModelUnavailable.because(path, "is not a manifest") from None
     if not _is_manifest(document):
         raise ModelUnavailable.because(path, "is not a manifest")
+    if document["format"] != version:
+        raise ModelUnavailable.because(path, _other_version(document["format"], version))
     return dict(document)
 
 
+def _other_version(found: object, version: int) -> str:
+    if isinstance(found, int) and found < version:
+        writer, way_out = "an older version", ". Prepare the model again: `make model`, or the image's build"
+    else:
+        writer, way_out = "a newer version", ""
+    return f"has format {found}, written by {writer}; this version reads format {version}{way_out}"
+
+
 def _is_manifest(document: object) -> bool:
-    """Of another format, only `format` is checked: its structure is unknown to this version."""
+    """Of an unknown format, only `format` is checked."""
     if not isinstance(document, dict) or "format" not in document:
         return False
     files = document.get("files")
-    return document["format"] != FORMAT or (
+    return document["format"] not in (CHECKPOINT_FORMAT, FORMAT) or (
         isinstance(files, dict)
         and all(isinstance(each, dict) and each.keys() == {"bytes", "sha256"} for each in files.values())
         and ("flops" not in document or _is_flops(document["flops"]))

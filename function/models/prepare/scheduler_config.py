@@ -1,7 +1,7 @@
 """Completes a checkpoint's scheduler configuration, so that every scheduler draws with what the networks learned.
 
 A request may name another scheduler than the configuration does, and the classes have different defaults: DDIM clips
-the latents, LCM has other betas, Euler another spacing. OpenVINO GenAI's classes have defaults of their own again.
+the latents, LCM has other betas, Euler another spacing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class NoiseSchedule(BaseModel):
     """None: the class of the configuration does not know it, and each scheduler keeps its own default."""
     rescale_betas_zero_snr: bool = False
     skip_prk_steps: bool = True
-    """PNDM's first steps as Runge-Kutta steps: Stable Diffusion leaves them out, and OpenVINO GenAI lacks them."""
+    """PNDM's first steps as Runge-Kutta steps: Stable Diffusion leaves them out, and no scheduler here has them."""
 
 
 def complete(checkpoint: Path, configuration: Configuration) -> dict[str, Any]:

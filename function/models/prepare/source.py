@@ -100,7 +100,7 @@ def folder_revision(folder: Path) -> str:
     """
     if (folder / manifest.NAME).exists():
         try:
-            manifest.verify(folder)
+            manifest.verify(folder, version=manifest.CHECKPOINT_FORMAT)
         except ModelUnavailable as error:
             raise PrepareError(error.private) from error
         return manifest.digest(folder)
@@ -110,7 +110,7 @@ def folder_revision(folder: Path) -> str:
             link = view / file.relative_to(folder)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(file.resolve())
-        manifest.write(view)
+        manifest.write(view, version=manifest.CHECKPOINT_FORMAT)
         return manifest.digest(view)
 
 

@@ -61,7 +61,7 @@ def save(out: Path, vae, tokenizer, encoder, unet) -> None:  # type: ignore[no-u
     pipeline.unet.half()
     pipeline.vae.half()
     pipeline.save_pretrained(out, safe_serialization=True)
-    manifest.write(out)
+    manifest.write(out, version=manifest.CHECKPOINT_FORMAT)
     print(f"{out}: set the revision {manifest.digest(out)} in function/imagegen/catalog/registry.py")
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,16 +39,18 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
         (manifest.NAME, b"{", "is not a manifest"),
         (manifest.NAME, b"{}", "is not a manifest"),
         (manifest.NAME, b"[]", "is not a manifest"),
-        (manifest.NAME, b'{"format": 1, "files": {"model_index.json": {}}}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 1, "files": {}, "flops": null}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 1, "files": {}, "flops": {"denoise_step": 1}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 2, "files": {"model_index.json": {}}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 2, "files": {}, "flops": null}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 2, "files": {}, "flops": {"denoise_step": 1}}', "is not a manifest"),
         (
             manifest.NAME,
-            b'{"format": 1, "files": {}, "flops": {"denoise_step": 1, "decode": "2", "text_encode": 3}}',
+            b'{"format": 2, "files": {}, "flops": {"denoise_step": 1, "decode": "2", "text_encode": 3}}',
             "is not a manifest",
         ),
-        (manifest.NAME, b'{"format": 1, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 2, "anything": []}', "written by a newer version"),
+        (manifest.NAME, b'{"format": 2, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 3, "anything": []}', "written by a newer version"),
+        (manifest.NAME, b'{"format": "2", "anything": []}', "written by a newer version"),
+        (manifest.NAME, b'{"format": 1, "files": {}}', "written by an older version"),
         ("unet/weights.ckpt", b"", "may be a pickle"),
         ("pytorch_model.bin", b"", "may be a pickle"),
     ],
@@ -102,3 +106,34 @@ def test_the_manifest_lists_what_drew(folder: Path) -> None:
     manifest.write(folder, trial=drawn)
     assert manifest.trial(folder) == drawn
     manifest.verify(folder)
+
+
+def make_old(folder: Path) -> None:
+    """Give the folder the layout of version 0.1.0: the tokenizer is OpenVINO's own."""
+    (folder / "tokenizer").mkdir()
+    manifest.write(folder, {"recipe": "2a56c1afebf2"}, version=1)
+    for name in ("openvino_tokenizer.xml", "openvino_tokenizer.bin"):
+        (folder / "tokenizer" / name).write_bytes(b"0123")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        manifest.verify, manifest.begin_verifying, manifest.prepared_with, manifest.flops, manifest.trial,
+        manifest.network_bytes,
+    ],
+)  # fmt: skip
+def test_a_folder_in_the_layout_of_an_older_version_must_be_prepared_again(
+    folder: Path, read: Callable[[Path], object]
+) -> None:
+    make_old(folder)
+    with pytest.raises(ModelUnavailable) as caught:
+        read(folder)
+    assert "has format 1, written by an older version; this version reads format 2" in caught.value.private
+    assert "Prepare the model again" in caught.value.private
+
+
+def test_the_manifest_of_a_checkpoint_keeps_its_version_and_so_its_revision(folder: Path) -> None:
+    manifest.write(folder, version=manifest.CHECKPOINT_FORMAT)
+    manifest.verify(folder, version=manifest.CHECKPOINT_FORMAT)
+    assert json.loads((folder / manifest.NAME).read_text())["format"] == 1
