@@ -14,9 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from models.prepare.peak_memory import peak_mb
 from tools.bench.measurements import Image, Run
-
-_STATUS = Path("/proc/self/status")
 
 
 class Child:
@@ -43,14 +42,3 @@ class Child:
     def write_result(self, document: dict[str, Any]) -> None:
         """Write the result for the parent."""
         self._out.write_text(json.dumps(document))
-
-
-def peak_mb() -> float:
-    """Return this process's peak resident memory in MB.
-
-    Not getrusage's ru_maxrss, which starts at the parent's value. Raises RuntimeError unless on Linux.
-    """
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"{_STATUS} has no VmHWM: the benchmark needs Linux")

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from math import nan
 from typing import Any
 
+from models.prepare.peak_memory import peak_mb
 from tools.bench import models
 from tools.bench.case import Case
-from tools.bench.child import Child, peak_mb
+from tools.bench.child import Child
 from tools.bench.measurements import Run
 
 

@@ -131,9 +131,7 @@ class Configuration:
     def filled_in(self) -> dict[str, dict[str, Any]]:
         """Return the settings that the engines need, by file."""
         return {
-            "unet/config.json": {
-                "sample_size": max(self.sample_size)
-            },
+            "unet/config.json": {"sample_size": max(self.sample_size)},
             "vae/config.json": {"scaling_factor": self.scaling_factor, "latent_channels": self.vae.latent_channels},
             **{f"{name}/config.json": each.model_dump() for name, each in self.text_encoders.items()},
         }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from concurrent.futures import Future
@@ -25,9 +24,9 @@ from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
 from imagegen.generation.spec import GenerationSpec
 from models.prepare.errors import PrepareError
+from models.prepare.peak_memory import peak_mb
 
 MODEL: Final = TypeAdapter(Model)
-STATUS: Final = Path("/proc/self/status")
 
 
 @dataclass
@@ -137,15 +136,7 @@ def _draw(engine: Engine, spec: GenerationSpec) -> dict[str, Any]:
         return {"scheduler": spec.scheduler, "refused": _last_line(reason)}
     if len(image.getcolors(maxcolors=spec.width * spec.height) or ()) == 1:
         return {"scheduler": spec.scheduler, "refused": "the image has one color only"}
-    return {"scheduler": spec.scheduler, "peak_mb": _peak_mb()}
-
-
-def _peak_mb() -> int:
-    """Return this process's peak resident memory. Linux counts that of getrusage from before exec on."""
-    if STATUS.exists():
-        (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2  # macOS reports bytes
+    return {"scheduler": spec.scheduler, "peak_mb": round(peak_mb())}
 
 
 def _last_line(text: str) -> str:
