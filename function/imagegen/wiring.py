@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
     from imagegen.jobs.backlog import Backlog
+    from imagegen.jobs.checkpoints import JobCheckpoints
     from imagegen.jobs.outbox import Outbox
     from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
     from imagegen.jobs.recovery import JobRecovery
@@ -168,6 +169,14 @@ class Container:
         return self._sqs_webhooks
 
     @cached_property
+    def checkpoints(self) -> JobCheckpoints:
+        """Checkpoints of jobs in S3."""
+        from imagegen.aws.checkpoints import S3CheckpointStore
+        from imagegen.jobs.checkpoints import JobCheckpoints
+
+        return JobCheckpoints(S3CheckpointStore(self.settings.bucket_name))
+
+    @cached_property
     def outbox(self) -> Outbox:
         """Sends the messages of jobs."""
         from imagegen.jobs.outbox import Outbox
@@ -182,6 +191,7 @@ class Container:
         return JobService(
             store=self.job_store,
             outbox=self.outbox,
+            checkpoints=self.checkpoints,
             keep_s=self.settings.image_days * 24 * 3600,
             clock=self.clock,
             timing=self.timing,
@@ -206,6 +216,7 @@ class Container:
             outbox=self.outbox,
             planner=self.planner,
             images=images,
+            checkpoints=self.checkpoints,
             clock=self.clock,
             timing=self.timing,
             on_crash=self.on_crash,
@@ -216,7 +227,9 @@ class Container:
         """Jobs for the sweeper."""
         from imagegen.jobs.recovery import JobRecovery
 
-        return JobRecovery(self.job_store, self.outbox, self.backlog, self.clock, self.timing, self.on_crash)
+        return JobRecovery(
+            self.job_store, self.outbox, self.backlog, self.checkpoints, self.clock, self.timing, self.on_crash
+        )
 
     # -- webhooks ------------------------------------------------------------------------------------------------------
 

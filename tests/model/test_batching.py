@@ -14,7 +14,7 @@ from imagegen.catalog.registry import Model
 from imagegen.engines.batching import Batcher
 from imagegen.engines.torch_engine import TorchEngine
 from imagegen.entrypoints import worker
-from imagegen.generation.ports import Backend, Engine, Generated, OnStep, Resident
+from imagegen.generation.ports import Backend, Engine, Generated, OnStep, Resident, Resumption
 from imagegen.generation.spec import GenerationSpec
 from tests.model.conftest import DEMO, TORCH
 from tests.support.job_world import JobWorld
@@ -43,9 +43,9 @@ class CountingEngine:
         self._engine = engine
         self.calls: list[int] = []
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         self.calls.append(1)
-        return self._engine.generate(spec, on_step)
+        return self._engine.generate(spec, on_step, resumption)
 
     def generate_batch(self, specs: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:
         self.calls.append(len(specs))

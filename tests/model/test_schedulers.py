@@ -79,7 +79,7 @@ def run_ours(name: str, config: dict[str, Any], steps: int) -> NDArray[np.float3
         current[0] += 1
         return network(sample, timestep).astype(np.float32)
 
-    latents: NDArray[np.float32] = denoise(scheduler, predict, lambda _step: None)
+    latents: NDArray[np.float32] = denoise(scheduler, predict, lambda _calls, _sample: None)
     return latents
 
 

@@ -7,15 +7,26 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from PIL import Image
 
 from imagegen.catalog.registry import Model
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
-from imagegen.generation.ports import Backend, Engines, Generated, OnStep, Resident, SignedUrl, StoredImage
+from imagegen.generation.ports import (
+    Backend,
+    Engines,
+    Generated,
+    OnStep,
+    Resident,
+    Resumption,
+    SignedUrl,
+    StoredImage,
+)
 from imagegen.generation.service import ImageService, Pricing
 from imagegen.generation.single_flight import SingleFlight
+from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.generation.workload import Workload
@@ -82,6 +93,37 @@ class MemoryLeases:
 
 
 @dataclass
+class MemoryCheckpoints:
+    """A CheckpointStore in a dictionary. While `failing` is set, every call raises it."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    writes: int = 0
+    failing: ServiceError | None = None
+
+    def read(self, key: str) -> bytes | None:
+        self._check()
+        return self.bodies.get(key)
+
+    def write(self, key: str, body: bytes) -> None:
+        self._check()
+        self.writes += 1
+        self.bodies[key] = body
+
+    def delete(self, key: str) -> None:
+        self._check()
+        self.bodies.pop(key, None)
+
+    def _check(self) -> None:
+        if self.failing is not None:
+            raise self.failing
+
+
+def snapshot_at(step: int) -> Snapshot:
+    """Return a snapshot of an engine without a network."""
+    return Snapshot(steps=step)
+
+
+@dataclass
 class FakeEngine:
     """Generates images of one color per seed and counts its calls. Calls `during` before it reports a step.
 
@@ -100,14 +142,17 @@ class FakeEngine:
     generations: int = 0
     steps: int = 0
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         self.generations += 1
-        steps = spec.total_steps
-        for step in range(1, steps + 1):
+        steps, done = spec.total_steps, resumption.snapshot.steps if resumption else 0
+        on_step(done, steps)
+        for step in range(done + 1, steps + 1):
             if self.asks_during_steps:
                 on_step(step - 1, steps)
             self.during(step)
             self.steps += 1
+            if resumption is not None:
+                resumption.reached(partial(snapshot_at, step))
             on_step(step, steps)
         size = (spec.width, spec.height)
         images = [
@@ -116,7 +161,7 @@ class FakeEngine:
         ]
         for image in images:
             image.putpixel((0, 0), (255, 255, 255))  # one color everywhere is no picture
-        return Generated(images, 0.01, steps * self.step_s, 0.03, self.compile_s, self.warnings)
+        return Generated(images, 0.01, (steps - done) * self.step_s, 0.03, self.compile_s, self.warnings)
 
     def close(self) -> None:
         self.closed = True

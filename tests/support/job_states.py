@@ -37,7 +37,9 @@ ERROR = JobError(code="internal_error", status=500, detail="It failed.")
 
 def new(**webhook: object) -> Job:
     request = GenerateRequest.parse({"prompt": "x", **({"webhook": webhook} if webhook else {})})
-    return states.submitted(tenant="alice", job_id=JOB_ID, request=request, now=NOW, keep_s=7 * 86_400, timing=TIMING)
+    return states.submitted(
+        tenant="alice", job_id=JOB_ID, request=request, steps=25, now=NOW, keep_s=7 * 86_400, timing=TIMING
+    )
 
 
 def running(owner: str = "me") -> Job:

@@ -71,9 +71,12 @@ JOBS = {
     "sqs:GetQueueAttributes": QUEUE,
 }
 SECRET_EXISTS = {"ssm:ListTagsForResource": {"Fn::Sub": SECRETS}}
+CHECKPOINTS = {"Fn::Sub": "${Bucket.Arn}/checkpoints/*"}
+DISCARDS_CHECKPOINTS = {"s3:DeleteObject": CHECKPOINTS}
 IMAGE_ACCESS = {
-    "s3:GetObject": IMAGES,
-    "s3:PutObject": IMAGES,
+    "s3:GetObject": [IMAGES, CHECKPOINTS],
+    "s3:PutObject": [IMAGES, CHECKPOINTS],
+    **DISCARDS_CHECKPOINTS,
     "kms:GenerateDataKey": KEY,
     "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
 }
@@ -109,6 +112,7 @@ def common(name: str) -> dict[str, Any]:
             "Api",
             JOBS
             | SECRET_EXISTS
+            | DISCARDS_CHECKPOINTS
             | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": index("by_tenant"), "s3:GetObject": IMAGES},
         ),
         (
@@ -120,6 +124,7 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:Query": index("by_due"),
                 "sqs:SendMessage": [QUEUE, WEBHOOKS],
                 "sqs:GetQueueAttributes": QUEUE,
+                **DISCARDS_CHECKPOINTS,
             },
         ),
         (
@@ -129,6 +134,7 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:UpdateItem": TABLE,
                 "sqs:SendMessage": WEBHOOKS,
                 **dict.fromkeys(CONSUMING, DEAD_LETTERS),
+                **DISCARDS_CHECKPOINTS,
             },
         ),
         (

@@ -10,7 +10,17 @@ from typing import Any
 
 from imagegen.catalog.registry import Model
 from imagegen.generation import service
-from imagegen.generation.ports import Backend, Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.ports import (
+    Backend,
+    Engine,
+    Engines,
+    Generated,
+    ImageStore,
+    OnStep,
+    Resident,
+    Resumption,
+    StoredImage,
+)
 from imagegen.generation.spec import GenerationSpec
 from imagegen.wiring import Container
 
@@ -87,7 +97,7 @@ class TimedEngine:
         self._instrument = instrument
         self.close = engine.close
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         request = self._instrument.request
 
         def timed_step(step: int, of: int) -> None:
@@ -98,7 +108,7 @@ class TimedEngine:
             request.stepping_s += time.perf_counter() - started
 
         started = time.perf_counter()
-        request.generated = self._engine.generate(spec, timed_step)
+        request.generated = self._engine.generate(spec, timed_step, resumption)
         request.engine_s += time.perf_counter() - started
         return request.generated
 

@@ -11,12 +11,14 @@ import os
 import signal
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from PIL import Image
 
 from imagegen.catalog.registry import Model
-from imagegen.generation.ports import Backend, Engine, Engines, Generated, OnStep, Resident
+from imagegen.generation.ports import Backend, Engine, Engines, Generated, OnStep, Resident, Resumption
+from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec
 from imagegen.jobs.timing import JobTiming
 from imagegen.wiring import Container
@@ -76,13 +78,16 @@ class SleepingEngine:
     def close(self) -> None:
         """Does nothing: a SleepingEngine has no resources."""
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
-        steps = spec.num_inference_steps
-        for step in range(1, steps + 1):
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
+        steps, done = spec.total_steps, resumption.snapshot.steps if resumption else 0
+        on_step(done, steps)
+        for step in range(done + 1, steps + 1):
             time.sleep(self._step_s)
+            if resumption is not None:
+                resumption.reached(partial(Snapshot, steps=step))
             on_step(step, steps)
         size = (spec.width, spec.height)
-        return Generated([Image.new("RGB", size)], 0.0, steps * self._step_s, 0.0)
+        return Generated([Image.new("RGB", size)], 0.0, (steps - done) * self._step_s, 0.0)
 
 
 class SleepingEngines:
@@ -108,7 +113,7 @@ class WatchedEngine:
     def close(self) -> None:
         self.engine.close()
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         self.hooks.history.add("generating", n=str(spec.seed), pid=os.getpid())
         if spec.prompt == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -118,7 +123,7 @@ class WatchedEngine:
                 self.hooks.kills.reached("denoising")
             on_step(step, of)
 
-        return self.engine.generate(spec, watch)
+        return self.engine.generate(spec, watch, resumption)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,13 @@ def _decode_webhook(text: str) -> Webhook:
     return Webhook.model_construct(**json.loads(text))
 
 
+def _encode_progress(progress: Progress) -> str:
+    stored = asdict(progress)
+    if not progress.resumed_at:
+        del stored["resumed_at"]
+    return _json(stored)
+
+
 def _decode_progress(text: str) -> Progress | None:
     """None if a newer version stored another kind of progress: the job runs without it."""
     try:
@@ -153,8 +160,8 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "error": lambda error: _json(error.model_dump()),
     "webhook": lambda webhook: _json(webhook.model_dump()),
     "metadata": _json,
-    "progress": lambda progress: _json(asdict(progress)),
-    "resends": lambda resends: resends or None,
+    "progress": _encode_progress,
+    **dict.fromkeys(("continuations", "resends"), lambda count: count or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 
@@ -170,7 +177,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),
     **dict.fromkeys(
         (
-            *("attempt", "aws_failures", "deadline_requeues", "resends", "position"),
+            *("attempt", "aws_failures", "deadline_requeues", "continuations", "resends", "position"),
             *("lease_until", "due_at", "expires_at"),
         ),
         int,  # boto3 returns numbers as Decimal

@@ -15,11 +15,23 @@ class Predict(Protocol):
         """Return the network's output for latents of unit variance."""
 
 
-def denoise(scheduler: Scheduler, predict: Predict, after_step: Callable[[int], None]) -> Any:
-    """Return the latents of one image, or of one batch. `after_step` gets the number of network calls so far."""
-    sample = scheduler.draw_noise() * scheduler.init_noise_sigma
-    for index, timestep in enumerate(scheduler.timesteps):
-        output = predict(scheduler.scale_model_input(sample, index), timestep)
+def denoise(
+    scheduler: Scheduler,
+    predict: Predict,
+    after_call: Callable[[int, Any], None],
+    *,
+    calls: int = 0,
+    sample: Any = None,
+) -> Any:
+    """Return the latents of one image, or of one batch.
+
+    `after_call` gets the number of network calls so far and the latents. A run that was interrupted goes on with these
+    two as `calls` and `sample`, and a scheduler that has its `history`.
+    """
+    if calls == 0:
+        sample = scheduler.draw_noise() * scheduler.init_noise_sigma
+    for index in range(calls, len(scheduler.timesteps)):
+        output = predict(scheduler.scale_model_input(sample, index), scheduler.timesteps[index])
         sample = scheduler.step(output, index, sample)
-        after_step(index + 1)
+        after_call(index + 1, sample)
     return sample

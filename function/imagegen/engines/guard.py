@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from imagegen.errors import GenerationFailed, GenerationInvalid, ServiceError
-from imagegen.generation.ports import Engine, Generated, OnStep
+from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 
 
@@ -16,7 +16,7 @@ class GuardedEngine:
         self.engine = engine
         self.close = engine.close
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         """Generate the images of `spec`.
 
         Raises GenerationFailed if the engine cannot, GenerationInvalid if one of the images has a single color.
@@ -31,7 +31,7 @@ class GuardedEngine:
                 raise
 
         try:
-            return _checked(self.engine.generate(spec, step))
+            return _checked(self.engine.generate(spec, step, resumption))
         except ServiceError:
             raise
         except Exception as error:

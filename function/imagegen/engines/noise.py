@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
+
+from imagegen.generation.snapshot import RandomState
 
 
 class Noise:
@@ -20,3 +24,12 @@ class Noise:
     def __call__(self) -> NDArray[np.float32]:
         """Return the next array of the stream, float32."""
         return self._random.standard_normal(self._shape).astype(np.float32)
+
+    @property
+    def state(self) -> RandomState:
+        """Where the stream is. Assigning it continues another instance's stream."""
+        return cast(RandomState, self._random.get_state(legacy=True))
+
+    @state.setter
+    def state(self, state: RandomState) -> None:
+        self._random.set_state(state)

@@ -31,7 +31,8 @@ from imagegen.engines.openvino_networks import read_config
 from imagegen.engines.openvino_text import Floats, TextStage
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
 from imagegen.errors import GenerationInvalid, ModelUnavailable
-from imagegen.generation.ports import Backend, Generated, OnStep
+from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
+from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec
 
 MAX_SHAPES: Final = 4
@@ -115,18 +116,18 @@ class OpenVINOEngine:
         for compiled in self._compiled.values():
             compiled.wait()
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         """Generate the images one by one. Raises ModelUnavailable."""
         with self._lock:
             shape = self._shape(spec)
             started = time.perf_counter()
             compiled = self._compile_for(shape)
-            run = Run(compiled.denoiser.result(), compiled.decoder.result(), spec, on_step)
+            run = Run(compiled.denoiser.result(), compiled.decoder.result(), spec, on_step, resumption)
             ready = time.perf_counter()
             text = self._text.result().encode(spec, guided=shape.batch == 2, still_wanted=run.still_wanted)
             encoded = time.perf_counter()
             run.denoiser.condition(text, spec.guidance_scale)
-            latents = [run.latents(self._scheduler_config, index) for index in range(spec.num_images_per_prompt)]
+            latents = run.latents(self._scheduler_config)
             denoised = time.perf_counter()
             images = [run.image(each) for each in latents]
             decoded = time.perf_counter()
@@ -203,35 +204,55 @@ class OpenVINOEngine:
 class Run:
     """One request on compiled networks: its progress, and the point where it can be stopped."""
 
-    def __init__(self, denoiser: Denoiser, decoder: Decoder, spec: GenerationSpec, on_step: OnStep):
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        decoder: Decoder,
+        spec: GenerationSpec,
+        on_step: OnStep,
+        resumption: Resumption | None = None,
+    ):
         self.denoiser = denoiser
         self._decoder = decoder
         self._spec = spec
         self._on_step = on_step
-        self._done = 0
-        self._total = spec.total_steps
+        self._resumption = resumption
+        self._at = resumption.snapshot if resumption is not None else Snapshot()
 
     def still_wanted(self) -> None:
         """Raise what `on_step` raises. Called during long inferences, so that stopping does not wait for a step."""
-        self._on_step(self._done, self._total)
+        self._on_step(self._at.steps, self._spec.total_steps)
 
-    def latents(self, config: SchedulerConfig, index: int) -> Floats:
-        """Return the denoised latents of image `index`, (1, channels, height / 8, width / 8)."""
-        spec = self._spec
+    def latents(self, config: SchedulerConfig) -> list[Floats]:
+        """Return the denoised latents of each image, (1, channels, height / 8, width / 8)."""
+        self.still_wanted()
+        while len(self._at.finished) < self._spec.num_images_per_prompt:
+            latents = self._denoise(config, index=len(self._at.finished))
+            self._at = Snapshot(self._at.steps, (*self._at.finished, latents))
+        return list(self._at.finished)
+
+    def _denoise(self, config: SchedulerConfig, index: int) -> Floats:
+        spec, start = self._spec, self._at
         noise = Noise(spec.seed_of(index), self.denoiser.latents_shape)
         scheduler = schedulers.create(spec.scheduler, config, spec.num_inference_steps, noise)
-        calls = len(scheduler.timesteps)
-        self._total = calls * spec.num_images_per_prompt
-
-        def after_step(step: int) -> None:
-            self._done = index * calls + step
-            self._on_step(self._done, self._total)
+        if start.random is not None:
+            scheduler.history, noise.state = list(start.history), start.random
 
         def predict(sample: Floats, timestep: float) -> Floats:
             return self.denoiser.predict(sample, timestep, self.still_wanted)
 
-        latents: Floats = denoise(scheduler, predict, after_step)
+        def after_call(calls: int, sample: Floats) -> None:
+            steps = index * spec.num_inference_steps + scheduler.steps_done(calls)
+            self._reached(Snapshot(steps, start.finished, calls, sample, tuple(scheduler.history), noise.state))
+
+        latents: Floats = denoise(scheduler, predict, after_call, calls=start.calls, sample=start.sample)
         return latents
+
+    def _reached(self, snapshot: Snapshot) -> None:
+        self._at = snapshot
+        if self._resumption is not None:
+            self._resumption.reached(lambda: snapshot)
+        self.still_wanted()
 
     def image(self, latents: Floats) -> Image.Image:
         """Decode. Raises GenerationInvalid if the latents are not finite."""

@@ -1,4 +1,4 @@
-"""The only module that imports torch, diffusers and transformers. That takes seconds, so only wiring imports it.
+"""Diffusion with torch, diffusers and transformers. Their import takes seconds, so only wiring imports this module.
 
 The networks and the pipeline around them are diffusers'. Schedulers and noise are `imagegen.engines`', the same as with
 OpenVINO, so that a seed gives nearly the same image on both engines.
@@ -12,22 +12,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import diffusers
+import numpy as np
 import torch
 import transformers
-from diffusers import ConfigMixin, DiffusionPipeline, SchedulerMixin, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from numpy.typing import NDArray
 from PIL.Image import Image
 
-from imagegen.engines import schedulers
 from imagegen.engines.noise import Noise
 from imagegen.engines.schedulers.config import SchedulerConfig
+from imagegen.engines.torch_scheduler import PipelineScheduler
 from imagegen.errors import GenerationInvalid, ModelUnavailable
-from imagegen.generation.ports import Backend, Generated, OnStep
+from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
+from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec
 
 # Both libraries log the truncated part of a prompt as a warning.
@@ -38,53 +41,6 @@ transformers.utils.logging.disable_progress_bar()
 
 Pipeline: TypeAlias = StableDiffusionPipeline | StableDiffusionXLPipeline
 Embeddings: TypeAlias = dict[str, torch.Tensor | None]
-
-
-class PipelineScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
-    """A scheduler of this package, as a diffusers pipeline calls it, with one source of noise per image.
-
-    It computes in float32 and returns the dtype of the network.
-    """
-
-    order = 1
-    config_name = "scheduler_config.json"
-
-    def __init__(self, name: str, config: SchedulerConfig, noise: Sequence[Noise], device: str):
-        self._name = name
-        self._scheduler_config = config
-        self._noise = noise
-        self._device = device
-        self.register_to_config(steps_offset=config.steps_offset, clip_sample=config.clip_sample)
-
-    def set_timesteps(self, num_inference_steps: int, device: object = None) -> None:  # noqa: ARG002
-        """Start a run."""
-        self._scheduler = schedulers.create(self._name, self._scheduler_config, num_inference_steps, self.draw_noise)
-        self.init_noise_sigma = self._scheduler.init_noise_sigma
-        self.timesteps = torch.tensor(self._scheduler.timesteps, dtype=torch.float32)
-        self._index = 0
-
-    def scale_model_input(self, sample: torch.Tensor, timestep: object = None) -> torch.Tensor:  # noqa: ARG002
-        """Return the network's input for the current step."""
-        scaled: torch.Tensor = self._scheduler.scale_model_input(sample, self._index)
-        return scaled
-
-    def step(
-        self,
-        model_output: torch.Tensor,
-        timestep: object,  # noqa: ARG002
-        sample: torch.Tensor,
-        *,
-        return_dict: bool,  # noqa: ARG002
-    ) -> tuple[torch.Tensor]:
-        """Return the latents after the current step, and go on to the next."""
-        output, latents = model_output.float(), sample.float()
-        stepped: torch.Tensor = self._scheduler.step(output, self._index, latents)
-        self._index += 1
-        return (stepped.to(model_output.dtype),)
-
-    def draw_noise(self) -> torch.Tensor:
-        """Return noise for every image, (images, channels, height / 8, width / 8), float32."""
-        return torch.cat([torch.from_numpy(draw()) for draw in self._noise]).to(self._device)
 
 
 class TorchEngine:
@@ -124,17 +80,13 @@ class TorchEngine:
         """Do nothing: this engine has no background work."""
 
     @torch.inference_mode()
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         """Generate the images one by one: each equals the image that a request for its seed alone returns."""
         with self._lock:
             started = time.perf_counter()
             embeddings = self._encode_text(spec)
             encoded = time.perf_counter()
-            count = spec.num_images_per_prompt
-            latents = [
-                self._denoise(spec, [spec.seed_of(index)], embeddings, _counting_all_images(index, count, on_step))
-                for index in range(count)
-            ]
+            latents = self._denoise_one_by_one(spec, embeddings, on_step, resumption)
             denoised = time.perf_counter()
             images = [self._decode(latent) for latent in latents]
             return Generated(
@@ -154,7 +106,12 @@ class TorchEngine:
             embeddings = _stacked([self._encode_text(each) for each in specs], counts)
             encoded = time.perf_counter()
             seeds = [each.seed_of(index) for each in specs for index in range(each.num_images_per_prompt)]
-            latents = self._denoise(specs[0], seeds, embeddings, on_step)
+            latents = self._denoise(
+                specs[0],
+                seeds,
+                embeddings,
+                lambda scheduler, _latents: on_step(scheduler.steps_done(), specs[0].num_inference_steps),
+            )
             denoised = time.perf_counter()
             images = iter([self._decode(latent[None]) for latent in latents])
             decoded = time.perf_counter()
@@ -171,12 +128,12 @@ class TorchEngine:
                 for each, count in zip(specs, counts, strict=True)
             ]
 
-    def _pipeline_for(self, spec: GenerationSpec, seeds: Sequence[int]) -> Pipeline:
+    def _pipeline_for(self, spec: GenerationSpec, seeds: Sequence[int], start: Snapshot) -> Pipeline:
         """Return a pipeline of the shared modules and the request's own scheduler."""
         channels, factor = self._pipeline.unet.config.in_channels, self._pipeline.vae_scale_factor
         shape = (1, channels, spec.height // factor, spec.width // factor)
         noise = [Noise(seed, shape) for seed in seeds]
-        scheduler = PipelineScheduler(spec.scheduler, self._scheduler_config, noise, self._device)
+        scheduler = PipelineScheduler(spec.scheduler, self._scheduler_config, noise, self._device, start)
         pipeline = type(self._pipeline)(**{**self._pipeline.components, "scheduler": scheduler})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
@@ -196,30 +153,57 @@ class TorchEngine:
         names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
         return dict(zip(names, encoded, strict=False))
 
+    def _denoise_one_by_one(
+        self, spec: GenerationSpec, embeddings: Embeddings, on_step: OnStep, resumption: Resumption | None
+    ) -> list[torch.Tensor]:
+        """Return the latents of each image, (1, channels, height / factor, width / factor)."""
+
+        def after_call(scheduler: PipelineScheduler, latents: torch.Tensor) -> None:
+            if resumption is not None:
+                resumption.reached(scheduler.snapshot(latents))
+            on_step(len(at.finished) * spec.num_inference_steps + scheduler.steps_done(), spec.total_steps)
+
+        at = resumption.snapshot if resumption is not None else Snapshot()
+        on_step(at.steps, spec.total_steps)
+        while len(at.finished) < spec.num_images_per_prompt:
+            latents = self._denoise(spec, [spec.seed_of(len(at.finished))], embeddings, after_call, at)
+            finished = (*at.finished, latents.float().cpu().numpy())
+            at = Snapshot(len(finished) * spec.num_inference_steps, finished)
+        return [self._to_latents(each) for each in at.finished]
+
     def _denoise(
-        self, spec: GenerationSpec, seeds: Sequence[int], embeddings: Embeddings, on_step: OnStep
+        self,
+        spec: GenerationSpec,
+        seeds: Sequence[int],
+        embeddings: Embeddings,
+        after_call: Callable[[PipelineScheduler, torch.Tensor], None],
+        start: Snapshot | None = None,
     ) -> torch.Tensor:
         """Return latents of shape (seeds, channels, height / factor, width / factor); one embedding per seed."""
+        pipeline = self._pipeline_for(spec, seeds, start or Snapshot())
+        scheduler = pipeline.scheduler
 
-        def after_step(
-            running: DiffusionPipeline, step: int, _timestep: object, _tensors: dict[str, object]
-        ) -> dict[str, object]:
-            # PNDM runs one step more than num_inference_steps; the pipeline has the real count.
-            on_step(step + 1, running.num_timesteps)
+        def after_step(_pipeline: DiffusionPipeline, _step: int, _t: object, tensors: dict[str, torch.Tensor]) -> Any:
+            after_call(scheduler, tensors["latents"])
             return {}
 
-        pipeline = self._pipeline_for(spec, seeds)
-        latents: torch.Tensor = pipeline(
+        latents = self._to_latents(start.sample) if start and start.sample is not None else scheduler.draw_noise()
+        if scheduler.is_complete(spec.num_inference_steps):  # the pipeline fails without a step
+            return latents
+        denoised: torch.Tensor = pipeline(
             **embeddings,
             width=spec.width,
             height=spec.height,
             num_inference_steps=spec.num_inference_steps,
             guidance_scale=spec.guidance_scale,
-            latents=pipeline.scheduler.draw_noise().to(pipeline.unet.dtype),
+            latents=latents.to(pipeline.unet.dtype),
             output_type="latent",
             callback_on_step_end=after_step,
         ).images
-        return latents
+        return denoised
+
+    def _to_latents(self, array: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device, self._pipeline.unet.dtype)
 
     def _decode(self, latents: torch.Tensor) -> Image:
         """Return the image of one latent. Raises GenerationInvalid if it is not finite."""
@@ -232,11 +216,6 @@ class TorchEngine:
 
     def _count_tokens(self, text: str) -> int:
         return len(self._pipeline.tokenizer(text).input_ids)
-
-
-def _counting_all_images(index: int, count: int, on_step: OnStep) -> OnStep:
-    """Convert the steps of one image to steps of all images."""
-    return lambda step, of: on_step(index * of + step, count * of)
 
 
 def _stacked(each: Sequence[Embeddings], counts: Sequence[int]) -> Embeddings:

@@ -13,10 +13,12 @@ from imagegen.generation.spec import GenerationSpec
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-OnStep = Callable[[int, int], None]
-"""Called after each denoising step, and during long ones, with (steps done, steps in total).
+    from imagegen.generation.snapshot import Snapshot  # imports NumPy, which the zip functions lack
 
-Raising from it stops the generation.
+OnStep = Callable[[int, int], None]
+"""Called before the first denoising step, after each one, and during long ones, with (steps done, steps in total).
+
+The total is `GenerationSpec.total_steps`. Raising from it stops the generation.
 """
 
 
@@ -49,10 +51,21 @@ class Generated:
     """Generations in the same batch. Each is billed its share of the time."""
 
 
+class Resumption(Protocol):
+    """Where a generation begins, and who keeps where it has got to."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Where to begin; empty for a new generation."""
+
+    def reached(self, take: Callable[[], Snapshot]) -> None:
+        """Called after each network call, before `on_step`. `take` returns the state at this call, also later."""
+
+
 class Engine(Protocol):
     """A model in memory. A generation never changes what the next one sees."""
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         """Generate the images of `spec`. Raises ModelUnavailable, GenerationFailed and what `on_step` raises."""
 
     def close(self) -> None:
@@ -114,6 +127,19 @@ class ImageStore(Protocol):
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a presigned URL that expires at `until` or earlier."""
+
+
+class CheckpointStore(Protocol):
+    """Checkpoints of jobs by key. Every call raises StorageUnavailable if the store does not respond."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return the checkpoint, or None if there is none."""
+
+    def write(self, key: str, body: bytes) -> None:
+        """Store the checkpoint, in place of an earlier one."""
+
+    def delete(self, key: str) -> None:
+        """Delete the checkpoint, if there is one."""
 
 
 class Leases(Protocol):

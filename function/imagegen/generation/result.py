@@ -41,7 +41,8 @@ class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
-    does not keep compiled.
+    does not keep compiled. If several runs of a job made the images, all that contributed count, and `denoise_ms`
+    includes what the earlier ones spent on encoding and compiling.
     """
 
     queue_ms: int = 0
@@ -51,6 +52,11 @@ class Timings(ResponseModel):
     decode_ms: int = 0
     store_ms: int = 0
     total_ms: int = 0
+
+    def plus(self, other: Timings) -> Timings:
+        """Return the sum of each phase."""
+        mine, others = self.model_dump(), other.model_dump()
+        return Timings(**{phase: mine[phase] + others[phase] for phase in mine})
 
 
 class Cost(ResponseModel):

@@ -6,13 +6,15 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from ulid import ULID
 
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout
+from imagegen.generation.checkpoint import SAVING_SECONDS, Checkpoint
 from imagegen.generation.image_file import CONTENT_TYPES, encode
 from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
@@ -23,6 +25,10 @@ from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, STORING_SECONDS, Measured, SpeedEstimate, StepPace
 from imagegen.retry import retry
+
+_STEP_MARGIN: Final = 1.25
+"""Reserved for the next step, in durations of the slower of the last and the fastest one: a step that the deadline
+interrupts is lost."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,19 @@ class Images:
     cold_start: bool = False
     cached: bool = False
     shared_by: int = 1
+    spent: Timings = field(default_factory=Timings)
+    """The compute time of earlier runs whose progress was used."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A plan with the folder of its images, its deadline and its progress callback."""
+    """A plan with the folder of its images, its deadline, its progress callback and a job's checkpoint."""
 
     plan: Plan
     folder: Folder
     deadline: Deadline
     on_step: OnStep
+    checkpoint: Checkpoint | None = None
 
     @property
     def spec(self) -> GenerationSpec:
@@ -66,6 +75,16 @@ class Task:
     def storing_s(self) -> float:
         """The seconds left in which an attempt at a write to the store may start; zero or less if there are none."""
         return self.deadline.left() - STORING_SECONDS
+
+    @property
+    def resumed_steps(self) -> int:
+        """The steps that earlier runs of the job have done."""
+        return self.checkpoint.snapshot.steps if self.checkpoint is not None else 0
+
+    @property
+    def goes_on_elsewhere(self) -> bool:
+        """Whether each step counts, even if the run cannot end before its deadline."""
+        return self.checkpoint is not None and self.checkpoint.until_deadline
 
 
 def _ignore_step(_step: int, _of: int) -> None:
@@ -103,28 +122,38 @@ class ImageService:
         now = datetime.now(UTC)
         return presign(outcome, self._store, request_id=str(ULID()), metadata=plan.request.metadata, now=now)
 
-    def produce(self, plan: Plan, *, tenant: str, deadline: Deadline, on_step: OnStep = _ignore_step) -> Outcome:
+    def produce(
+        self,
+        plan: Plan,
+        *,
+        tenant: str,
+        deadline: Deadline,
+        on_step: OnStep = _ignore_step,
+        checkpoint: Checkpoint | None = None,
+    ) -> Outcome:
         """Find or generate the images, and return them as stored.
 
-        While another request generates the same images, this one waits and `on_step` gets (0, steps).
+        While another request generates the same images, this one waits and `on_step` gets (0, steps). With a
+        `checkpoint` the generation goes on from there, and a deadline that ends it leaves one.
 
         Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, or what `on_step` raises.
         Images may be stored then; the next identical request finds all of them or none.
         """
         started = self._clock()
-        task = self._task(plan, tenant, deadline, on_step)
+        task = self._task(plan, tenant, deadline, on_step, checkpoint)
         if plan.request.cache == "use":
             images = self._look_up(task) or self._generate_once(task)
         else:
             images = (self._look_up(task) if plan.since else None) or self._generate(task)
         elapsed = self._clock() - started
+        timings = images.timings.model_copy(update={"total_ms": _ms(elapsed)})
         return Outcome(
             model=plan.model.id,
             images=[_kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
             cached=images.cached,
             cold_start=images.cold_start,
-            timings=images.timings.model_copy(update={"total_ms": _ms(elapsed)}),
-            cost=self._pricing.cost(elapsed / images.shared_by),
+            timings=timings.plus(images.spent),
+            cost=self._pricing.cost(elapsed / images.shared_by + images.spent.total_ms / 1000),
             warnings=_warnings(plan, images.stored),
         )
 
@@ -187,45 +216,65 @@ class ImageService:
     def _generate(self, task: Task) -> Images:
         self._require_time(task)
         resident = self._engines.resident(task.plan.model, task.plan.backend)
+        if task.checkpoint is not None:
+            task.checkpoint.begin(task.spec.cache_key(), task.folder.cache_key, resident.load_s)
         generated = self._generate_in_time(task, resident.engine)
-        self._record(task.plan, resident, generated)
+        self._record(task.plan, resident, generated, task.resumed_steps)
         started = self._clock()
         stored = self._store_all(task, generated)
         timings = _timings(resident, generated, store_s=self._clock() - started)
-        return Images(stored, timings, cold_start=resident.load_s > 0, shared_by=generated.shared_by)
+        spent = task.checkpoint.spent if task.checkpoint is not None else Timings()
+        return Images(stored, timings, resident.load_s > 0, shared_by=generated.shared_by, spent=spent)
 
     def _require_time(self, task: Task) -> None:
-        """Raise GenerationTimeout if loading (if needed) and generating cannot fit."""
+        """Raise GenerationTimeout if loading (if needed) and generating cannot fit, or if no step can."""
         held_s = self._engines.held_s(task.plan.model, task.plan.backend)
+        if task.goes_on_elsewhere:
+            needed_s = self._estimate.load_s(task.plan, held_s) + self._next_step_s(task.plan)
+        else:
+            needed_s = self._estimate.needed_s(task.plan, held_s)
         try:
-            task.deadline.require(self._estimate.needed_s(task.plan, held_s))
+            task.deadline.require(needed_s)
         except GenerationTimeout:
             self._estimate.halve(task.plan)
             raise
 
+    def _next_step_s(self, plan: Plan, latest_s: float = 0.0) -> float:
+        """Return the seconds to reserve for one more step and its checkpoint."""
+        return _STEP_MARGIN * max(self._estimate.of(plan).step_s, latest_s) + SAVING_SECONDS
+
     def _generate_in_time(self, task: Task, engine: Engine) -> Generated:
-        """Generate. Raises GenerationTimeout between two steps as soon as they show that the rest will not fit."""
+        """Generate. Raises GenerationTimeout between two steps as soon as they show that the rest will not fit.
+
+        If each step counts, the run goes on until the next one will not fit.
+        """
         self._require_time(task)  # loading may have taken long
         known = self._estimate.of(task.plan)
-        pace = StepPace(self._clock, known.step_s)
+        pace = StepPace(self._clock, known.step_s, task.resumed_steps)
 
         def on_step(step: int, of: int) -> None:
-            pace.reached(step)
+            between_steps = pace.reached(step)
             task.on_step(step, of)
-            task.deadline.require(task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step))
+            if task.goes_on_elsewhere and step < of:
+                needed_s = self._next_step_s(task.plan, pace.rest_s(1)) if between_steps else SAVING_SECONDS
+            else:
+                needed_s = task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step)
+            task.deadline.require(needed_s)
 
         try:
-            return engine.generate(task.spec, on_step)
+            return engine.generate(task.spec, on_step, task.checkpoint)
         except GenerationTimeout:
             if pace.fastest_s is not None:  # the next request of this size need not start to be rejected
                 self._estimate.record(task.plan, Measured(pace.fastest_s, known.finish_s))
+            if task.checkpoint is not None:
+                task.checkpoint.save()
             raise
 
     def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
         """Store the images and, unless the cache is off, make them answer the next identical request."""
         stored = [self._store_one(task, generated, index) for index in range(len(generated.images))]
         cache = task.plan.request.cache
-        if cache != "off":
+        if cache != "off" and (task.checkpoint is None or task.checkpoint.reproducible):
             entry, replace = task.folder.entry, cache == "refresh"
             retry(lambda: self._store.remember(entry, stored, replace=replace), task.storing_s)
         return stored
@@ -236,19 +285,28 @@ class ImageService:
         content_type = CONTENT_TYPES[task.spec.output_format]
         return retry(lambda: self._store.put(key, body, content_type, warnings=generated.warnings), task.storing_s)
 
-    def _record(self, plan: Plan, resident: Resident, generated: Generated) -> None:
+    def _record(self, plan: Plan, resident: Resident, generated: Generated, resumed_steps: int = 0) -> None:
         """Keep what this generation measured."""
         if resident.load_s > 0:
             self._estimate.record_load(plan.model.id, resident.load_s + generated.compile_s)
         finish_s = generated.decode_s / plan.spec.num_images_per_prompt + STORING_SECONDS
-        self._estimate.record(plan, Measured(generated.denoise_s / plan.spec.total_steps, finish_s))
+        steps = plan.spec.total_steps - resumed_steps
+        step_s = generated.denoise_s / steps if steps else self._estimate.of(plan).step_s
+        self._estimate.record(plan, Measured(step_s, finish_s))
 
-    def _task(self, plan: Plan, tenant: str, deadline: Deadline, on_step: OnStep = _ignore_step) -> Task:
+    def _task(
+        self,
+        plan: Plan,
+        tenant: str,
+        deadline: Deadline,
+        on_step: OnStep = _ignore_step,
+        checkpoint: Checkpoint | None = None,
+    ) -> Task:
         backend = plan.backend
         cache_key = plan.spec.cache_key(
             engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt
         )
-        return Task(plan, Folder(tenant, cache_key), deadline, on_step)
+        return Task(plan, Folder(tenant, cache_key), deadline, on_step, checkpoint)
 
 
 def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:

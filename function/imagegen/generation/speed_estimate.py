@@ -68,8 +68,11 @@ class SpeedEstimate:
 
         `held_s` is how long ago the model's load began; None if it is not in memory.
         """
-        load_s = self._loads.get(plan.model.id, 0.0) if held_s is None else 0.0
-        return self._trusted(plan, load_s, self.of(plan))
+        return self._trusted(plan, self.load_s(plan, held_s), self.of(plan))
+
+    def load_s(self, plan: Plan, held_s: float | None) -> float:
+        """Return the seconds of loading that are left, as far as they are measured; `held_s` as in `needed_s`."""
+        return self._loads.get(plan.model.id, 0.0) if held_s is None else 0.0
 
     def expected_s(self, plan: Plan, held_s: float | None) -> float:
         """Return the seconds that the plan should take. What is not measured is computed from the model's manifest."""
@@ -108,30 +111,32 @@ class StepPace:
     ENOUGH: Final = 2
     """Measured steps after which the rest is projected from the fastest of them."""
 
-    def __init__(self, clock: Callable[[], float], known_s: float):
+    def __init__(self, clock: Callable[[], float], known_s: float, done: int = 0):
+        """`known_s` is the fastest step so far of other runs, `done` the steps of earlier runs of the same job."""
         self._clock = clock
         self._known_s = known_s
         self._last = clock()
         self._latest_s = 0.0
         self._steps: list[float] = []
-        self._done = 0
+        self._start = self._done = done
 
     @property
     def fastest_s(self) -> float | None:
         """The fastest measured step, in seconds; None before ENOUGH steps."""
         return min(self._steps) if len(self._steps) >= self.ENOUGH else None
 
-    def reached(self, step: int) -> None:
-        """Record that `step` steps have ended. Engines also call during a step, with the number of the last call."""
+    def reached(self, step: int) -> bool:
+        """Record that `step` steps have ended. Returns False during a step, when engines repeat the last number."""
         if step <= self._done:
-            return
+            return False
         now = self._clock()
         self._latest_s, self._last = now - self._last, now
-        if self._done > 0:
+        if self._done > self._start:
             self._steps.append(self._latest_s)
         elif self._known_s:
             self._latest_s = min(self._latest_s, self._known_s)
         self._done = step
+        return True
 
     def rest_s(self, steps: int) -> float:
         """Return the seconds that `steps` more steps take at least; those of one step until enough are measured."""

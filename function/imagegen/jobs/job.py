@@ -55,12 +55,14 @@ class UnreadableJob(Exception):
 class Progress:
     """Denoising steps done, over all images, by the run that got furthest.
 
-    `eta_ms` is that of the current run; None until a step has been measured.
+    `eta_ms` and `resumed_at`, the step at which it began, are those of the current run. `eta_ms` is None until a step
+    has been measured.
     """
 
     step: int
     of: int
     eta_ms: int | None = None
+    resumed_at: int = 0
 
     @property
     def percent(self) -> int:
@@ -89,7 +91,9 @@ class Job:
     aws_failures: int = 0
     """Runs that an AWS failure ended."""
     deadline_requeues: int = 0
-    """Runs that their deadline ended."""
+    """Runs that their deadline ended before they had saved progress."""
+    continuations: int = 0
+    """Runs that their deadline ended after they had saved progress."""
     resends: int = 0
     """Times that the sweeper found the job sent and unclaimed since its last run."""
     position: int | None = None
@@ -113,7 +117,7 @@ class Job:
     @property
     def runs(self) -> int:
         """Runs started, however they ended."""
-        return self.attempt + self.aws_failures + self.deadline_requeues
+        return self.attempt + self.aws_failures + self.deadline_requeues + self.continuations
 
     @property
     def final(self) -> bool:

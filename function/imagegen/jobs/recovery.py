@@ -11,6 +11,7 @@ from imagegen.deadline import Deadline
 from imagegen.errors import InternalError, JobAlreadyFinal, JobNotFound, StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.backlog import Backlog
+from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.job import JobError
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore
@@ -36,6 +37,7 @@ class JobRecovery:
     store: JobStore
     outbox: Outbox
     backlog: Backlog
+    checkpoints: JobCheckpoints
     clock: Clock
     timing: JobTiming
     on_crash: Callable[[BaseException], None]
@@ -67,6 +69,7 @@ class JobRecovery:
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             error = JobError.of(InternalError())
             failed = self.store.change(job, lambda stored: states.failed(stored, self.clock(), self.timing, error))
+            self.checkpoints.discard(failed)
             self.outbox.notify(failed)
             return True
         return False
@@ -77,12 +80,15 @@ class JobRecovery:
         if job is None:
             self.store.delete_expired(tenant, job_id)
             return False
-        was_final, gave_up = job.final, JobError.of(InternalError())
+        was_final, error = job.final, JobError.of(InternalError())
         waiting = self.backlog.waiting()
         job = self.store.change(
-            job, lambda stored: states.recovered(stored, self.clock(), self.timing, gave_up, waiting=waiting)
+            job, lambda stored: states.recovered(stored, self.clock(), self.timing, error, waiting=waiting)
         )
         if job.state == "queued" and not job.sent:
             self.outbox.send(job)
+        gave_up = job.state == "failed" and not was_final
+        if gave_up:
+            self.checkpoints.discard(job)
         self.outbox.notify(job)
-        return job.state == "failed" and not was_final
+        return gave_up

@@ -31,7 +31,8 @@ class Run:
         self._phase: Phase = "load"
         self._phase_began = self._written = clock()
         self._step = 0
-        self._first_step: int | None = None
+        self._first_step: tuple[int, int] | None = None
+        """The first step that this run has completed, and when."""
         self._progress: Progress | None = None
 
     @classmethod
@@ -42,6 +43,11 @@ class Run:
         return cls(claimed, owner, store, timing, clock)
 
     @property
+    def progress(self) -> Progress | None:
+        """The steps of this run, also those not written yet."""
+        return self._progress
+
+    @property
     def job(self) -> Job:
         """The job as this run last wrote it."""
         return self._job
@@ -50,21 +56,26 @@ class Run:
         """Renew the lease in the background until the block ends."""
         return heartbeat(self._renew, self._timing.renew_s)
 
-    def on_step(self, step: int, of: int) -> None:
-        """Record a step, and write it if the last write was at least `progress_s` ago. Raises LeaseLost.
+    def on_step(self, step: int, of: int, resumed_at: int = 0) -> None:
+        """Record a step, and write it if the last write was at least `progress_s` ago, or if the run begins with it.
 
-        Step 0 means that the run waits for an identical request, or computes its first step. Both are bounded by the
-        deadline, so the phase restarts: the run is not hung. A step that is reported again is still being computed.
+        Raises LeaseLost.
+
+        `resumed_at` is the step at which the run begins. As long as `step` is that one, the run waits for an identical
+        request, or computes its first step. Both are bounded by the deadline, so the phase restarts: the run is not
+        hung. Another step that is reported again is still being computed.
         """
         now = self._clock()
-        if step == 0:
-            self._phase_began = now
-        elif step > self._step:
+        due = now - self._written >= self._timing.progress_s * 1000 or (resumed_at > 0 and self._progress is None)
+        if step > max(self._step, resumed_at):
             self._step = step
-            self._first_step = self._first_step or now
-            self._progress = states.estimate(step, of, now - self._first_step)
+            self._first_step = self._first_step or (step, now)
+            first, began = self._first_step
+            self._progress = states.estimate(step, of, step - first, now - began, resumed_at)
             self._phase, self._phase_began = "step" if step < of else "decode", now
-        if now - self._written >= self._timing.progress_s * 1000:
+        elif step == resumed_at:
+            self._progress, self._phase_began = Progress(step, of, resumed_at=resumed_at), now
+        if due:
             self._renew()
         if self._lost:
             raise LeaseLost

@@ -20,10 +20,13 @@ from imagegen.errors import (
     JobAlreadyFinal,
     JobNotFound,
     ServiceError,
+    StorageUnavailable,
 )
+from imagegen.generation.checkpoint import SAVING_SECONDS, Checkpoint
 from imagegen.generation.planner import Plan, Planner
 from imagegen.generation.result import Outcome
 from imagegen.jobs import states
+from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, JobError, UnreadableJob
 from imagegen.jobs.outbox import Outbox
@@ -47,6 +50,7 @@ class JobRunner:
     outbox: Outbox
     planner: Planner
     images: ImageService
+    checkpoints: JobCheckpoints
     clock: Clock
     timing: JobTiming
     on_crash: Callable[[BaseException], None]
@@ -56,7 +60,7 @@ class JobRunner:
 
         Raises StorageUnavailable or GenerationTimeout if the run could not start; SQS must deliver the message again.
         """
-        deadline.require(REQUEUE_S)
+        deadline.require(REQUEUE_S + SAVING_SECONDS)
         job = retry(lambda: self.store.get(tenant, job_id))
         if job is None or job.final:
             return None
@@ -83,27 +87,54 @@ class JobRunner:
         return Submitted(self._run(job, deadline, plan) or self.jobs.get(tenant, job.job_id))
 
     def _run(self, job: Job, deadline: Deadline, plan: Plan | None = None) -> Job | None:
-        """Claim, generate, finish. Returns None if another process has the job."""
+        """Claim, generate, finish. Returns None if another process has the job.
+
+        With a `plan` a caller waits for the result, but not until the deadline if the run cannot end before it.
+        """
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             run = Run.claim(job, self.store, self.timing, self.clock)
+            checkpoint = self.checkpoints.of(run.job, until_deadline=plan is None)
             try:
-                ended = self._finish(run, plan, deadline.less(REQUEUE_S))
-            except Refused:
+                ended = self._end(run, checkpoint, plan, deadline.less(REQUEUE_S))
+            except (Refused, JobNotFound):
+                self._discard_if_final(job, checkpoint)
                 raise
-            except ServiceError as error:
-                ended = self._requeue_or_fail(run, error)
-            except Exception as error:
-                self.on_crash(error)
-                ended = self._requeue_or_fail(run, InternalError())
+            if ended.final:
+                checkpoint.discard()
             return self.outbox.notify(ended)
         return None
 
-    def _finish(self, run: Run, plan: Plan | None, deadline: Deadline) -> Job:
+    def _end(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
+        """Generate and finish, requeue or fail the job. Raises Refused or JobNotFound if the run has lost it."""
+        try:
+            return self._finish(run, checkpoint, plan, deadline)
+        except Refused:
+            raise
+        except ServiceError as error:
+            return self._requeue_or_fail(run, checkpoint, error)
+        except Exception as error:
+            self.on_crash(error)
+            return self._requeue_or_fail(run, checkpoint, InternalError())
+
+    def _finish(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
             plan = self._plan(run.job, plan)
-            outcome = self.images.produce(plan, tenant=run.job.tenant, deadline=deadline, on_step=run.on_step)
+            outcome = self.images.produce(
+                plan,
+                tenant=run.job.tenant,
+                deadline=deadline,
+                on_step=lambda step, of: run.on_step(step, of, checkpoint.snapshot.steps),
+                checkpoint=checkpoint,
+            )
             result = _with_queue_time(outcome, run.job)
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
+
+    def _discard_if_final(self, job: Job, checkpoint: Checkpoint) -> None:
+        """Delete what the run has saved if the job was cancelled or deleted. Another run may need it otherwise."""
+        with suppress(StorageUnavailable):
+            stored = self.store.get(job.tenant, job.job_id)
+            if stored is None or stored.final:
+                checkpoint.discard()
 
     def _plan(self, job: Job, submitted: Plan | None) -> Plan:
         """Return the first run's plan, the one of its submission if it runs there.
@@ -117,19 +148,19 @@ class JobRunner:
             return submitted or self.planner.plan(job.request)
         return self.planner.plan(job.request).again(job.created_at)
 
-    def _requeue_or_fail(self, run: Run, error: ServiceError) -> Job:
+    def _requeue_or_fail(self, run: Run, checkpoint: Checkpoint, error: ServiceError) -> Job:
         """Requeue the job, or fail it if another run cannot help. Raises what Run.end raises."""
-        cause = _cause(error)
+        cause = _cause(error, checkpoint)
         if not error.retryable or run.exhausted(cause):
-            problem = JobError.of(GenerationTooLong() if cause == "deadline" else error)
+            problem = JobError.of(GenerationTooLong() if isinstance(error, GenerationTimeout) else error)
             return run.end(lambda job: states.failed(job, self.clock(), self.timing, problem, owner=run.owner))
-        queued = run.end(lambda job: states.requeued(job, run.owner, self.clock(), self.timing, cause))
+        queued = run.end(lambda job: states.requeued(job, run.owner, self.clock(), self.timing, cause, run.progress))
         return self.outbox.send(queued, self.timing.backoff_s(queued.aws_failures) if cause == "aws_failure" else 0)
 
 
-def _cause(error: ServiceError) -> Cause:
+def _cause(error: ServiceError, checkpoint: Checkpoint) -> Cause:
     if isinstance(error, GenerationTimeout):
-        return "deadline"
+        return "continuation" if checkpoint.advanced else "deadline"
     return "aws_failure" if error.status == HTTPStatus.SERVICE_UNAVAILABLE else "crash"
 
 

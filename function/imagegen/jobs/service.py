@@ -13,6 +13,7 @@ from ulid import ULID
 from imagegen.errors import JobNotFinal, JobNotFound, StorageUnavailable
 from imagegen.generation.planner import Plan
 from imagegen.jobs import states
+from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
 from imagegen.jobs.outbox import Outbox
@@ -31,8 +32,18 @@ class Submitted:
 class JobService:
     """Jobs by tenant: every call takes the tenant, so no caller sees another tenant's jobs."""
 
-    def __init__(self, *, store: JobStore, outbox: Outbox, keep_s: float, clock: Clock, timing: JobTiming):
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        outbox: Outbox,
+        checkpoints: JobCheckpoints,
+        keep_s: float,
+        clock: Clock,
+        timing: JobTiming,
+    ):
         self._store = store
+        self._checkpoints = checkpoints
         self._outbox = outbox
         self._keep_s = keep_s
         self._clock = clock
@@ -52,6 +63,7 @@ class JobService:
             tenant=tenant,
             job_id=str(ULID.from_timestamp(self._clock() / 1000)),
             request=plan.request,
+            steps=plan.spec.total_steps,
             now=self._clock(),
             keep_s=self._keep_s,
             timing=self._timing,
@@ -74,6 +86,7 @@ class JobService:
         """Cancel the job and return it. Raises JobNotFound or JobAlreadyFinal."""
         job = self.get(tenant, job_id)
         cancelled = self._store.change(job, lambda stored: states.cancelled(stored, self._clock(), self._timing))
+        self._checkpoints.discard(cancelled)
         return self._outbox.notify(cancelled)
 
     def delete(self, tenant: str, job_id: str) -> None:

@@ -17,8 +17,8 @@ from imagegen.generation.result import Outcome
 from imagegen.jobs.job import Job, JobError, Progress, State
 from imagegen.jobs.timing import JobTiming, Phase
 
-Cause = Literal["crash", "aws_failure", "deadline"]
-"""Why a run ended early."""
+Cause = Literal["crash", "aws_failure", "deadline", "continuation"]
+"""Why a run ended early. A continuation is a deadline after the run has saved progress."""
 
 
 class Refused(Exception):
@@ -33,8 +33,10 @@ class LeaseLost(Refused):
     """The run no longer owns the job: it was cancelled, deleted or taken over."""
 
 
-def submitted(*, tenant: str, job_id: str, request: GenerateRequest, now: int, keep_s: float, timing: JobTiming) -> Job:
-    """Return a new job whose message is not sent yet; it expires after `keep_s` seconds."""
+def submitted(
+    *, tenant: str, job_id: str, request: GenerateRequest, steps: int, now: int, keep_s: float, timing: JobTiming
+) -> Job:
+    """Return a new job of `steps` steps whose message is not sent yet; it expires after `keep_s` seconds."""
     return Job(
         tenant=tenant,
         job_id=job_id,
@@ -42,6 +44,7 @@ def submitted(*, tenant: str, job_id: str, request: GenerateRequest, now: int, k
         created_at=_datetime_of(now),
         expires_at=int(now / 1000 + keep_s),
         due_at=_after(now, timing.unsent_s),
+        progress=Progress(0, steps),
         webhook=request.webhook,
         metadata=dict(request.metadata),
     )
@@ -98,8 +101,11 @@ def renewed(
     return replace(job, lease_until=lease_until, due_at=lease_until, phase=phase, progress=furthest)
 
 
-def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) -> Job:
-    """Queue the job again, its message not sent yet. Only a crash uses an attempt. Raises LeaseLost."""
+def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause, progress: Progress | None = None) -> Job:
+    """Queue the job again, its message not sent yet. Only a crash uses an attempt. Raises LeaseLost.
+
+    `progress` is that of the run.
+    """
     if job.state == "queued" and job.owner == owner:
         return job
     _require_owner(job, owner)
@@ -110,10 +116,11 @@ def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause) ->
         attempt=job.attempt - (cause != "crash"),
         aws_failures=job.aws_failures + (cause == "aws_failure"),
         deadline_requeues=job.deadline_requeues + (cause == "deadline"),
+        continuations=job.continuations + (cause == "continuation"),
         lease_until=None,
         due_at=_after(now, timing.unsent_s),
         phase=None,
-        progress=_reached(job),
+        progress=_reached(replace(job, progress=_furthest(job.progress, progress))),
     )
 
 
@@ -188,6 +195,8 @@ def exhausted(job: Job, timing: JobTiming, cause: Cause = "crash") -> bool:
             return job.attempt >= timing.max_attempts
         case "deadline":
             return job.deadline_requeues >= timing.max_deadline_requeues
+        case "continuation":
+            return job.continuations >= timing.max_continuations
         case "aws_failure":
             return job.aws_failures >= timing.max_aws_failures
 
@@ -204,14 +213,14 @@ def bill(job: Job) -> dict[str, Any]:
     }
 
 
-def estimate(step: int, of: int, since_first_ms: int) -> Progress:
-    """Return the progress after `step` steps, the first of which ended `since_first_ms` milliseconds ago.
+def estimate(step: int, of: int, measured_steps: int, measured_ms: int, resumed_at: int = 0) -> Progress:
+    """Return the progress after `step` steps of a run that began with step `resumed_at`.
 
-    The first step is left out of the estimate: it alone includes compiling.
+    `measured_steps` steps took `measured_ms` milliseconds. The run's first step is not one of them: it alone includes
+    compiling.
     """
-    if step < 2:
-        return Progress(step, of)
-    return Progress(step, of, eta_ms=since_first_ms * (of - step) // (step - 1))
+    eta_ms = measured_ms * (of - step) // measured_steps if measured_steps else None
+    return Progress(step, of, eta_ms, resumed_at)
 
 
 def _unclaimed_s(job: Job, timing: JobTiming, waiting: int | None) -> float:
@@ -222,15 +231,15 @@ def _unclaimed_s(job: Job, timing: JobTiming, waiting: int | None) -> float:
 
 
 def _reached(job: Job) -> Progress | None:
-    """Return the job's progress without the estimate of a run that has ended."""
-    return replace(job.progress, eta_ms=None) if job.progress else None
+    """Return the job's progress without what was true only of a run that has ended."""
+    return replace(job.progress, eta_ms=None, resumed_at=0) if job.progress else None
 
 
 def _furthest(reached: Progress | None, progress: Progress | None) -> Progress | None:
     """Return the progress with more steps, so that it never falls, and the current run's estimate."""
     if reached is None or progress is None or progress.step >= reached.step:
         return progress or reached
-    return replace(reached, eta_ms=progress.eta_ms)
+    return replace(reached, eta_ms=progress.eta_ms, resumed_at=progress.resumed_at)
 
 
 def _ended(job: Job, state: State, now: int, timing: JobTiming) -> Job:

@@ -28,9 +28,12 @@ class JobTiming:
     max_attempts: int = 6
     """Runs that may crash. If 1 run in 20 were killed, this would fail 1 job in 64 million."""
     max_deadline_requeues: int = 3
-    """Runs that may end at their deadline. The first may have had only POST /generate's 28 s; a worker's 900 s may be
-    spent on loading and compiling or on waiting for an identical request once, and on a slow CPU once. A fourth run
-    that does not fit shows that none will: at most an hour of work, 0.60 USD at 10,240 MB."""
+    """Runs that may end at their deadline without progress. The first may have had only POST /generate's 28 s; a
+    worker's 900 s may be spent on loading and compiling or on waiting for an identical request once, and on a slow CPU
+    once. A fourth run that does not fit a step shows that none will."""
+    max_continuations: int = 11
+    """Runs that may end at their deadline with progress for the next one: with the last run, 12 runs of 900 s, three
+    hours and 1.80 USD at 10,240 MB. SDXL's 30 steps at 1024 x 1024 took 18 minutes, two runs (docs/performance.md)."""
     unsent_s: float = 15
     """Delay after which the sweeper sends a job's message if the process that wrote the row has not."""
     resend_s: float = 3600

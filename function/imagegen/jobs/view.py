@@ -29,8 +29,11 @@ class ProgressInfo(ResponseModel):
         description="While queued, about how many jobs are taken before this one is, itself included; null if unknown."
     )
     step: int = Field(description="Steps done by the attempt that got furthest: never falls.")
-    of: int = Field(description="Steps in total; 0 until the first step is done.")
+    of: int = Field(description="Steps in total: num_inference_steps x num_images_per_prompt.")
     percent: int = Field(description="Step in percent of `of`.")
+    resumed_at: int = Field(
+        description="The step at which the current attempt began: its checkpoint's, or 0 if it started over."
+    )
     eta_ms: int | None = Field(
         description="Estimated milliseconds until the last step is done, or until a queued job starts; null if unknown."
     )
@@ -129,6 +132,7 @@ class JobRenderer:
             step=progress.step,
             of=progress.of,
             percent=progress.percent,
+            resumed_at=progress.resumed_at,
             eta_ms=_starts_in_ms(job, position, self.clock()) if job.state == "queued" else _eta_ms(job, self.clock()),
         )
 

@@ -19,7 +19,7 @@ from imagegen.errors import (
     ModelUnavailable,
     StorageUnavailable,
 )
-from imagegen.generation.ports import Generated, OnStep
+from imagegen.generation.ports import Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import STORING_SECONDS
 from imagegen.jobs.job import Job, JobError
@@ -107,22 +107,18 @@ def test_a_job_cancelled_and_deleted_during_its_run_stays_deleted(world: JobWorl
 def test_a_run_past_its_deadline_is_requeued_without_an_attempt_until_the_limit(world: JobWorld) -> None:
     job = world.submit()
     world.messages()
-    left = 10.0
 
-    def slow(step: int) -> None:
-        nonlocal left
-        left -= 4
+    def too_slow(step: int) -> None:
+        raise GenerationTimeout("The deadline interrupts the first step.")
 
-    world.engine.during = slow
-    deadline = Deadline(lambda: left)
-    requeued = world.run(job, deadline)
+    world.engine.during = too_slow
+    requeued = world.run(job)
     assert (requeued.state, requeued.sent) == ("queued", True)
     assert (requeued.attempt, requeued.deadline_requeues) == (0, 1)
     assert len(world.messages()) == 1
     last = requeued
     while not last.final:
-        left = 10.0
-        last = world.run(job, deadline)
+        last = world.run(job)
     assert (last.attempt, last.deadline_requeues) == (1, world.timing.max_deadline_requeues)
     assert last.state == "failed"
     assert last.error is not None
@@ -140,7 +136,7 @@ def test_a_run_after_a_deadline_bypasses_the_cache_if_requested(world: JobWorld,
         left = 0.0
 
     world.engine.during = use_up_the_time
-    assert world.run(job, Deadline(lambda: left)).deadline_requeues == 1
+    assert world.run(job, Deadline(lambda: left)).continuations == 1
     assert was_cached(world, world.run(job)) is False
     assert world.engine.generations == 3
 
@@ -216,8 +212,8 @@ def test_lost_writes_are_not_retried_when_no_time_is_left(world: JobWorld) -> No
     seconds = {"left": 1000.0}
     generate = world.engine.generate
 
-    def generate_late(spec: GenerationSpec, on_step: OnStep) -> Generated:
-        generated = generate(spec, on_step)
+    def generate_late(spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
+        generated = generate(spec, on_step, resumption)
         seconds["left"] = STORING_SECONDS
         return generated
 

@@ -26,7 +26,7 @@ def test_progress_is_visible_during_a_run(world: JobWorld) -> None:
     world.engine.during = look
     world.run(job)
     assert [(each.phase, each.step, each.of, each.percent) for each in seen if each] == [
-        ("load", 0, 0, 0), ("step", 1, 4, 25), ("step", 2, 4, 50), ("step", 3, 4, 75),
+        ("load", 0, 4, 0), ("step", 1, 4, 25), ("step", 2, 4, 50), ("step", 3, 4, 75),
     ]  # fmt: skip
     assert [each.eta_ms for each in seen if each] == [None, None, 4000, 2000]
 

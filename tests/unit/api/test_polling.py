@@ -24,7 +24,7 @@ def limit(name: str) -> float:
 
 
 def job(*, status: Any = "running", eta_ms: int | None = None) -> JobInfo:
-    progress = ProgressInfo(phase="step", position=None, step=1, of=10, percent=10, eta_ms=eta_ms)
+    progress = ProgressInfo(phase="step", position=None, step=1, of=10, percent=10, resumed_at=0, eta_ms=eta_ms)
     return JobInfo(
         id="1",
         status=status,

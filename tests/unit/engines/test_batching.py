@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from imagegen.engines.batching import Batcher
-from imagegen.generation.ports import Engine, Generated, OnStep
+from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 from tests.support import plans
 
@@ -31,7 +31,7 @@ class FakeBatchEngine:
     steps: int = 0
     fails_in_batches: bool = False
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         return self._run([spec], on_step)[0]
 
     def generate_batch(self, specs: Sequence[GenerationSpec], on_step: OnStep) -> list[Generated]:

@@ -23,7 +23,7 @@ def test_images_and_steps_pass_unchanged() -> None:
     one = spec(num_inference_steps=2)
     generated = GuardedEngine(FakeEngine()).generate(one, lambda step, of: seen.append((step, of)))
     assert [image.size for image in generated.images] == [(one.width, one.height)]
-    assert seen == [(1, 2), (2, 2)]
+    assert seen == [(0, 2), (1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(

@@ -146,5 +146,6 @@ def test_a_first_run_is_examined_when_the_queue_ahead_of_it_may_have_passed(
 
 
 def test_the_first_step_is_not_part_of_the_estimate() -> None:
-    assert states.estimate(1, 10, 0) == Progress(1, 10)
-    assert states.estimate(3, 10, 4000) == Progress(3, 10, eta_ms=14_000)
+    assert states.estimate(1, 10, 0, 0) == Progress(1, 10)
+    assert states.estimate(3, 10, 2, 4000) == Progress(3, 10, eta_ms=14_000)
+    assert states.estimate(7, 10, 1, 2000, resumed_at=5) == Progress(7, 10, eta_ms=6000, resumed_at=5)

@@ -31,6 +31,10 @@ class Scheduler(ABC):
         """Return what the network reads in place of `sample` at step `index`."""
         return sample
 
+    def steps_done(self, calls: int) -> int:
+        """Return how many of `num_inference_steps` are complete after `calls` network calls."""
+        return calls
+
     @abstractmethod
     def step(self, model_output: Array, index: int, sample: Array) -> Array:
         """Return the latents after step `index`."""

@@ -24,6 +24,10 @@ class PNDM(DiscreteScheduler):
         self.timesteps = [*timesteps[:2], *timesteps[1:]]
         self._stride = config.num_train_timesteps // num_inference_steps
 
+    def steps_done(self, calls: int) -> int:
+        """The second call completes the first step."""
+        return max(0, calls - 1)
+
     def step(self, model_output: Array, index: int, sample: Array) -> Array:
         """Combine this output with the ones before it (Adams-Bashforth), then make DDIM's step along the result."""
         timestep = self.timesteps[index]

@@ -1,0 +1,85 @@
+"""This package's schedulers and noise in a diffusers pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from diffusers import ConfigMixin, SchedulerMixin
+
+from imagegen.engines import schedulers
+from imagegen.engines.noise import Noise
+from imagegen.engines.schedulers.config import SchedulerConfig
+from imagegen.generation.snapshot import Snapshot
+
+
+class PipelineScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
+    """A scheduler of this package, as a diffusers pipeline calls it, with one source of noise per image.
+
+    It computes in float32 and returns the dtype of the network.
+    """
+
+    order = 1
+    config_name = "scheduler_config.json"
+
+    def __init__(self, name: str, config: SchedulerConfig, noise: Sequence[Noise], device: str, start: Snapshot):
+        """With one source of noise, the run goes on from `start`."""
+        self._start = start
+        self._name = name
+        self._scheduler_config = config
+        self._noise = noise
+        self._device = device
+        if start.random is not None:
+            noise[0].state = start.random
+        self.register_to_config(steps_offset=config.steps_offset, clip_sample=config.clip_sample)
+
+    def set_timesteps(self, num_inference_steps: int, device: object = None) -> None:  # noqa: ARG002
+        """Start a run, or go on with one."""
+        self._scheduler = schedulers.create(self._name, self._scheduler_config, num_inference_steps, self.draw_noise)
+        self._scheduler.history = [torch.from_numpy(each).to(self._device) for each in self._start.history]
+        self._index = self._start.calls
+        self.init_noise_sigma = 1.0 if self._index else self._scheduler.init_noise_sigma
+        self.timesteps = torch.tensor(self._scheduler.timesteps[self._index :], dtype=torch.float32)
+
+    def scale_model_input(self, sample: torch.Tensor, timestep: object = None) -> torch.Tensor:  # noqa: ARG002
+        """Return the network's input for the current step."""
+        scaled: torch.Tensor = self._scheduler.scale_model_input(sample, self._index)
+        return scaled
+
+    def step(
+        self,
+        model_output: torch.Tensor,
+        timestep: object,  # noqa: ARG002
+        sample: torch.Tensor,
+        *,
+        return_dict: bool,  # noqa: ARG002
+    ) -> tuple[torch.Tensor]:
+        """Return the latents after the current step, and go on to the next."""
+        output, latents = model_output.float(), sample.float()
+        stepped: torch.Tensor = self._scheduler.step(output, self._index, latents)
+        self._index += 1
+        return (stepped.to(model_output.dtype),)
+
+    def is_complete(self, num_inference_steps: int) -> bool:
+        """Return whether `start` has all network calls of such a run."""
+        self.set_timesteps(num_inference_steps)
+        return len(self.timesteps) == 0
+
+    def steps_done(self) -> int:
+        """Return how many of `num_inference_steps` are complete."""
+        return self._scheduler.steps_done(self._index)
+
+    def snapshot(self, latents: torch.Tensor) -> Callable[[], Snapshot]:
+        """Return what makes the snapshot of the current state, later too: copying from a GPU would wait for it."""
+        calls, history, state = self._index, tuple(self._scheduler.history), self._noise[0].state
+        steps = self._start.steps + self._scheduler.steps_done(calls) - self._scheduler.steps_done(self._start.calls)
+
+        def take() -> Snapshot:
+            arrays = [each.float().cpu().numpy() for each in (latents, *history)]
+            return Snapshot(steps, self._start.finished, calls, arrays[0], tuple(arrays[1:]), state)
+
+        return take
+
+    def draw_noise(self) -> torch.Tensor:
+        """Return noise for every image, (images, channels, height / 8, width / 8), float32."""
+        return torch.cat([torch.from_numpy(draw()) for draw in self._noise]).to(self._device)

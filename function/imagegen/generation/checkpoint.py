@@ -1,0 +1,158 @@
+"""What the runs of one job leave for the next: a snapshot of its denoising in the store."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from imagegen.errors import StorageUnavailable
+from imagegen.generation.ports import CheckpointStore
+from imagegen.generation.result import Timings
+from imagegen.generation.snapshot import Snapshot, pack, unpack
+from imagegen.retry import retry
+
+SAVE_EVERY_S: Final = 30.0
+"""A run that is killed loses at most this much work. A save took 0.05 s (docs/decisions/jobs.md), 0.2 % of it."""
+SAVING_SECONDS: Final = 2.0
+"""Reserved for the save at the deadline."""
+_RETRY_S: Final = 0.5
+_HEADER: Final = "header"
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A snapshot with what produced it. It answers for the images of `spec_key` only."""
+
+    spec_key: str
+    """The specification's cache key without an environment."""
+    cache_keys: tuple[str, ...]
+    """The cache keys of all runs so far; more than one if engine or precision changed between two of them."""
+    spent: Timings
+    """The compute time of all runs so far. `denoise_ms` includes text encoding and compiling."""
+    snapshot: Snapshot = field(default_factory=Snapshot)
+
+    def encode(self) -> bytes:
+        """Return the file that `decode` reads."""
+        header = {"format": _FORMAT, "spec_key": self.spec_key, "cache_keys": self.cache_keys}
+        header["spent"] = self.spent.model_dump(exclude_defaults=True)
+        text = json.dumps(header).encode()
+        return pack(self.snapshot.encode() | {_HEADER: np.frombuffer(text, dtype=np.uint8)})
+
+    @classmethod
+    def decode(cls, body: bytes) -> Saved | None:
+        """Return None for a file that this version cannot read: the next run starts over."""
+        try:
+            arrays = unpack(body)
+            header: dict[str, Any] = json.loads(arrays[_HEADER].tobytes())
+            if header["format"] != _FORMAT:
+                return None
+            spent = Timings.model_validate(header["spent"])
+            return cls(header["spec_key"], tuple(header["cache_keys"]), spent, Snapshot.decode(arrays))
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+
+class Checkpoint:
+    """The checkpoint of one job, as one run uses it. Implements ports.Resumption.
+
+    Failures of the store are not raised: the run goes on without a save, and the next one repeats more steps.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        key: str,
+        *,
+        may_exist: bool,
+        until_deadline: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """`may_exist` is whether the job has had a run before.
+
+        `until_deadline` is whether a run that cannot end here goes on for as long as it can. Otherwise it stops as soon
+        as it knows, so that a caller does not wait for nothing.
+        """
+        self.until_deadline = until_deadline
+        self.advanced = False
+        """Whether this run has saved progress: the next one has less to do."""
+        self.exists = may_exist
+        """Whether there may be something to delete."""
+        self._store = store
+        self._key = key
+        self._clock = clock
+        self._began = self._saved_at = clock()
+        self._found = Saved("", (), Timings())
+        self._load_ms = 0
+        self._computing = 0.0
+        self._take: Callable[[], Snapshot] | None = None
+
+    def begin(self, spec_key: str, cache_key: str, load_s: float) -> None:
+        """Read what earlier runs have saved for this specification. The model has been loaded, in `load_s` seconds."""
+        found = self._read() if self.exists else None
+        if found is None or found.spec_key != spec_key:
+            found = Saved(spec_key, (), Timings())
+        keys = tuple(dict.fromkeys((*found.cache_keys, cache_key)))
+        self._found = Saved(spec_key, keys, found.spent, found.snapshot)
+        self._load_ms = round(load_s * 1000)
+        self._computing = self._saved_at = self._clock()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Where the run begins: empty if it starts over."""
+        return self._found.snapshot
+
+    @property
+    def spent(self) -> Timings:
+        """The compute time of earlier runs whose progress this one uses."""
+        return self._found.spent
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether one engine and precision made every step, so that an identical request returns the same image."""
+        return len(self._found.cache_keys) <= 1
+
+    def reached(self, take: Callable[[], Snapshot]) -> None:
+        """Remember the latest snapshot, and save it if the last save was `SAVE_EVERY_S` ago."""
+        self._take = take
+        if self._clock() - self._saved_at >= SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        """Save the latest snapshot, if this run has got further than the last save."""
+        if self._take is None:
+            return
+        self._saved_at = self._clock()
+        saved = Saved(self._found.spec_key, self._found.cache_keys, self._spent_now(), self._take())
+        body = saved.encode()
+        self.exists = True  # also if the response is lost
+        with suppress(StorageUnavailable):
+            retry(lambda: self._store.write(self._key, body), _RETRY_S)
+            self.advanced, self._take = True, None
+
+    def discard(self) -> None:
+        """Delete it, if there is one. What cannot be deleted expires with the bucket's lifecycle rule."""
+        if self.exists:
+            with suppress(StorageUnavailable):
+                self._store.delete(self._key)
+
+    def _read(self) -> Saved | None:
+        with suppress(StorageUnavailable):
+            body = retry(lambda: self._store.read(self._key))
+            return Saved.decode(body) if body is not None else None
+        return None
+
+    def _spent_now(self) -> Timings:
+        now, before = self._clock(), self._found.spent
+        return Timings(
+            load_ms=before.load_ms + self._load_ms,
+            denoise_ms=before.denoise_ms + round((now - self._computing) * 1000),
+            total_ms=before.total_ms + round((now - self._began) * 1000),
+        )
