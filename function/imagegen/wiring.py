@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagegen.aws.ssm import SsmSecretStore
     from imagegen.engines.batching import Batcher
     from imagegen.generation.planner import Planner
-    from imagegen.generation.ports import Backend, Engine, Engines, ImageStore
+    from imagegen.generation.ports import Backend, Engines, ImageStore
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
@@ -98,9 +98,11 @@ class Container:
     @cached_property
     def engines(self) -> Engines:
         """The one resident engine. In Lambda it loads immediately: an environment starts because a request waits."""
+        from imagegen.engines.loader import EngineLoader
         from imagegen.engines.pool import EnginePool
 
-        pool = EnginePool(self._load, self.settings.aws_lambda_function_memory_size)
+        memory_mb = self.settings.aws_lambda_function_memory_size
+        pool = EnginePool(EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load, memory_mb)
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
                 default = self.planner.warm_up(None)
@@ -282,28 +284,6 @@ class Container:
             with suppress(ModelUnavailable):
                 return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
         return None
-
-    # -- engines -------------------------------------------------------------------------------------------------------
-
-    def _load(self, model: Model, backend: Backend) -> Engine:
-        """Load an engine. Verification starts first: hashing releases the GIL, so it runs during the import."""
-        from imagegen.catalog import manifest
-        from imagegen.engines.guard import GuardedEngine
-
-        folder = self.settings.models_dir / model.id / backend.engine
-        verified = manifest.begin_verifying(folder)
-        try:
-            if backend.engine == "openvino":
-                from imagegen.engines.openvino_engine import OpenVINOEngine
-
-                memory_mb = self.settings.aws_lambda_function_memory_size
-                return GuardedEngine(OpenVINOEngine.load(folder, model, backend, verified, memory_mb))
-            from imagegen.engines.torch_engine import TorchEngine
-
-            engine = TorchEngine.load(folder, backend, verified)
-            return GuardedEngine(self.batcher.wrap(engine) if backend.device == "cuda" else engine)
-        except ModuleNotFoundError as error:
-            raise ModelUnavailable.because(backend.engine, f"is in ENGINES, but not in the image: {error}") from error
 
 
 def epoch_ms() -> int:

@@ -99,7 +99,7 @@ def test_a_batch_of_messages_is_one_call_and_completes_every_job(
     counting, batcher = CountingEngine(torch_engine), Batcher(window_s=60)
     with moto_resources(translated_template(), BUCKET, TABLE, QUEUE) as resources:
         world = JobWorld(resources)
-        world.container.images._engines = SingleEngine(batcher.wrap(counting))
+        world.container.images._timed._engines = SingleEngine(batcher.wrap(counting))
         world.container.backend = GPU
         world.container.batcher = batcher
         monkeypatch.setattr(worker, "container", world.container)

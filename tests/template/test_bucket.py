@@ -56,10 +56,12 @@ def test_tls_only(resources: Resources) -> None:
 
 
 def test_images_expire_and_incomplete_uploads_are_aborted(template: Template) -> None:
-    expire, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
+    expire, checkpoints, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
     assert (expire["Status"], expire["Prefix"], expire["ExpirationInDays"]) == ("Enabled", "images/", "3")
     assert (abort["Status"], abort["AbortIncompleteMultipartUpload"]) == ("Enabled", {"DaysAfterInitiation": 1})
     assert "Prefix" not in abort
+    assert (checkpoints["Status"], checkpoints["Prefix"]) == ("Enabled", "checkpoints/")
+    assert checkpoints["ExpirationInDays"] == "3"  # not before the job that may need it
 
 
 def test_deleted_with_the_stack(resources: Resources) -> None:

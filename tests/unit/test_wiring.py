@@ -13,6 +13,7 @@ from imagegen import wiring
 from imagegen.catalog import manifest
 from imagegen.catalog.manifest import Flops
 from imagegen.catalog.registry import REGISTRY, Model
+from imagegen.engines.loader import EngineLoader
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
 from imagegen.generation.workload import Workload
@@ -27,11 +28,11 @@ DEMO = REGISTRY["demo"]
 
 
 class Loads(list[tuple[Model, Backend]]):
-    """Engine loads, instead of the container's own."""
+    """Engine loads, instead of the loader's."""
 
     failing: ModelUnavailable | None = None
 
-    def load(self, _: Container, model: Model, backend: Backend) -> Engine:
+    def load(self, _: EngineLoader, model: Model, backend: Backend) -> Engine:
         self.append((model, backend))
         if self.failing is not None:
             raise self.failing
@@ -41,7 +42,7 @@ class Loads(list[tuple[Model, Backend]]):
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     recorded = Loads()
-    monkeypatch.setattr(Container, "_load", lambda *arguments: recorded.load(*arguments))
+    monkeypatch.setattr(EngineLoader, "load", lambda *arguments: recorded.load(*arguments))
     return recorded
 
 

@@ -19,7 +19,7 @@ from imagegen.generation.snapshot import Snapshot, pack, unpack
 from imagegen.retry import retry
 
 SAVE_EVERY_S: Final = 30.0
-"""A run that is killed loses at most this much work. A save took 0.05 s (docs/decisions/jobs.md), 0.2 % of it."""
+"""A run that is killed loses at most this much work. A save takes at most 0.3 % of it (docs/decisions/jobs.md)."""
 SAVING_SECONDS: Final = 2.0
 """Reserved for the save at the deadline."""
 _RETRY_S: Final = 0.5

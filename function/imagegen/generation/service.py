@@ -8,27 +8,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
 
 from ulid import ULID
 
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout
-from imagegen.generation.checkpoint import SAVING_SECONDS, Checkpoint
+from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.image_file import CONTENT_TYPES, encode
 from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
-from imagegen.generation.ports import Engine, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.ports import Engines, Generated, ImageStore, OnStep, Resident, StoredImage
 from imagegen.generation.presign import presign
 from imagegen.generation.result import Cost, KeptImage, Outcome, Result, Timings, WarmUp
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
-from imagegen.generation.speed_estimate import FINISHING_SECONDS, STORING_SECONDS, Measured, SpeedEstimate, StepPace
+from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
+from imagegen.generation.task import Task
+from imagegen.generation.timed_engines import TimedEngines
 from imagegen.retry import retry
-
-_STEP_MARGIN: Final = 1.25
-"""Reserved for the next step, in durations of the slower of the last and the fastest one: a step that the deadline
-interrupts is lost."""
 
 
 @dataclass(frozen=True)
@@ -56,37 +53,6 @@ class Images:
     """The compute time of earlier runs whose progress was used."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A plan with the folder of its images, its deadline, its progress callback and a job's checkpoint."""
-
-    plan: Plan
-    folder: Folder
-    deadline: Deadline
-    on_step: OnStep
-    checkpoint: Checkpoint | None = None
-
-    @property
-    def spec(self) -> GenerationSpec:
-        """The plan's specification."""
-        return self.plan.spec
-
-    @property
-    def storing_s(self) -> float:
-        """The seconds left in which an attempt at a write to the store may start; zero or less if there are none."""
-        return self.deadline.left() - STORING_SECONDS
-
-    @property
-    def resumed_steps(self) -> int:
-        """The steps that earlier runs of the job have done."""
-        return self.checkpoint.snapshot.steps if self.checkpoint is not None else 0
-
-    @property
-    def goes_on_elsewhere(self) -> bool:
-        """Whether each step counts, even if the run cannot end before its deadline."""
-        return self.checkpoint is not None and self.checkpoint.until_deadline
-
-
 def _ignore_step(_step: int, _of: int) -> None:
     """The OnStep of a generation without progress reports."""
 
@@ -112,6 +78,7 @@ class ImageService:
         self._embed_prompt = embed_prompt
         self._clock = clock
         self._estimate = estimate
+        self._timed = TimedEngines(engines, estimate, clock)
 
     def generate(self, plan: Plan, *, tenant: str, deadline: Deadline) -> Result:
         """Return the stored result of an identical request, or generate and store one.
@@ -184,7 +151,7 @@ class ImageService:
             started = self._clock()
             generated = resident.engine.generate(plan.spec, _ignore_step)
             load_s += self._clock() - started
-            self._record(plan, resident, generated)
+            self._timed.record(plan, resident, generated)
         return WarmUp(
             model=plan.model.id,
             engine=backend.engine,
@@ -214,61 +181,12 @@ class ImageService:
         return self._single_flight.run(task.folder.tenant, task.folder.cache_key, lambda: self._generate(task), find)
 
     def _generate(self, task: Task) -> Images:
-        self._require_time(task)
-        resident = self._engines.resident(task.plan.model, task.plan.backend)
-        if task.checkpoint is not None:
-            task.checkpoint.begin(task.spec.cache_key(), task.folder.cache_key, resident.load_s)
-        generated = self._generate_in_time(task, resident.engine)
-        self._record(task.plan, resident, generated, task.resumed_steps)
+        resident, generated = self._timed.generate(task)
         started = self._clock()
         stored = self._store_all(task, generated)
         timings = _timings(resident, generated, store_s=self._clock() - started)
         spent = task.checkpoint.spent if task.checkpoint is not None else Timings()
         return Images(stored, timings, resident.load_s > 0, shared_by=generated.shared_by, spent=spent)
-
-    def _require_time(self, task: Task) -> None:
-        """Raise GenerationTimeout if loading (if needed) and generating cannot fit, or if no step can."""
-        held_s = self._engines.held_s(task.plan.model, task.plan.backend)
-        if task.goes_on_elsewhere:
-            needed_s = self._estimate.load_s(task.plan, held_s) + self._next_step_s(task.plan)
-        else:
-            needed_s = self._estimate.needed_s(task.plan, held_s)
-        try:
-            task.deadline.require(needed_s)
-        except GenerationTimeout:
-            self._estimate.halve(task.plan)
-            raise
-
-    def _next_step_s(self, plan: Plan, latest_s: float = 0.0) -> float:
-        """Return the seconds to reserve for one more step and its checkpoint."""
-        return _STEP_MARGIN * max(self._estimate.of(plan).step_s, latest_s) + SAVING_SECONDS
-
-    def _generate_in_time(self, task: Task, engine: Engine) -> Generated:
-        """Generate. Raises GenerationTimeout between two steps as soon as they show that the rest will not fit.
-
-        If each step counts, the run goes on until the next one will not fit.
-        """
-        self._require_time(task)  # loading may have taken long
-        known = self._estimate.of(task.plan)
-        pace = StepPace(self._clock, known.step_s, task.resumed_steps)
-
-        def on_step(step: int, of: int) -> None:
-            between_steps = pace.reached(step)
-            task.on_step(step, of)
-            if task.goes_on_elsewhere and step < of:
-                needed_s = self._next_step_s(task.plan, pace.rest_s(1)) if between_steps else SAVING_SECONDS
-            else:
-                needed_s = task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step)
-            task.deadline.require(needed_s)
-
-        try:
-            return engine.generate(task.spec, on_step, task.checkpoint)
-        except GenerationTimeout:
-            if pace.fastest_s is not None:  # the next request of this size need not start to be rejected
-                self._estimate.record(task.plan, Measured(pace.fastest_s, known.finish_s))
-            if task.checkpoint is not None:
-                task.checkpoint.save()
-            raise
 
     def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
         """Store the images and, unless the cache is off, make them answer the next identical request."""
@@ -284,15 +202,6 @@ class ImageService:
         key = task.folder.image(task.spec, index, hashlib.sha256(body).hexdigest())
         content_type = CONTENT_TYPES[task.spec.output_format]
         return retry(lambda: self._store.put(key, body, content_type, warnings=generated.warnings), task.storing_s)
-
-    def _record(self, plan: Plan, resident: Resident, generated: Generated, resumed_steps: int = 0) -> None:
-        """Keep what this generation measured."""
-        if resident.load_s > 0:
-            self._estimate.record_load(plan.model.id, resident.load_s + generated.compile_s)
-        finish_s = generated.decode_s / plan.spec.num_images_per_prompt + STORING_SECONDS
-        steps = plan.spec.total_steps - resumed_steps
-        step_s = generated.denoise_s / steps if steps else self._estimate.of(plan).step_s
-        self._estimate.record(plan, Measured(step_s, finish_s))
 
     def _task(
         self,

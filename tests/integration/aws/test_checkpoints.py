@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import boto3
+from typing import Any
+
 import pytest
 from botocore.stub import Stubber
 
@@ -41,7 +42,6 @@ def test_failures_are_translated(bucket: str, call: str) -> None:
 
 def test_a_call_ends_soon_enough_for_the_writes_that_follow(bucket: str) -> None:
     """Two seconds before the deadline, S3 must not take longer than that, retries included."""
-    config = S3CheckpointStore(bucket)._client.meta.config
+    config: Any = S3CheckpointStore(bucket)._client.meta.config
     assert config.connect_timeout + config.read_timeout <= 2
     assert config.retries["total_max_attempts"] == 1
-    assert boto3.client("s3").meta.config.read_timeout > 2

@@ -40,7 +40,7 @@ class Invocation:
         self._then = then
         self.began = self.left
         world.engine.during = self._step
-        world.runner.images._clock = lambda: self.began - self.left
+        world.runner.images._timed._clock = lambda: self.began - self.left
         self.deadline = Deadline(lambda: self.left)
 
     def _step(self, step: int) -> None:
@@ -189,8 +189,11 @@ def test_a_cancelled_job_leaves_no_checkpoint(world: JobWorld, when: str) -> Non
 
 def test_a_job_that_was_cancelled_while_its_run_saved_leaves_no_checkpoint(world: JobWorld) -> None:
     job = world.submit()
-    boundary = Invocation(world, 1, lambda step: world.jobs.cancel("alice", job.job_id) and None)
-    world.run(job, boundary.deadline)
+
+    def cancel(step: int) -> None:
+        world.jobs.cancel("alice", job.job_id)
+
+    world.run(job, Invocation(world, 1, cancel).deadline)
     assert world.get(job).state == "cancelled"
     assert objects(world) == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from imagegen.errors import StorageUnavailable
 from imagegen.generation.checkpoint import SAVE_EVERY_S, Checkpoint, Saved
 from imagegen.generation.result import Timings
-from imagegen.generation.snapshot import Snapshot, pack, unpack
+from imagegen.generation.snapshot import RandomState, Snapshot, pack, unpack
 from tests.support.fakes import MemoryCheckpoints
 
 KEY = "checkpoints/alice/1.npz"
@@ -39,7 +40,14 @@ def middle() -> Snapshot:
     random = np.random.RandomState(7)
     random.standard_normal(3)
     arrays = [random.standard_normal((1, 4, 2, 3)).astype(np.float32) for _ in range(5)]
-    return Snapshot(13, (arrays[0], arrays[1]), 3, arrays[2], (arrays[3], arrays[4]), random.get_state(legacy=True))
+    return Snapshot(
+        13,
+        (arrays[0], arrays[1]),
+        3,
+        arrays[2],
+        (arrays[3], arrays[4]),
+        cast(RandomState, random.get_state(legacy=True)),
+    )
 
 
 def assert_equal(one: Snapshot, other: Snapshot) -> None:
@@ -62,7 +70,7 @@ def test_a_snapshot_survives_its_encoding(snapshot: Snapshot) -> None:
 def test_the_random_numbers_go_on_where_they_were() -> None:
     random = np.random.RandomState(7)
     random.standard_normal(3)  # an odd count: the polar method keeps the second of a pair
-    state = random.get_state(legacy=True)
+    state = cast(RandomState, random.get_state(legacy=True))
     read = Snapshot.decode(unpack(pack(Snapshot(1, (), 1, np.ones(1, np.float32), (), state).encode())))
     other = np.random.RandomState(0)
     assert read.random is not None

@@ -230,8 +230,8 @@ def test_a_request_known_to_be_too_slow_is_rejected_before_the_first_step() -> N
 def test_one_slow_measurement_does_not_reject_requests_forever() -> None:
     world = World()
     world.ask(seed=1)
-    world.service._estimate = SpeedEstimate()
-    world.service._estimate.record(plan(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
+    world.service._timed._estimate = SpeedEstimate()
+    world.service._timed._estimate.record(plan(num_inference_steps=4), Measured(step_s=100.0, finish_s=10.0))
     refused = 0
     while refused < 20:
         try:

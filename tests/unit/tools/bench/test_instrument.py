@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from PIL import Image
 
-from imagegen.generation.ports import Generated, OnStep
+from imagegen.generation.ports import Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 from tools.bench.instrument import Instrument, Request, TimedEngine
 
@@ -15,7 +15,7 @@ from tools.bench.instrument import Instrument, Request, TimedEngine
 class AskingEngine:
     """Two steps, and a question after each and before the first one: whether the generation is still wanted."""
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         for step in (0, 0, 1, 1, 1, 2, 2):
             on_step(step, 2)
         return Generated([Image.new("RGB", (8, 8))], text_encode_s=0, denoise_s=0, decode_s=0, compile_s=0)

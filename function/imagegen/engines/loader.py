@@ -1,0 +1,41 @@
+"""Loads the engine of a backend. Imports its module only then, because that takes seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagegen.catalog import manifest
+from imagegen.catalog.registry import Model
+from imagegen.engines.batching import Batcher
+from imagegen.engines.guard import GuardedEngine
+from imagegen.errors import ModelUnavailable
+from imagegen.generation.ports import Backend, Engine
+
+
+@dataclass(frozen=True)
+class EngineLoader:
+    """Prepared models in `models_dir`/ID/ENGINE, and the function's memory in MB."""
+
+    models_dir: Path
+    memory_mb: int
+    batcher: Batcher
+
+    def load(self, model: Model, backend: Backend) -> Engine:
+        """Load an engine. Verification starts first: hashing releases the GIL, so it runs during the import.
+
+        Raises ModelUnavailable.
+        """
+        folder = self.models_dir / model.id / backend.engine
+        verified = manifest.begin_verifying(folder)
+        try:
+            if backend.engine == "openvino":
+                from imagegen.engines.openvino_engine import OpenVINOEngine
+
+                return GuardedEngine(OpenVINOEngine.load(folder, model, backend, verified, self.memory_mb))
+            from imagegen.engines.torch_engine import TorchEngine
+
+            engine = TorchEngine.load(folder, backend, verified)
+            return GuardedEngine(self.batcher.wrap(engine) if backend.device == "cuda" else engine)
+        except ModuleNotFoundError as error:
+            raise ModelUnavailable.because(backend.engine, f"is in ENGINES, but not in the image: {error}") from error
