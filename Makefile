@@ -132,8 +132,8 @@ latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50
 	$(BIN)/python -m tools.local.latency
 
 .PHONY: demo-accuracy
-demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts
-	$(BIN)/python -m tools.accuracy.measure
+demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts: make demo-accuracy [JUDGE="sizes --count 2"]
+	$(BIN)/python -m tools.accuracy $(or $(JUDGE),captions)
 
 .PHONY: bench
 bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler and write docs/performance.md: make bench QUICK=1

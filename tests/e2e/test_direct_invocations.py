@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import Aws
 from tools.local.deploy import STACK
 
-SLOW = {"prompt": "a red circle", "num_images_per_prompt": 4, "num_inference_steps": 50, "width": 192, "height": 192}
+SLOW = {"prompt": "a red circle", "num_images_per_prompt": 4, "num_inference_steps": 100, "width": 144, "height": 144}
 
 
 @pytest.fixture

@@ -192,13 +192,13 @@ def compilations(memory_mb: int, *requests: dict[str, Any], monkeypatch: pytest.
 
 
 def test_an_earlier_size_and_other_guidance_do_not_compile_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    default, narrow, unguided = {"width": 128}, {"width": 96}, {"guidance_scale": 1.0}
+    default, narrow, unguided = {"width": 128}, {"width": 120}, {"guidance_scale": 1.0}
     requests: list[dict[str, Any]] = [default, narrow, unguided, default, narrow, unguided]
     assert len(compilations(10_240, *requests, monkeypatch=monkeypatch)) == 3
 
 
 def test_without_memory_for_more_only_one_shape_stays_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    default, narrow = {"width": 128}, {"width": 96}
+    default, narrow = {"width": 128}, {"width": 120}
     assert len(compilations(0, default, narrow, narrow, default, monkeypatch=monkeypatch)) == 3
 
 
@@ -217,9 +217,12 @@ def test_the_memory_of_a_shape_that_is_still_compiling_counts(monkeypatch: pytes
 
 
 def test_the_least_recently_used_shape_is_released_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    widths = [96, 104, 112, 128, 120, 128, 96]  # 120 is the fifth shape, and 96 the least recently used then
-    compiled = compilations(10_240, *[{"width": width} for width in widths], monkeypatch=monkeypatch)
-    assert [shape.width for shape in compiled] == [128, 96, 104, 112, 120, 96]
+    first, second, third, fourth = ({"width": width} for width in (120, 136, 144, 128))
+    fifth = {"height": 120}
+    requests: list[dict[str, Any]] = [first, second, third, fourth, fifth, fourth, first]
+    compiled = compilations(10_240, *requests, monkeypatch=monkeypatch)
+    sizes = [(shape.width, shape.height) for shape in compiled]
+    assert sizes == [(128, 128), (120, 128), (136, 128), (144, 128), (128, 120), (120, 128)]
 
 
 def test_an_inference_stops_when_it_is_no_longer_wanted() -> None:

@@ -1,31 +1,26 @@
-"""Accuracy of the demo model on captions held out from its training (`make demo-accuracy`)."""
+"""Generates and judges images of captions held out from the demo model's training."""
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY
-from imagegen.engines.cpu import fastest_precision, vcpus
-from imagegen.engines.openvino_engine import OpenVINOEngine
-from imagegen.engines.torch_engine import TorchEngine
 from imagegen.generation.planner import Planner
 from imagegen.generation.ports import Backend, Engine
 from imagegen.generation.request import GenerateRequest
+from imagegen.generation.spec import GenerationSpec
 from models.training.scenes import Scene, random_scene
 from tools.accuracy.shape_checker import Verdict, judge
-from tools.local.process import ROOT
 
-MODELS = ROOT / ".local" / "models"
-"""Models prepared by `make`."""
-COUNT = 300
-SEED = 2026
+SEED: Final = 2026
 """Of the captions; an image's seed is its index."""
-_PLANNER = Planner(REGISTRY, "demo", Backend("torch", "cpu", "float32", "for the plan only"))
+KINDS: Final = {"one object": False, "two objects": True}
+"""Whether a scene has two objects, by the kind of caption."""
+PARTS: Final = ("background", "objects", "relation")
+_PLANNER: Final = Planner(REGISTRY, "demo", Backend("torch", "cpu", "float32", "for the plan only"))
 
 
 @dataclass
@@ -40,71 +35,35 @@ class Tally:
         """Share of images that match their caption in every part, 0 to 1."""
         return sum(verdict.right for verdict in self.verdicts) / len(self.verdicts)
 
-    def row(self, name: str) -> str:
-        """Return the row of the Markdown table, without the engine's cell."""
+    def cells(self) -> list[str]:
+        """Return the cells of a Markdown table: count, all right, and each of PARTS."""
         count = len(self.verdicts)
-        parts = [
-            sum(getattr(verdict, part) for verdict in self.verdicts) / count
-            for part in ("background", "objects", "relation")
-        ]
-        return f"| {name} | {count} | {self.right:.1%} | " + " | ".join(f"{part:.1%}" for part in parts) + " |"
+        shares = [sum(getattr(verdict, part) for verdict in self.verdicts) / count for part in PARTS]
+        return [str(count), *(f"{share:.1%}" for share in (self.right, *shares))]
 
 
-def measure(engine: Engine, *, two: bool, count: int, **fields: object) -> Tally:
+def measure(engine: Engine, *, two: bool, count: int, size: tuple[int, int] | None = None, **fields: object) -> Tally:
     """Generate and judge images of `count` held-out scenes, with two objects if `two`, else one.
 
-    `fields` are further request fields.
+    `size` is (width, height) in pixels and may be outside the model's limits. `fields` are further request fields.
     """
     tally = Tally()
     for index, scene in enumerate(_scenes(two=two, count=count)):
-        request = GenerateRequest.parse({"prompt": scene.caption(), "seed": index, **fields})
-        generated = engine.generate(_PLANNER.plan(request).spec, lambda step, of: None)
-        verdict = judge(generated.images[0], scene)
+        spec = specification(scene, index, size, **fields)
+        verdict = judge(engine.generate(spec, lambda step, of: None).images[0], scene)
         tally.verdicts.append(verdict)
         if not verdict.right:
             tally.wrong.append(f"{scene.caption()} (seed {index})")
     return tally
 
 
+def specification(scene: Scene, seed: int, size: tuple[int, int] | None = None, **fields: object) -> GenerationSpec:
+    """Return what the service would generate for the scene's caption; see `measure`."""
+    spec = _PLANNER.plan(GenerateRequest.parse({"prompt": scene.caption(), "seed": seed, **fields})).spec
+    return spec if size is None else replace(spec, width=size[0], height=size[1])
+
+
 def _scenes(*, two: bool, count: int) -> Iterator[Scene]:
     rng = random.Random(f"{SEED}-{two}")
     for _ in range(count):
         yield random_scene(rng, two=two, held_out=True)
-
-
-def backends() -> list[Backend]:
-    """Return torch float32 as the reference, and OpenVINO in float32 and the processor's fastest type."""
-    threads = vcpus(memory_mb=10240)
-    precisions = dict.fromkeys(["float32", fastest_precision().name])
-    return [
-        Backend("torch", "cpu", "float32", "reference", threads),
-        *(Backend("openvino", "cpu", precision, "default", threads) for precision in precisions),
-    ]
-
-
-def load(backend: Backend, models: Path) -> Engine:
-    """Load the demo model from the folder of prepared models."""
-    folder = models / "demo" / backend.engine
-    verified = manifest.begin_verifying(folder)
-    if backend.engine == "torch":
-        return TorchEngine.load(folder, backend, verified)
-    return OpenVINOEngine.load(folder, REGISTRY["demo"], backend, verified)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=COUNT, help="captions of each kind (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=REGISTRY["demo"].defaults.num_inference_steps)
-    parser.add_argument("--models", type=Path, default=MODELS, help="folder of the prepared models")
-    arguments = parser.parse_args()
-    print("| engine | captions | count | all right | background | objects | relation |\n|---|---|---|---|---|---|---|")
-    for backend in backends():
-        engine = load(backend, arguments.models)
-        for two, name in ((False, "one object"), (True, "two objects")):
-            tally = measure(engine, two=two, count=arguments.count, num_inference_steps=arguments.steps)
-            print(f"| {backend.engine} {backend.precision} {tally.row(name)}", flush=True)
-            print("".join(f"  wrong: {caption}\n" for caption in tally.wrong), end="")
-
-
-if __name__ == "__main__":
-    main()

@@ -106,7 +106,7 @@ REGISTRY: Final[dict[str, Model]] = {
             source="folder",
             revision="6cc6991b014f",
             defaults=Defaults(128, 128, num_inference_steps=10, guidance_scale=1.5, scheduler="ddim"),
-            limits=ModelLimits(min_size=64, max_size=256, max_steps=100),
+            limits=ModelLimits(min_size=120, max_size=144, max_steps=100),
             memory_mb=MemoryNeed(float32=800, half=800),
             schedulers=("ddim", "euler", "euler_ancestral", "dpm_multistep"),
         ),

@@ -99,18 +99,18 @@ def _resolve(request: GenerateRequest, model: Model, seed: int) -> GenerationSpe
 def _limit_errors(spec: GenerationSpec, model: Model) -> list[FieldError]:
     limits = model.limits
     bounds = {
-        "width": ("size_invalid", limits.min_size, limits.max_size),
-        "height": ("size_invalid", limits.min_size, limits.max_size),
-        "num_inference_steps": ("out_of_range", 1, limits.max_steps),
-        "num_images_per_prompt": ("out_of_range", 1, limits.max_images),
+        "width": ("size_invalid", "a multiple of 8 from", limits.min_size, limits.max_size),
+        "height": ("size_invalid", "a multiple of 8 from", limits.min_size, limits.max_size),
+        "num_inference_steps": ("out_of_range", "from", 1, limits.max_steps),
+        "num_images_per_prompt": ("out_of_range", "from", 1, limits.max_images),
     }
     errors = [
-        FieldError(field, code, f"must be from {low} to {high} for this model")
-        for field, (code, low, high) in bounds.items()
+        FieldError(field, code, f"must be {allowed} {low} to {high} for the model {model.id}")
+        for field, (code, allowed, low, high) in bounds.items()
         if not low <= getattr(spec, field) <= high
     ]
     if spec.scheduler not in model.schedulers:
-        message = f"must be one of {', '.join(model.schedulers)}"
+        message = f"must be one of {', '.join(model.schedulers)} for the model {model.id}"
         errors.append(FieldError("scheduler", "unknown_scheduler", message))
     return errors
 

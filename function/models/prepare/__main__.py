@@ -64,7 +64,7 @@ def _print_entry(found: source.Source, trials: dict[str, Trial]) -> None:
     model, notes = registry_entry.measured(found.model, trials)
     print("\nTo serve this model, add it to function/imagegen/catalog/registry.py:\n")
     print(registry_entry.to_python(model))
-    for note in [*found.notes, *notes]:
+    for note in [*found.notes, *notes, registry_entry.size_note(model)]:
         print(f"note: {note}", file=sys.stderr)
 
 

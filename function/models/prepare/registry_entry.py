@@ -48,6 +48,9 @@ NEAREST: Final = {
     "UniPCMultistepScheduler": "dpm_multistep",
 }
 """The nearest of our schedulers, for diffusers' classes that we do not have."""
+SMALLEST: Final = 0.75
+LARGEST: Final = 1.5
+"""Limits of a request's sides, in native sizes: a guess (docs/decisions/demo-model.md)."""
 UNMEASURED: Final = MemoryNeed(float32=10_240, half=10_240)
 """Until the model has been prepared: the largest function."""
 MARGIN: Final = 1.2
@@ -71,7 +74,7 @@ def infer(model_id: str, source: str, revision: str, folder: Path) -> tuple[Mode
         source=source,
         revision=revision,
         defaults=Defaults(width, height, num_inference_steps=steps, guidance_scale=guidance_scale, scheduler=scheduler),
-        limits=ModelLimits(min_size=max(8, low // 2 // 8 * 8), max_size=high * 3 // 2 // 8 * 8, max_steps=max_steps),
+        limits=ModelLimits(_multiple(low * SMALLEST), _multiple(high * LARGEST), max_steps),
         memory_mb=UNMEASURED,
         schedulers=_schedulers(found, scheduler),
         weights="int8" if found.family == "stable-diffusion-xl" else "float16",
@@ -96,6 +99,15 @@ def measured(model: Model, trials: Mapping[str, Trial]) -> tuple[Model, list[str
     schedulers = (default, *(name for name in left if name != default))
     defaults = replace(model.defaults, scheduler=default)
     return replace(model, defaults=defaults, schedulers=schedulers, memory_mb=_memory(trials)), notes
+
+
+def size_note(model: Model) -> str:
+    """Return the note on the limits that nothing has measured."""
+    limits = model.limits
+    return (
+        f"min_size and max_size are not measured: look at images of {limits.min_size} and {limits.max_size} pixels "
+        "before you ship the entry"
+    )
 
 
 def to_python(model: Model) -> str:
@@ -155,6 +167,11 @@ def _size(found: Configuration) -> tuple[int, int]:
     factor = found.vae.pixels_per_latent
     height, width = (max(8, min(side * factor, largest) // 8 * 8) for side in found.sample_size)
     return height, width
+
+
+def _multiple(pixels: float) -> int:
+    """Return the multiple of 8 below, at least 8."""
+    return max(8, int(pixels) // 8 * 8)
 
 
 def _memory(trials: Mapping[str, Trial]) -> MemoryNeed:

@@ -142,7 +142,7 @@ def test_what_a_configuration_leaves_out_is_filled_in(
 def test_a_pair_of_sample_sizes_gives_height_and_width(checkpoint: Path) -> None:
     model, _, _ = complete(checkpoints.change(checkpoint, UNET, sample_size=[16, 24]))
     assert (model.defaults.height, model.defaults.width) == (128, 192)
-    assert (model.limits.min_size, model.limits.max_size) == (64, 288)
+    assert (model.limits.min_size, model.limits.max_size) == (96, 288)
 
 
 @pytest.mark.parametrize(

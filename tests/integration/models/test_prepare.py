@@ -197,6 +197,7 @@ def test_preparing_a_local_folder_prints_its_registry_entry(models: Path, tmp_pa
     assert classes <= vars(sys.modules[type(TURBO).__module__]).keys(), "the entry cannot be pasted into the registry"
     entry = {keyword.arg: keyword.value for keyword in call.keywords}
     assert ast.literal_eval(entry["id"]) == "my-model"
+    assert "note: min_size and max_size are not measured: look at images of 96 and 192 pixels" in done.stderr
     assert ast.literal_eval(entry["family"]) == "stable-diffusion"
     assert ast.literal_eval(entry["revision"]) == manifest.prepared_with(models / "my-model" / "torch")["revision"]
 

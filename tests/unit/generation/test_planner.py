@@ -100,6 +100,22 @@ def test_all_limits_of_the_model_are_checked_together(fields: dict[str, Any], wr
     assert {error.field: error.code for error in caught.value.errors} == wrong
 
 
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"width": 64}, "width: must be a multiple of 8 from 120 to 144 for the model demo"),
+        ({"height": 256}, "height: must be a multiple of 8 from 120 to 144 for the model demo"),
+        ({"model": "sd-turbo", "width": 64}, "width: must be a multiple of 8 from 256 to 768 for the model sd-turbo"),
+        ({"num_inference_steps": 101}, "num_inference_steps: must be from 1 to 100 for the model demo"),
+        ({"scheduler": "none"}, f"scheduler: must be one of {', '.join(DEMO.schedulers)} for the model demo"),
+    ],
+)
+def test_a_limit_is_stated_with_its_field_its_values_and_its_model(fields: dict[str, Any], detail: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        plan(**fields)
+    assert caught.value.detail == detail
+
+
 def test_a_latent_consistency_model_ignores_the_negative_prompt() -> None:
     assert plan(model="lcm-dreamshaper-7", negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == ""
     assert plan(negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == "b"

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from imagegen import errors
+from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest, ServiceError
 from imagegen.problem_details import FieldError, document, reason_phrase
 
+DEMO: Final = REGISTRY["demo"]
 BODY: Final = (
     "malformed_json", "body_not_object", "json_too_deep", "duplicate_key", "number_out_of_range",
     "not_acceptable", "payload_too_large", "unsupported_media_type",
@@ -80,12 +82,16 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _field("prompt", "missing_field", "is required and must be a string of 1 to 2000 characters: what the image shows"),
     _field("seed", "wrong_type", "must be an integer from 0 to 4294967295; leave seed out for a random seed"),
     _field("colour", "unknown_field", "is not a field of this request; the fields are prompt, negative_prompt, ..."),
-    _field("num_inference_steps", "out_of_range", "must be from 1 to 100 for this model"),
+    _field("num_inference_steps", "out_of_range", f"must be from 1 to {DEMO.limits.max_steps} for the model demo"),
     _field("prompt", "prompt_empty", "must not be empty or blank"),
     _field("prompt", "prompt_too_long", "must have at most 2000 characters"),
     _field("prompt", "invalid_text", "contains the character U+0007"),
-    _field("width", "size_invalid", "must be from 64 to 256 for this model"),
-    _field("scheduler", "unknown_scheduler", "must be one of ddim, euler"),
+    _field(
+        "width",
+        "size_invalid",
+        f"must be a multiple of 8 from {DEMO.limits.min_size} to {DEMO.limits.max_size} for the model demo",
+    ),
+    _field("scheduler", "unknown_scheduler", f"must be one of {', '.join(DEMO.schedulers)} for the model demo"),
     _field("webhook.url", "url_not_allowed", "must have a public host"),
     _of(errors.WebhookSecretMissing()),
     ErrorExample("rate_limited", 429, "Too many requests. Reduce the request rate.", headers=("Retry-After",)),

@@ -208,7 +208,7 @@ def test_the_prompt_has_its_length(document: Json) -> None:
 
 @pytest.mark.parametrize(
     ("models", "steps", "size"),
-    [(("demo",), 100, (64, 256)), (("sd-turbo",), 8, (256, 768)), (("sd-turbo", "demo"), 100, (64, 768))],
+    [(("demo",), 100, (120, 144)), (("sd-turbo",), 8, (256, 768)), (("sd-turbo", "demo"), 100, (120, 768))],
 )
 def test_limits_are_those_of_the_deployments_models(models: tuple[str, ...], steps: int, size: tuple[int, int]) -> None:
     settings = api.container.settings.model_copy(update={"model_ids": models})
