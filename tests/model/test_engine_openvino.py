@@ -211,7 +211,7 @@ def test_the_memory_of_a_shape_that_is_still_compiling_counts(monkeypatch: pytes
         return 0.0
 
     monkeypatch.setattr(openvino_engine, "resident_mb", resident_mb)
-    engine.generate(generation(num_inference_steps=1, width=96), lambda step, of: None)
+    engine.generate(generation(num_inference_steps=1, width=120), lambda step, of: None)
     engine.close()
     assert compiling == [False]
 

@@ -152,6 +152,9 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     "size larger than the model's": _generate(
         422, "size_invalid", {"prompt": "a red circle", "height": 2048}, fields=("height",)
     ),
+    "size smaller than the model's": _generate(
+        422, "size_invalid", {"prompt": "a red circle", "width": 64}, fields=("width",)
+    ),
     "no steps": _generate(
         422, "out_of_range", {"prompt": "a red circle", "num_inference_steps": 0}, fields=("num_inference_steps",)
     ),

@@ -15,7 +15,8 @@ from imagegen.catalog.registry import REGISTRY, Defaults, MemoryNeed, Model, Mod
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOME: Final = ROOT / ".local" / "bench"
 PREPARED: Final = HOME / "models"
-DEMO: Final = REGISTRY["demo"]
+DEMO: Final = replace(REGISTRY["demo"], limits=replace(REGISTRY["demo"].limits, max_size=256))
+"""Timed also at sizes at which it does not draw what the caption says."""
 
 FULL: Final = Model(
     id="random-sd15",
@@ -44,5 +45,5 @@ def prepared(model: Model) -> Path:
 
 
 def register() -> None:
-    """Add the random models to this process's registry."""
-    REGISTRY.update({model.id: model for model in RANDOM})
+    """Put the benchmark's models into this process's registry."""
+    REGISTRY.update({model.id: model for model in (DEMO, *RANDOM)})

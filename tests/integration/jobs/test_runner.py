@@ -362,6 +362,23 @@ def test_a_job_of_a_newer_version_fails_here_and_keeps_its_request(world: JobWor
     assert [type(crash).__name__ for crash in world.crashes] == ["UnreadableJob"] * world.timing.max_attempts
 
 
+def test_a_job_that_waited_while_its_models_limits_were_narrowed_fails_with_the_reason(world: JobWorld) -> None:
+    job = world.submit()
+    assert job.request is not None
+    earlier = job.request.model_copy(update={"width": 64}).model_dump_json(exclude_none=True)
+    boto3.resource("dynamodb").Table(world.resources["Table"]).update_item(
+        Key={"pk": f"JOB#alice#{job.job_id}", "sk": "JOB"},
+        UpdateExpression="SET #request = :earlier",
+        ExpressionAttributeNames={"#request": "request"},
+        ExpressionAttributeValues={":earlier": earlier},
+    )
+    done = world.run(job)
+    assert (done.state, done.attempt, world.engine.generations) == ("failed", 1, 0)
+    assert done.error is not None
+    assert (done.error.code, done.error.status) == ("size_invalid", 422)
+    assert done.error.detail == "width: must be a multiple of 8 from 120 to 144 for the model demo"
+
+
 @pytest.mark.parametrize(("cache", "generations"), [("use", 1), ("refresh", 1), ("off", 2)])
 def test_a_late_claim_by_generate_reuses_what_a_failed_run_has_stored(
     world: JobWorld, monkeypatch: pytest.MonkeyPatch, cache: str, generations: int
