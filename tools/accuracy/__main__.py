@@ -1,7 +1,7 @@
 """Judge by their pixels what the demo model draws.
 
-`make demo-accuracy` runs `captions`: by engine, scheduler and number of steps. `sizes`: by size. `steps`: one caption at
-every number of steps on both engines, as a contact sheet.
+`captions`, which `make demo-accuracy` runs: by engine, scheduler and number of steps. `sizes`: by size. `steps`: one
+caption at every number of steps on both engines, as a contact sheet.
 """
 
 from __future__ import annotations
