@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from imagegen.generation.ports import Engine, Generated, OnStep
+from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 from models.training.scenes import COLOURS, draw
 from tests.model.conftest import DEMO
@@ -27,7 +27,7 @@ EXTREMES = list(itertools.product((DEMO.limits.min_size, DEMO.limits.max_size), 
 class Painter:
     """An engine that draws the contact sheet's scene in three steps or more, and its background in fewer."""
 
-    def generate(self, spec: GenerationSpec, on_step: OnStep) -> Generated:
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
         image = draw(contact_sheet.SCENE, random.Random(spec.seed), spec.width)
         if spec.num_inference_steps < 3:
             image = Image.new("RGB", image.size, COLOURS[contact_sheet.SCENE.background])
