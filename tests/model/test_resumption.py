@@ -36,7 +36,7 @@ class Recorder:
 
 def generation(scheduler: str = "ddim", images: int = 1) -> GenerationSpec:
     prompt = "a red circle on a white background"
-    size = {"width": 96, "height": 96, "num_images_per_prompt": images}
+    size = {"width": 120, "height": 120, "num_images_per_prompt": images}
     # The demo model does not offer every scheduler.
     return replace(spec(prompt, num_inference_steps=STEPS, guidance_scale=3.0, seed=7, **size), scheduler=scheduler)
 
