@@ -85,7 +85,7 @@ def test_numbers_of_equal_value_and_the_order_of_keys_and_events_do_not_count() 
 @pytest.mark.parametrize(
     "change",
     [
-        {"prompt": "a  red circle"}, {"seed": 7}, {"cache": "off"}, {"metadata": {"a": "1"}}, {"width": 64},
+        {"prompt": "a  red circle"}, {"seed": 7}, {"cache": "off"}, {"metadata": {"a": "1"}}, {"width": 144},
         {"negative_prompt": "blue"}, {"guidance_scale": 2.5}, {"output_format": "webp"}, {"webhook": HOOK},
     ],
 )  # fmt: skip
