@@ -94,6 +94,37 @@ class LatentDataset:
         return cls(scenes, cached)
 
 
+class Objective:
+    """The loss of a batch: the error of the predicted velocity, weighted by the signal-to-noise ratio (min-SNR)."""
+
+    def __init__(self, dataset: LatentDataset, tokenizer: CLIPTokenizer, encoder: CLIPTextModel):
+        self._dataset = dataset
+        self._tokenizer = tokenizer
+        self._encoder = encoder
+        self._noise = noise_schedule()
+        snr = self._noise.alphas_cumprod / (1 - self._noise.alphas_cumprod)
+        self._weights = (SNR_CAP / snr).clamp(max=1.0)
+
+    def loss(self, unet: UNet2DConditionModel, rng: random.Random) -> torch.Tensor:
+        """Return the loss of a batch that `rng` chooses. Also seeds torch with it."""
+        torch.manual_seed(rng.getrandbits(48))
+        scenes, noise = self._dataset.scenes, self._noise
+        chosen = rng.sample(range(len(scenes)), BATCH)
+        captions = ["" if rng.random() < EMPTY_CAPTIONS else scenes[i].paraphrase(rng) for i in chosen]
+        latents = self._dataset.latents[chosen]
+        timesteps = torch.randint(0, noise.config.num_train_timesteps, (BATCH,))
+        gaussian = torch.randn_like(latents)
+        noisy = noise.add_noise(latents, gaussian, timesteps)
+        target = noise.get_velocity(latents, gaussian, timesteps)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.no_grad():
+                states = self._encoder(tokens(self._tokenizer, captions)).last_hidden_state
+            predicted = unet(noisy, timesteps, states).sample
+        error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
+        loss: torch.Tensor = (error * self._weights[timesteps]).mean()
+        return loss
+
+
 def train(
     checkpoint: Checkpoint,
     dataset: LatentDataset,
@@ -114,27 +145,11 @@ def train(
     ema = AveragedModel(unet, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(unet.parameters(), lr=LEARNING_RATE, weight_decay=1e-3, betas=(0.9, 0.99))
     scheduler = one_cycle(optimizer, steps, warmup=200)
-    noise = noise_schedule()
-    snr = noise.alphas_cumprod / (1 - noise.alphas_cumprod)
-    weights = (SNR_CAP / snr).clamp(max=1.0)
+    objective = Objective(dataset, tokenizer, encoder)
     step = checkpoint.restore("unet", unet, ema, optimizer, scheduler)
     mean_loss = 0.0
     while step < steps:
-        rng = random.Random(f"{seed}-unet-{step}")
-        torch.manual_seed(rng.getrandbits(48))
-        chosen = rng.sample(range(len(dataset.scenes)), BATCH)
-        captions = ["" if rng.random() < EMPTY_CAPTIONS else dataset.scenes[i].paraphrase(rng) for i in chosen]
-        latents = dataset.latents[chosen]
-        timesteps = torch.randint(0, noise.config.num_train_timesteps, (BATCH,))
-        gaussian = torch.randn_like(latents)
-        noisy = noise.add_noise(latents, gaussian, timesteps)
-        target = noise.get_velocity(latents, gaussian, timesteps)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.no_grad():
-                states = encoder(tokens(tokenizer, captions)).last_hidden_state
-            predicted = unet(noisy, timesteps, states).sample
-        error = (predicted.float() - target).square().mean(dim=(1, 2, 3))
-        loss = (error * weights[timesteps]).mean()
+        loss = objective.loss(unet, random.Random(f"{seed}-unet-{step}"))
         optimizer_step(loss, unet.parameters(), optimizer, scheduler)
         ema.update_parameters(unet)
         step += 1
