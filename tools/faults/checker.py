@@ -80,51 +80,80 @@ class Findings:
         return lines
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """What the table, the bucket and the dead-letter queue hold. Problems are as in Findings."""
+
+    jobs: dict[str, Row]
+    bills: Counter[str]
+    images: set[str]
+    dead_letters: set[str]
+
+    @classmethod
+    def read(cls, aws: LocalAws, resources: Resources) -> _Stored:
+        rows = list(table_rows(aws, resources.table))
+        return cls(
+            jobs={row["job_id"]: row for row in rows if row["sk"] == "JOB"},
+            bills=Counter(row["pk"].rpartition("#")[2] for row in rows if row["pk"].startswith("BILL#")),
+            images=set(_keys(aws, resources.bucket)),
+            dead_letters=_dead_letters(aws, resources.dead_letters_url),
+        )
+
+    def in_state(self, state: str) -> set[str]:
+        return {job_id for job_id, row in self.jobs.items() if row["state"] == state}
+
+    def by_number(self) -> dict[str, list[str]]:
+        """Return the ids of the jobs by the number that their caller gave them."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for job_id, row in self.jobs.items():
+            found[_number_of(row)].append(job_id)
+        return found
+
+    def lost(self, known: set[str]) -> set[str]:
+        without_image = {each for each in self.in_state("succeeded") if not _image_keys(self.jobs[each]) <= self.images}
+        return (known - self.jobs.keys()) | without_image
+
+    def duplicated(self) -> set[str]:
+        numbers = self.by_number().items()
+        return {n for n, ids in numbers if len(ids) > 1 or sum(self.bills[each] for each in ids) > 1}
+
+    def in_wrong_state(self, poison: set[str]) -> set[str]:
+        firsts = {n: self.jobs[ids[0]]["state"] for n, ids in self.by_number().items()}
+        return {n for n, state in firsts.items() if state in FINAL and (state == "failed") != (n in poison)}
+
+    def ended_runs(self, attribute: str) -> int:
+        """Return the sum of an attribute of the jobs that succeeded, which counts runs."""
+        return sum(int(self.jobs[each][attribute]) for each in self.in_state("succeeded"))
+
+
 def check(aws: LocalAws, resources: Resources, history: History) -> Findings:
     """Read everything and compare. Call this when the deployment is idle."""
-    rows = list(table_rows(aws, resources.table))
-    jobs = {row["job_id"]: row for row in rows if row["sk"] == "JOB"}
-    bills = Counter(row["pk"].rpartition("#")[2] for row in rows if row["pk"].startswith("BILL#"))
-    images = set(_keys(aws, resources.bucket))
-    ids = _ids_by_number(history)
+    stored, ids = _Stored.read(aws, resources), _ids_by_number(history)
     known = {job_id for each in ids.values() for job_id in each}
-    requested = {entry["n"] for entry in history.entries("requested")}
-    poison = {entry["n"] for entry in history.entries("poison")}
-    failed = sum(row["state"] == "failed" for row in jobs.values())
-    jobs_by_number: dict[str, list[str]] = defaultdict(list)
-    for job_id, row in jobs.items():
-        jobs_by_number[_number_of(row)].append(job_id)
+    requested, poison = ({entry["n"] for entry in history.entries(name)} for name in ("requested", "poison"))
     generations = Counter(entry["n"] for entry in history.entries("generating"))
-    succeeded = {job_id for job_id, row in jobs.items() if row["state"] == "succeeded"}
-    unrecorded = sum(int(jobs[each]["attempt"]) - 1 for each in succeeded)
-    aws_failures = sum(int(jobs[each]["setbacks"]) for each in succeeded)
-    deadline_requeues = sum(int(jobs[each]["hand_ons"]) for each in succeeded)
+    succeeded = stored.in_state("succeeded")
+    runs = {name: stored.ended_runs(name) for name in ("attempt", "setbacks", "hand_ons")}
     return Findings(
         accepted=len(ids),
-        jobs=len(jobs),
-        states=dict(Counter(row["state"] for row in jobs.values())),
-        bills=sum(bills.values()),
-        dead_letters=len(_dead_letters(aws, resources.dead_letters_url)) + failed,
+        jobs=len(stored.jobs),
+        states=dict(Counter(row["state"] for row in stored.jobs.values())),
+        bills=stored.bills.total(),
+        dead_letters=len(stored.dead_letters) + len(stored.in_state("failed")),
         poison=len(poison),
-        lost=sorted((known - jobs.keys()) | {each for each in succeeded if not _image_keys(jobs[each]) <= images}),
-        stuck=sorted(job_id for job_id, row in jobs.items() if row["state"] not in FINAL),
-        duplicated=sorted(
-            n for n, each in jobs_by_number.items() if len(each) > 1 or sum(bills[one] for one in each) > 1
-        ),
-        misbilled=sorted(succeeded ^ bills.keys()),
-        wrong_state=sorted(
-            n
-            for n, each in jobs_by_number.items()
-            if jobs[each[0]]["state"] in FINAL and (jobs[each[0]]["state"] == "failed") != (n in poison)
-        ),
+        lost=sorted(stored.lost(known)),
+        stuck=sorted(job_id for job_id, row in stored.jobs.items() if row["state"] not in FINAL),
+        duplicated=sorted(stored.duplicated()),
+        misbilled=sorted(succeeded ^ stored.bills.keys()),
+        wrong_state=sorted(stored.in_wrong_state(poison)),
         conflicting_ids=sorted(n for n, each in ids.items() if len(each) > 1),
         unanswered=sorted(requested - ids.keys()),
-        orphaned=sorted(jobs.keys() - known),
-        generations=sum(generations.values()),
+        orphaned=sorted(stored.jobs.keys() - known),
+        generations=generations.total(),
         repeat_generations=sum(count - 1 for count in generations.values()),
-        runs=len(succeeded) + unrecorded + aws_failures + deadline_requeues,
-        unrecorded_runs=unrecorded,
-        aws_failure_runs=aws_failures,
+        runs=sum(runs.values()),
+        unrecorded_runs=runs["attempt"] - len(succeeded),
+        aws_failure_runs=runs["setbacks"],
     )
 
 
