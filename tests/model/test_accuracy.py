@@ -66,8 +66,7 @@ def test_the_contact_sheet_frames_wrong_pictures(tmp_path: Path, capsys: pytest.
     path = tmp_path / "steps.png"
     assert contact_sheet.draw([("painter", Painter()), ("twin", Painter())], "euler", path)
     found = Image.open(path).convert("RGB")
-    cell = contact_sheet.TILE + 2 * contact_sheet.FRAME
-    frames = [found.getpixel((index * cell, contact_sheet.CAPTION)) for index in range(4)]
+    frames = [found.getpixel((index * contact_sheet.CELL[0], contact_sheet.TEXT)) for index in range(4)]
     assert frames == [contact_sheet.WRONG] * 2 + [(255, 255, 255)] * 2
     printed = capsys.readouterr().out
     assert printed.count("98 of 100 pictures right; wrong at 1, 2") == 2

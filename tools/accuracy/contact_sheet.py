@@ -23,8 +23,9 @@ COLUMNS: Final = 20
 TILE: Final = 48
 """Side of a picture on the sheet, in pixels."""
 FRAME: Final = 2
-CAPTION: Final = 14
-"""Height of an engine's title, in pixels."""
+TEXT: Final = 12
+"""Height of a line of text, in pixels."""
+CELL: Final = (TILE + 2 * FRAME, TILE + 2 * FRAME + TEXT)
 WRONG: Final = (255, 0, 0)
 
 
@@ -53,18 +54,22 @@ def draw(engines: Iterable[tuple[str, Engine]], scheduler: str, path: Path) -> b
 
 
 def sheet(rows: Mapping[str, Sequence[Picture]]) -> Image.Image:
-    """Return the pictures of each engine below its title, COLUMNS side by side; wrong ones have a red frame."""
-    cell, lines = TILE + 2 * FRAME, -(-max(map(len, rows.values())) // COLUMNS)
-    height = CAPTION + lines * cell
-    canvas = Image.new("RGB", (COLUMNS * cell, len(rows) * height), "white")
+    """Return the pictures of each engine below its name, COLUMNS side by side, each above its number of steps.
+
+    Wrong ones have a red frame.
+    """
+    lines = -(-max(map(len, rows.values())) // COLUMNS)
+    block = TEXT + lines * CELL[1]
+    canvas = Image.new("RGB", (COLUMNS * CELL[0], len(rows) * block), "white")
     pen = ImageDraw.Draw(canvas)
-    for block, (name, pictures) in enumerate(rows.items()):
-        first, last = pictures[0].steps, pictures[-1].steps
-        pen.text((FRAME, block * height), f"{name}: {first} to {last} steps", fill="black")
+    for row, (name, pictures) in enumerate(rows.items()):
+        pen.text((FRAME, row * block), f"{name}, number of steps", fill="black")
         for index, each in enumerate(pictures):
-            left, top = index % COLUMNS * cell, block * height + CAPTION + index // COLUMNS * cell
-            canvas.paste("white" if each.right else WRONG, (left, top, left + cell, top + cell))
+            left, top = index % COLUMNS * CELL[0], row * block + TEXT + index // COLUMNS * CELL[1]
+            frame = (left, top, left + CELL[0], top + CELL[0])
+            canvas.paste("white" if each.right else WRONG, frame)
             canvas.paste(each.image.resize((TILE, TILE), Image.Resampling.BOX), (left + FRAME, top + FRAME))
+            pen.text((left + FRAME, top + CELL[0] - FRAME), str(each.steps), fill="black")
     return canvas
 
 
