@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import sys
 from dataclasses import asdict, replace
 from functools import partial
@@ -20,6 +21,7 @@ from tools.bench import cases, machine, pairs
 from tools.bench.case import Case
 from tools.bench.measure import Bench, Checkout, image_store
 from tools.bench.models import HOME
+from tools.bench.pairs import Measured
 
 GUIDED: Final = replace(cases.F32, id="sd15-guided", guidance=7.5, steps=2)
 CASES: Final = (
@@ -50,14 +52,23 @@ def main() -> int:
         product = Bench(HOME, endpoint)
         baseline = Bench(HOME / "baseline", endpoint, Checkout(root, str(root / ".venv/bin/python")))
         for name in arguments.case or known:
-            case = known[name]
-            done = pairs.interleave(
-                arguments.pairs, partial(baseline.run, case), partial(product.run, case), lambda: os.getloadavg()[0]
-            )
+            sides = partial(_measured, baseline, known[name]), partial(_measured, product, known[name])
+            done = pairs.interleave(arguments.pairs, *sides, load=lambda: os.getloadavg()[0])
             measured[name] = [asdict(pair) for pair in done]
-            print(pairs.render(pairs.rows(name, done)), flush=True)
+            print(pairs.render({name: done}), flush=True)
             arguments.out.write_text(json.dumps(measured, indent=1) + "\n")
     return 0
+
+
+def _measured(bench: Bench, case: Case) -> Measured:
+    started = _processor_s()
+    return Measured(bench.run(case), _processor_s() - started)
+
+
+def _processor_s() -> float:
+    """Return the processor time of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _parser(known: dict[str, Case]) -> argparse.ArgumentParser:
