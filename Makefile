@@ -131,6 +131,10 @@ openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
 
+.PHONY: parity
+parity: $(VENV)/.ready ## compare every scheduler with diffusers at every step count and write docs/schedulers.md
+	PYTHONPATH=function:. $(BIN)/python -m tools.parity
+
 .PHONY: demo-accuracy
 demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts: make demo-accuracy [JUDGE="sizes --count 2"]
 	$(BIN)/python -m tools.accuracy $(or $(JUDGE),captions)

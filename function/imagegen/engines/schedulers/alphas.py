@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from imagegen.engines.schedulers.base import Array, Scheduler
 from imagegen.engines.schedulers.config import SchedulerConfig
-from imagegen.engines.schedulers.noise_schedule import SMALLEST_ALPHA, alphas_cumprod
+from imagegen.engines.schedulers.noise_schedule import alphas_cumprod
 
 
 class DiscreteScheduler(Scheduler, ABC):
@@ -18,9 +18,12 @@ class DiscreteScheduler(Scheduler, ABC):
         super().__init__(draw_noise)
         self._config = config
         self._alphas: list[float] = alphas_cumprod(config).tolist()
-        if config.prediction_type == "epsilon":  # which divides by alpha
-            self._alphas = [max(alpha, SMALLEST_ALPHA) for alpha in self._alphas]
         self._final_alpha = 1.0 if config.set_alpha_to_one else self._alphas[0]
+
+    def add_noise(self, original: Array, noise: Array) -> Array:
+        """Keep unit variance."""
+        alpha, sigma = self._levels(self.timesteps[0])
+        return alpha * original + sigma * noise
 
     def _levels(self, timestep: float) -> tuple[float, float]:
         """Return (alpha, sigma) at a timestep; before the first one, those of the noiseless end."""

@@ -36,5 +36,9 @@ class Scheduler(ABC):
         return calls
 
     @abstractmethod
+    def add_noise(self, original: Array, noise: Array) -> Array:
+        """Return the latents of a picture with noise of the level at which the run starts."""
+
+    @abstractmethod
     def step(self, model_output: Array, index: int, sample: Array) -> Array:
         """Return the latents after step `index`."""

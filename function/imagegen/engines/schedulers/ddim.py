@@ -7,16 +7,19 @@ from collections.abc import Callable
 from imagegen.engines.schedulers.alphas import DiscreteScheduler
 from imagegen.engines.schedulers.base import Array
 from imagegen.engines.schedulers.config import SchedulerConfig
-from imagegen.engines.schedulers.noise_schedule import spaced_timesteps
+from imagegen.engines.schedulers.noise_schedule import first_step, spaced_timesteps
 from imagegen.engines.schedulers.prediction import predicted_noise, predicted_original
 
 
 class DDIM(DiscreteScheduler):
     """Denoising diffusion implicit models."""
 
-    def __init__(self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array]):
+    def __init__(
+        self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array], strength: float
+    ):
         super().__init__(config, draw_noise)
-        self.timesteps = spaced_timesteps(config, num_inference_steps).tolist()
+        timesteps = spaced_timesteps(config, num_inference_steps)
+        self.timesteps = timesteps[first_step(num_inference_steps, strength) :].tolist()
         self._stride = config.num_train_timesteps // num_inference_steps
 
     def step(self, model_output: Array, index: int, sample: Array) -> Array:

@@ -12,6 +12,7 @@ from imagegen.engines.schedulers.config import SchedulerConfig
 from imagegen.engines.schedulers.noise_schedule import (
     Floats,
     alphas_cumprod,
+    first_step,
     karras_sigmas,
     sigmas_of,
     spaced_timesteps,
@@ -20,13 +21,15 @@ from imagegen.engines.schedulers.noise_schedule import (
 from imagegen.engines.schedulers.prediction import predicted_original
 
 FEW_STEPS = 15
-"""Below this many steps the last one is first order, for stability."""
+"""Below this many steps, also of a run that starts later, the last one is first order, for stability."""
 
 
 class DPMMultistep(Scheduler):
     """Second-order multistep in the log of the signal-to-noise ratio. `history` is the previous predicted image."""
 
-    def __init__(self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array]):
+    def __init__(
+        self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array], strength: float
+    ):
         super().__init__(draw_noise)
         self._config = config
         training = sigmas_of(alphas_cumprod(config))
@@ -36,10 +39,19 @@ class DPMMultistep(Scheduler):
             sigmas = karras_sigmas(
                 config.sigma_min or training[0], config.sigma_max or training[-1], num_inference_steps
             )
-            timesteps = np.round(timesteps_of(sigmas, training))
-        self.timesteps = timesteps.tolist()
+            fractional = timesteps_of(sigmas, training)
+            # diffusers rounds, but truncates those of the cosine schedule.
+            timesteps = np.floor(fractional) if config.beta_schedule == "squaredcos_cap_v2" else np.round(fractional)
+        first = first_step(num_inference_steps, strength)
+        self.timesteps = timesteps[first:].tolist()
         last = float(training[0]) if config.final_sigmas_type == "sigma_min" else 0.0
-        self._sigmas: list[float] = [*sigmas.tolist(), last]
+        self._sigmas: list[float] = [*sigmas[first:].tolist(), last]
+        self._few = num_inference_steps < FEW_STEPS
+
+    def add_noise(self, original: Array, noise: Array) -> Array:
+        """Keep unit variance."""
+        alpha, sigma = _levels(self._sigmas[0])
+        return alpha * original + sigma * noise
 
     def step(self, model_output: Array, index: int, sample: Array) -> Array:
         """Equation 8 of the paper's appendix: first order in the first step, and in the last if it must be stable."""
@@ -54,9 +66,9 @@ class DPMMultistep(Scheduler):
     def _is_first_order(self, index: int) -> bool:
         if not self.history:
             return True
-        config, count = self._config, len(self.timesteps)
+        config = self._config
         stable = config.euler_at_final or config.final_sigmas_type == "zero"
-        return index == count - 1 and (stable or (config.lower_order_final and count < FEW_STEPS))
+        return index == len(self.timesteps) - 1 and (stable or (config.lower_order_final and self._few))
 
     def _extrapolated(self, original: Array, index: int) -> Array:
         """Extrapolate the predicted image to the middle of the step."""
@@ -71,9 +83,7 @@ class DPMMultistep(Scheduler):
 
 def _timesteps(config: SchedulerConfig, num_inference_steps: int) -> Floats:
     """Other than the one-step methods, this one leaves out the last of one more timestep, unless they are trailing."""
-    if config.timestep_spacing == "trailing":
-        return spaced_timesteps(config, num_inference_steps)
-    return spaced_timesteps(config, num_inference_steps + 1)[:-1]
+    return spaced_timesteps(config, num_inference_steps, surplus=0 if config.timestep_spacing == "trailing" else 1)
 
 
 def _levels(sigma: float) -> tuple[float, float]:

@@ -19,15 +19,22 @@ SIGMA_DATA: Final = 0.5
 class LCM(DiscreteScheduler):
     """Predict the image, add noise of the next level, repeat."""
 
-    def __init__(self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array]):
+    def __init__(
+        self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array], strength: float
+    ):
         super().__init__(config, draw_noise)
-        original_steps = config.original_inference_steps
+        original_steps = int(config.original_inference_steps * strength)
         if num_inference_steps > original_steps:
             raise UnsupportedSettingError(
-                f"num_inference_steps is {num_inference_steps}; lcm makes at most original_inference_steps, "
-                f"{original_steps}"
+                f"num_inference_steps is {num_inference_steps}; lcm makes at most original_inference_steps x strength, "
+                f"{config.original_inference_steps} x {strength:g}"
             )
-        stride = config.num_train_timesteps // original_steps
+        if config.original_inference_steps > config.num_train_timesteps:
+            raise UnsupportedSettingError(
+                f"original_inference_steps is {config.original_inference_steps}; lcm needs at most "
+                f"num_train_timesteps, {config.num_train_timesteps}"
+            )
+        stride = config.num_train_timesteps // config.original_inference_steps
         trained = (np.arange(1, original_steps + 1) * stride - 1)[::-1]
         chosen = np.floor(np.linspace(0, len(trained), num_inference_steps, endpoint=False)).astype(int)
         self.timesteps = trained[chosen].astype(float).tolist()

@@ -8,12 +8,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from imagegen.engines.schedulers.config import SchedulerConfig
+from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 SMALLEST_ALPHA: Final = 2.0**-24
-"""Stands for zero where a method divides by alpha, as in diffusers: the smallest positive float16."""
+"""Stands for zero where a method divides by a cumulative alpha, as in diffusers: the smallest positive float16."""
 
 
 def alphas_cumprod(config: SchedulerConfig) -> Floats:
@@ -51,26 +51,59 @@ def _cosine_betas(count: int) -> Floats:
 
 def sigmas_of(alphas: Floats) -> Floats:
     """Return the noise-to-signal ratio sqrt((1 - alpha) / alpha) of each cumulative alpha."""
-    bounded = np.maximum(alphas, SMALLEST_ALPHA)
-    ratios: Floats = np.sqrt((1 - bounded) / bounded)
+    positive = np.where(alphas > 0, alphas, SMALLEST_ALPHA)
+    ratios: Floats = np.sqrt((1 - positive) / positive)
     return ratios
 
 
-def spaced_timesteps(config: SchedulerConfig, num_inference_steps: int, *, rounded: bool = True) -> Floats:
+def spaced_timesteps(
+    config: SchedulerConfig, num_inference_steps: int, *, rounded: bool = True, surplus: int = 0
+) -> Floats:
     """Return exactly `num_inference_steps` timesteps, descending; see table 2 of Lin et al. (2023).
 
-    `rounded` is False for methods on continuous noise levels: only their linspace timesteps are fractional.
+    `rounded` is False for methods on continuous noise levels: only their linspace timesteps are fractional. Timesteps
+    are spaced as if there were `surplus` more at the end.
+
+    Raises UnsupportedSettingError if the networks were not trained on that many timesteps, or not on the first one.
     """
     train = config.num_train_timesteps
+    if num_inference_steps + surplus > train:
+        raise UnsupportedSettingError(
+            f"num_inference_steps is {num_inference_steps}; at most {train - surplus}, because num_train_timesteps "
+            f"is {train}"
+        )
+    timesteps = _spaced(config, num_inference_steps + surplus)
+    if timesteps[0] >= train:
+        raise UnsupportedSettingError(
+            f"steps_offset is {config.steps_offset}; with num_inference_steps {num_inference_steps} the first timestep "
+            f"is {timesteps[0]:.0f}, and num_train_timesteps is {train}"
+        )
+    return (timesteps.round() if rounded else timesteps)[:num_inference_steps]
+
+
+def _spaced(config: SchedulerConfig, count: int) -> Floats:
+    train = config.num_train_timesteps
     if config.timestep_spacing == "linspace":
-        spaced: Floats = np.linspace(0, train - 1, num_inference_steps)[::-1]
-        return spaced.round() if rounded else spaced
+        return np.linspace(0, train - 1, count)[::-1]
     if config.timestep_spacing == "leading":
-        ratio = train // num_inference_steps
-        return (np.arange(num_inference_steps) * float(ratio))[::-1] + config.steps_offset
-    # arange returns one value too many where the rounding of train / steps adds up, for example at 61 steps.
-    trailing: Floats = np.arange(train, 0, -train / num_inference_steps)[:num_inference_steps]
+        return (np.arange(count) * float(train // count))[::-1] + config.steps_offset
+    # arange returns one value too many where the rounding of train / count adds up, for example at 61 steps.
+    trailing: Floats = np.arange(train, 0, -train / count)[:count]
     return trailing.round() - 1
+
+
+def first_step(num_inference_steps: int, strength: float) -> int:
+    """Return the index of the first of the int(num_inference_steps * strength) steps that a run makes.
+
+    Raises UnsupportedSettingError if there is none.
+    """
+    steps = int(num_inference_steps * strength)
+    if steps < 1:
+        raise UnsupportedSettingError(
+            f"strength is {strength} and num_inference_steps {num_inference_steps}: their product is below 1, so no "
+            f"step is left. Use a strength of at least {1 / num_inference_steps:.4f}, or more steps"
+        )
+    return num_inference_steps - steps
 
 
 def karras_sigmas(sigma_min: float, sigma_max: float, count: int) -> Floats:

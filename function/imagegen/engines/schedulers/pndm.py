@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from imagegen.engines.schedulers.alphas import DiscreteScheduler
 from imagegen.engines.schedulers.base import Array
 from imagegen.engines.schedulers.config import SchedulerConfig
-from imagegen.engines.schedulers.noise_schedule import SMALLEST_ALPHA, spaced_timesteps
-from imagegen.engines.schedulers.prediction import predicted_noise
+from imagegen.engines.schedulers.noise_schedule import first_step, spaced_timesteps
+from imagegen.engines.schedulers.prediction import predicted_noise, predicted_original
 
 
 class PNDM(DiscreteScheduler):
@@ -17,10 +17,14 @@ class PNDM(DiscreteScheduler):
     `history` holds up to four outputs, oldest first, and between the first two calls also the initial latents.
     """
 
-    def __init__(self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array]):
+    def __init__(
+        self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array], strength: float
+    ):
         super().__init__(config, draw_noise)
-        self._alphas = [max(alpha, SMALLEST_ALPHA) for alpha in self._alphas]
-        timesteps = spaced_timesteps(config, num_inference_steps).tolist()
+        # The repetition comes after the cut. diffusers cuts the repeated list, so that levels and timesteps of a run
+        # with strength no longer match (docs/decisions/openvino.md).
+        spaced = spaced_timesteps(config, num_inference_steps)
+        timesteps = spaced[first_step(num_inference_steps, strength) :].tolist()
         self.timesteps = [*timesteps[:2], *timesteps[1:]]
         self._stride = config.num_train_timesteps // num_inference_steps
 
@@ -42,12 +46,13 @@ class PNDM(DiscreteScheduler):
         return self._transfer(_adams_bashforth(self.history), timestep, timestep - self._stride, sample)
 
     def _transfer(self, model_output: Array, timestep: float, previous: float, sample: Array) -> Array:
-        """Equation 9."""
+        """Equation 9, in DDIM's form: it is the same, and does not cancel where almost no signal is left."""
         alpha, sigma = self._levels(timestep)
         previous_alpha, previous_sigma = self._levels(previous)
-        noise = predicted_noise(self._config.prediction_type, model_output, sample, alpha, sigma)
-        divisor = alpha**2 * previous_sigma + alpha * sigma * previous_alpha
-        return previous_alpha / alpha * sample - (previous_alpha**2 - alpha**2) / divisor * noise
+        kind = self._config.prediction_type
+        original = predicted_original(kind, model_output, sample, alpha, sigma)
+        noise = predicted_noise(kind, model_output, sample, alpha, sigma)
+        return previous_alpha * original + previous_sigma * noise
 
 
 def _adams_bashforth(outputs: Sequence[Array]) -> Array:

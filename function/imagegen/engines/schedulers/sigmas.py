@@ -14,6 +14,7 @@ from imagegen.engines.schedulers.config import SchedulerConfig
 from imagegen.engines.schedulers.noise_schedule import (
     Floats,
     alphas_cumprod,
+    first_step,
     karras_sigmas,
     sigmas_of,
     spaced_timesteps,
@@ -27,7 +28,9 @@ class SigmaScheduler(Scheduler, ABC):
 
     has_karras_sigmas: ClassVar[bool] = True
 
-    def __init__(self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array]):
+    def __init__(
+        self, config: SchedulerConfig, num_inference_steps: int, draw_noise: Callable[[], Array], strength: float
+    ):
         super().__init__(draw_noise)
         self._config = config
         training = sigmas_of(alphas_cumprod(config))
@@ -37,9 +40,14 @@ class SigmaScheduler(Scheduler, ABC):
             sigmas = karras_sigmas(config.sigma_min or sigmas[-1], config.sigma_max or sigmas[0], num_inference_steps)
             timesteps = timesteps_of(sigmas, training)
         last = training[0] if config.final_sigmas_type == "sigma_min" and self.has_karras_sigmas else 0.0
-        self.timesteps = timesteps.tolist()
-        self._sigmas: list[float] = [*sigmas.tolist(), float(last)]
-        self.init_noise_sigma = self._initial_sigma(max(self._sigmas))
+        first = first_step(num_inference_steps, strength)
+        self.timesteps = timesteps[first:].tolist()
+        self._sigmas: list[float] = [*sigmas[first:].tolist(), float(last)]
+        self.init_noise_sigma = self._initial_sigma(self._sigmas[0])
+
+    def add_noise(self, original: Array, noise: Array) -> Array:
+        """Keep the original's variance."""
+        return original + self._sigmas[0] * noise
 
     def _initial_sigma(self, highest: float) -> float:
         """With leading spacing the first level is below the highest one, so the signal's own variance counts."""

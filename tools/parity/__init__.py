@@ -1,0 +1,1 @@
+"""Compares `imagegen.engines.schedulers` with diffusers and writes docs/schedulers.md (`make parity`)."""
