@@ -1,6 +1,6 @@
 """Every scheduler agrees with diffusers' wherever diffusers' accepts the combination.
 
-A sample of the step counts and strengths that `make parity` compares; docs/schedulers.md has the whole.
+A sample of the step counts and strengths that `make parity` compares.
 """
 
 from __future__ import annotations
@@ -70,6 +70,14 @@ def test_the_number_of_network_calls_is_right_where_diffusers_is_wrong(name: str
     config = SchedulerConfig(timestep_spacing="trailing", original_inference_steps=150)
     case = Case(name, "trailing", "epsilon")
     assert len(schedulers.create(name, config, steps, no_noise).timesteps) == network_calls(case, steps)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_last_call_completes_the_last_step(name: str) -> None:
+    for steps in (1, 2, 3, 50):
+        scheduler = schedulers.create(name, SchedulerConfig(), steps, no_noise)
+        done = [scheduler.steps_done(calls) for calls in range(len(scheduler.timesteps) + 1)]
+        assert (done[0], done[-1]) == (0, steps)
 
 
 def test_every_scheduler_runs_with_every_configuration() -> None:

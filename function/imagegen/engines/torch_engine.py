@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from imagegen.engines.noise import Noise
-from imagegen.engines.schedulers.config import SchedulerConfig
+from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
 from imagegen.engines.torch_scheduler import PipelineScheduler
 from imagegen.errors import GenerationInvalid, ModelUnavailable
 from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
@@ -74,7 +74,10 @@ class TorchEngine:
             raise ModelUnavailable.because(
                 folder, f"is a {type(pipeline).__name__}, which this engine does not support"
             )
-        return cls(pipeline.to(backend.device), backend.device)
+        try:
+            return cls(pipeline.to(backend.device), backend.device)
+        except UnsupportedSettingError as error:
+            raise ModelUnavailable.because(folder, f"cannot be loaded: {error}") from error
 
     def close(self) -> None:
         """Do nothing: this engine has no background work."""

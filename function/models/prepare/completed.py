@@ -22,6 +22,8 @@ from models.prepare.pipeline_index import INDEX, SUFFIXES, components, read_inde
 def completed(checkpoint: Path, found: Configuration, chosen: dict[str, weights.Weights]) -> Iterator[Path]:
     """Yield the view's folder. Raises PrepareError if the scheduler or a tokenizer is not supported."""
     index = read_index(checkpoint)
+    files = _complete_files(checkpoint, index, found)
+    index["scheduler"] = ["diffusers", files[scheduler_config.FILE]["_class_name"]]
     with tempfile.TemporaryDirectory() as temporary:
         view = Path(temporary)
         (view / INDEX).write_text(json.dumps(index))
@@ -29,7 +31,7 @@ def completed(checkpoint: Path, found: Configuration, chosen: dict[str, weights.
             _link_files(checkpoint / name, view / name)
             if name in chosen:
                 weights.link(checkpoint / name, chosen[name], view / name)
-        for file, settings in _complete_files(checkpoint, index, found).items():
+        for file, settings in files.items():
             (view / file).unlink(missing_ok=True)
             (view / file).write_text(json.dumps(settings, indent=1, allow_nan=False) + "\n")
         yield view

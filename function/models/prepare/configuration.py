@@ -97,6 +97,8 @@ class SchedulerConfig(ConfigFile):
     prediction_type: Literal["epsilon", "v_prediction", "sample"] = "epsilon"
     timestep_spacing: Literal["leading", "trailing", "linspace"] | None = None
     rescale_betas_zero_snr: bool = False
+    num_train_timesteps: PositiveInt = 1000
+    original_inference_steps: PositiveInt = 50
 
 
 @dataclass(frozen=True)

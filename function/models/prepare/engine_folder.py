@@ -85,6 +85,7 @@ def _build_inputs(model: Model, engine: str, torch_dtype: str) -> dict[str, str]
         "weights": weights,
         "size": f"{model.defaults.width}x{model.defaults.height}",
         "schedulers": ",".join(model.schedulers),
+        "max_steps": str(model.limits.max_steps),
         "recipe": _recipe_hash(engine),
         **{name: _version(name) for name in PACKAGES[engine] if name != "nncf" or model.weights == "int8"},
     }

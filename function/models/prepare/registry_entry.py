@@ -64,8 +64,9 @@ def infer(model_id: str, source: str, revision: str, folder: Path) -> tuple[Mode
     Raises PrepareError if the configuration is damaged or not supported.
     """
     found = configuration.read(folder)
-    scheduler = _scheduler(found)
+    scheduler = nearest_scheduler(found)
     steps, guidance_scale, max_steps = _steps(found, scheduler)
+    max_steps = min(max_steps, _possible_steps(found, scheduler))
     height, width = _size(found)
     low, high = min(height, width), max(height, width)
     model = Model(
@@ -73,7 +74,7 @@ def infer(model_id: str, source: str, revision: str, folder: Path) -> tuple[Mode
         family=found.family,
         source=source,
         revision=revision,
-        defaults=Defaults(width, height, num_inference_steps=steps, guidance_scale=guidance_scale, scheduler=scheduler),
+        defaults=Defaults(width, height, min(steps, max_steps), guidance_scale=guidance_scale, scheduler=scheduler),
         limits=ModelLimits(_multiple(low * SMALLEST), _multiple(high * LARGEST), max_steps),
         memory_mb=UNMEASURED,
         schedulers=_schedulers(found, scheduler),
@@ -132,7 +133,7 @@ def to_python(model: Model) -> str:
 ),"""
 
 
-def _scheduler(found: Configuration) -> str:
+def nearest_scheduler(found: Configuration) -> str:
     """Return our scheduler of the checkpoint's class, or the nearest one that the family can use."""
     own = next((name for name, each in SCHEDULERS.items() if each == found.scheduler_class), None)
     if found.family == "latent-consistency":
@@ -159,6 +160,12 @@ def _steps(found: Configuration, scheduler: str) -> tuple[int, float, int]:
     if trailing and config.prediction_type == "epsilon" and scheduler in ("euler", "euler_ancestral"):
         return TURBO_STEPS
     return STEPS[found.family]
+
+
+def _possible_steps(found: Configuration, scheduler: str) -> int:
+    """Return how many steps the scheduler can surely make: in any spacing, half as many as the networks' timesteps."""
+    half = max(1, found.scheduler.num_train_timesteps // 2)
+    return min(half, found.scheduler.original_inference_steps) if scheduler == "lcm" else half
 
 
 def _size(found: Configuration) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """Draws with a prepared folder, in a separate process, to find the schedulers that work and to measure memory.
 
+A scheduler works if it draws and can make every step count that the model's limits allow.
+
 Run as `python -m models.prepare.trial FOLDER ENGINE PRECISION MODEL SCHEDULER ...`, it prints one JSON line for each
 scheduler. The first one draws an image of the default size, the others the smallest size, one step each.
 """
@@ -19,7 +21,9 @@ from pydantic import TypeAdapter
 
 from imagegen.catalog.manifest import Trial
 from imagegen.catalog.registry import Model
+from imagegen.engines import schedulers
 from imagegen.engines.cpu import fastest_precision
+from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
 from imagegen.generation.spec import GenerationSpec
@@ -139,13 +143,25 @@ def _draw(engine: Engine, spec: GenerationSpec) -> dict[str, Any]:
     return {"scheduler": spec.scheduler, "peak_mb": round(peak_mb())}
 
 
+def _impossible_steps(folder: Path, model: Model, scheduler: str) -> str | None:
+    """Return why the scheduler cannot make one of the model's step counts; None if it can."""
+    file = folder / "scheduler" / "scheduler_config.json"
+    config = SchedulerConfig.from_json(json.loads(file.read_text()))
+    try:
+        for steps in range(1, model.limits.max_steps + 1):
+            schedulers.create(scheduler, config, steps, draw_noise=lambda: None)
+    except UnsupportedSettingError as error:
+        return f"{error}; requests may have up to {model.limits.max_steps} steps (max_steps)"
+    return None
+
+
 def _last_line(text: str) -> str:
     """Return the line that has the cause: OpenVINO's messages begin with places in its source."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no message"
 
 
-def _main(folder: str, engine: str, precision: str, model_json: str, *schedulers: str) -> None:
+def _main(folder: str, engine: str, precision: str, model_json: str, *names: str) -> None:
     model = MODEL.validate_json(model_json)
     try:
         loaded = _load(Path(folder), engine, precision, model)
@@ -153,9 +169,12 @@ def _main(folder: str, engine: str, precision: str, model_json: str, *schedulers
         print(json.dumps({"error": _last_line(error.private)}))
         return
     size = (model.defaults.width, model.defaults.height)
-    for scheduler in schedulers:
-        print(json.dumps(_draw(loaded, _spec(model, scheduler, *size))), flush=True)
-        size = (model.limits.min_size, model.limits.min_size)
+    for name in names:
+        impossible = _impossible_steps(Path(folder), model, name)
+        line = {"scheduler": name, "refused": impossible} if impossible else _draw(loaded, _spec(model, name, *size))
+        print(json.dumps(line), flush=True)
+        if "refused" not in line:
+            size = (model.limits.min_size, model.limits.min_size)
     loaded.close()
 
 

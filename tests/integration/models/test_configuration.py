@@ -14,6 +14,7 @@ import pytest
 from transformers import CLIPTokenizer
 
 from imagegen.catalog.registry import Model
+from imagegen.engines.schedulers.config import SchedulerConfig
 from models.prepare import configuration, flops, source
 from models.prepare.completed import completed
 from models.prepare.errors import PrepareError
@@ -49,6 +50,7 @@ def complete(folder: Path) -> tuple[Model, dict[str, dict[str, Any]], list[str]]
     with completed(folder, found, weights_of(folder, source.files_of(folder))) as view:
         flops.count(model, view, None)
         files = {file: json.loads((view / file).read_text()) for file in (UNET, VAE, TEXT, SCHEDULER, TOKENIZER)}
+        assert json.loads((view / INDEX).read_text())["scheduler"] == ["diffusers", files[SCHEDULER]["_class_name"]]
         assert len(CLIPTokenizer.from_pretrained(view / "tokenizer")("a" * 500, truncation=True).input_ids) <= 32
     return model, files, found.notes
 
@@ -100,6 +102,18 @@ def complete(folder: Path) -> tuple[Model, dict[str, dict[str, Any]], list[str]]
         (changed(SCHEDULER, num_train_timesteps=0), [SCHEDULER, "num_train_timesteps is 0"]),
         (changed(SCHEDULER, timestep_spacing="even"), [SCHEDULER, "timestep_spacing is 'even'"]),
         (changed(SCHEDULER, rescale_betas_zero_snr="yes"), [SCHEDULER, "rescale_betas_zero_snr is 'yes'"]),
+        (changed(SCHEDULER, _class_name="EDMEulerScheduler"), [SCHEDULER, "noise schedule of EDMEulerScheduler"]),
+        (changed(SCHEDULER, _class_name="FlowMatchHeunDiscreteScheduler"), [SCHEDULER, "FlowMatchHeun"]),
+        (changed(SCHEDULER, timestep_type="continuous"), [SCHEDULER, "timestep_type is 'continuous'"]),
+        (changed(SCHEDULER, use_flow_sigmas=True), [SCHEDULER, "use_flow_sigmas is True"]),
+        (changed(SCHEDULER, variance_type="learned_range"), [SCHEDULER, "variance_type is 'learned_range'"]),
+        (changed(SCHEDULER, trained_betas=[0.1] * 10), [SCHEDULER, "trained_betas has 10 values", "1000"]),
+        (changed(SCHEDULER, trained_betas=[0.1] * 999 + [2.0]), [SCHEDULER, "trained_betas.999 is 2.0"]),
+        (changed(SCHEDULER, beta_end=1.5), [SCHEDULER, "beta_end is 1.5", "less than 1"]),
+        (changed(SCHEDULER, original_inference_steps=0), [SCHEDULER, "original_inference_steps is 0"]),
+        (changed(SCHEDULER, original_inference_steps="50"), [SCHEDULER, "original_inference_steps is '50'"]),
+        (changed(SCHEDULER, sigma_min=20.0, sigma_max=10.0), [SCHEDULER, "sigma_min is 20.0", "sigma_max"]),
+        (changed(SCHEDULER, final_sigmas_type="none"), [SCHEDULER, "final_sigmas_type is 'none'"]),
     ],
 )
 def test_a_damaged_configuration_is_named(checkpoint: Path, damage: Damage, names: list[str]) -> None:
@@ -112,8 +126,11 @@ def test_a_damaged_configuration_is_named(checkpoint: Path, damage: Damage, name
 def test_a_complete_configuration_needs_no_notes(checkpoint: Path) -> None:
     before = {file: json.loads((checkpoint / file).read_text()) for file in (UNET, VAE, TEXT, SCHEDULER, TOKENIZER)}
     _, files, notes = complete(checkpoint)
-    assert files == before | {SCHEDULER: before[SCHEDULER] | {"skip_prk_steps": True}}
+    scheduler = files.pop(SCHEDULER)
+    settings = before.pop(SCHEDULER)
+    assert files == before
     assert notes == []
+    assert scheduler.items() >= {name: settings[name] for name in settings.keys() & scheduler.keys()}.items()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +162,14 @@ def test_a_pair_of_sample_sizes_gives_height_and_width(checkpoint: Path) -> None
     assert (model.limits.min_size, model.limits.max_size) == (96, 288)
 
 
+CLASSES = {
+    "UniPCMultistepScheduler": "DPMSolverMultistepScheduler",
+    "DEISMultistepScheduler": "DPMSolverMultistepScheduler",
+    "DPMSolverSDEScheduler": "EulerAncestralDiscreteScheduler",
+}
+"""What is written for classes that we do not have. Some of them cannot even be imported without further packages."""
+
+
 @pytest.mark.parametrize(
     ("class_name", "settings", "expected"),
     [
@@ -156,8 +181,10 @@ def test_a_pair_of_sample_sizes_gives_height_and_width(checkpoint: Path) -> None
         ("DDIMScheduler", {"prediction_type": "v_prediction"}, {"prediction_type": "v_prediction"}),
         ("DDIMScheduler", {"rescale_betas_zero_snr": True}, {"rescale_betas_zero_snr": True}),
         ("PNDMScheduler", {"steps_offset": 0}, {"steps_offset": 1}),
-        ("PNDMScheduler", {"skip_prk_steps": False}, {"skip_prk_steps": False}),
         ("EulerDiscreteScheduler", {"use_karras_sigmas": True}, {"use_karras_sigmas": True}),
+        ("UniPCMultistepScheduler", {"use_karras_sigmas": True}, {"use_karras_sigmas": True}),
+        ("DPMSolverSDEScheduler", {"use_karras_sigmas": True}, {"use_karras_sigmas": True}),
+        ("LCMScheduler", {"original_inference_steps": 40}, {"original_inference_steps": 40, "timestep_scaling": 10.0}),
     ],
 )
 def test_the_schedule_is_written_in_full(
@@ -166,9 +193,43 @@ def test_the_schedule_is_written_in_full(
     """No value is left to the defaults of the class that a request names, and latents are never clipped."""
     _, files, _ = complete(checkpoints.with_scheduler(checkpoint, class_name, **settings))
     scheduler = files[SCHEDULER]
+    class_name = CLASSES.get(class_name, class_name)
     always = {"_class_name": class_name, "clip_sample": False, "thresholding": False, "steps_offset": 1}
     assert {name: scheduler[name] for name in always | expected} == always | expected
-    assert "lambda_min_clipped" not in scheduler
+    assert scheduler.keys() - {"_class_name"} <= SchedulerConfig.model_fields.keys()
+    assert {"num_train_timesteps", "prediction_type", "timestep_spacing", "steps_offset"} <= scheduler.keys()
+
+
+@pytest.mark.parametrize(
+    ("class_name", "settings", "note"),
+    [
+        ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, "'dpmsolver++' is used"),
+        ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver"}, "'dpmsolver++' is used"),
+        ("DPMSolverMultistepScheduler", {"solver_order": 3}, "2 is used"),
+        ("DPMSolverMultistepScheduler", {"solver_type": "heun"}, "'midpoint' is used"),
+        ("DPMSolverMultistepScheduler", {"lambda_min_clipped": -5.1}, "None is used"),
+        ("DPMSolverMultistepScheduler", {"use_lu_lambdas": True}, "False is used"),
+        ("EulerDiscreteScheduler", {"use_exponential_sigmas": True}, "False is used"),
+        ("EulerDiscreteScheduler", {"use_beta_sigmas": True}, "False is used"),
+        ("EulerDiscreteScheduler", {"interpolation_type": "log_linear"}, "'linear' is used"),
+        ("UniPCMultistepScheduler", {"use_beta_sigmas": True}, "False is used"),
+        ("PNDMScheduler", {"skip_prk_steps": False}, "True is used"),
+    ],
+)
+def test_a_way_of_stepping_that_we_do_not_have_is_replaced_and_noted(
+    checkpoint: Path, class_name: str, settings: dict[str, Any], note: str
+) -> None:
+    """It does not depend on the training, so every scheduler still draws."""
+    ((name, value),) = settings.items()
+    _, _, notes = complete(checkpoints.with_scheduler(checkpoint, class_name, **settings))
+    assert notes == [f"{SCHEDULER}: {name} is {value!r}, which is not available: {note}"]
+
+
+def test_settings_of_other_classes_and_unknown_ones_are_left_out(checkpoint: Path) -> None:
+    settings = {"solver_order": 2, "solver_type": "bh2", "predict_x0": True, "sample_max_value": 2.0, "mine": [1, {}]}
+    _, files, notes = complete(checkpoints.with_scheduler(checkpoint, "UniPCMultistepScheduler", **settings))
+    assert notes == []
+    assert not settings.keys() & files[SCHEDULER].keys()
 
 
 def test_the_betas_of_the_class_are_written(checkpoint: Path) -> None:

@@ -29,8 +29,8 @@ class PNDM(DiscreteScheduler):
         self._stride = config.num_train_timesteps // num_inference_steps
 
     def steps_done(self, calls: int) -> int:
-        """The second call completes the first step."""
-        return max(0, calls - 1)
+        """The second call completes the first step, unless there is only one."""
+        return calls if len(self.timesteps) == 1 else max(0, calls - 1)
 
     def step(self, model_output: Array, index: int, sample: Array) -> Array:
         """Combine this output with the ones before it (Adams-Bashforth), then make DDIM's step along the result."""

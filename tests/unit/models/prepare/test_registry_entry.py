@@ -11,6 +11,8 @@ import pytest
 
 from imagegen.catalog.manifest import Trial
 from imagegen.catalog.registry import Model
+from imagegen.engines import schedulers
+from imagegen.engines.schedulers.config import SchedulerConfig
 from models.prepare import registry_entry
 from models.prepare.errors import PrepareError
 from tests.conftest import ROOT
@@ -70,6 +72,31 @@ def test_scheduler_and_steps_come_from_the_checkpoint(
     assert (model.defaults.num_inference_steps, model.defaults.guidance_scale) == (steps, guidance)
     assert model.limits.max_steps == max_steps
     assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("class_name", "settings", "steps", "max_steps"),
+    [
+        ("DDIMScheduler", {"num_train_timesteps": 1000}, 20, 50),
+        ("DDIMScheduler", {"num_train_timesteps": 50}, 20, 25),
+        ("DDIMScheduler", {"num_train_timesteps": 10}, 5, 5),
+        ("DDIMScheduler", {"original_inference_steps": 4}, 20, 50),
+        ("LCMScheduler", {"original_inference_steps": 4}, 4, 4),
+        ("LCMScheduler", {"original_inference_steps": 2}, 2, 2),
+    ],
+)
+def test_no_more_steps_are_offered_than_the_schedule_has(
+    checkpoint: Path, class_name: str, settings: dict[str, Any], steps: int, max_steps: int
+) -> None:
+    """A request for more is 422 for num_inference_steps, with the range."""
+    model, _ = infer(checkpoint, class_name, **settings)
+    assert (model.defaults.num_inference_steps, model.limits.max_steps) == (steps, max_steps)
+    config = SchedulerConfig(original_inference_steps=settings.get("original_inference_steps", 50))
+    if settings.get("num_train_timesteps", 1000) < 1000:
+        config = SchedulerConfig(num_train_timesteps=settings["num_train_timesteps"])
+    for name in model.schedulers:
+        for count in range(1, max_steps + 1):
+            schedulers.create(name, config, count, lambda: None)
 
 
 @pytest.mark.parametrize(
