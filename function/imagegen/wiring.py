@@ -176,7 +176,7 @@ class Container:
         from imagegen.aws.checkpoints import S3CheckpointStore
         from imagegen.jobs.checkpoints import JobCheckpoints
 
-        return JobCheckpoints(S3CheckpointStore(self.settings.bucket_name))
+        return JobCheckpoints(S3CheckpointStore(self.settings.bucket_name), self.timing.save_every_s)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -28,7 +28,7 @@ from tools.faults.counts import CallLog
 from tools.faults.plan import FaultPlan, Kind
 
 Send = Callable[[URLLib3Session, AWSPreparedRequest], AWSResponse]
-Watch = Callable[[str, str], None]
+Watch = Callable[[str, str, str], None]
 
 _SERVICES: Final = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "AmazonSSM": "ssm"}
 _S3: Final = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
@@ -42,8 +42,9 @@ class Faults:
     plan: FaultPlan
     random: Random
     log: CallLog
-    watch: Watch = lambda operation, kill_point: None
-    """Called with (operation, `before` or `after`) for each call that reaches AWS, so that it can kill the process."""
+    watch: Watch = lambda operation, when, url: None
+    """Called with (operation, `before` or `after`, URL) for each call that reaches AWS, so that it can kill the
+    process."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -79,14 +80,14 @@ class Faults:
                 return refusal(request, operation, kind, share)
             case "delayed":
                 time.sleep(share * self.plan.delay_s)
-        self.watch(operation, "before")
+        self.watch(operation, "before", request.url)
         try:
             answer = real(session, request)
         except HTTPClientError:
             self.log.add(operation, kind, 0)
             raise
         self.log.add(operation, kind, answer.status_code)
-        self.watch(operation, "after")
+        self.watch(operation, "after", request.url)
         match kind:
             case "dropped":
                 raise ReadTimeoutError(endpoint_url=request.url, error="dropped by the fault plan")

@@ -1,7 +1,7 @@
-"""Four bugs, put into the product on purpose, that prove that the checker finds them.
+"""Eight bugs, put into the product on purpose, that prove that the checkers find them.
 
-The handlers are the product's own. A botocore event handler changes their DynamoDB requests before they are sent, as
-if the product had built them so. It relies on two things: the product makes its clients with boto3's default session,
+The handlers are the product's own. A botocore event handler changes their requests to AWS before they are sent, as if
+the product had built them so. It relies on two things: the product makes its clients with boto3's default session,
 and keys and attributes are those of docs/architecture.md.
 """
 
@@ -14,11 +14,21 @@ from typing import Any, Final, Literal
 
 import boto3
 
+from imagegen.generation.snapshot import pack, unpack
 from tools.faults.environment import Handler, Hooks
 from tools.faults.product import Build, Product
 
 Params = dict[str, Any]
-Breakage = Literal["job_not_written", "key_not_written", "bill_not_written", "lease_never_ends"]
+Breakage = Literal[
+    "job_not_written",
+    "key_not_written",
+    "bill_not_written",
+    "lease_never_ends",
+    "checkpoint_not_saved",
+    "checkpoint_not_read",
+    "checkpoint_not_deleted",
+    "checkpoint_altered",
+]
 
 _OMITTED: Final[dict[Breakage, str]] = {
     "job_not_written": "JOB#",
@@ -27,6 +37,13 @@ _OMITTED: Final[dict[Breakage, str]] = {
 }
 """Prefix of `pk` of the item that is left out of each transaction: an accepted job, the Idempotency-Key that makes a
 repeated request find its first job, or the bill of a job that ends. Another item always remains: calls have a key."""
+_CHECKPOINTS: Final = "checkpoints/"
+_MISDIRECTED: Final[dict[Breakage, str]] = {
+    "checkpoint_not_saved": "PutObject",
+    "checkpoint_not_read": "GetObject",
+    "checkpoint_not_deleted": "DeleteObject",
+}
+"""The S3 operation that has another key than the checkpoint's."""
 _NEVER: Final = {"N": "9999999999999"}
 """Epoch milliseconds in the year 2286."""
 
@@ -36,10 +53,11 @@ def broken(product: Product, breakage: Breakage) -> Product:
 
     With `lease_never_ends` a running job is neither due for the sweeper nor free for another worker.
     """
-    api, worker, sweeper = (
-        partial(_build, breakage, build) for build in (product.api, product.worker, product.sweeper)
+    api, worker, sweeper, generator = (
+        partial(_build, breakage, build) for build in (product.api, product.worker, product.sweeper, product.generator)
     )
-    return replace(product, name=f"{product.name}, {breakage}", api=api, worker=worker, sweeper=sweeper)
+    name = f"{product.name}, {breakage}"
+    return replace(product, name=name, api=api, worker=worker, sweeper=sweeper, generator=generator)
 
 
 def _build(breakage: Breakage, build: Build, hooks: Hooks) -> Handler:
@@ -49,6 +67,10 @@ def _build(breakage: Breakage, build: Build, hooks: Hooks) -> Handler:
     events: Any = boto3.DEFAULT_SESSION.events
     if breakage == "lease_never_ends":
         events.register("provide-client-params.dynamodb.UpdateItem", _extend_lease)
+    elif breakage == "checkpoint_altered":
+        events.register("provide-client-params.s3.PutObject", _alter)
+    elif breakage in _MISDIRECTED:
+        events.register(f"provide-client-params.s3.{_MISDIRECTED[breakage]}", _misdirect)
     else:
         events.register("provide-client-params.dynamodb.TransactWriteItems", _omit(_OMITTED[breakage]))
     return build(hooks)
@@ -73,3 +95,16 @@ def _extend_lease(params: Params, **_: Any) -> Params:
         return params
     endless = {name: _NEVER for name in (":lease_until", ":due_at") if name in values}
     return params | {"ExpressionAttributeValues": values | endless}
+
+
+def _misdirect(params: Params, **_: Any) -> Params:
+    is_checkpoint = params["Key"].startswith(_CHECKPOINTS)
+    return params | {"Key": f"misdirected/{params['Key']}"} if is_checkpoint else params
+
+
+def _alter(params: Params, **_: Any) -> Params:
+    """Save latents that are not those of the run."""
+    if not params["Key"].startswith(_CHECKPOINTS):
+        return params
+    arrays = unpack(params["Body"])
+    return params | {"Body": pack({name: each + 1 if name == "sample" else each for name, each in arrays.items()})}

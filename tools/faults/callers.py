@@ -14,6 +14,7 @@ from typing import Any, Final
 from tools.faults.environment import Environment, Function
 from tools.faults.history import History
 from tools.faults.kills import KillPoint
+from tools.faults.limits import Limits
 from tools.lambda_event import api_event
 
 _MAX_ATTEMPTS: Final = 60
@@ -24,12 +25,17 @@ _RETRYABLE: Final = (409, 429)
 
 @dataclass(frozen=True)
 class Call:
-    """A request of the caller's job number `n`. `key` is its Idempotency-Key; `copy` numbers repeated requests."""
+    """A request of the caller's job number `n`. `key` is its Idempotency-Key; `copy` numbers repeated requests.
+
+    `last_step` is that of Limits.
+    """
 
     n: str
     key: str
     body: dict[str, Any]
     copy: int = 0
+    path: str = "/jobs"
+    last_step: int | None = None
 
 
 def call_all(
@@ -59,10 +65,10 @@ def call_all(
 
 def _call_until_answered(environment: Environment, call: Call, history: History, random: Random, kills: float) -> None:
     history.add("requested", n=call.n, copy=call.copy)
-    event = api_event(call.body, path="/jobs", headers={"Idempotency-Key": call.key})
+    event = api_event(call.body, path=call.path, headers={"Idempotency-Key": call.key})
     for attempt in range(_MAX_ATTEMPTS):
         point: KillPoint | None = "any" if random.random() < kills else None
-        outcome = environment.invoke(event, point, random.random() * 0.1)
+        outcome = environment.invoke(event, Limits(point, random.random() * 0.1, last_step=call.last_step))
         status, document = 502, {}
         if outcome.ended == "returned":
             status, document = outcome.value["statusCode"], json.loads(outcome.value["body"])

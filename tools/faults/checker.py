@@ -95,7 +95,7 @@ class _Stored:
         return cls(
             jobs={row["job_id"]: row for row in rows if row["sk"] == "JOB"},
             bills=Counter(row["pk"].rpartition("#")[2] for row in rows if row["pk"].startswith("BILL#")),
-            images=set(_keys(aws, resources.bucket)),
+            images=set(object_keys(aws, resources.bucket)),
             dead_letters=_dead_letters(aws, resources.dead_letters_url),
         )
 
@@ -123,7 +123,7 @@ class _Stored:
 
     def ended_runs(self, attribute: str) -> int:
         """Return the sum of an attribute of the jobs that succeeded, which counts runs."""
-        return sum(int(self.jobs[each][attribute]) for each in self.in_state("succeeded"))
+        return sum(int(self.jobs[each].get(attribute, 0)) for each in self.in_state("succeeded"))
 
 
 def check(aws: LocalAws, resources: Resources, history: History) -> Findings:
@@ -133,7 +133,7 @@ def check(aws: LocalAws, resources: Resources, history: History) -> Findings:
     requested, poison = ({entry["n"] for entry in history.entries(name)} for name in ("requested", "poison"))
     generations = Counter(entry["n"] for entry in history.entries("generating"))
     succeeded = stored.in_state("succeeded")
-    runs = {name: stored.ended_runs(name) for name in ("attempt", "setbacks", "hand_ons")}
+    runs = {name: stored.ended_runs(name) for name in ("attempt", "setbacks", "hand_ons", "continuations")}
     return Findings(
         accepted=len(ids),
         jobs=len(stored.jobs),
@@ -194,7 +194,8 @@ def _ids_by_number(history: History) -> dict[str, set[str]]:
     return ids
 
 
-def _keys(aws: LocalAws, bucket: str) -> Iterator[str]:
-    for page in aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket):
+def object_keys(aws: LocalAws, bucket: str, prefix: str = "") -> Iterator[str]:
+    """List the keys of a bucket's objects."""
+    for page in aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             yield item["Key"]

@@ -26,11 +26,13 @@ from typing import Any, Final, Literal
 from tools.faults.botocore_faults import Faults
 from tools.faults.counts import CallLog
 from tools.faults.history import History
-from tools.faults.kills import KillPoint, Kills
+from tools.faults.kills import Kills
+from tools.faults.limits import InvocationClock, Limits
 from tools.faults.plan import FaultPlan
 from tools.lambda_event import Context
 
 Handler = Callable[[Any, Context], Any]
+NO_LIMITS: Final = Limits()
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -40,6 +42,7 @@ class Hooks:
 
     history: History
     kills: Kills
+    clock: InvocationClock
 
 
 @dataclass(frozen=True)
@@ -85,17 +88,12 @@ class Environment:
         self._process: Any = None
         self._pipe: Connection | None = None
 
-    def invoke(
-        self, event: Any, point: KillPoint | None = None, kill_after_s: float = 0.0, timeout_s: float | None = None
-    ) -> Outcome:
-        """Handle an event, with a cold start if there is no process.
-
-        The process is killed at `point`; `any` means `kill_after_s` from now. `timeout_s` overrides the function's.
-        """
-        pipe, allowed_s = self._resume(), self._function.timeout_s if timeout_s is None else timeout_s
-        pipe.send((event, point, allowed_s))
-        timer = Timer(kill_after_s, self._process.kill)
-        if point == "any":
+    def invoke(self, event: Any, limits: Limits = NO_LIMITS) -> Outcome:
+        """Handle an event, with a cold start if there is no process."""
+        pipe, allowed_s = self._resume(), self._function.timeout_s if limits.timeout_s is None else limits.timeout_s
+        pipe.send((event, limits, allowed_s))
+        timer = Timer(limits.kill_after_s, self._process.kill)
+        if limits.point == "any":
             timer.start()
         try:
             if not self._answers_within(allowed_s, pipe):
@@ -104,7 +102,7 @@ class Environment:
             outcome: Outcome = pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            killed = self._process.exitcode == -signal.SIGKILL and point is not None
+            killed = self._process.exitcode == -signal.SIGKILL and limits.point is not None
             outcome = Outcome("killed" if killed else "crashed", self._process.exitcode)
             self.end()
             return outcome
@@ -168,21 +166,24 @@ def _serve(pipe: Connection, function: Function, name: str) -> None:
     history = History(function.folder)
     kills = Kills(history, function.folder, function.max_kills)
     with Faults(function.plan, random, CallLog(function.folder), kills.watch).installed():
-        handler = function.build(Hooks(history, kills))
+        clock = InvocationClock()
+        handler = function.build(Hooks(history, kills, clock))
         pipe.send("ready")
         while True:
             try:
-                event, point, allowed_s = pipe.recv()
+                event, limits, allowed_s = pipe.recv()
             except EOFError:
                 return
-            kills.arm(point)
-            outcome = _invoke(handler, event, allowed_s)
+            kills.arm(limits.point)
+            context = Context(allowed_s)
+            clock.begin(context, limits.last_step)
+            outcome = _invoke(handler, event, context)
             kills.reached("before_answer")
             pipe.send(outcome)
 
 
-def _invoke(handler: Handler, event: Any, allowed_s: float) -> Outcome:
+def _invoke(handler: Handler, event: Any, context: Context) -> Outcome:
     try:
-        return Outcome("returned", json.loads(json.dumps(handler(event, Context(allowed_s)))))
+        return Outcome("returned", json.loads(json.dumps(handler(event, context))))
     except Exception:
         return Outcome("error", traceback.format_exc())

@@ -1,38 +1,40 @@
 """The product's own Api, Worker and Sweeper handlers, with shorter times except in R6.
 
-`jobs` has an engine that only sleeps STEP_S per step, for volume. `demo` has the product's engine with the demo model,
-which every process loads after a kill.
+`jobs` has an engine that sleeps STEP_S per step, for volume. `demo` has the product's engine with the demo model, which
+every process loads after a kill.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import signal
-import time
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any, Final
 
-from PIL import Image
-
-from imagegen.catalog.registry import Model
-from imagegen.generation.ports import Backend, Engine, Engines, Generated, OnStep, Resident, Resumption
-from imagegen.generation.snapshot import Snapshot
-from imagegen.generation.spec import GenerationSpec
+from imagegen.generation.ports import Backend
 from imagegen.jobs.timing import JobTiming
 from imagegen.wiring import Container
 from tools.faults.environment import Handler, Hooks
 from tools.faults.ministack import LocalAws
 from tools.faults.product import Product, Resources
+from tools.faults.sleeping_engine import SleepingEngines
 from tools.faults.template_resources import BUCKET, QUEUE, TABLE, create_resources, translated_template
+from tools.faults.watched_engine import WatchedEngines
 from tools.local.process import ROOT
 
 BACKEND: Final = Backend("torch", "cpu", "float32", "sleeps")
 SHORT: Final = JobTiming(
-    lease_s=2, renew_s=0.5, progress_s=0.25, unsent_s=1.5, resend_s=360, queued_s=0.4, max_backoff_s=8
+    lease_s=2,
+    renew_s=0.5,
+    progress_s=0.25,
+    save_every_s=0.5,
+    unsent_s=1.5,
+    resend_s=360,
+    queued_s=0.4,
+    max_backoff_s=8,
 )
-"""A tenth of the real times, except that the longest pause is 8 s instead of 15 minutes. R6 has the real times."""
+"""A tenth of the real times, except that a checkpoint follows every 0.5 s of work instead of 30 s, and that the longest
+pause is 8 s instead of 15 minutes. R6 has the real times."""
 POSTPONE_S: Final = 4
 """A minute on AWS."""
 _VISIBILITY_S: Final = 4
@@ -63,82 +65,11 @@ def variables(resources: Resources) -> dict[str, str]:
         "EMBED_PROMPT": "false",
         "STEP_S": "0.002",
         "REAL_TIMES": "",
+        "LEASE_S": str(SHORT.lease_s),
         "REAL_ENGINE": "",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         "POWERTOOLS_METRICS_DISABLED": "true",
     }
-
-
-class SleepingEngine:
-    """An engine of known cost: it sleeps for each step and returns a black image."""
-
-    def __init__(self, step_s: float):
-        self._step_s = step_s
-
-    def close(self) -> None:
-        """Does nothing: a SleepingEngine has no resources."""
-
-    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
-        steps, done = spec.total_steps, resumption.snapshot.steps if resumption else 0
-        on_step(done, steps)
-        for step in range(done + 1, steps + 1):
-            time.sleep(self._step_s)
-            if resumption is not None:
-                resumption.reached(partial(Snapshot, steps=step))
-            on_step(step, steps)
-        size = (spec.width, spec.height)
-        return Generated([Image.new("RGB", size)], 0.0, (steps - done) * self._step_s, 0.0)
-
-
-class SleepingEngines:
-    """Engines whose only engine is a SleepingEngine."""
-
-    def __init__(self, step_s: float):
-        self._engine = SleepingEngine(step_s)
-
-    def held_s(self, model: Model, backend: Backend) -> float | None:
-        return 0.0
-
-    def resident(self, model: Model, backend: Backend) -> Resident:
-        return Resident(self._engine, load_s=0.0)
-
-
-@dataclass(frozen=True)
-class WatchedEngine:
-    """Records each generation under its seed, the job's number. The prompt `poison` kills the process."""
-
-    engine: Engine
-    hooks: Hooks
-
-    def close(self) -> None:
-        self.engine.close()
-
-    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
-        self.hooks.history.add("generating", n=str(spec.seed), pid=os.getpid())
-        if spec.prompt == "poison":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        def watch(step: int, of: int) -> None:
-            if step == of // 2:
-                self.hooks.kills.reached("denoising")
-            on_step(step, of)
-
-        return self.engine.generate(spec, watch, resumption)
-
-
-@dataclass(frozen=True)
-class WatchedEngines:
-    """Engines that are each wrapped in a WatchedEngine."""
-
-    engines: Engines
-    hooks: Hooks
-
-    def held_s(self, model: Model, backend: Backend) -> float | None:
-        return self.engines.held_s(model, backend)
-
-    def resident(self, model: Model, backend: Backend) -> Resident:
-        resident = self.engines.resident(model, backend)
-        return replace(resident, engine=WatchedEngine(resident.engine, self.hooks))
 
 
 def api(hooks: Hooks) -> Handler:
@@ -156,6 +87,11 @@ def sweeper(hooks: Hooks) -> Handler:
     return _entrypoint("sweeper", hooks)
 
 
+def generator(hooks: Hooks) -> Handler:
+    """Build the Generator function's handler."""
+    return _entrypoint("generator", hooks)
+
+
 def _entrypoint(name: str, hooks: Hooks) -> Handler:
     """Import an entrypoint only in the process that runs it: it reads its settings when imported."""
     module: Any = importlib.import_module(f"imagegen.entrypoints.{name}")
@@ -169,7 +105,7 @@ def _entrypoint(name: str, hooks: Hooks) -> Handler:
 def _replace_parts(container: Container, hooks: Hooks) -> None:
     """Give the container this module's engine and times."""
     if not os.environ["REAL_TIMES"]:
-        container.timing = SHORT
+        container.timing = replace(SHORT, lease_s=float(os.environ["LEASE_S"]))
     if not os.environ["REAL_ENGINE"]:
         container.backend = BACKEND
         container.engines = SleepingEngines(float(os.environ["STEP_S"]))
@@ -189,5 +125,16 @@ def demo_variables(resources: Resources) -> dict[str, str]:
     return variables(resources) | engine
 
 
-JOBS: Final = Product("jobs", deploy, variables, api, worker, sweeper, SHORT.max_attempts, SHORT.max_aws_failures)
+JOBS: Final = Product(
+    name="jobs",
+    deploy=deploy,
+    variables=variables,
+    api=api,
+    worker=worker,
+    sweeper=sweeper,
+    generator=generator,
+    max_attempts=SHORT.max_attempts,
+    max_aws_failures=SHORT.max_aws_failures,
+    save_every_s=SHORT.save_every_s,
+)
 DEMO: Final = replace(JOBS, name="demo", variables=demo_variables)

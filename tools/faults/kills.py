@@ -6,16 +6,28 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from tools.faults.history import History
 
-KillPoint = Literal["before_claim", "after_claim", "denoising", "after_store", "after_finish", "before_answer", "any"]
+Point = Literal[
+    "before_claim",
+    "after_claim",
+    "denoising",
+    "after_checkpoint",
+    "after_store",
+    "after_finish",
+    "before_answer",
+    "any",
+]
+KillPoint: TypeAlias = Point | int
+"""A number is a denoising step: the process dies after it, before it can save a checkpoint."""
 KILL_POINTS: Final[tuple[KillPoint, ...]] = (
     *("before_claim", "after_claim", "denoising"),
     *("after_store", "after_finish", "before_answer", "any"),
 )
 """At all but `any` the process kills itself. For `any` the poller kills it at a random time."""
+_CHECKPOINTS: Final = "/checkpoints/"
 _WRITES: Final = ("dynamodb.UpdateItem", "dynamodb.TransactWriteItems", "dynamodb.PutItem")
 
 
@@ -23,7 +35,8 @@ class Kills:
     """Kills this process when it reaches the armed point.
 
     Points follow from the calls that reach AWS, not from the product's code: the claim is the first table write that
-    AWS executed, and the end of a run is the first transaction after the image was stored.
+    AWS executed, and the end of a run is the first transaction after the image was stored. Only steps are reported by
+    the engine.
     """
 
     def __init__(self, history: History, folder: Path, max_kills: int | None = None):
@@ -36,7 +49,7 @@ class Kills:
         self._armed, self._stored = point, False
         self.reached("before_claim")
 
-    def watch(self, operation: str, when: str) -> None:
+    def watch(self, operation: str, when: str, url: str) -> None:
         """Derive points from AWS calls. Called `before` and `after` each call that reaches AWS."""
         if when == "before":
             return
@@ -44,7 +57,9 @@ class Kills:
             self.reached("after_claim")
         if operation == "dynamodb.TransactWriteItems" and self._stored:
             self.reached("after_finish")
-        if operation == "s3.PutObject":
+        if operation == "s3.PutObject" and _CHECKPOINTS in url:
+            self.reached("after_checkpoint")
+        elif operation == "s3.PutObject":
             self._stored = True
             self.reached("after_store")
 

@@ -18,6 +18,7 @@ from typing import Any
 from tools.faults.environment import Environment, Function, Outcome
 from tools.faults.history import History
 from tools.faults.kills import KILL_POINTS, KillPoint
+from tools.faults.limits import Deliveries, Draw, Limits
 
 Record = dict[str, Any]
 
@@ -39,8 +40,8 @@ class EventSource:
     """Share of messages that are delivered twice."""
     late_s: float = 1.0
     """Longest delay of the duplicate. It may arrive before the original or during its run."""
-    allowed_s: tuple[float, float] | None = None
-    """Shortest and longest time limit, drawn per invocation. None: the function's own timeout."""
+    limits: Draw | None = None
+    """Draws the limits of each invocation, in place of `kills` and `kill_points`. For batches of one."""
 
 
 @dataclass(order=True)
@@ -64,6 +65,8 @@ class Poller:
         self._busy = 0
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
+        self._before: dict[str, Deliveries] = {}
+        """By body."""
         self.duplicated = 0
 
     def __enter__(self) -> Poller:
@@ -153,10 +156,12 @@ class Poller:
                 heapq.heappush(self._duplicates, _Duplicate(due, self.duplicated, record))
 
     def _deliver(self, environment: Environment, records: list[Record]) -> None:
-        point, after_s, allowed_s = self._draw_invocation()
+        limits = self._limits(records[0]["body"])
         began = time.monotonic()
         event = {"Records": [{key: value for key, value in record.items() if key != "duplicate"} for record in records]}
-        outcome = environment.invoke(event, point, after_s, allowed_s)
+        outcome = environment.invoke(event, limits)
+        if outcome.ended == "killed" and (before := self._before.get(records[0]["body"])):
+            before.killed += 1
         failed = failed_records(outcome, [record["messageId"] for record in records])
         self._delete([record for record in records if record["messageId"] not in failed])
         self._history.add(
@@ -166,9 +171,9 @@ class Poller:
             bodies=[record["body"] for record in records],
             duplicates=sum("duplicate" in record for record in records),
             ended=outcome.ended,
-            point=point if outcome.ended == "killed" else None,
+            point=limits.point if outcome.ended == "killed" else None,
             failed=sorted(failed),
-            allowed_s=allowed_s,
+            timeout_s=limits.timeout_s,
             took_s=time.monotonic() - began,
             error=outcome.value if outcome.ended in ("error", "crashed") else None,
         )
@@ -179,14 +184,16 @@ class Poller:
         for start in range(0, len(entries), 10):
             self._sqs.delete_message_batch(QueueUrl=self._source.queue_url, Entries=entries[start : start + 10])
 
-    def _draw_invocation(self) -> tuple[KillPoint | None, float, float]:
-        """Return the kill point, if any, the seconds until a kill at `any`, and the time limit in seconds."""
+    def _limits(self, body: str) -> Limits:
         with self._lock:
-            timeout_s = self._source.function.timeout_s
-            allowed_s = self._random.uniform(*(self._source.allowed_s or (timeout_s, timeout_s)))
+            if self._source.limits is not None:
+                before = self._before.setdefault(body, Deliveries(len(self._before)))
+                limits = self._source.limits(self._random, before)
+                before.begun += 1
+                return limits
             if self._random.random() >= self._source.kills:
-                return None, 0.0, allowed_s
-            return self._random.choice(self._source.kill_points), self._random.random() * 0.3, allowed_s
+                return Limits()
+            return Limits(self._random.choice(self._source.kill_points), self._random.random() * 0.3)
 
 
 def failed_records(outcome: Outcome, ids: Sequence[str]) -> set[str]:

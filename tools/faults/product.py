@@ -32,7 +32,10 @@ class Product:
     api: Build
     worker: Build
     sweeper: Build
+    generator: Build
     max_attempts: int
     """The job fails after this many runs whose end was not recorded."""
     max_aws_failures: int
     """The job fails after more than this many runs that AWS failures ended."""
+    save_every_s: float
+    """A run that is killed loses this much work, and the step that exceeds it."""

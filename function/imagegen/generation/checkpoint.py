@@ -18,8 +18,6 @@ from imagegen.generation.result import Timings
 from imagegen.generation.snapshot import Snapshot, pack, unpack
 from imagegen.retry import retry
 
-SAVE_EVERY_S: Final = 30.0
-"""A run that is killed loses at most this much work. A save takes at most 0.3 % of it (docs/decisions/jobs.md)."""
 SAVING_SECONDS: Final = 2.0
 """Reserved for the save at the deadline."""
 _RETRY_S: Final = 0.5
@@ -73,12 +71,14 @@ class Checkpoint:
         *,
         may_exist: bool,
         until_deadline: bool,
+        save_every_s: float,
         clock: Callable[[], float] = time.monotonic,
     ):
         """`may_exist` is whether the job has had a run before.
 
         `until_deadline` is whether a run that cannot end here goes on for as long as it can. Otherwise it stops as soon
-        as it knows, so that a caller does not wait for nothing.
+        as it knows, so that a caller does not wait for nothing. A run that is killed loses `save_every_s` seconds of
+        work and the step that exceeds them.
         """
         self.until_deadline = until_deadline
         self.advanced = False
@@ -87,6 +87,7 @@ class Checkpoint:
         """Whether there may be something to delete."""
         self._store = store
         self._key = key
+        self._save_every_s = save_every_s
         self._clock = clock
         self._began = self._saved_at = clock()
         self._found = Saved("", (), Timings())
@@ -120,9 +121,9 @@ class Checkpoint:
         return len(self._found.cache_keys) <= 1
 
     def reached(self, take: Callable[[], Snapshot]) -> None:
-        """Remember the latest snapshot, and save it if the last save was `SAVE_EVERY_S` ago."""
+        """Remember the latest snapshot, and save it if the last save was `save_every_s` ago."""
         self._take = take
-        if self._clock() - self._saved_at >= SAVE_EVERY_S:
+        if self._clock() - self._saved_at >= self._save_every_s:
             self.save()
 
     def save(self) -> None:

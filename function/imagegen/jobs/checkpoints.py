@@ -19,12 +19,19 @@ class JobCheckpoints:
     """At most one checkpoint for each job."""
 
     store: CheckpointStore
+    save_every_s: float
 
     def of(self, job: Job, *, until_deadline: bool) -> Checkpoint:
         """Return the checkpoint for a run that has just been claimed; `until_deadline` as in Checkpoint."""
         from imagegen.generation.checkpoint import Checkpoint
 
-        return Checkpoint(self.store, _key(job), may_exist=job.runs > 1, until_deadline=until_deadline)
+        return Checkpoint(
+            self.store,
+            _key(job),
+            may_exist=job.runs > 1,
+            until_deadline=until_deadline,
+            save_every_s=self.save_every_s,
+        )
 
     def discard(self, job: Job) -> None:
         """Delete the checkpoint of a final job, if a run may have left one.

@@ -16,6 +16,7 @@ import pytest
 from tools.faults.environment import Environment, Function, Handler, Hooks, Outcome
 from tools.faults.history import History
 from tools.faults.kills import KILL_POINTS, KillPoint
+from tools.faults.limits import InvocationClock, Limits
 from tools.faults.ministack import LocalAws
 from tools.faults.plan import FaultPlan, Mix
 from tools.faults.poller import EventSource, Poller, failed_records
@@ -52,7 +53,7 @@ def scripted(hooks: Hooks) -> Handler:
 
 
 def worker_calls(hooks: Hooks) -> Handler:
-    """Build a function that makes a worker's AWS calls in order: claim, one step, image, end."""
+    """Build a function that makes a worker's AWS calls in order: claim, one step, checkpoint, image, end."""
     import boto3
 
     dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
@@ -62,6 +63,8 @@ def worker_calls(hooks: Hooks) -> Handler:
         key = {"pk": {"S": event["job"]}}
         dynamodb.update_item(TableName=table, Key=key)
         hooks.kills.reached("denoising")
+        hooks.kills.reached(1)
+        s3.put_object(Bucket=bucket, Key=f"checkpoints/{event['job']}", Body=b"x")
         s3.put_object(Bucket=bucket, Key=event["job"], Body=b"x")
         put = {"TableName": table, "Item": {"pk": {"S": f"BILL#{event['job']}"}}}
         dynamodb.transact_write_items(TransactItems=[{"Put": put}])
@@ -180,7 +183,7 @@ def test_environment_is_stopped_between_invocations(tmp_path: Path) -> None:
     assert state == "T"
 
 
-@pytest.mark.parametrize("point", KILL_POINTS)
+@pytest.mark.parametrize("point", [*KILL_POINTS, "after_checkpoint", 1])
 def test_process_dies_at_its_kill_point_and_not_before(aws: LocalAws, tmp_path: Path, point: KillPoint) -> None:
     name = f"kill-{uuid.uuid4().hex[:8]}"
     aws.client("s3").create_bucket(Bucket=name)
@@ -194,22 +197,40 @@ def test_process_dies_at_its_kill_point_and_not_before(aws: LocalAws, tmp_path: 
     environment = Environment(
         function(worker_calls, tmp_path, variables=aws.variables | {"BUCKET": name, "TABLE": name}), "killed"
     )
-    outcome = environment.invoke({"job": point}, point, kill_after_s=0.2)
+    outcome = environment.invoke({"job": str(point)}, Limits(point, kill_after_s=0.2))
     environment.end()
     rows = {item["pk"]["S"] for item in dynamodb.scan(TableName=name)["Items"]}
-    images = aws.client("s3").list_objects_v2(Bucket=name)["KeyCount"]
-    claimed, stored, finished = point in rows, images == 1, f"BILL#{point}" in rows
+    keys = {each["Key"] for each in aws.client("s3").list_objects_v2(Bucket=name).get("Contents", [])}
+    claimed, saved, stored, finished = (
+        str(point) in rows,
+        f"checkpoints/{point}" in keys,
+        str(point) in keys,
+        f"BILL#{point}" in rows,
+    )
     assert outcome.ended == "killed"
-    expected = {
-        "before_claim": (False, False, False),
-        "after_claim": (True, False, False),
-        "denoising": (True, False, False),
-        "after_store": (True, True, False),
-        "after_finish": (True, True, True),
-        "before_answer": (True, True, True),
+    expected: dict[KillPoint, tuple[bool, bool, bool, bool]] = {
+        "before_claim": (False, False, False, False),
+        "after_claim": (True, False, False, False),
+        "denoising": (True, False, False, False),
+        1: (True, False, False, False),
+        "after_checkpoint": (True, True, False, False),
+        "after_store": (True, True, True, False),
+        "after_finish": (True, True, True, True),
+        "before_answer": (True, True, True, True),
     }
     if point != "any":
-        assert (claimed, stored, finished) == expected[point]
+        assert (claimed, saved, stored, finished) == expected[point]
+
+
+def test_the_remaining_time_falls_with_the_last_step() -> None:
+    clock = InvocationClock()
+    clock.begin(Context(900.0), last_step=3)
+    clock.reached(2, ending_s=5.0)
+    assert clock.left_s() > 800
+    clock.reached(3, ending_s=5.0)
+    assert clock.left_s() <= 5
+    clock.begin(Context(900.0), last_step=None)
+    assert clock.left_s() > 800
 
 
 @pytest.mark.parametrize(

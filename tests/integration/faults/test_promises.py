@@ -11,7 +11,8 @@ import pytest
 
 from tools.faults.jobs import JOBS
 from tools.faults.ministack import LocalAws
-from tools.faults.scenarios import SCENARIOS, Run
+from tools.faults.run import Run
+from tools.faults.scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize(("name", "scale"), [("R1", 0.01), ("R2", 0.003), ("R7", 1.0)])

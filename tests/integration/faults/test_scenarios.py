@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tools.faults.history import Entry, History
-from tools.faults.scenarios import false_failure_odds, repeated_kills, restart_delays, unexpected_redeliveries
+from tools.faults.report import false_failure_odds, unexpected_redeliveries
+from tools.faults.restarts import repeated_kills, restart_delays
 
 
 def delivery(ids: str, failed: str = "") -> Entry:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imagegen.errors import StorageUnavailable
-from imagegen.generation.checkpoint import SAVE_EVERY_S, Checkpoint, Saved
+from imagegen.generation.checkpoint import Checkpoint, Saved
 from imagegen.generation.result import Timings
 from imagegen.generation.snapshot import RandomState, Snapshot, pack, unpack
 from tests.support.fakes import MemoryCheckpoints
@@ -23,9 +23,22 @@ class World:
         self.now = 100.0
 
     def run(
-        self, *, may_exist: bool = True, spec: str = "spec", cache: str = "float32", load_s: float = 0
+        self,
+        *,
+        may_exist: bool = True,
+        spec: str = "spec",
+        cache: str = "float32",
+        load_s: float = 0,
+        save_every_s: float = 30,
     ) -> Checkpoint:
-        checkpoint = Checkpoint(self.store, KEY, may_exist=may_exist, until_deadline=True, clock=lambda: self.now)
+        checkpoint = Checkpoint(
+            self.store,
+            KEY,
+            may_exist=may_exist,
+            until_deadline=True,
+            save_every_s=save_every_s,
+            clock=lambda: self.now,
+        )
         self.now += load_s
         checkpoint.begin(spec, cache, load_s)
         return checkpoint
@@ -109,14 +122,15 @@ def test_a_first_run_reads_and_deletes_nothing() -> None:
     assert (checkpoint.snapshot.steps, list(world.store.bodies)) == (0, [KEY])
 
 
-def test_a_save_follows_every_thirty_seconds_of_work() -> None:
+@pytest.mark.parametrize(("save_every_s", "writes", "saved_step"), [(30, 3, 24), (10, 10, 30)])
+def test_a_save_follows_every_thirty_seconds_of_work(save_every_s: float, writes: int, saved_step: int) -> None:
     world = World()
-    checkpoint = world.run(may_exist=False, load_s=25)
+    checkpoint = world.run(may_exist=False, load_s=25, save_every_s=save_every_s)
     for step in range(1, 31):
         world.now += 4
         checkpoint.reached(at(step))
-    assert world.store.writes == 30 * 4 // SAVE_EVERY_S - 1  # every eighth step: at 32, 64 and 96 seconds
-    assert world.run().snapshot.steps == 24
+    assert world.store.writes == writes  # every eighth step, at 32, 64 and 96 seconds; or every third
+    assert world.run().snapshot.steps == saved_step
 
 
 def test_the_last_save_is_of_the_latest_step_and_only_made_if_there_is_a_new_one() -> None:
