@@ -8,7 +8,7 @@ from itertools import product
 from typing import Final, TypeAlias
 
 from imagegen.catalog.registry import SCHEDULERS
-from tools.parity.compare import NOT_FINITE, ONE_TOO_MANY, RAISES, Agreement
+from tools.parity.compare import NOT_FINITE, ONE_TOO_MANY, RAISES, TIMESTEP_TOLERANCE, Agreement
 from tools.parity.settings import (
     ALL_STEPS,
     OTHER,
@@ -37,18 +37,19 @@ def render(results: Results) -> str:
     """Return the page."""
     return f"""# Schedulers: agreement with diffusers
 
-Written by `make parity`: change that, not this page. Reference: diffusers {version("diffusers")}, computed in float64;
-ours computes in float32, as in the engines. Both run the same synthetic network on the same noise. In every cell the
-number of network calls is right (one per step, PNDM one more) and timesteps agree ({_timesteps(results)}). Numbers are
-the largest difference of a latent, relative to the largest latent.
+Written by `make parity`: change that, not this page. Reference: diffusers {version("diffusers")}, computed in
+float64; ours computes in float32, as in the engines. Both run the same synthetic network on the same noise. In every
+cell the number of network calls is right (one per step, PNDM one more) and timesteps are equal, fractional ones
+within {TIMESTEP_TOLERANCE}. Numbers are the largest difference of a latent, relative to the largest latent.
 
-*{OURS_ONLY}*: diffusers' class raises for this combination, or ignores the setting.
+*{OURS_ONLY}*: diffusers' class raises for this combination, or ignores the setting. A dash: it has no right
+result at any step count (see the end), or no step is left.
 
 ## Every step count from {ALL_STEPS[0]} to {ALL_STEPS[-1]}
 
 LCM: to 50, the steps of its distillation. Counts at which diffusers has no right result are listed at the end.
 
-{_table(("scheduler", "spacing", "prediction", "", "Karras", "zero SNR", "both"), _combinations(results))}
+{_table(("scheduler", "spacing", "prediction", "neither", "Karras", "zero SNR", "both"), _combinations(results))}
 
 ## Strength: from a picture
 
@@ -124,11 +125,6 @@ def _cell(results: Iterable[Agreement]) -> str:
     if not any(result.agree for result in each):
         return "-"
     return f"{max(result.latents for result in each):.0e}"
-
-
-def _timesteps(results: Results) -> str:
-    worst = max(result.timesteps for result in results.values())
-    return f"fractional ones within {worst:.4f}, which is float32"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
