@@ -129,7 +129,7 @@ def _decode_webhook(text: str) -> Webhook:
 
 def _encode_progress(progress: Progress) -> str:
     stored = asdict(progress)
-    if not progress.resumed_at:
+    if progress.resumed_at is None:
         del stored["resumed_at"]
     return _json(stored)
 
@@ -161,7 +161,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "webhook": lambda webhook: _json(webhook.model_dump()),
     "metadata": _json,
     "progress": _encode_progress,
-    **dict.fromkeys(("continuations", "resends"), lambda count: count or None),
+    **dict.fromkeys(("continuations", "waits", "resends"), lambda count: count or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 
@@ -177,7 +177,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),
     **dict.fromkeys(
         (
-            *("attempt", "aws_failures", "deadline_requeues", "continuations", "resends", "position"),
+            *("attempt", "aws_failures", "deadline_requeues", "continuations", "waits", "resends", "position"),
             *("lease_until", "due_at", "expires_at"),
         ),
         int,  # boto3 returns numbers as Decimal

@@ -69,6 +69,12 @@ class Batcher:
         """Return an engine that batches concurrent calls to `engine`."""
         return _BatchingEngine(engine, self)
 
+    def leave(self) -> None:
+        """Count a caller that runs alone, so that no batch waits for it."""
+        with self._changed:
+            self._arrived += 1
+            self._changed.notify_all()
+
     def join(self, member: _Member) -> list[_Member] | None:
         """Return the whole batch to its first member, which runs it; None to the others."""
         shape = member.spec.shape
@@ -95,7 +101,8 @@ class _BatchingEngine:
         self.close = engine.close
 
     def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
-        if resumption is not None and resumption.snapshot.steps:
+        if resumption is not None and resumption.snapshot.begun:
+            self._batcher.leave()
             return self._engine.generate(spec, on_step, resumption)
         member = _Member(spec, on_step)
         batch = self._batcher.join(member)

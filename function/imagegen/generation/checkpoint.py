@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from imagegen.retry import retry
 SAVING_SECONDS: Final = 2.0
 """Reserved for the save at the deadline."""
 _RETRY_S: Final = 0.5
+_PAUSE_S: Final = 5.0
+"""Before the next save after one that failed."""
 _HEADER: Final = "header"
 _FORMAT: Final = 1
 
@@ -54,14 +57,14 @@ class Saved:
                 return None
             spent = Timings.model_validate(header["spent"])
             return cls(header["spec_key"], tuple(header["cache_keys"]), spent, Snapshot.decode(arrays))
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (ValueError, TypeError, KeyError, OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
 
 
 class Checkpoint:
     """The checkpoint of one job, as one run uses it. Implements ports.Resumption.
 
-    Failures of the store are not raised: the run goes on without a save, and the next one repeats more steps.
+    A save that fails is not raised: the run continues, and the next one repeats more steps.
     """
 
     def __init__(
@@ -76,34 +79,46 @@ class Checkpoint:
     ):
         """`may_exist` is whether the job has had a run before.
 
-        `until_deadline` is whether a run that cannot end here goes on for as long as it can. Otherwise it stops as soon
-        as it knows, so that a caller does not wait for nothing. A run that is killed loses `save_every_s` seconds of
-        work and the step that exceeds them.
+        `until_deadline` is whether a run that cannot finish here uses all of its time. Otherwise it stops as soon as
+        that is known, because a caller waits. A run that is killed loses at most `save_every_s` seconds of work, or one
+        step if that takes longer.
         """
         self.until_deadline = until_deadline
         self.advanced = False
         """Whether this run has saved progress: the next one has less to do."""
+        self.waited = False
+        """Whether the run has only waited for another one that generates the same images."""
         self.exists = may_exist
         """Whether there may be something to delete."""
         self._store = store
         self._key = key
         self._save_every_s = save_every_s
         self._clock = clock
-        self._began = self._saved_at = clock()
+        self._began = self._reached_at = clock()
+        self._save_from = self._began + save_every_s
         self._found = Saved("", (), Timings())
         self._load_ms = 0
         self._computing = 0.0
         self._take: Callable[[], Snapshot] | None = None
 
     def begin(self, spec_key: str, cache_key: str, load_s: float) -> None:
-        """Read what earlier runs have saved for this specification. The model has been loaded, in `load_s` seconds."""
+        """Read what earlier runs have saved for this specification. The model has been loaded, in `load_s` seconds.
+
+        Raises StorageUnavailable: without the checkpoint the run would repeat, and then overwrite, hours of work.
+        """
         found = self._read() if self.exists else None
         if found is None or found.spec_key != spec_key:
             found = Saved(spec_key, (), Timings())
         keys = tuple(dict.fromkeys((*found.cache_keys, cache_key)))
         self._found = Saved(spec_key, keys, found.spent, found.snapshot)
         self._load_ms = round(load_s * 1000)
-        self._computing = self._saved_at = self._clock()
+        self._computing = self._reached_at = self._clock()
+        self._save_from = self._computing + self._save_every_s
+
+    @property
+    def resumed_at(self) -> int | None:
+        """The step at which the run begins; None until that is known."""
+        return self._found.snapshot.steps if self._found.spec_key else None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -121,22 +136,31 @@ class Checkpoint:
         return len(self._found.cache_keys) <= 1
 
     def reached(self, take: Callable[[], Snapshot]) -> None:
-        """Remember the latest snapshot, and save it if the last save was `save_every_s` ago."""
+        """Remember the latest snapshot."""
         self._take = take
-        if self._clock() - self._saved_at >= self._save_every_s:
+
+    def save_if_due(self) -> None:
+        """Save the latest snapshot if the work since the last save would exceed `save_every_s` with one more step.
+
+        To be called once for each step, after the run has made sure that it still owns the job.
+        """
+        now = self._clock()
+        step_s, self._reached_at = now - self._reached_at, now
+        if now + step_s > self._save_from:
             self.save()
 
-    def save(self) -> None:
-        """Save the latest snapshot, if this run has got further than the last save."""
+    def save(self, retry_s: float = _RETRY_S) -> None:
+        """Save the latest snapshot, if this run has got further than the last save. No retry starts after `retry_s`."""
         if self._take is None:
             return
-        self._saved_at = self._clock()
         saved = Saved(self._found.spec_key, self._found.cache_keys, self._spent_now(), self._take())
         body = saved.encode()
         self.exists = True  # also if the response is lost
+        self._save_from = self._clock() + _PAUSE_S
         with suppress(StorageUnavailable):
-            retry(lambda: self._store.write(self._key, body), _RETRY_S)
+            retry(lambda: self._store.write(self._key, body), retry_s)
             self.advanced, self._take = True, None
+            self._save_from = self._clock() + self._save_every_s
 
     def discard(self) -> None:
         """Delete it, if there is one. What cannot be deleted expires with the bucket's lifecycle rule."""
@@ -145,10 +169,8 @@ class Checkpoint:
                 self._store.delete(self._key)
 
     def _read(self) -> Saved | None:
-        with suppress(StorageUnavailable):
-            body = retry(lambda: self._store.read(self._key))
-            return Saved.decode(body) if body is not None else None
-        return None
+        body = retry(lambda: self._store.read(self._key))
+        return Saved.decode(body) if body is not None else None
 
     def _spent_now(self) -> Timings:
         now, before = self._clock(), self._found.spent

@@ -175,6 +175,8 @@ class ImageService:
 
         def find() -> Images | None:
             task.on_step(0, task.spec.total_steps)
+            if task.checkpoint is not None:
+                task.checkpoint.waited = True
             task.deadline.require(FINISHING_SECONDS)
             return self._look_up(task)
 

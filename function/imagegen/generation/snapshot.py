@@ -38,6 +38,11 @@ class Snapshot:
     random: RandomState | None = None
     """Of the image's noise; None before the first call."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether a network call is done."""
+        return self.calls > 0 or bool(self.finished)
+
     def encode(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that `decode` reads, by name."""
         arrays: dict[str, NDArray[Any]] = {f"finished_{index}": each for index, each in enumerate(self.finished)}

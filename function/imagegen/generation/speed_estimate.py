@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,10 +22,10 @@ STORING_SECONDS: Final = 0.3
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of one denoising step, and of decoding and storing one image."""
+    """Seconds of one denoising step, and of decoding and storing one image; infinite if that was not measured."""
 
     step_s: float
-    finish_s: float
+    finish_s: float = math.inf
 
 
 class SpeedEstimate:
@@ -42,11 +43,12 @@ class SpeedEstimate:
 
     def of(self, plan: Plan) -> Measured:
         """Return the fastest times for the plan's model and size; a default if not measured yet."""
-        return self._measured.get(_key(plan), Measured(0.0, FINISHING_SECONDS))
+        known = self._measured.get(_key(plan), Measured(0.0))
+        return known if known.finish_s < math.inf else Measured(known.step_s, FINISHING_SECONDS)
 
     def record(self, plan: Plan, measured: Measured) -> None:
         """Keep each of the two times if none was faster."""
-        known = self.of(plan) if _key(plan) in self._measured else measured
+        known = self._measured.get(_key(plan), measured)
         fastest = Measured(min(known.step_s, measured.step_s), min(known.finish_s, measured.finish_s))
         self._measured[_key(plan)] = fastest
         self._trust.pop(_key(plan), None)
@@ -68,10 +70,13 @@ class SpeedEstimate:
 
         `held_s` is how long ago the model's load began; None if it is not in memory.
         """
-        return self._trusted(plan, self.load_s(plan, held_s), self.of(plan))
+        return self._trusted(plan, self._load_s(plan, held_s), self.of(plan))
 
-    def load_s(self, plan: Plan, held_s: float | None) -> float:
-        """Return the seconds of loading that are left, as far as they are measured; `held_s` as in `needed_s`."""
+    def first_step_s(self, plan: Plan, held_s: float | None) -> float:
+        """Return the seconds until the plan's first step is done, as far as they are measured."""
+        return (self._load_s(plan, held_s) + self.of(plan).step_s) * self._trust.get(_key(plan), 1.0)
+
+    def _load_s(self, plan: Plan, held_s: float | None) -> float:
         return self._loads.get(plan.model.id, 0.0) if held_s is None else 0.0
 
     def expected_s(self, plan: Plan, held_s: float | None) -> float:
@@ -79,7 +84,7 @@ class SpeedEstimate:
         workload = self._workload_of(plan.model, plan.backend)
         if workload is None:
             return self.needed_s(plan, held_s)
-        times = self._measured.get(_key(plan)) or self._computed(plan, workload)
+        times = self.of(plan) if _key(plan) in self._measured else self._computed(plan, workload)
         return self._trusted(plan, self._expected_load_s(plan, workload, held_s), times)
 
     def _trusted(self, plan: Plan, load_s: float, times: Measured) -> float:
@@ -137,6 +142,11 @@ class StepPace:
             self._latest_s = min(self._latest_s, self._known_s)
         self._done = step
         return True
+
+    @property
+    def latest_s(self) -> float:
+        """The seconds of the last step; of a first one, at most `known_s`. 0 before a step has ended."""
+        return self._latest_s
 
     def rest_s(self, steps: int) -> float:
         """Return the seconds that `steps` more steps take at least; those of one step until enough are measured."""

@@ -39,6 +39,7 @@ class Task:
         return self.checkpoint.snapshot.steps if self.checkpoint is not None else 0
 
     @property
-    def goes_on_elsewhere(self) -> bool:
-        """Whether each step counts, even if the run cannot end before its deadline."""
-        return self.checkpoint is not None and self.checkpoint.until_deadline
+    def resumable(self) -> bool:
+        """Whether the run uses all of its time, because another one continues it. Batches on a GPU are not resumed."""
+        on_cpu = self.plan.backend.device == "cpu"
+        return on_cpu and self.checkpoint is not None and self.checkpoint.until_deadline

@@ -13,8 +13,7 @@ from imagegen.generation.speed_estimate import STORING_SECONDS, Measured, SpeedE
 from imagegen.generation.task import Task
 
 _STEP_MARGIN: Final = 1.25
-"""Reserved for the next step, in durations of the last one or of the fastest so far, whichever is longer: a step that
-the deadline interrupts is lost."""
+"""Reserved for the next step, in durations of the last one: a step that the deadline interrupts is lost."""
 
 
 class TimedEngines:
@@ -44,10 +43,11 @@ class TimedEngines:
             self._estimate.record(plan, Measured(generated.denoise_s / steps, finish_s))
 
     def _require_time(self, task: Task) -> None:
-        """Raise GenerationTimeout if loading (if needed) and generating cannot fit, or if no step can."""
+        """Raise GenerationTimeout if loading (if needed) and generating, or the first step of a resumable run, cannot
+        fit."""
         held_s = self._engines.held_s(task.plan.model, task.plan.backend)
-        if task.goes_on_elsewhere:
-            needed_s = self._estimate.load_s(task.plan, held_s) + self._next_step_s(task.plan)
+        if task.resumable:
+            needed_s = _STEP_MARGIN * self._estimate.first_step_s(task.plan, held_s) + SAVING_SECONDS
         else:
             needed_s = self._estimate.needed_s(task.plan, held_s)
         try:
@@ -56,33 +56,31 @@ class TimedEngines:
             self._estimate.halve(task.plan)
             raise
 
-    def _next_step_s(self, plan: Plan, latest_s: float = 0.0) -> float:
-        """Return the seconds to reserve for one more step and its checkpoint."""
-        return _STEP_MARGIN * max(self._estimate.of(plan).step_s, latest_s) + SAVING_SECONDS
-
     def _generate_in_time(self, task: Task, engine: Engine) -> Generated:
         """Generate. Raises GenerationTimeout between two steps as soon as they show that the rest will not fit.
 
-        If each step counts, the run goes on until the next one will not fit.
+        A resumable run continues until the next step will not fit.
         """
         self._require_time(task)  # loading may have taken long
         known = self._estimate.of(task.plan)
         pace = StepPace(self._clock, known.step_s, task.resumed_steps)
 
         def on_step(step: int, of: int) -> None:
-            between_steps = pace.reached(step)
+            step_ended = pace.reached(step)
             task.on_step(step, of)
-            if task.goes_on_elsewhere and step < of:
-                needed_s = self._next_step_s(task.plan, pace.rest_s(1)) if between_steps else SAVING_SECONDS
+            if step_ended and task.checkpoint is not None:
+                task.checkpoint.save_if_due()
+            if task.resumable and step < of:
+                needed_s = _STEP_MARGIN * pace.latest_s if step_ended else 0.0
             else:
                 needed_s = task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step)
-            task.deadline.require(needed_s)
+            task.deadline.require(needed_s + (SAVING_SECONDS if task.checkpoint is not None else 0.0))
 
         try:
             return engine.generate(task.spec, on_step, task.checkpoint)
         except GenerationTimeout:
             if pace.fastest_s is not None:  # the next request of this size need not start to be rejected
-                self._estimate.record(task.plan, Measured(pace.fastest_s, known.finish_s))
+                self._estimate.record(task.plan, Measured(pace.fastest_s))
             if task.checkpoint is not None:
-                task.checkpoint.save()
+                task.checkpoint.save(retry_s=0.0)
             raise

@@ -55,14 +55,14 @@ class UnreadableJob(Exception):
 class Progress:
     """Denoising steps done, over all images, by the run that got furthest.
 
-    `eta_ms` and `resumed_at`, the step at which it began, are those of the current run. `eta_ms` is None until a step
-    has been measured.
+    `eta_ms` and `resumed_at`, the step at which it began, are those of the current run. They are None until a step has
+    been measured, and until the run has begun.
     """
 
     step: int
     of: int
     eta_ms: int | None = None
-    resumed_at: int = 0
+    resumed_at: int | None = None
 
     @property
     def percent(self) -> int:
@@ -94,6 +94,8 @@ class Job:
     """Runs that their deadline ended before they had saved progress."""
     continuations: int = 0
     """Runs that their deadline ended after they had saved progress."""
+    waits: int = 0
+    """Runs that their deadline ended while they waited for another job that generates the same images."""
     resends: int = 0
     """Times that the sweeper found the job sent and unclaimed since its last run."""
     position: int | None = None
@@ -117,7 +119,8 @@ class Job:
     @property
     def runs(self) -> int:
         """Runs started, however they ended."""
-        return self.attempt + self.aws_failures + self.deadline_requeues + self.continuations
+        ended_early = self.aws_failures + self.deadline_requeues + self.continuations + self.waits
+        return self.attempt + ended_early
 
     @property
     def final(self) -> bool:

@@ -69,8 +69,8 @@ class JobRecovery:
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             error = JobError.of(InternalError())
             failed = self.store.change(job, lambda stored: states.failed(stored, self.clock(), self.timing, error))
-            self.checkpoints.discard(failed)
             self.outbox.notify(failed)
+            self.checkpoints.discard(failed)
             return True
         return False
 
@@ -88,7 +88,7 @@ class JobRecovery:
         if job.state == "queued" and not job.sent:
             self.outbox.send(job)
         gave_up = job.state == "failed" and not was_final
+        self.outbox.notify(job)
         if gave_up:
             self.checkpoints.discard(job)
-        self.outbox.notify(job)
         return gave_up

@@ -56,29 +56,37 @@ class Run:
         """Renew the lease in the background until the block ends."""
         return heartbeat(self._renew, self._timing.renew_s)
 
-    def on_step(self, step: int, of: int, resumed_at: int = 0) -> None:
-        """Record a step, and write it if the last write was at least `progress_s` ago, or if the run begins with it.
+    def on_step(self, step: int, of: int, resumed_at: int | None = 0) -> None:
+        """Record a step, and write it if the last write was at least `progress_s` ago. Raises LeaseLost.
 
-        Raises LeaseLost.
-
-        `resumed_at` is the step at which the run begins. As long as `step` is that one, the run waits for an identical
-        request, or computes its first step. Both are bounded by the deadline, so the phase restarts: the run is not
-        hung. Another step that is reported again is still being computed.
+        `resumed_at` is the step at which the run begins; None as long as it waits for an identical request. Until it
+        has done its first step, the deadline bounds it, so the phase restarts: the run is not hung. A step that is
+        reported again is still being computed.
         """
         now = self._clock()
-        due = now - self._written >= self._timing.progress_s * 1000 or (resumed_at > 0 and self._progress is None)
-        if step > max(self._step, resumed_at):
-            self._step = step
-            self._first_step = self._first_step or (step, now)
-            first, began = self._first_step
-            self._progress = states.estimate(step, of, step - first, now - began, resumed_at)
-            self._phase, self._phase_began = "step" if step < of else "decode", now
-        elif step == resumed_at:
-            self._progress, self._phase_began = Progress(step, of, resumed_at=resumed_at), now
+        due = self._resumes(resumed_at) or now - self._written >= self._timing.progress_s * 1000
+        if step > max(self._step, resumed_at or 0):
+            self._reached(step, of, now, resumed_at)
+        elif step == (resumed_at or 0):
+            self._phase_began = now
+            if resumed_at is not None:
+                self._progress = Progress(step, of, resumed_at=resumed_at)
+                self._phase = "decode" if step == of else self._phase
         if due:
             self._renew()
         if self._lost:
             raise LeaseLost
+
+    def _resumes(self, resumed_at: int | None) -> bool:
+        """Return whether a later run of the job begins: its caller learns at which step."""
+        return resumed_at is not None and self._progress is None and self._job.runs > 1
+
+    def _reached(self, step: int, of: int, now: int, resumed_at: int | None) -> None:
+        self._step = step
+        self._first_step = self._first_step or (step, now)
+        first, began = self._first_step
+        self._progress = states.estimate(step, of, step - first, now - began, resumed_at)
+        self._phase, self._phase_began = "step" if step < of else "decode", now
 
     def end(self, transition: Callable[[Job], Job]) -> Job:
         """Write how the run ended, and return the job. Raises LeaseLost, JobNotFound or StorageUnavailable."""

@@ -99,9 +99,10 @@ class JobRunner:
             except (Refused, JobNotFound):
                 self._discard_if_final(job, checkpoint)
                 raise
-            if ended.final:
+            notified = self.outbox.notify(ended)
+            if notified.final:
                 checkpoint.discard()
-            return self.outbox.notify(ended)
+            return notified
         return None
 
     def _end(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
@@ -123,7 +124,7 @@ class JobRunner:
                 plan,
                 tenant=run.job.tenant,
                 deadline=deadline,
-                on_step=lambda step, of: run.on_step(step, of, checkpoint.snapshot.steps),
+                on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at),
                 checkpoint=checkpoint,
             )
             result = _with_queue_time(outcome, run.job)
@@ -155,12 +156,13 @@ class JobRunner:
             problem = JobError.of(GenerationTooLong() if isinstance(error, GenerationTimeout) else error)
             return run.end(lambda job: states.failed(job, self.clock(), self.timing, problem, owner=run.owner))
         queued = run.end(lambda job: states.requeued(job, run.owner, self.clock(), self.timing, cause, run.progress))
-        return self.outbox.send(queued, self.timing.backoff_s(queued.aws_failures) if cause == "aws_failure" else 0)
+        delays = {"aws_failure": self.timing.backoff_s(queued.aws_failures), "wait": self.timing.waiting_s}
+        return self.outbox.send(queued, delays.get(cause, 0))
 
 
 def _cause(error: ServiceError, checkpoint: Checkpoint) -> Cause:
     if isinstance(error, GenerationTimeout):
-        return "continuation" if checkpoint.advanced else "deadline"
+        return "continuation" if checkpoint.advanced else "wait" if checkpoint.waited else "deadline"
     return "aws_failure" if error.status == HTTPStatus.SERVICE_UNAVAILABLE else "crash"
 
 

@@ -86,8 +86,9 @@ class JobService:
         """Cancel the job and return it. Raises JobNotFound or JobAlreadyFinal."""
         job = self.get(tenant, job_id)
         cancelled = self._store.change(job, lambda stored: states.cancelled(stored, self._clock(), self._timing))
-        self._checkpoints.discard(cancelled)
-        return self._outbox.notify(cancelled)
+        notified = self._outbox.notify(cancelled)
+        self._checkpoints.discard(notified)
+        return notified
 
     def delete(self, tenant: str, job_id: str) -> None:
         """Delete a final job, but not its images: other jobs may share them. Its webhook is delivered all the same.
@@ -100,6 +101,7 @@ class JobService:
         if self._outbox.notify(job).webhook_due:
             raise StorageUnavailable("The job's webhook cannot be sent at the moment. Try again in a few seconds.")
         self._store.remove(job)
+        self._checkpoints.discard(job)
 
 
 def _is_ulid(text: str) -> bool:

@@ -17,8 +17,9 @@ from imagegen.generation.result import Outcome
 from imagegen.jobs.job import Job, JobError, Progress, State
 from imagegen.jobs.timing import JobTiming, Phase
 
-Cause = Literal["crash", "aws_failure", "deadline", "continuation"]
-"""Why a run ended early. A continuation is a deadline after the run has saved progress."""
+Cause = Literal["crash", "aws_failure", "deadline", "continuation", "wait"]
+"""Why a run ended early. The last three are deadlines: without progress, after the run has saved progress, and while it
+waited for another job that generates the same images."""
 
 
 class Refused(Exception):
@@ -117,6 +118,7 @@ def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause, pr
         aws_failures=job.aws_failures + (cause == "aws_failure"),
         deadline_requeues=job.deadline_requeues + (cause == "deadline"),
         continuations=job.continuations + (cause == "continuation"),
+        waits=job.waits + (cause == "wait"),
         lease_until=None,
         due_at=_after(now, timing.unsent_s),
         phase=None,
@@ -197,6 +199,8 @@ def exhausted(job: Job, timing: JobTiming, cause: Cause = "crash") -> bool:
             return job.deadline_requeues >= timing.max_deadline_requeues
         case "continuation":
             return job.continuations >= timing.max_continuations
+        case "wait":  # the other job's limits end it
+            return False
         case "aws_failure":
             return job.aws_failures >= timing.max_aws_failures
 
@@ -213,7 +217,7 @@ def bill(job: Job) -> dict[str, Any]:
     }
 
 
-def estimate(step: int, of: int, measured_steps: int, measured_ms: int, resumed_at: int = 0) -> Progress:
+def estimate(step: int, of: int, measured_steps: int, measured_ms: int, resumed_at: int | None = None) -> Progress:
     """Return the progress after `step` steps of a run that began with step `resumed_at`.
 
     `measured_steps` steps took `measured_ms` milliseconds. The run's first step is not one of them: it alone includes
@@ -232,12 +236,12 @@ def _unclaimed_s(job: Job, timing: JobTiming, waiting: int | None) -> float:
 
 def _reached(job: Job) -> Progress | None:
     """Return the job's progress without what was true only of a run that has ended."""
-    return replace(job.progress, eta_ms=None, resumed_at=0) if job.progress else None
+    return replace(job.progress, eta_ms=None, resumed_at=None) if job.progress else None
 
 
 def _furthest(reached: Progress | None, progress: Progress | None) -> Progress | None:
-    """Return the progress with more steps, so that it never falls, and the current run's estimate."""
-    if reached is None or progress is None or progress.step >= reached.step:
+    """Return the progress that is further, so that it never falls, and the current run's estimate."""
+    if reached is None or progress is None or progress.step * reached.of >= reached.step * progress.of:
         return progress or reached
     return replace(reached, eta_ms=progress.eta_ms, resumed_at=progress.resumed_at)
 

@@ -32,11 +32,14 @@ class JobTiming:
     """Runs that may crash. If 1 run in 20 were killed, this would fail 1 job in 64 million."""
     max_deadline_requeues: int = 3
     """Runs that may end at their deadline without progress. The first may have had only POST /generate's 28 s; a
-    worker's 900 s may be spent on loading and compiling or on waiting for an identical request once, and on a slow CPU
-    once. A fourth run that does not fit a step shows that none will."""
+    worker's 900 s may be spent on loading and compiling once, and on a slow CPU once. A fourth run that does not fit a
+    step shows that none will."""
+    waiting_s: int = 60
+    """Delay before the next run after one that only waited for another job that generates the same images."""
     max_continuations: int = 11
     """Runs that may end at their deadline with progress for the next one: with the last run, 12 runs of 900 s, three
-    hours and 1.80 USD at 10,240 MB. SDXL's 30 steps at 1024 x 1024 took 18 minutes, two runs (docs/performance.md)."""
+    hours and 1.80 USD at 10,240 MB. At 36 s, the slowest step of SDXL (docs/decisions/openvino.md), 30 steps take two
+    runs, and four images five."""
     unsent_s: float = 15
     """Delay after which the sweeper sends a job's message if the process that wrote the row has not."""
     resend_s: float = 3600

@@ -31,8 +31,9 @@ class ProgressInfo(ResponseModel):
     step: int = Field(description="Steps done by the attempt that got furthest: never falls.")
     of: int = Field(description="Steps in total: num_inference_steps x num_images_per_prompt.")
     percent: int = Field(description="Step in percent of `of`.")
-    resumed_at: int = Field(
-        description="The step at which the current attempt began: its checkpoint's, or 0 if it started over."
+    resumed_at: int | None = Field(
+        description="The step at which the current attempt began: that of its checkpoint, or 0 if it started over; "
+        "null until it has begun."
     )
     eta_ms: int | None = Field(
         description="Estimated milliseconds until the last step is done, or until a queued job starts; null if unknown."

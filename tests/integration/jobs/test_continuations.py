@@ -15,7 +15,7 @@ from imagegen.deadline import Deadline
 from imagegen.errors import StorageUnavailable
 from imagegen.generation.checkpoint import SAVING_SECONDS, Saved
 from imagegen.generation.result import Timings
-from imagegen.generation.speed_estimate import FINISHING_SECONDS
+from imagegen.generation.speed_estimate import FINISHING_SECONDS, Measured
 from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.timing import REQUEUE_S
 from tests.support.fakes import MemoryCheckpoints
@@ -88,10 +88,11 @@ def test_an_image_of_several_runs_is_cached_like_any_other(world: JobWorld) -> N
     assert was_cached(world, world.run(world.submit(seed=7))) is True
 
 
-def test_progress_shows_where_a_run_began(world: JobWorld) -> None:
-    job = world.submit(num_inference_steps=4, num_images_per_prompt=2)
+@pytest.mark.parametrize("seed", [{}, {"seed": 7}], ids=["drawn", "given"])  # a given one is looked up and shared
+def test_progress_shows_where_a_run_began(world: JobWorld, seed: dict[str, Any]) -> None:
+    job = world.submit(num_inference_steps=4, num_images_per_prompt=2, **seed)
     assert world.renderer.render(job).progress.of == 8  # type: ignore[union-attr]
-    run(world, job, 3)
+    assert world.renderer.render(run(world, job, 3)).progress.resumed_at is None  # type: ignore[union-attr]
     seen = []
 
     def look(step: int) -> None:
@@ -246,9 +247,10 @@ def test_the_sweeper_and_the_dead_letters_delete_the_checkpoint_of_a_job_they_fa
 def test_a_failing_checkpoint_store_costs_the_progress_and_no_job(
     world: JobWorld, checkpoints: MemoryCheckpoints
 ) -> None:
-    checkpoints.failing = StorageUnavailable("S3 is unavailable.")
     job = world.submit()
+    checkpoints.failing = StorageUnavailable("S3 is unavailable.")
     requeued = run(world, job, 2)
+    checkpoints.failing = None
     assert (requeued.deadline_requeues, requeued.continuations) == (1, 0)
     assert world.run(job).state == "succeeded"
     assert world.engine.steps == 2 + 4
@@ -295,3 +297,48 @@ def test_steps_of_two_precisions_make_an_image_that_is_not_cached(world: JobWorl
     done = world.run(job)
     assert (done.state, world.engine.steps) == ("succeeded", 4)
     assert was_cached(world, world.run(world.submit(seed=7))) is False
+
+
+def test_identical_jobs_wait_for_each_other_without_failing(world: JobWorld) -> None:
+    """The one that waits may do so longer than max_deadline_requeues, and is not billed for it."""
+    leader, waiting = world.submit(seed=7, num_inference_steps=8), world.submit(seed=7, num_inference_steps=8)
+
+    def other_worker(step: int) -> None:
+        if world.get(waiting).waits < 6:
+            left = iter([RESERVED + 1.0, RESERVED + 1.0])  # to begin and to look for the images once
+            assert world.run(waiting, Deadline(lambda: next(left, REQUEUE_S))).state == "queued"
+
+    world.run(leader, Invocation(world, 20, other_worker).deadline)
+    waited = world.get(waiting)
+    assert (waited.waits, waited.deadline_requeues, waited.attempt, waited.runs) == (6, 0, 0, 6)
+    assert world.run(waiting).state == "succeeded"
+    assert world.engine.steps == 8
+    assert was_cached(world, world.get(waiting)) is True
+
+
+def test_one_slow_measurement_does_not_reject_jobs_forever(world: JobWorld) -> None:
+    world.runner.images._timed._estimate.record(PLAN, Measured(step_s=2000.0))
+    job = world.submit()
+    for _ in range(3):
+        if not job.final:
+            job = world.run(job, Deadline(lambda: 900.0))
+    assert job.state == "succeeded"
+
+
+def test_a_run_that_hung_does_not_overwrite_the_checkpoint_of_its_successor(
+    world: JobWorld, checkpoints: MemoryCheckpoints
+) -> None:
+    job = world.submit(num_inference_steps=6)
+    world.runner.checkpoints.__dict__["save_every_s"] = 0.0  # every step
+    stale: list[bytes] = []
+
+    def hang(step: int) -> None:
+        if step == 2:
+            world.clock.pass_s(1000)
+            world.recovery.sweep(Deadline(lambda: 1000.0))
+            world.engine.during = lambda step: None
+            run(world, job, 3)
+            stale.extend(checkpoints.bodies.values())
+
+    world.run(job, Invocation(world, 20, hang).deadline)
+    assert list(checkpoints.bodies.values()) == stale

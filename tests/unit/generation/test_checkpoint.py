@@ -103,6 +103,8 @@ WHOLE = Saved("spec", (), Timings(), middle()).encode()
         pack({"progress": np.array([1, 1])}),
         pack({"header": np.frombuffer(b"{}", np.uint8)}),
         pack({"header": np.frombuffer(b'{"format": 2}', np.uint8)}),
+        pack({"header": np.frombuffer(b"null", np.uint8)}),
+        pack({"header": np.frombuffer(b'{"format": 1, "spec_key": "", "cache_keys": null, "spent": {}}', np.uint8)}),
     ],
 )
 def test_what_cannot_be_read_starts_over(body: bytes) -> None:
@@ -122,14 +124,17 @@ def test_a_first_run_reads_and_deletes_nothing() -> None:
     assert (checkpoint.snapshot.steps, list(world.store.bodies)) == (0, [KEY])
 
 
-@pytest.mark.parametrize(("save_every_s", "writes", "saved_step"), [(30, 3, 24), (10, 10, 30)])
-def test_a_save_follows_every_thirty_seconds_of_work(save_every_s: float, writes: int, saved_step: int) -> None:
+@pytest.mark.parametrize(("save_every_s", "writes", "saved_step"), [(30, 4, 28), (10, 15, 30), (3, 30, 30)])
+def test_a_save_comes_before_the_work_since_the_last_one_exceeds_the_bound(
+    save_every_s: float, writes: int, saved_step: int
+) -> None:
     world = World()
     checkpoint = world.run(may_exist=False, load_s=25, save_every_s=save_every_s)
     for step in range(1, 31):
         world.now += 4
         checkpoint.reached(at(step))
-    assert world.store.writes == writes  # every eighth step, at 32, 64 and 96 seconds; or every third
+        checkpoint.save_if_due()
+    assert world.store.writes == writes  # every seventh step, after 28 seconds; every second; every one
     assert world.run().snapshot.steps == saved_step
 
 
@@ -174,8 +179,8 @@ def test_another_specification_starts_over_and_another_precision_goes_on() -> No
 
 def test_a_failing_store_costs_only_the_progress() -> None:
     world = World()
-    world.store.failing = StorageUnavailable("S3 is unavailable.")
     checkpoint = world.run()
+    world.store.failing = StorageUnavailable("S3 is unavailable.")
     checkpoint.reached(at(1))
     checkpoint.save()
     checkpoint.discard()
@@ -195,3 +200,39 @@ def test_a_save_whose_response_is_lost_is_deleted() -> None:
     world.store.bodies[KEY] = b"what was written all the same"
     checkpoint.discard()
     assert not world.store.bodies
+
+
+def test_a_checkpoint_that_cannot_be_read_at_the_moment_is_not_overwritten() -> None:
+    world = World()
+    first = world.run()
+    first.reached(at(40))
+    first.save()
+    world.store.failing = StorageUnavailable("S3 is unavailable.")
+    with pytest.raises(StorageUnavailable):
+        world.run()
+    world.store.failing = None
+    assert world.run().snapshot.steps == 40
+
+
+def test_a_failed_save_is_tried_again_soon() -> None:
+    world = World()
+    checkpoint = world.run(save_every_s=30)
+    world.store.failing = StorageUnavailable("S3 is unavailable.")
+    for step in range(1, 30):
+        world.now += 1
+        checkpoint.reached(at(step))
+        checkpoint.save_if_due()
+    world.store.failing = None
+    for step in range(30, 37):
+        world.now += 1
+        checkpoint.reached(at(step))
+        checkpoint.save_if_due()
+    assert world.store.writes == 1
+
+
+@pytest.mark.parametrize("damaged", range(0, len(WHOLE), 97))
+def test_flipped_bits_never_raise(damaged: int) -> None:
+    body = bytearray(WHOLE)
+    body[damaged] ^= 0xFF
+    read = Saved.decode(bytes(body))
+    assert read is None or read.spec_key
