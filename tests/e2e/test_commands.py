@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from imagegen.catalog import manifest
 from tools.local import stack
 from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
@@ -287,7 +288,7 @@ def test_a_model_with_missing_files_is_503_and_health_stays_200(
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
     other_engine = tmp_path / "sd-turbo" / "torch"
     other_engine.mkdir(parents=True)
-    (other_engine / "manifest.json").write_text("{}")
+    (other_engine / manifest.NAME).write_text(json.dumps({"format": manifest.FORMAT, "files": {}}))
     with local_stack(free_port(), Output(tmp_path / "stack.log")) as started:
         client = Client(started.endpoint)
         with pytest.raises(ApiError) as caught:

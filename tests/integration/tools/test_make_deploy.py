@@ -40,6 +40,10 @@ def aws() -> Iterator[str]:
     server.stop()
 
 
+_OF_THE_CALLER = ("MODEL", "ENGINES", "TORCH_INDEX", "MAKELEVEL", "MAKEFLAGS", "MFLAGS")
+"""What the shell, or the `make test` around the tests, sets."""
+
+
 class Project:
     """A copy of what `make deploy` reads, with a samconfig.toml that a test may change."""
 
@@ -51,9 +55,7 @@ class Project:
         self.sam = folder / "fake-sam"
         self.sam.write_text(FAKE_SAM.format(python=ROOT / ".venv" / "bin" / "python", log=str(self.log)))
         self.sam.chmod(0o755)
-        self.environment = {
-            name: value for name, value in os.environ.items() if name not in ("MODEL", "ENGINES", "TORCH_INDEX")
-        } | {
+        self.environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_CALLER} | {
             "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_DEFAULT_REGION": REGION, "NO_PROXY": HOST, "DOCKER_HOST": "unix:///none.sock",
         }  # fmt: skip

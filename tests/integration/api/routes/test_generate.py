@@ -111,19 +111,20 @@ def test_a_keyed_request_whose_job_crashed_until_the_limit_can_be_repeated(handl
 
 def test_a_keyed_request_that_is_too_large_returns_the_same_error_when_repeated(handlers: JobHandlers) -> None:
     key, left = {"Idempotency-Key": "k", "Prefer": "respond-async"}, 10.0
+    large = PROMPT | {"num_inference_steps": 100}
 
     def use_up_the_time(step: int) -> None:
         nonlocal left
         left = 0.0
 
     handlers.world.engine.during = use_up_the_time
-    handlers.call("POST", "/generate", PROMPT, headers=key)
+    handlers.call("POST", "/generate", large, headers=key)
     (item,) = handlers.world.items("JOB#")
     job, deadline = handlers.world.jobs.get(item["tenant"], item["job_id"]), Deadline(lambda: left)
     while not job.final:
         left = 10.0
         job = handlers.world.run(job, deadline)
-    again = handlers.call("POST", "/generate", PROMPT, headers={"Idempotency-Key": "k"})
+    again = handlers.call("POST", "/generate", large, headers={"Idempotency-Key": "k"})
     assert (outcome(again), header(again, "Idempotency-Replayed")) == ((504, "generation_timeout"), "true")
 
 
