@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _ABSENT: Final = str(Path(__file__).resolve() / "none")
-"""A file that nobody can create, because its folder is a file. Not os.devnull: a program that runs as root can replace
+"""A file that cannot be created, because its folder is a file. Not os.devnull: a program that runs as root can replace
 that by a file, and then every AWS client fails on its content."""
 NO_AWS_FILES: Final = {"AWS_CONFIG_FILE": _ABSENT, "AWS_SHARED_CREDENTIALS_FILE": _ABSENT}
 """Variables that make the AWS SDKs read no configuration file."""
