@@ -153,6 +153,7 @@ class Checkpoint:
         """Save the latest snapshot, if this run has got further than the last save. No retry starts after `retry_s`."""
         if self._take is None:
             return
+        taken_at = self._clock()
         saved = Saved(self._found.spec_key, self._found.cache_keys, self._spent_now(), self._take())
         body = saved.encode()
         self.exists = True  # also if the response is lost
@@ -160,7 +161,7 @@ class Checkpoint:
         with suppress(StorageUnavailable):
             retry(lambda: self._store.write(self._key, body), retry_s)
             self.advanced, self._take = True, None
-            self._save_from = self._clock() + self._save_every_s
+            self._save_from = taken_at + self._save_every_s  # a slow write is work that a kill repeats, too
 
     def discard(self) -> None:
         """Delete it, if there is one. What cannot be deleted expires with the bucket's lifecycle rule."""

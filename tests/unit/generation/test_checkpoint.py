@@ -236,3 +236,21 @@ def test_flipped_bits_never_raise(damaged: int) -> None:
     body[damaged] ^= 0xFF
     read = Saved.decode(bytes(body))
     assert read is None or read.spec_key
+
+
+def test_the_time_of_a_slow_save_counts_as_work_since_its_snapshot() -> None:
+    world = World()
+    checkpoint = world.run(save_every_s=30)
+    began, taken, write = world.now, [], world.store.write
+
+    def slow_write(key: str, body: bytes) -> None:
+        taken.append(world.now - began)
+        write(key, body)
+        world.now += 10
+
+    world.store.write = slow_write  # type: ignore[method-assign]
+    for step in range(1, 25):
+        world.now += 4
+        checkpoint.reached(at(step))
+        checkpoint.save_if_due()
+    assert taken == [28, 58, 88, 118]
