@@ -1,4 +1,4 @@
-"""What ends an invocation before it ends by itself: a kill, or its remaining time."""
+"""What stops an invocation early: a kill, or its remaining time."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tools.faults.history import Entry, History
 Figures = dict[str, Any]
 
 _WHILE_GENERATING: Final = ("denoising", "after_checkpoint")
-"""Kill points, besides steps, at which a run has steps to lose. After later ones its image is stored."""
+"""Kill points other than steps at which a run can lose steps. At later ones its image is already stored."""
 
 
 @dataclass

@@ -101,7 +101,7 @@ class ImageService:
         """Find or generate the images, and return them as stored.
 
         While another request generates the same images, this one waits and `on_step` gets (0, steps). With a
-        `checkpoint` the generation goes on from there, and a deadline that ends it leaves one.
+        `checkpoint` the generation resumes from there, and a deadline that ends it leaves one.
 
         Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, or what `on_step` raises.
         Images may be stored then; the next identical request finds all of them or none.

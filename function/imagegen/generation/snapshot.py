@@ -1,6 +1,6 @@
 """A denoising run between two of its network calls, and its encoding.
 
-The state is in float32 and knows no engine, so a run that one process began goes on in another, also on another kind of
+The state is in float32 and independent of the engine, so another process can resume the run, also on another kind of
 processor.
 """
 

@@ -21,8 +21,8 @@ class JobTiming:
     progress_s: float = 1
     """Shortest interval between two progress writes. Each write also detects a cancellation."""
     save_every_s: float = 30
-    """Work that a killed run loses at most, besides the step that exceeds it. A save takes at most 0.3 % of it
-    (docs/decisions/jobs.md)."""
+    """The most work that a killed run loses, if no step takes longer than the one before it. A save costs less than 1 %
+    of it (docs/decisions/jobs.md)."""
     load_s: float = 300
     """Ceiling per phase, after which a worker counts as hung. SDXL loaded in 14 s, its slowest step took 36 s, its
     slowest decoding 30 s (docs/decisions/openvino.md): the ceilings are 4 to 20 times that."""
