@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import threading
 from datetime import datetime
-from typing import Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagegen.generation.request import Seed
+
+_BUILDING: Final = threading.RLock()
 
 
 class ResponseModel(BaseModel):
@@ -18,6 +21,15 @@ class ResponseModel(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
+
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Build the schema, in one thread at a time.
+
+        Before 2.14, pydantic's method is not thread-safe (its issue 13419). aws-sam-translator requires an older one.
+        """
+        with _BUILDING:
+            return super().model_rebuild(**options)
 
 
 class ImageResult(ResponseModel):
