@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from imagegen.access import tenant
 from imagegen.entrypoints import api, dead_letters, generator, sweeper, webhooks, worker
 from imagegen.wiring import Container
 from tests.support.openapi_contract import checked
 from tools.deploy import webhook_secret
+from tools.faults.template_resources import serial_moto
 from tools.lambda_event import Context
 from tools.local import job_resources
 
@@ -50,7 +50,7 @@ def wired_handlers() -> Iterator[None]:
 
     Handlers get a new container: the clients of another one would belong to an earlier mock.
     """
-    with mock_aws(), pytest.MonkeyPatch.context() as monkeypatch:
+    with serial_moto(), pytest.MonkeyPatch.context() as monkeypatch:
         container = Container.from_environment()
         boto3.client("s3").create_bucket(Bucket=container.settings.bucket_name)
         job_resources.make()

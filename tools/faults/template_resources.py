@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from unittest import mock
 
 import boto3
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 
 from tools.local.aws_environment import NO_AWS_FILES, take_aws_variables
 from tools.local.process import ACCESS_KEY, REGION, ROOT
@@ -50,7 +53,24 @@ def create_resources(cloudformation: Any, template: Template, *types: str) -> di
 
 
 @contextmanager
+def serial_moto() -> Iterator[None]:
+    """Use moto during the block, one request at a time.
+
+    moto 5.2 is not thread-safe: a transaction copies its table, which fails if another thread adds an item meanwhile,
+    and restores the copy if a condition fails, which loses what other threads have written.
+    """
+    lock, process_request = threading.RLock(), BotocoreStubber.process_request
+
+    def one_at_a_time(self: BotocoreStubber, request: Any) -> Any:
+        with lock:
+            return process_request(self, request)
+
+    with mock.patch.object(BotocoreStubber, "process_request", one_at_a_time), mock_aws():
+        yield
+
+
+@contextmanager
 def moto_resources(template: Template, *types: str) -> Iterator[dict[str, str]]:
     """Use moto during the block, with the template's resources of these types. Yields what create_resources returns."""
-    with mock_aws():
+    with serial_moto():
         yield create_resources(boto3.client("cloudformation"), template, *types)
