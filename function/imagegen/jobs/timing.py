@@ -24,10 +24,11 @@ class JobTiming:
     """The most work that a killed run loses, if no step takes longer than the one before it. A save costs less than 1 %
     of it (docs/decisions/jobs.md)."""
     load_s: float = 300
-    """Ceiling per phase, after which a worker counts as hung. SDXL loaded in 14 s, its slowest step took 36 s, its
-    slowest decoding 30 s (docs/decisions/openvino.md): the ceilings are 4 to 20 times that."""
-    step_s: float = 150
-    decode_s: float = 150
+    """Ceiling per phase, after which a worker counts as hung. At 1024 x 1024 on two busy vCPUs without AVX-512, SDXL
+    loaded in 13 s, and its slowest step, the first, took 147 s (docs/decisions/openvino.md); with guidance a step takes
+    twice as long. Its slowest decoding took 30 s, at 512 x 512."""
+    step_s: float = 450
+    decode_s: float = 300
     max_attempts: int = 6
     """Runs that may crash. If 1 run in 20 were killed, this would fail 1 job in 64 million."""
     max_deadline_requeues: int = 3
@@ -38,8 +39,8 @@ class JobTiming:
     """Delay before the next run after one that only waited for another job that generates the same images."""
     max_continuations: int = 11
     """Runs that may end at their deadline with progress for the next one: with the last run, 12 runs of 900 s, three
-    hours and 1.80 USD at 10,240 MB. At 36 s, the slowest step of SDXL (docs/decisions/openvino.md), 30 steps take two
-    runs, and four images five."""
+    hours and 1.80 USD at 10,240 MB. On two vCPUs without AVX-512, 30 steps of SDXL at 1024 x 1024 took three runs, at
+    65 to 85 s a step, so four images take ten (docs/decisions/openvino.md)."""
     unsent_s: float = 15
     """Delay after which the sweeper sends a job's message if the process that wrote the row has not."""
     resend_s: float = 3600
