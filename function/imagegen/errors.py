@@ -74,6 +74,29 @@ class InvalidApiKey(ServiceError):
         super().__init__("The x-api-key header is missing or invalid.", headers=headers)
 
 
+class InvalidCredentials(ServiceError):
+    """The request has no valid credential. Callers cannot tell the reasons apart; `private` has it for the log."""
+
+    code = "invalid_token"
+    status = 401
+    usual_detail = (
+        "The credentials are missing or invalid. Send exactly one, as `Authorization: Bearer` with an API key or a "
+        "token, or as `x-api-key` with an API key."
+    )
+
+    def __init__(self, private: str = ""):
+        # Every 401 needs a challenge (RFC 9110, 11.6.1).
+        headers = {"WWW-Authenticate": 'Bearer realm="imagegen", ApiKey realm="imagegen"'}
+        super().__init__(headers=headers, private=private)
+
+
+class ForbiddenScope(ServiceError):
+    """The caller is known, but its roles do not allow this."""
+
+    code = "forbidden_scope"
+    status = 403
+
+
 class NotFound(ServiceError):
     """The resource does not exist, or belongs to another tenant."""
 
@@ -265,6 +288,20 @@ class StorageUnavailable(ServiceError):
     status = 503
     retryable = True
     retry_after = 5
+
+
+class AuthUnavailable(ServiceError):
+    """A credential cannot be verified, because the issuer's keys cannot be fetched."""
+
+    code = "auth_unavailable"
+    status = 503
+    retryable = True
+    retry_after = 30
+    usual_detail = "The credentials cannot be verified at the moment. Try again."
+
+    def __init__(self, retry_after_s: int | None = None, private: str = ""):
+        headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        super().__init__(headers=headers, private=private)
 
 
 class GenerationTimeout(ServiceError):

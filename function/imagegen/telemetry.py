@@ -16,6 +16,7 @@ from imagegen import __version__
 from imagegen.errors import ServiceError
 
 if TYPE_CHECKING:
+    from imagegen.access.caller import Caller
     from imagegen.generation.result import Result, WarmUp
     from imagegen.jobs.job import Job
     from imagegen.webhooks.delivery import Attempt
@@ -30,6 +31,11 @@ def requested(request_id: str) -> None:
     """Add the gateway's request id, which the caller sees, to every later log line, and count the request."""
     logger.append_keys(request_id=request_id)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
+
+
+def authenticated(caller: Caller) -> None:
+    """Log who sent a request: the id of a key or a digest of a token's subject, never the credential."""
+    logger.info("authenticated", extra={"tenant": caller.tenant, "principal": caller.principal})
 
 
 def generated(result: Result) -> None:

@@ -40,6 +40,10 @@ class Table:
         put = {"TableName": self._name, "Item": serialized(item), "ConditionExpression": condition}
         return put if values is None else put | {"ExpressionAttributeValues": serialized(values)}
 
+    def _read(self, name: Mapping[str, str]) -> Item | None:
+        item = self._client.get_item(TableName=self._name, Key=serialized(name), ConsistentRead=True).get("Item")
+        return None if item is None else deserialized(item)
+
     def _seconds(self) -> int:
         return self._clock() // 1000
 
