@@ -32,7 +32,8 @@ class CallerWorld:
     def __post_init__(self) -> None:
         self.clock = self.world.clock
         self.directory = DynamoCallers(self.world.resources["Table"], self.clock)
-        self.keys = TenantKeys(self.directory, SsmWebhookSecrets(SECRETS_PATH), self.clock)
+        self.secrets = SsmWebhookSecrets(SECRETS_PATH)
+        self.keys = TenantKeys(self.directory, self.secrets, self.clock)
         self.authenticator = Authenticator(self.directory, None)
 
     def tenant_of(self, key: str) -> str | None:

@@ -64,8 +64,10 @@ def ec_jwk(kid: str) -> dict[str, Any]:
 
 def public_pem(number: int = 0) -> bytes:
     """Return the public key in the form that an attacker uses as an HMAC secret."""
-    return rsa_key(number).public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return (
+        rsa_key(number)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
 
 
@@ -95,8 +97,7 @@ class LocalIssuer:
 
     def tls(self) -> ssl.SSLContext:
         """Return a context that trusts the test authority and no other."""
-        context = ssl.create_default_context(cadata=self.authority.cert_pem.bytes().decode())
-        return context
+        return ssl.create_default_context(cadata=self.authority.cert_pem.bytes().decode())
 
     def trusted(self, **changes: Any) -> Issuer:
         """Return the issuer as a deployment trusts it."""
@@ -146,7 +147,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """Print nothing."""
 
     def do_GET(self) -> None:

@@ -214,9 +214,7 @@ def test_tenants_and_keys_are_in_no_list_of_jobs(callers: CallerWorld, acme: str
 def test_a_look_up_is_one_read(callers: CallerWorld, acme: str) -> None:
     made = callers.keys.create_key(acme, "website", by=OPERATOR)
     calls: list[str] = []
-    callers.directory._client.meta.events.register(
-        "before-call.dynamodb", lambda model, **_: calls.append(model.name)
-    )
+    callers.directory._client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
     assert callers.tenant_of(made.key) == acme
     assert calls == ["GetItem"]
     assert callers.tenant_of(made.key[:-1] + "!") is None
