@@ -45,8 +45,10 @@ class AuthorizerContainer:
         if not self.issuers:
             return None
         from imagegen.access.token import TokenVerifier
+        from imagegen.aws.key_sets import DynamoKeySets
 
-        return TokenVerifier(self.issuers, self.key_sets, self.clock)
+        shared = DynamoKeySets(self.settings.table_name, self.clock)
+        return TokenVerifier(self.issuers, self.key_sets, shared, self.clock)
 
     @cached_property
     def key_sets(self) -> KeySetSource:

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from imagegen.access.issuer import Issuer
+from imagegen.access.ports import KeySet
+from imagegen.errors import ServiceError
 from tools.faults.job_backend import MovableClock
 
 START_S = 1_795_680_000
@@ -77,6 +79,26 @@ def hand_made(header: Any, claims: Any, secret: bytes | None = None) -> str:
     signed = b".".join(parts)
     mac = b"" if secret is None else hmac.new(secret, signed, hashlib.sha256).digest()
     return b".".join([signed, base64.urlsafe_b64encode(mac).rstrip(b"=")]).decode()
+
+
+@dataclass
+class MemoryKeySets:
+    """SharedKeySets in a dictionary. While `failing` is set, every call raises it."""
+
+    stored: dict[str, tuple[KeySet, int]] = field(default_factory=dict)
+    failing: ServiceError | None = None
+
+    def get(self, issuer: str) -> tuple[KeySet, int] | None:
+        self._check()
+        return self.stored.get(issuer)
+
+    def put(self, issuer: str, keys: KeySet, fetched_at: int) -> None:
+        self._check()
+        self.stored[issuer] = (keys, fetched_at)
+
+    def _check(self) -> None:
+        if self.failing is not None:
+            raise self.failing
 
 
 @dataclass

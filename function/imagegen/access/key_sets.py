@@ -1,13 +1,17 @@
-"""The cached keys of one issuer: when they are fetched, and how long they are used while the issuer is down."""
+"""The cached keys of one issuer: when they are fetched, and how long they are used while the issuer is down.
+
+Each process has its own, and shares what it fetched with those that start while the issuer is down.
+"""
 
 from __future__ import annotations
 
 import math
 import threading
+from contextlib import suppress
 from typing import Final
 
-from imagegen.access.ports import Clock, KeySet, KeySetSource, KeySetUnavailable
-from imagegen.errors import AuthUnavailable, InvalidCredentials
+from imagegen.access.ports import Clock, KeySet, KeySetSource, KeySetUnavailable, SharedKeySets
+from imagegen.errors import AuthUnavailable, InvalidCredentials, StorageUnavailable
 
 FRESH_S: Final = 300
 """Age at which the keys are fetched again, so that a key that the issuer withdrew is soon refused."""
@@ -23,8 +27,9 @@ class IssuerKeys:
     An issuer that publishes a key before it signs with it is never affected by PAUSE_S.
     """
 
-    def __init__(self, source: KeySetSource, issuer: str, clock: Clock):
+    def __init__(self, source: KeySetSource, shared: SharedKeySets, issuer: str, clock: Clock):
         self._source = source
+        self._shared = shared
         self._issuer = issuer
         self._clock = clock
         self._lock = threading.Lock()
@@ -53,8 +58,19 @@ class IssuerKeys:
             self._keys, self._fetched_at, self._failure = self._source.fetch(self._issuer), now, ""
         except KeySetUnavailable as error:
             self._failure = str(error)
+            self._use_shared()
+        else:
+            with suppress(StorageUnavailable):  # the next fetch, of any process, shares its own
+                self._shared.put(self._issuer, self._keys, int(now))
         if self._failure or was_unknown or not self._has(key_id):
             self._next_fetch_at = now + PAUSE_S
+
+    def _use_shared(self) -> None:
+        """Use the keys that another process fetched if they are newer."""
+        with suppress(StorageUnavailable):
+            found = self._shared.get(self._issuer)
+            if found is not None and found[1] > self._fetched_at:
+                self._keys, self._fetched_at = found
 
     def _checked(self, key_id: str, now: float) -> KeySet:
         if self._keys is None or self._age(now) >= USABLE_S or (self._failure and not self._has(key_id)):

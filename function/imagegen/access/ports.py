@@ -102,6 +102,16 @@ class KeySetSource(Protocol):
         """Return the issuer's current keys. Raises KeySetUnavailable."""
 
 
+class SharedKeySets(Protocol):
+    """The last keys of each issuer that any process fetched, for one that starts while the issuer is down."""
+
+    def get(self, issuer: str) -> tuple[KeySet, int] | None:
+        """Return the keys and when they were fetched, in epoch seconds. Raises StorageUnavailable."""
+
+    def put(self, issuer: str, keys: KeySet, fetched_at: int) -> None:
+        """Replace the issuer's keys. Raises StorageUnavailable."""
+
+
 class WebhookSecrets(Protocol):
     """Makes webhook secrets."""
 

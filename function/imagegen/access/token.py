@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.auth_alpha.jwt.exceptions import AuthError
 from imagegen.access.caller import Caller
 from imagegen.access.issuer import Issuer
 from imagegen.access.key_sets import IssuerKeys
-from imagegen.access.ports import Clock, KeySet, KeySetSource
+from imagegen.access.ports import Clock, KeySet, KeySetSource, SharedKeySets
 from imagegen.errors import InvalidCredentials
 
 LEEWAY_S: Final = 60
@@ -34,8 +34,10 @@ refused: no issuer of ours needs them, and an attacker's token does."""
 class TokenVerifier:
     """Finds the caller of a token. Thread-safe."""
 
-    def __init__(self, issuers: Iterable[Issuer], source: KeySetSource, clock: Clock):
-        self._trusted = {each.issuer: _TrustedIssuer(each, IssuerKeys(source, each.issuer, clock)) for each in issuers}
+    def __init__(self, issuers: Iterable[Issuer], source: KeySetSource, shared: SharedKeySets, clock: Clock):
+        self._trusted = {
+            each.issuer: _TrustedIssuer(each, IssuerKeys(source, shared, each.issuer, clock)) for each in issuers
+        }
         self._clock = clock
 
     def verify(self, token: str) -> Caller:

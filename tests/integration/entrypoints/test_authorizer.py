@@ -174,6 +174,19 @@ def test_while_the_issuer_is_down_the_gateway_answers_503_and_keys_still_work(ga
     assert gateway.call(("x-api-key", gateway.user)) != "auth_unavailable"
 
 
+def test_an_environment_that_starts_while_the_issuer_is_down_uses_the_table(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = credentials(gateway)["token"]
+    gateway.call(token)
+    gateway.issuer.fault = "status 500"
+    started = AuthorizerContainer(gateway.container.settings)
+    started.clock, started.key_sets = gateway.clock, gateway.container.key_sets
+    monkeypatch.setattr(authorizer, "container", started)
+    assert gateway.call(token)["context"]["tenant"] == "acme"
+    assert gateway.issuer.fetches == 2
+
+
 def test_without_the_table_the_gateway_answers_503_and_tokens_still_work(gateway: Gateway, world: JobWorld) -> None:
     dynamodb, table = boto3.client("dynamodb"), world.resources["Table"]
     dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)

@@ -10,8 +10,8 @@ import pytest
 
 from imagegen.access.key_sets import FRESH_S, PAUSE_S, USABLE_S, IssuerKeys
 from imagegen.access.ports import KeySet, KeySetUnavailable
-from imagegen.errors import AuthUnavailable, InvalidCredentials
-from tests.support.issuer import clock
+from imagegen.errors import AuthUnavailable, InvalidCredentials, StorageUnavailable
+from tests.support.issuer import MemoryKeySets, clock
 from tools.faults.job_backend import MovableClock
 
 
@@ -33,10 +33,15 @@ class Source:
 @dataclass
 class World:
     source: Source = field(default_factory=Source)
+    shared: MemoryKeySets = field(default_factory=MemoryKeySets)
     clock: MovableClock = field(default_factory=clock)
 
     def __post_init__(self) -> None:
-        self.keys = IssuerKeys(self.source, "https://issuer.example.com", self.clock)
+        self.restart()
+
+    def restart(self) -> None:
+        """Start a process of the same deployment."""
+        self.keys = IssuerKeys(self.source, self.shared, "https://issuer.example.com", self.clock)
 
     def ask(self, key_id: str) -> Any:
         """Return "found", "refused" or the seconds of Retry-After."""
@@ -147,6 +152,42 @@ def test_an_unknown_key_id_is_not_called_invalid_while_the_issuer_cannot_say_so(
     world.source.down = False
     world.clock.pass_s(PAUSE_S)
     assert world.ask("b") == "refused"
+
+
+def test_a_process_that_starts_while_the_issuer_is_down_uses_what_another_fetched(world: World) -> None:
+    world.ask("a")
+    world.source.down = True
+    world.clock.pass_s(USABLE_S - PAUSE_S)
+    world.restart()
+    assert (world.ask("a"), world.ask("b")) == ("found", PAUSE_S)
+    world.clock.pass_s(PAUSE_S)
+    assert world.ask("a") == PAUSE_S, "the hour counts from the fetch, not from the start"
+    world.restart()
+    assert world.ask("a") == PAUSE_S
+    world.source.down = False
+    world.clock.pass_s(PAUSE_S)
+    assert world.ask("a") == "found"
+
+
+def test_a_process_prefers_its_own_newer_keys(world: World) -> None:
+    world.ask("a")
+    old = world.shared.stored.copy()
+    world.source.ids = ["b"]
+    world.clock.pass_s(FRESH_S)
+    world.ask("b")
+    world.shared.stored, world.source.down = old, True
+    world.clock.pass_s(FRESH_S)
+    assert (world.ask("b"), world.ask("a")) == ("found", PAUSE_S)
+
+
+def test_sharing_is_not_needed(world: World) -> None:
+    world.shared.failing = StorageUnavailable("gone")
+    assert world.ask("a") == "found"
+    world.source.down = True
+    world.clock.pass_s(FRESH_S)
+    assert world.ask("a") == "found"
+    world.restart()
+    assert world.ask("a") == PAUSE_S
 
 
 def test_a_clock_that_is_set_back_does_not_keep_old_keys(world: World) -> None:

@@ -16,6 +16,7 @@ from tests.support.issuer import (
     AUDIENCE,
     START_S,
     LocalIssuer,
+    MemoryKeySets,
     clock,
     ec_jwk,
     ec_key,
@@ -48,7 +49,7 @@ class World:
     def __init__(self, issuer: LocalIssuer, **trust: Any):
         self.issuer = issuer
         self.clock = clock()
-        self.verifier = TokenVerifier([issuer.trusted(**trust)], HttpsKeySets(issuer.tls), self.clock)
+        self.verifier = TokenVerifier([issuer.trusted(**trust)], HttpsKeySets(issuer.tls), MemoryKeySets(), self.clock)
 
     def reason(self, token: str) -> str:
         """Return why the token is refused, or "" if it is not. Checks that every refusal looks the same."""
@@ -168,7 +169,7 @@ def test_the_key_of_one_issuer_does_not_sign_for_another(issuer: LocalIssuer) ->
         second.keys = [rsa_jwk(1, "rsa-0")]
         trust = [issuer.trusted(), second.trusted()]
         for source in (HttpsKeySets(issuer.tls), HttpsKeySets(second.tls)):
-            verifier = TokenVerifier(trust, source, clock())
+            verifier = TokenVerifier(trust, source, MemoryKeySets(), clock())
             with pytest.raises((InvalidCredentials, AuthUnavailable)):
                 verifier.verify(second.token(key=rsa_key(0)))
 
@@ -273,7 +274,8 @@ def test_cached_keys_go_on_for_an_hour_and_then_verification_is_unavailable(worl
 
 def test_a_slow_issuer_is_waited_for_once_in_30_s(issuer: LocalIssuer) -> None:
     world = World(issuer)
-    world.verifier = TokenVerifier([issuer.trusted()], HttpsKeySets(issuer.tls, total_s=0.3), world.clock)
+    source = HttpsKeySets(issuer.tls, total_s=0.3)
+    world.verifier = TokenVerifier([issuer.trusted()], source, MemoryKeySets(), world.clock)
     issuer.fault = "slow"
     for _ in range(50):
         with pytest.raises(AuthUnavailable):
