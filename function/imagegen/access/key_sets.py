@@ -55,13 +55,14 @@ class IssuerKeys:
     def _fetch(self, key_id: str, now: float) -> None:
         was_unknown = self._keys is not None and not self._has(key_id)
         try:
-            self._keys, self._fetched_at, self._failure = self._source.fetch(self._issuer), now, ""
+            fetched = self._source.fetch(self._issuer)
         except KeySetUnavailable as error:
             self._failure = str(error)
             self._use_shared()
         else:
+            self._keys, self._fetched_at, self._failure = fetched, now, ""
             with suppress(StorageUnavailable):  # the next fetch, of any process, shares its own
-                self._shared.put(self._issuer, self._keys, int(now))
+                self._shared.put(self._issuer, fetched, int(now))
         if self._failure or was_unknown or not self._has(key_id):
             self._next_fetch_at = now + PAUSE_S
 
