@@ -62,18 +62,6 @@ class NumberOutOfRange(BadSyntax):
     code = "number_out_of_range"
 
 
-class InvalidApiKey(ServiceError):
-    """The request names no caller. The gateway rejects it; this is for a route that a deployment leaves open."""
-
-    code = "invalid_api_key"
-    field = "x-api-key"
-    status = 401
-
-    def __init__(self) -> None:
-        headers = {"WWW-Authenticate": 'ApiKey realm="imagegen"'}  # every 401 needs a challenge (RFC 9110, 11.6.1)
-        super().__init__("The x-api-key header is missing or invalid.", headers=headers)
-
-
 class InvalidCredentials(ServiceError):
     """The request has no valid credential. Callers cannot tell the reasons apart; `private` has it for the log."""
 

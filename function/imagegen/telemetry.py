@@ -38,6 +38,11 @@ def authenticated(caller: Caller) -> None:
     logger.info("authenticated", extra={"tenant": caller.tenant, "principal": caller.principal})
 
 
+def called(caller: Caller) -> None:
+    """Add who sent the request to every later log line of the function that handles it."""
+    logger.append_keys(tenant=caller.tenant, principal=caller.principal)
+
+
 def generated(result: Result) -> None:
     """Log and count a result that the caller receives now. A worker's runs are counted by `ran` instead."""
     logger.info(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, TypeGuard, get_args
+from typing import Final, Literal, Self, TypeGuard, get_args
 
 from imagegen.access import tenant as tenants
 from imagegen.errors import ForbiddenScope, InvalidCredentials
@@ -52,13 +52,13 @@ class Caller:
         return cls(tenant, principal, frozenset(roles), frozenset(kept))
 
     @classmethod
-    def from_context(cls, context: Mapping[str, Any] | None) -> Self:
+    def from_context(cls, context: object) -> Self:
         """Return the caller that `to_context` wrote, from `requestContext.authorizer` of a gateway's event.
 
         Roles and scopes that this version does not know are dropped. Raises InvalidCredentials without a context, or
         without a valid tenant in it: the route then has no authorizer, and its callers would share a tenant.
         """
-        found = context or {}
+        found = context if isinstance(context, Mapping) else {}
         if not tenants.is_valid(found.get("tenant")):
             raise InvalidCredentials(private="no_authorizer")
         return cls(

@@ -7,8 +7,6 @@ import re
 import secrets
 from typing import Final
 
-from imagegen.errors import InvalidApiKey
-
 LOCAL: Final = "local"
 """Tenant of direct invocations, by any principal with permission to invoke the function, and of `sam local`."""
 FORM: Final = "1 to 64 ASCII letters, digits, hyphens and underscores, the first a letter or digit, and not `local`"
@@ -17,13 +15,13 @@ FORM: Final = "1 to 64 ASCII letters, digits, hyphens and underscores, the first
 _VALID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-def of_api_key(api_key: str | None) -> str:
-    """Return the key's tenant: the first 16 hex digits of its SHA-256, from which the key cannot be recovered.
+def of_api_key(api_key: str) -> str:
+    """Return the tenant that a key of an earlier version has: the first 16 hex digits of its SHA-256.
 
-    Raises InvalidApiKey without a key: all callers without one would share a tenant.
+    Raises ValueError for an empty key.
     """
     if not api_key:
-        raise InvalidApiKey
+        raise ValueError("an API key is not empty")
     return hashlib.sha256(api_key.encode()).hexdigest()[:16]
 
 

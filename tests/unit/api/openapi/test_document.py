@@ -44,13 +44,13 @@ PARAMETERS = {
 }
 ERROR_STATUSES = {
     "getHealth": {429, 500, 503, 504},
-    "listModels": {400, 401, 422, 429, 500, 503, 504},
-    "createImage": {400, 401, 404, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504},
-    "submitJob": {400, 401, 404, 406, 410, 413, 415, 422, 429, 500, 503, 504},
-    "listJobs": {400, 401, 422, 429, 500, 503, 504},
-    "getJob": {400, 401, 404, 410, 422, 429, 500, 503, 504},
-    "deleteJob": {400, 401, 404, 409, 422, 429, 500, 503, 504},
-    "cancelJob": {400, 401, 404, 409, 410, 422, 429, 500, 503, 504},
+    "listModels": {400, 401, 403, 422, 429, 500, 503, 504},
+    "createImage": {400, 401, 403, 404, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504},
+    "submitJob": {400, 401, 403, 404, 406, 410, 413, 415, 422, 429, 500, 503, 504},
+    "listJobs": {400, 401, 403, 422, 429, 500, 503, 504},
+    "getJob": {400, 401, 403, 404, 410, 422, 429, 500, 503, 504},
+    "deleteJob": {400, 401, 403, 404, 409, 422, 429, 500, 503, 504},
+    "cancelJob": {400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 504},
 }
 """Without 405: an operation's own method is allowed."""
 
@@ -111,7 +111,7 @@ def test_exactly_the_routes_with_a_key_at_the_gateway_need_one(document: Json) -
     for path, operations in document["paths"].items():
         assert path in KEYED | OPEN
         for operation in operations.values():
-            assert operation["security"] == ([{"ApiKey": []}] if path in KEYED else [])
+            assert operation["security"] == ([{"ApiKey": []}, {"Bearer": []}] if path in KEYED else [])
 
 
 def test_every_parameter_is_documented(operations: dict[str, Json]) -> None:
