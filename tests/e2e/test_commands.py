@@ -23,6 +23,7 @@ from imagegen.catalog import manifest
 from tools.local import stack
 from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
+from tools.local.deploy import Options
 from tools.local.deploy import client as client_of
 from tools.local.process import HOST, ROOT, Output, StackError, free_port
 from tools.local.stack import ENDPOINT_FILE, LOCAL, local_stack, running_endpoint
@@ -181,7 +182,7 @@ def test_a_restart_deploys_what_has_changed(tmp_path: Path) -> None:
         assert Client(first.endpoint).healthy()
     ca = tmp_path / "ca.pem"
     Authority().ca.cert_pem.write_to_path(str(ca))
-    with local_stack(port, output, LocalReceiver("hooks.example.com", ca), data) as second:
+    with local_stack(port, output, Options(LocalReceiver("hooks.example.com", ca)), data) as second:
         functions = client_of("lambda", f"http://{HOST}:{port}").list_functions()["Functions"]
         (webhooks,) = [each for each in functions if "-Webhooks-" in each["FunctionName"]]
         assert webhooks["Handler"] == "local_webhooks.handler"

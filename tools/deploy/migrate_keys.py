@@ -3,14 +3,15 @@
 A key of an earlier version is its own tenant, by its hash. This stores the key's digest with that tenant, which keeps
 its jobs, images, idempotency keys, bills and webhook secret. It changes no row that exists, and may run again: keys
 that were rotated or revoked since stay so. Keys that are disabled, or in no usage plan of the API, are left out. No key
-is printed. Run it before the deployment that adds the authorizer: until then, the gateway checks the keys.
+is printed. `make deploy` runs it before the deployment, while the gateway still checks the keys, and again after it,
+for the key of a new stack. For keys that are added to the usage plan later: `make migrate-keys`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -80,18 +81,37 @@ def _ensure_tenant(store: KeyStore, tenant: Tenant) -> None:
         store.add_tenant(tenant)
 
 
+def migrate_stack(stack_name: str, resources: Mapping[str, str]) -> list[Migrated]:
+    """Migrate the keys of a stack with these resources. Raises KeyError without a table or API, and as `migrate`."""
+    store, secrets = DynamoCallers(resources["Table"], epoch_ms), SsmWebhookSecrets(f"/{stack_name}/webhooks")
+    return migrate(boto3.client("apigateway"), resources["Gateway"], store, secrets)
+
+
+def _before_deployment(stack_name: str) -> list[Migrated]:
+    """Migrate the keys of the running stack; there are none if it does not exist, or was never completed."""
+    cloudformation = boto3.client("cloudformation")
+    if stack.parameters(cloudformation, stack_name) is None:
+        return []
+    resources = stack.resources(cloudformation, stack_name)
+    return migrate_stack(stack_name, resources) if "Gateway" in resources else []
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stack_name")
-    name = parser.parse_args().stack_name
+    parser.add_argument("--before-deployment", action="store_true", help="the stack may not exist yet")
+    parsed = parser.parse_args()
+    name: str = parsed.stack_name
+    hint = "Nothing was deployed: its callers would lose access" if parsed.before_deployment else "Run it again"
     try:
-        resources = stack.resources(boto3.client("cloudformation"), name)
-        store, secrets = DynamoCallers(resources["Table"], epoch_ms), SsmWebhookSecrets(f"/{name}/webhooks")
-        found = migrate(boto3.client("apigateway"), resources["Gateway"], store, secrets)
+        if parsed.before_deployment:
+            found = _before_deployment(name)
+        else:
+            found = migrate_stack(name, stack.resources(boto3.client("cloudformation"), name))
     except KeyError as error:
-        sys.exit(f"{name}: the stack has no {error}")
+        sys.exit(f"{name}: the stack has no {error}. {hint}.")
     except (BotoCoreError, ClientError, ServiceError) as error:
-        sys.exit(f"{name}: {error}. Nothing is lost: run it again")
+        sys.exit(f"{name}: {error}. {hint}.")
     for each in found:
         print(f"{each.key_id} {each.name}: {each.problem or f'tenant {each.tenant}'}")
 

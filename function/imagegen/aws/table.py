@@ -25,15 +25,16 @@ Item = dict[str, Any]
 
 
 class Table:
-    """Base of the adapters that share the table."""
+    """Base of the adapters that share the table. Only tools pass a client, for another AWS than the environment's."""
 
-    def __init__(self, name: str, clock: Clock):
+    def __init__(self, name: str, clock: Clock, client: DynamoDBClient | None = None):
         self._name = name
         self._clock = clock
+        self._given = client
 
     @cached_property
     def _client(self) -> DynamoDBClient:
-        made: DynamoDBClient = client("dynamodb", _CONFIG)
+        made: DynamoDBClient = self._given or client("dynamodb", _CONFIG)
         return made
 
     def _put(self, item: Item, condition: str, values: Item | None = None) -> Any:

@@ -15,14 +15,15 @@ _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, c
 
 
 class SsmWebhookSecrets:
-    """Implements access.ports.WebhookSecrets. `path` is that of aws.ssm.SsmSecretStore."""
+    """Implements access.ports.WebhookSecrets. `path` is that of aws.ssm.SsmSecretStore. Only tools pass a client."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, client: Any = None):
         self._path = path
+        self._given = client
 
     @cached_property
     def _client(self) -> Any:
-        return client("ssm", _CONFIG)
+        return self._given or client("ssm", _CONFIG)
 
     def ensure(self, tenant: str) -> None:
         """Make the tenant's first webhook secret; one that exists stays. Raises StorageUnavailable."""
