@@ -112,6 +112,21 @@ class JobNotFound(NotFound):
     usual_detail = "No job has this id. It may have expired or been deleted."
 
 
+class TenantNotFound(NotFound):
+    """An operator named a tenant that does not exist."""
+
+    code = "tenant_not_found"
+    field = "tenant"
+    usual_detail = "No tenant has this id. POST /keys creates one with its first key."
+
+
+class KeyNotFound(NotFound):
+    """Unknown, malformed or another tenant's: the response is the same, so that it reveals nothing."""
+
+    code = "key_not_found"
+    usual_detail = "The tenant has no key with this id."
+
+
 class InvalidCursor(BadSyntax):
     """A cursor that the same list did not return to this caller."""
 
@@ -161,6 +176,14 @@ class JobNotFinal(ServiceError):
     code = "job_not_final"
     status = 409
     usual_detail = "The job has not finished. Cancel it first."
+
+
+class KeyEnded(ServiceError):
+    """An API key that was rotated or revoked cannot be rotated again."""
+
+    code = "key_ended"
+    status = 409
+    usual_detail = "The key was rotated or revoked. GET /keys lists the keys that are valid; POST /keys creates one."
 
 
 class ResultExpired(ServiceError):
@@ -222,7 +245,7 @@ class InvalidRequest(ServiceError):
 
 
 class WebhookSecretMissing(ServiceError):
-    """A webhook could not be signed, because the caller's API key has no signing secret."""
+    """A webhook could not be signed, because the caller's tenant has no signing secret."""
 
     code = "webhook_secret_missing"
     field = "webhook"
@@ -230,8 +253,8 @@ class WebhookSecretMissing(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A webhook cannot be signed, because this API key has no signing secret. The deployment's owner creates it "
-            "with `make webhook-secret API_KEY=...`."
+            "A webhook cannot be signed, because your tenant has no signing secret. The deployment's owner creates it "
+            "with `make webhook-secret TENANT=...`; GET /me has the tenant."
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -41,6 +41,11 @@ def authenticated(caller: Caller) -> None:
 def called(caller: Caller) -> None:
     """Add who sent the request to every later log line of the function that handles it."""
     logger.append_keys(tenant=caller.tenant, principal=caller.principal)
+
+
+def key_changed(action: Literal["created", "rotated", "revoked"], tenant: str, key_id: str) -> None:
+    """Log what an operator, whom `called` has named, did to a key. Its value is never known here."""
+    logger.info(f"key {action}", extra={"key_id": key_id, "key_tenant": tenant})
 
 
 def generated(result: Result) -> None:

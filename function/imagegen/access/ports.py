@@ -79,6 +79,9 @@ class KeyStore(Protocol):
     def add_tenant(self, tenant: Tenant) -> None:
         """Insert the tenant. Raises TenantExists, unless it is this tenant."""
 
+    def has_tenant(self, tenant: str) -> bool:
+        """Return whether there is a tenant with this id."""
+
     def add_key(self, key: StoredKey) -> None:
         """Insert the key; one that exists stays as it is. Raises UnknownTenant."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,7 +12,16 @@ from ulid import ULID
 from imagegen.access import api_key
 from imagegen.access import tenant as tenants
 from imagegen.access.caller import Caller, Role, Scope
-from imagegen.access.ports import Clock, KeyStore, StoredKey, Tenant, UnknownKey, WebhookSecrets
+from imagegen.access.ports import (
+    Clock,
+    KeyStore,
+    StoredKey,
+    Tenant,
+    TenantExists,
+    UnknownKey,
+    UnknownTenant,
+    WebhookSecrets,
+)
 
 DEFAULT_OVERLAP_S: Final = 24 * 3600
 MAX_OVERLAP_S: Final = 30 * 24 * 3600
@@ -63,14 +73,42 @@ class TenantKeys:
     ) -> NewKey:
         """Create a key. Raises UnknownTenant and ForbiddenScope."""
         _check_may_grant(by, roles)
-        kept = None if scopes is None else tuple(sorted(scopes))
-        made = self._new(StoredKey(tenant, "", name, "", tuple(sorted(roles)), 0, scopes=kept))
+        kept = None if scopes is None else tuple(sorted(set(scopes)))
+        made = self._new(StoredKey(tenant, "", name, "", tuple(sorted(set(roles))), 0, scopes=kept))
         self._store.add_key(made.stored)
         return made
 
+    def create_first_key(
+        self,
+        tenant: str,
+        name: str,
+        *,
+        by: Caller,
+        roles: Collection[Role] = _USER,
+        scopes: Collection[Scope] | None = None,
+    ) -> NewKey:
+        """Create a key, and before it the tenant and its webhook secret if there is none.
+
+        Raises ValueError for an invalid id, and ForbiddenScope.
+        """
+        _check_may_grant(by, roles)
+        with suppress(TenantExists):
+            self.create_tenant(tenant, tenant)
+        return self.create_key(tenant, name, by=by, roles=roles, scopes=scopes)
+
     def keys(self, tenant: str) -> list[StoredKey]:
-        """Return the tenant's keys, also those that have ended, the oldest first."""
+        """Return the tenant's keys, also those that have ended, the oldest first. Empty if there is no such tenant."""
         return self._store.keys(tenant)
+
+    def listed(self, tenant: str, *, by: Caller) -> list[StoredKey]:
+        """Return the same. Raises UnknownTenant.
+
+        The caller's own tenant always exists: an issuer may name it before it has a key.
+        """
+        found = self._store.keys(tenant)
+        if not found and tenant != by.tenant and not self._store.has_tenant(tenant):
+            raise UnknownTenant
+        return found
 
     def rotate(self, tenant: str, key_id: str, *, by: Caller, overlap_s: int = DEFAULT_OVERLAP_S) -> NewKey:
         """Replace a key by a new one with the same name, roles and scopes. The old one ends after `overlap_s`.

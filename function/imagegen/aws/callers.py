@@ -46,6 +46,11 @@ class DynamoCallers(Table):
             if self._read(_tenant(tenant.tenant)) != item:
                 raise TenantExists
 
+    def has_tenant(self, tenant: str) -> bool:
+        """Return whether there is a tenant with this id."""
+        with translated("DynamoDB"):
+            return self._read(_tenant(tenant)) is not None
+
     def add_key(self, key: StoredKey) -> None:
         """Insert the key; one that exists stays as it is. Raises UnknownTenant."""
         exists = {"TableName": self._name, "Key": serialized(_tenant(key.tenant))}

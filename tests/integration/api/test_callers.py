@@ -21,6 +21,11 @@ NEEDED: Final[dict[tuple[str, str], Scope]] = {
     ("GET", "/jobs/<job_id>"): "images:read",
     ("DELETE", "/jobs/<job_id>"): "images:write",
     ("POST", "/jobs/<job_id>/cancel"): "images:write",
+    ("GET", "/me"): "images:read",
+    ("POST", "/keys"): "tenants:manage",
+    ("GET", "/keys"): "tenants:manage",
+    ("DELETE", "/keys/<key_id>"): "tenants:manage",
+    ("POST", "/keys/<key_id>/rotate"): "tenants:manage",
 }
 OPEN: Final = {("GET", "/health"), ("GET", "/openapi.json"), ("GET", "/docs")}
 UNAUTHORIZED: Final = (401, "invalid_token")
@@ -37,7 +42,14 @@ CONTEXTS: Final[list[dict[str, Any]]] = [
 
 
 def path_of(rule: str, job: str = UNKNOWN_JOB) -> str:
-    return rule.replace("<job_id>", job)
+    return rule.replace("<job_id>", job).replace("<key_id>", UNKNOWN_JOB)
+
+
+def body_of(method: str, rule: str) -> object:
+    """Return a valid body for the route."""
+    if method != "POST":
+        return b""
+    return {} if rule.startswith("/keys") else PROMPT
 
 
 def call(handlers: JobHandlers, method: str, path: str, body: object = b"", /, **context: Any) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def test_the_caller_is_judged_before_the_request(handlers: JobHandlers) -> None:
 def test_a_scope_alone_is_enough(handlers: JobHandlers) -> None:
     for (method, rule), needed in NEEDED.items():
         only = authorizer(roles=["admin"], scopes=[needed])
-        answer = call(handlers, method, path_of(rule), PROMPT if method == "POST" else b"", authorizer=only)
+        answer = call(handlers, method, path_of(rule), body_of(method, rule), authorizer=only)
         assert answer["statusCode"] not in (401, 403), (method, rule)
 
 

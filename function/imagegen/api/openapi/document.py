@@ -34,6 +34,7 @@ _TAGS: Final = {
     "Images": "Generate images now.",
     "Jobs": "Generate images later: submit, poll, list, cancel and delete jobs.",
     "Models": "What this deployment can generate with.",
+    "Access": "Who you are; for operators, API keys of tenants.",
     "Service": "Whether the service runs.",
     "Webhooks": "What the service sends to your receiver when a job is final (Standard Webhooks 1.0).",
 }

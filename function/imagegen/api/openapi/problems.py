@@ -14,9 +14,13 @@ from imagegen.errors import InvalidRequest, ServiceError
 from imagegen.problem_details import FieldError, document, reason_phrase
 
 DEMO: Final = REGISTRY["demo"]
-BODY: Final = (
+JSON_BODY: Final = (
     "malformed_json", "body_not_object", "json_too_deep", "duplicate_key", "number_out_of_range",
-    "not_acceptable", "payload_too_large", "unsupported_media_type",
+    "payload_too_large", "unsupported_media_type", "unknown_field",
+)  # fmt: skip
+"""Errors of every JSON body."""
+BODY: Final = (
+    *JSON_BODY, "not_acceptable",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
     "size_invalid", "unknown_scheduler", "url_not_allowed", "webhook_secret_missing",
     "model_not_found",
@@ -68,10 +72,13 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.RouteNotFound()),
     _of(errors.ModelNotFound("model must be one of demo.")),
     _of(errors.JobNotFound()),
+    _of(errors.TenantNotFound()),
+    _of(errors.KeyNotFound()),
     _of(errors.MethodNotAllowed(["POST", "OPTIONS"])),
     _of(errors.NotAcceptable("This route responds with application/json. Accept it, or omit the Accept header.")),
     _of(errors.JobAlreadyFinal("The job's status is already final: succeeded.")),
     _of(errors.JobNotFinal()),
+    _of(errors.KeyEnded()),
     _of(errors.IdempotencyInProgress()),
     _of(errors.ResultExpired("The job's images have expired. Send the request again to generate them.")),
     _of(errors.PayloadTooLarge("The body has 1200000 bytes and must have at most 1048576 (1 MiB).")),
