@@ -1,4 +1,4 @@
-"""Callers who poll as Retry-After says stay within the default usage plan."""
+"""Callers who poll as Retry-After says stay within 2 requests per second, with a burst of 10."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ from tools.faults.template_resources import translated_template
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
 TYPICAL_S = [1, 5, 28, 52, 120, 300, 900]
 """The demo model; SD-Turbo; the gateway's limit; SD 1.5 with 30 steps; and up to a worker's whole time."""
-PARAMETERS = translated_template()["Parameters"]
-
-
-def limit(name: str) -> float:
-    return float(PARAMETERS[name]["Default"])
+RATE, BURST, QUOTA = 2.0, 10.0, 100_000
+"""One caller's share: what a usage plan of earlier versions gave to each API key, per second and per month."""
 
 
 def job(*, status: Any = "running", eta_ms: int | None = None) -> JobInfo:
@@ -53,14 +50,14 @@ def polls(duration_s: float, *, estimated: bool) -> list[float]:
 
 @dataclass
 class UsagePlan:
-    """API Gateway's token bucket with the template's limits."""
+    """API Gateway's token bucket with a caller's share."""
 
-    tokens: float = limit("KeyBurstLimit")
+    tokens: float = BURST
     last: float = 0.0
     rejected: int = 0
 
     def request(self, now: float) -> None:
-        self.tokens = min(limit("KeyBurstLimit"), self.tokens + (now - self.last) * limit("KeyRateLimit"))
+        self.tokens = min(BURST, self.tokens + (now - self.last) * RATE)
         self.last = now
         if self.tokens < 1:
             self.rejected += 1
@@ -94,7 +91,13 @@ def test_the_number_of_looks_grows_with_the_logarithm_of_the_duration(estimated:
 
 
 def test_the_monthly_quota_is_enough_for_ten_thousand_jobs_of_a_minute() -> None:
-    assert 10_000 * (1 + len(polls(60, estimated=True))) <= limit("KeyMonthlyQuota")
+    assert 10_000 * (1 + len(polls(60, estimated=True))) <= QUOTA
+
+
+def test_the_stage_has_room_for_several_such_callers() -> None:
+    parameters = translated_template()["Parameters"]
+    assert float(parameters["StageRateLimit"]["Default"]) > RATE
+    assert float(parameters["StageBurstLimit"]["Default"]) > BURST
 
 
 def test_a_late_job_is_not_polled_ever_faster() -> None:
