@@ -219,11 +219,12 @@ def test_a_key_that_has_ended_is_409_and_revoking_it_again_204(keys: Keys) -> No
 def test_foreign_and_unknown_keys_get_one_404(keys: Keys) -> None:
     made = keys.create(tenant="acme")
     keys.create(tenant="other")
-    for method, path, fields, query in [
+    requests: list[tuple[str, str, object, dict[str, Any]]] = [
         ("DELETE", "", b"", {"tenant": "other"}),
         ("POST", "/rotate", {"tenant": "other"}, {}),
         ("POST", "/rotate", {"tenant": "nobody"}, {}),
-    ]:
+    ]
+    for method, path, fields, query in requests:
         ids = (made["id"], UNKNOWN_JOB, "1", "a%2Fb", "%00", "KEY#x")
         answers = [keys.call(method, f"/keys/{key_id}{path}", fields, **query) for key_id in ids]
         assert outcome(answers[0]) == (404, "key_not_found")
