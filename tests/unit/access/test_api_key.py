@@ -8,7 +8,7 @@ import pytest
 from imagegen.access import api_key
 from imagegen.errors import InvalidCredentials
 
-KEY = api_key.new()
+KEY = "imagegen_0123456789abcdefghijABCDEFGHIJ01234567894D1hvA"
 OF_API_GATEWAY = "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8i9J0"
 
 

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.access import api_key
 from imagegen.access.credentials import MAX_TOKEN_LENGTH, Pair, credential
 from imagegen.errors import InvalidCredentials
 
-KEY = api_key.new()
+KEY = "imagegen_0123456789abcdefghijABCDEFGHIJ01234567894D1hvA"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
 OLD_KEY = "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8i9J0"
 
