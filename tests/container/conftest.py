@@ -15,6 +15,7 @@ from tests.support import sam as sam_cli
 from tests.support.handlers import create_webhook_secret
 from tests.support.s3 import S3, s3_server
 from tests.support.sam import Sam
+from tools.deploy import operators
 from tools.local import job_resources
 
 BUCKET = os.environ["BUCKET_NAME"]
@@ -41,6 +42,13 @@ def s3(engine: docker.DockerClient) -> Iterator[S3]:
         job_resources.make(server.outside)  # moto also serves DynamoDB, SQS and SSM
         create_webhook_secret(boto3.client("ssm", endpoint_url=server.outside))
         yield server
+
+
+@pytest.fixture(scope="session")
+def api_key(s3: S3) -> str:
+    """A key that Authorizer accepts, made as `make operator-key` does."""
+    clients = (boto3.client(service, endpoint_url=s3.outside) for service in ("dynamodb", "ssm"))
+    return operators.new_key(operators.keys_of("imagegen", os.environ["TABLE_NAME"], *clients))
 
 
 @pytest.fixture(scope="session")

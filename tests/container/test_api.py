@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -13,6 +13,7 @@ from tests.support.sam import REQUEST_TIMEOUT_SECONDS, Sam
 
 pytestmark = pytest.mark.container
 
+Generate = Callable[..., requests.Response]
 REQUEST: dict[str, str | int] = {"prompt": "a small red circle on a white background", "seed": 7}
 
 
@@ -22,13 +23,21 @@ def url(sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield base_url
 
 
-def generate(url: str, **changes: str) -> requests.Response:
-    return requests.post(f"{url}/generate", json={**REQUEST, **changes}, timeout=REQUEST_TIMEOUT_SECONDS)
+@pytest.fixture
+def generate(url: str, api_key: str) -> Generate:
+    """Sends POST /generate with a key; `sam local` asks Authorizer as API Gateway does."""
+
+    def send(**changes: str) -> requests.Response:
+        headers = {"x-api-key": api_key}
+        body = {**REQUEST, **changes}
+        return requests.post(f"{url}/generate", json=body, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS)
+
+    return send
 
 
-def test_an_image_is_stored_and_the_second_request_is_cached(url: str, s3: S3) -> None:
-    first = generate(url).json()
-    again = generate(url).json()
+def test_an_image_is_stored_and_the_second_request_is_cached(generate: Generate, s3: S3) -> None:
+    first = generate().json()
+    again = generate().json()
 
     assert first["status"] == "succeeded"
     assert first["cold_start"]
@@ -40,15 +49,21 @@ def test_an_image_is_stored_and_the_second_request_is_cached(url: str, s3: S3) -
     assert again["images"][0]["sha256"] == first["images"][0]["sha256"]
 
 
-def test_a_wrong_method_is_405_with_an_allow_header(url: str) -> None:
-    response = requests.get(f"{url}/generate", timeout=REQUEST_TIMEOUT_SECONDS)
+def test_a_wrong_method_is_405_with_an_allow_header(url: str, api_key: str) -> None:
+    response = requests.get(f"{url}/generate", headers={"x-api-key": api_key}, timeout=REQUEST_TIMEOUT_SECONDS)
 
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"].split(", ")
 
 
-def test_an_unknown_field_is_422(url: str) -> None:
-    response = generate(url, colour="red")
+def test_without_a_key_nothing_is_generated(url: str) -> None:
+    response = requests.post(f"{url}/generate", json=REQUEST, timeout=REQUEST_TIMEOUT_SECONDS)
+
+    assert response.status_code == 502  # of `sam local` for what an authorizer raises; API Gateway has 401
+
+
+def test_an_unknown_field_is_422(generate: Generate) -> None:
+    response = generate(colour="red")
 
     assert response.status_code == 422
     assert response.headers["Content-Type"] == "application/problem+json"

@@ -20,7 +20,10 @@ from tools.local.endpoint import Endpoint
 
 PROBLEM = "application/problem+json"
 OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
-CLOSED_ROUTES = [("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1")]
+CLOSED_ROUTES = [
+    ("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1"), ("GET", "/me"), ("POST", "/keys"),
+    ("DELETE", "/keys/1"), ("POST", "/keys/1/rotate"),
+]  # fmt: skip
 
 
 class Caller:
@@ -67,9 +70,16 @@ def test_openapi_document_lists_every_route(call: Caller) -> None:
     document = call("GET", "/openapi.json").json()
 
     assert document["openapi"].startswith("3.1")
-    assert {"/generate", "/health", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel"} <= set(
-        document["paths"]
-    )
+    assert {
+        "/generate",
+        "/health",
+        "/models",
+        "/jobs",
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/cancel",
+        "/me",
+        "/keys",
+    } <= set(document["paths"])
 
 
 def test_models_lists_the_default_model(call: Caller) -> None:
@@ -170,9 +180,17 @@ def test_a_presigned_url_is_for_get_and_a_range_request_probes_it(client: Client
 def test_missing_and_wrong_keys_get_the_same_401(call: Caller, method: str, path: str, key: str | None) -> None:
     response = call(method, path, json={"prompt": "x"}, headers={} if key is None else {"x-api-key": key})
 
-    check_problem(response, 401, "invalid_api_key")
-    assert [error["field"] for error in response.json()["errors"]] == ["x-api-key"]
-    assert response.headers["www-authenticate"] == 'ApiKey realm="imagegen"'
+    check_problem(response, 401, "invalid_token")
+    assert response.json()["errors"] == []
+    assert response.headers["www-authenticate"] == 'Bearer realm="imagegen", ApiKey realm="imagegen"'
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED_ROUTES)
+def test_both_headers_carry_the_key_but_not_at_once(call: Caller, method: str, path: str) -> None:
+    bearer = {"Authorization": f"Bearer {call.stack.api_key}"}
+    statuses = [call(method, path, json=1, headers=headers).status_code for headers in (bearer, call.key)]
+    assert statuses[0] == statuses[1] != 401
+    check_problem(call(method, path, json=1, headers=bearer | call.key), 401, "invalid_token")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/generate/more", "/jobs/1/more", "/v1", "/healthy"])
@@ -211,7 +229,21 @@ def test_head_has_the_headers_of_get_and_no_body(call: Caller, path: str) -> Non
     assert head.headers["cache-control"] == get.headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", ["/generate", "/models", "/health", "/jobs", "/jobs/1", "/jobs/1/cancel"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/generate",
+        "/models",
+        "/health",
+        "/jobs",
+        "/jobs/1",
+        "/jobs/1/cancel",
+        "/me",
+        "/keys",
+        "/keys/1",
+        "/keys/1/rotate",
+    ],
+)
 def test_a_cors_preflight_needs_no_key(call: Caller, path: str) -> None:
     origin = {"origin": "https://example.com", "access-control-request-method": "POST"}
     requested = {"access-control-request-headers": "traceparent,x-stainless-lang"}
@@ -221,7 +253,7 @@ def test_a_cors_preflight_needs_no_key(call: Caller, path: str) -> None:
     assert response.status_code in (200, 204)
     assert response.headers["access-control-allow-origin"] in ("*", "https://example.com")
     allowed = response.headers["access-control-allow-headers"].lower().split(",")
-    assert {"x-api-key", "traceparent", "x-stainless-lang"} <= set(allowed)
+    assert {"authorization", "x-api-key", "traceparent", "x-stainless-lang"} <= set(allowed)
 
 
 def test_scripts_may_read_the_same_headers_of_function_and_gateway(call: Caller) -> None:

@@ -89,7 +89,7 @@ def test_every_operation_works_as_the_page_proposes_it(page: DocsPage, client: C
 
 def test_without_the_key_the_page_shows_what_is_missing(page: DocsPage) -> None:
     status, problem = page.execute("Jobs", "listJobs")
-    assert (status, problem["code"]) == (401, "invalid_api_key")
+    assert (status, problem["code"]) == (401, "invalid_token")
 
 
 def test_the_page_reaches_no_other_host_and_violates_no_policy(chromium: Browser, stack: Endpoint) -> None:
