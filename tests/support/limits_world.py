@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import boto3
 
-from imagegen.access.quota import Amount, Quota, Reservation
-from imagegen.access.usage import Charge
 from imagegen.aws.admissions import DynamoAdmissions
 from imagegen.aws.quotas import DynamoQuotas
 from imagegen.aws.rate_limits import DynamoRateLimits
 from imagegen.aws.usage import DynamoUsage
+from imagegen.limits.quota import Amount, Quota, Reservation
+from imagegen.limits.usage import Charge
 from tests.support.aws_calls import AwsCalls
 from tools.faults.job_backend import MovableClock
 

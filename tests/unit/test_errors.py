@@ -5,8 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from imagegen import errors
-from imagegen.access import limit_errors
-from imagegen.errors import InvalidRequest, MethodNotAllowed, ModelUnavailable, ServiceError
+from imagegen.errors import (
+    InvalidRequest,
+    LimitReached,
+    MethodNotAllowed,
+    ModelUnavailable,
+    ServiceError,
+)
 from imagegen.problem_details import FieldError
 
 
@@ -33,7 +38,7 @@ def test_retryable_errors_have_retry_after() -> None:
 
 
 def test_every_429_says_when_to_come_back() -> None:
-    for error in (limit_errors.RateLimited, limit_errors.QuotaExceeded, limit_errors.QueueFull):
+    for error in LimitReached.__subclasses__():
         assert int(error().headers["Retry-After"]) >= 1
         assert error(seconds=90).headers["Retry-After"] == "90"
 
@@ -83,7 +88,7 @@ def test_405_lists_the_allowed_methods() -> None:
     assert MethodNotAllowed(["POST", "OPTIONS"]).headers == {"Allow": "POST, OPTIONS"}
 
 
-def test_every_error_is_defined_in_a_module_of_errors() -> None:
-    """The limits have a module of their own: errors.py has as many lines as a module may have."""
-    modules = {each.__module__ for each in tree() if each is not ServiceError}
-    assert modules == {errors.__name__, limit_errors.__name__}
+def test_every_error_is_defined_in_the_errors_package_and_is_one_of_its_names() -> None:
+    defined = [each for each in tree() if each is not ServiceError]
+    assert {each.__module__.rpartition(".")[0] for each in defined} == {errors.__name__}
+    assert {each.__name__: each for each in tree()} == {name: getattr(errors, name) for name in errors.__all__}

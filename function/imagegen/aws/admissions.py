@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from imagegen.access.limit_errors import RateLimited
-from imagegen.access.quota import Quota, Reservation, require_affordable
-from imagegen.access.rate_limit import Decision, RatePolicy, TatMemory
 from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import refusal, reserve_writes
 from imagegen.aws.rate_limits import rate_update, stored_tat
 from imagegen.aws.table import Table
 from imagegen.aws.transactions import Contended, Reason, failed, transact
+from imagegen.errors import RateLimited
 from imagegen.jobs.ports import Clock
+from imagegen.limits.quota import Quota, Reservation, require_affordable
+from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory
 
 
 class DynamoAdmissions(Table):
-    """Implements access.limit_ports.Admissions."""
+    """Implements limits.ports.Admissions."""
 
     def __init__(self, name: str, clock: Clock, memory: TatMemory | None = None):
         super().__init__(name, clock)

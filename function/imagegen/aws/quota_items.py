@@ -21,11 +21,11 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
-from imagegen.access.limit_errors import LimitReached
-from imagegen.access.quota import USD_STEP, Amount, Quota, Reservation, queue_full, quota_exceeded
-from imagegen.access.usage import Charge, Usage
 from imagegen.aws.table import Item, serialized
 from imagegen.aws.transactions import Reason, failed
+from imagegen.errors import LimitReached
+from imagegen.limits.quota import USD_STEP, Amount, Quota, Reservation, queue_full, quota_exceeded
+from imagegen.limits.usage import Charge, Usage
 
 RESERVED: Final = "reserved"
 """Shard of index by_due with the reservations. It accepts 1,000 writes per second: 500 reservations and settlements."""

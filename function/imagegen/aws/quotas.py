@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegen.access.limit_errors import RateLimited
-from imagegen.access.quota import Amount, Quota, Reservation, require_affordable
-from imagegen.access.usage import Charge
 from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import (
     RESERVED,
@@ -20,11 +17,13 @@ from imagegen.aws.quota_items import (
 )
 from imagegen.aws.table import Table, deserialized, serialized
 from imagegen.aws.transactions import Contended, Reason, failed, transact
-from imagegen.errors import InternalError, StorageUnavailable
+from imagegen.errors import InternalError, RateLimited, StorageUnavailable
+from imagegen.limits.quota import Amount, Quota, Reservation, require_affordable
+from imagegen.limits.usage import Charge
 
 
 class DynamoQuotas(Table):
-    """Implements access.limit_ports.Quotas."""
+    """Implements limits.ports.Quotas."""
 
     def reserve(self, reservation: Reservation, quota: Quota) -> None:
         """Hold the amount. One call; none for a request that is too expensive. Safe to repeat.

@@ -11,17 +11,17 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from imagegen.access.rate_limit import Decision, RatePolicy, TatMemory
 from imagegen.aws.clients import translated
 from imagegen.aws.table import Item, Table, condition_failed, deserialized, retry_conflicts, serialized
 from imagegen.jobs.ports import Clock
+from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory
 
 _KEPT_S: Final = 3600
 """A row expires this long after its bucket is full. A full bucket needs no row."""
 
 
 class DynamoRateLimits(Table):
-    """Implements access.limit_ports.RateLimits.
+    """Implements limits.ports.RateLimits.
 
     If the reply to a write is lost and botocore repeats it, the request counts twice: the safe side.
     """

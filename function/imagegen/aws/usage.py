@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagegen.access.usage import Usage
 from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import usage_of
 from imagegen.aws.table import Table, deserialized, serialized
+from imagegen.limits.usage import Usage
 
 
 class DynamoUsage(Table):
-    """Implements access.limit_ports.UsageStore."""
+    """Implements limits.ports.UsageStore."""
 
     def usage(self, tenant: str, first: str, last: str) -> list[Usage]:
         """Return the usage of the months from `first` to `last`, oldest first. One call for each megabyte of rows."""

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from imagegen.access.limit_errors import LimitReached, QuotaExceeded, RateLimited, RequestTooExpensive
-from imagegen.access.quota import Quota
-from imagegen.access.rate_limit import RatePolicy
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import LimitReached, QuotaExceeded, RateLimited, RequestTooExpensive, StorageUnavailable
+from imagegen.limits.quota import Quota
+from imagegen.limits.rate_limit import RatePolicy
 from tests.support.aws_calls import at_once
 from tests.support.limits_world import MONTH, LimitsWorld, charge
 

@@ -8,10 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagegen.access.limit_errors import LimitReached, QueueFull, QuotaExceeded, RateLimited, RequestTooExpensive
-from imagegen.access.quota import Amount, Quota, Reservation
-from imagegen.access.usage import total
-from imagegen.errors import InternalError, StorageUnavailable
+from imagegen.errors import (
+    InternalError,
+    LimitReached,
+    QueueFull,
+    QuotaExceeded,
+    RateLimited,
+    RequestTooExpensive,
+    StorageUnavailable,
+)
+from imagegen.limits.quota import Amount, Quota, Reservation
+from imagegen.limits.usage import total
 from tests.support.aws_calls import at_once
 from tests.support.limits_world import MONTH, NOON, LimitsWorld, charge
 

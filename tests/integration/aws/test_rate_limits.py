@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from imagegen.access.rate_limit import Decision, RatePolicy
 from imagegen.errors import StorageUnavailable
+from imagegen.limits.rate_limit import Decision, RatePolicy
 from tests.support.aws_calls import at_once
 from tests.support.limits_world import NOON, LimitsWorld
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from imagegen.access.quota import Amount, Quota
-from imagegen.access.usage import Usage, total
+from imagegen.limits.quota import Amount, Quota
+from imagegen.limits.usage import Usage, total
 from tests.support.aws_calls import at_once, default_session
 from tests.support.limits_world import MONTH, LimitsWorld, charge
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from imagegen.access.quota import Amount
-from imagegen.access.usage import Charge, Usage, total
+from imagegen.limits.quota import Amount
+from imagegen.limits.usage import Charge, Usage, total
 
 
 def test_a_result_is_charged_as_its_bill_says() -> None:

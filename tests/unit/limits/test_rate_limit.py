@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegen.access.limit_errors import RateLimited
-from imagegen.access.rate_limit import Decision, RatePolicy, TatMemory, decide
+from imagegen.errors import RateLimited
+from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory, decide
 
 NOW = 1_795_000_000_000_000
 POLICIES = st.builds(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from imagegen.access.quota import Amount, Quota, Reservation
-from imagegen.access.rate_limit import Decision, RatePolicy
-from imagegen.access.usage import Charge, Usage
+from imagegen.limits.quota import Amount, Quota, Reservation
+from imagegen.limits.rate_limit import Decision, RatePolicy
+from imagegen.limits.usage import Charge, Usage
 
 
 class RateLimits(Protocol):

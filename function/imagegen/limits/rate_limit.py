@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from imagegen.access.limit_errors import RateLimited
+from imagegen.errors import RateLimited
 
 RouteClass = Literal["drawing", "submitting", "looking"]
 """Routes that share a limit: POST /generate and its dialects; POST /jobs and what else changes something; GET."""

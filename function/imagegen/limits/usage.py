@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from imagegen.access.quota import Amount
+from imagegen.limits.quota import Amount
 
 
 @dataclass(frozen=True)

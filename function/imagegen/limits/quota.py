@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from imagegen.access.limit_errors import QueueFull, QuotaExceeded, RequestTooExpensive
+from imagegen.errors import QueueFull, QuotaExceeded, RequestTooExpensive
 
 USD_STEP: Final = Decimal("0.00000001")
 """Bills have eight decimal places. Decimals of DynamoDB add up exactly; floats would not."""

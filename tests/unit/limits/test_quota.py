@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegen.access.limit_errors import RequestTooExpensive
-from imagegen.access.quota import (
+from imagegen.errors import RequestTooExpensive
+from imagegen.limits.quota import (
     Amount,
     Quota,
     Reservation,
