@@ -38,7 +38,7 @@ class LimitsWorld:
         return DynamoRateLimits(self.table, self.clock)
 
     def admissions_of_another_process(self) -> DynamoAdmissions:
-        return DynamoAdmissions(self.table, self.clock)
+        return DynamoAdmissions(self.table, self.clock, self.quotas)
 
     def reservation(
         self, work_id: str, images: int = 1, usd: str = "0.01", *, tenant: str = "alice", is_job: bool = False

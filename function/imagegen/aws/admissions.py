@@ -9,6 +9,7 @@ from imagegen.aws.table import Table
 from imagegen.aws.transactions import Contended, Reason, failed, transact
 from imagegen.errors import RateLimited
 from imagegen.jobs.ports import Clock
+from imagegen.limits.ports import Quotas
 from imagegen.limits.quota import Quota, Reservation, require_affordable
 from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory
 
@@ -16,17 +17,21 @@ from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory
 class DynamoAdmissions(Table):
     """Implements limits.ports.Admissions."""
 
-    def __init__(self, name: str, clock: Clock, memory: TatMemory | None = None):
+    def __init__(self, name: str, clock: Clock, quotas: Quotas, memory: TatMemory | None = None):
         super().__init__(name, clock)
+        self._quotas = quotas
         self._memory = memory or TatMemory()
 
-    def admit(self, policy: RatePolicy, reservation: Reservation, quota: Quota) -> Decision:
-        """Count the request and hold its amount, or neither. Safe to repeat.
+    def admit(self, policy: RatePolicy | None, reservation: Reservation, quota: Quota) -> Decision | None:
+        """Count the request and hold its amount, or neither. Safe to repeat. None without a policy.
 
         One call, or none for what this process can refuse; one more for each time that the bucket was not as this
         process had seen it. A transaction does not return what it wrote, so `remaining` may be too high by what other
         processes have admitted. Raises RequestTooExpensive, RateLimited, QuotaExceeded, QueueFull, StorageUnavailable.
         """
+        if policy is None:
+            self._quotas.reserve(reservation, quota)
+            return None
         require_affordable(reservation.amount, quota)
         now_ms = self._clock()
         while True:

@@ -18,6 +18,7 @@ it, and the others are accounts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
@@ -34,10 +35,32 @@ Write = dict[str, Any]
 """An entry of TransactItems."""
 
 
+def reserving_writes(
+    table: str, reservation: Reservation | None, quota: Quota, held: Reservation | None = None
+) -> list[Write]:
+    """Return the writes that hold the amount, some of which `held` holds already; none without a reservation."""
+    if reservation is None:
+        return []
+    if held is None:
+        return reserve_writes(table, reservation, quota)
+    return hand_over_writes(table, held, reservation, quota)
+
+
 def reserve_writes(table: str, reservation: Reservation, quota: Quota) -> list[Write]:
     """Return the writes that hold the amount: quota, reservation and, for a job, the unfinished jobs."""
     writes = [{"Update": _hold(table, reservation, quota)}, {"Put": _put_reservation(table, reservation)}]
-    return [*writes, {"Update": _open(table, reservation.tenant, quota.open_jobs)}] if reservation.is_job else writes
+    return [*writes, {"Update": _open(table, reservation.tenant, quota)}] if reservation.is_job else writes
+
+
+def hand_over_writes(table: str, held: Reservation, reservation: Reservation, quota: Quota) -> list[Write]:
+    """Return the writes that turn the reservation of a request into that of its job: as many as `reserve_writes`.
+
+    Only the difference of the amounts is held. The second write fails if the request's reservation has ended.
+    """
+    more = Amount(reservation.amount.images - held.amount.images, reservation.amount.usd - held.amount.usd)
+    hold = _hold(table, replace(reservation, amount=more), quota)
+    open_ = _open(table, reservation.tenant, quota)
+    return [{"Update": hold}, {"Update": _become_job(table, reservation)}, {"Update": open_}]
 
 
 def refusal(reservation: Reservation, quota: Quota, reasons: list[Reason], now_ms: int) -> LimitReached | None:
@@ -55,16 +78,17 @@ def refusal(reservation: Reservation, quota: Quota, reasons: list[Reason], now_m
 def settle_writes(table: str, reservation: Reservation, charge: Charge | None) -> list[Write]:
     """Return the writes that end the reservation, which is the first of them: it fails if it has ended before.
 
-    The quota is charged at most what was reserved; usage, like the bill, is the whole charge.
+    The charge is at most what was reserved (Charge.within), so quota, usage and bill agree.
     """
     writes: list[Write] = [{"Delete": _delete_reservation(table, reservation)}]
-    held = reservation.amount
-    cost = held.at_most(charge.amount) if charge else Amount()
+    held, cost = reservation.amount, charge.amount if charge else Amount()
     if cost != held:
         change = {"images": cost.images - held.images, "usd_e8": _e8(cost.usd) - _e8(held.usd)}
-        writes.append({"Update": _add(table, quota_key(reservation.tenant, reservation.month), change)})
+        writes.append(
+            {"Update": _add(table, quota_key(reservation.tenant, reservation.month), reservation.tenant, change)}
+        )
     if reservation.is_job:
-        writes.append({"Update": _add(table, open_key(reservation.tenant), {"jobs": -1})})
+        writes.append({"Update": _add(table, open_key(reservation.tenant), reservation.tenant, {"jobs": -1})})
     if charge is not None and not charge.nothing:
         writes.append(usage_write(table, reservation.tenant, reservation.month, charge))
     return writes
@@ -74,7 +98,7 @@ def usage_write(table: str, tenant: str, month: str, charge: Charge) -> Write:
     """Return the write that adds the charge to the month's usage of its model."""
     key = {"pk": f"USAGE#{tenant}", "sk": f"{month}#{charge.model}"}
     numbers = {"images": charge.images, "billed_ms": charge.billed_ms, "usd_e8": _e8(charge.usd)}
-    return {"Update": _add(table, key, numbers)}
+    return {"Update": _add(table, key, tenant, numbers)}
 
 
 def bill_write(table: str, reservation: Reservation, charge: Charge) -> Write:
@@ -83,12 +107,7 @@ def bill_write(table: str, reservation: Reservation, charge: Charge) -> Write:
         "pk": f"BILL#{reservation.tenant}#{reservation.id}",
         "sk": "BILL",
         "tenant": reservation.tenant,
-        "images": charge.images,
-        "billed_ms": charge.billed_ms,
-        "usd": f"{_usd(_e8(charge.usd)):f}",
-        "model": charge.model,
-        "quota_month": reservation.month,
-    }
+    } | charge.bill(reservation.month)
     return {"Put": {"TableName": table, "Item": serialized(item), "ConditionExpression": "attribute_not_exists(pk)"}}
 
 
@@ -129,7 +148,7 @@ def usage_of(item: Item) -> Usage:
 def _hold(table: str, reservation: Reservation, quota: Quota) -> dict[str, Any]:
     amount = {"images": reservation.amount.images, "usd_e8": _e8(reservation.amount.usd)}
     limits = {"images": quota.images, "usd_e8": None if quota.usd is None else _e8(quota.usd, ROUND_FLOOR)}
-    add = _add(table, quota_key(reservation.tenant, reservation.month), amount)
+    add = _add(table, quota_key(reservation.tenant, reservation.month), reservation.tenant, amount)
     # DynamoDB's conditions cannot add, so they compare with what may be there before.
     room = {name: limit - amount[name] for name, limit in limits.items() if limit is not None}
     if not room:
@@ -144,13 +163,15 @@ def _hold(table: str, reservation: Reservation, quota: Quota) -> dict[str, Any]:
     }
 
 
-def _open(table: str, tenant: str, limit: int | None) -> dict[str, Any]:
-    add = _add(table, open_key(tenant), {"jobs": 1})
-    if limit is None:
+def _open(table: str, tenant: str, quota: Quota) -> dict[str, Any]:
+    add = _add(table, open_key(tenant), tenant, {"jobs": 1})
+    if not quota.accepts_jobs or quota.open_jobs == 0:
+        return add | {"ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(pk)"}  # never
+    if quota.open_jobs is None:
         return add
     return add | {
         "ConditionExpression": "attribute_not_exists(jobs) OR jobs < :limit",
-        "ExpressionAttributeValues": add["ExpressionAttributeValues"] | serialized({":limit": limit}),
+        "ExpressionAttributeValues": add["ExpressionAttributeValues"] | serialized({":limit": quota.open_jobs}),
     }
 
 
@@ -167,22 +188,44 @@ def _put_reservation(table: str, reservation: Reservation) -> dict[str, Any]:
     return {"TableName": table, "Item": serialized(item), "ConditionExpression": "attribute_not_exists(pk)"}
 
 
+def _become_job(table: str, reservation: Reservation) -> dict[str, Any]:
+    changed = {
+        ":images": reservation.amount.images,
+        ":usd_e8": _e8(reservation.amount.usd),
+        ":due_at": reservation.lost_at,
+        ":job": True,
+        ":request": False,
+    }
+    return {
+        "TableName": table,
+        "Key": serialized(_reservation_key(reservation)),
+        "UpdateExpression": "SET images = :images, usd_e8 = :usd_e8, due_at = :due_at, is_job = :job",
+        "ConditionExpression": "is_job = :request",
+        "ExpressionAttributeValues": serialized(changed),
+    }
+
+
 def _delete_reservation(table: str, reservation: Reservation) -> dict[str, Any]:
-    key = serialized(_reservation_key(reservation))
-    return {"TableName": table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}
+    """Return the deletion. Its condition also fails if a request's reservation has become that of its job."""
+    return {
+        "TableName": table,
+        "Key": serialized(_reservation_key(reservation)),
+        "ConditionExpression": "is_job = :is_job",
+        "ExpressionAttributeValues": serialized({":is_job": reservation.is_job}),
+    }
 
 
 def _reservation_key(reservation: Reservation) -> dict[str, str]:
     return {"pk": f"RESERVATION#{reservation.tenant}#{reservation.id}", "sk": "RESERVATION"}
 
 
-def _add(table: str, key: Mapping[str, str], numbers: Mapping[str, int]) -> dict[str, Any]:
+def _add(table: str, key: Mapping[str, str], tenant: str, numbers: Mapping[str, int]) -> dict[str, Any]:
     """Return an update that adds to each attribute; one that is missing counts as 0."""
     return {
         "TableName": table,
         "Key": serialized(key),
-        "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in numbers),
-        "ExpressionAttributeValues": serialized({f":{name}": number for name, number in numbers.items()}),
+        "UpdateExpression": "SET tenant = :tenant ADD " + ", ".join(f"{name} :{name}" for name in numbers),
+        "ExpressionAttributeValues": serialized({":tenant": tenant, **{f":{each}": numbers[each] for each in numbers}}),
     }
 
 

@@ -46,6 +46,7 @@ class DynamoQuotas(Table):
         Returns False, and changes nothing, if the reservation is settled already, also by the sweeper. Raises
         StorageUnavailable: repeat it, or leave the reservation to the sweeper, which charges nothing.
         """
+        charge = charge.within(reservation.amount) if charge else None
         writes = settle_writes(self._name, reservation, charge)
         if charge is not None:
             writes.append(bill_write(self._name, reservation, charge))

@@ -38,8 +38,9 @@ class QueueFull(LimitReached):
 
 
 class RequestTooExpensive(ServiceError):
-    """The request may cost more than one request, or a whole month, may cost. Waiting does not help."""
+    """The request costs, or may cost, more than one request or a whole month may. Waiting does not help."""
 
     code = "request_too_expensive"
     status = 422
+    caused_by_request = True
     usual_detail = "The request exceeds the limit of one request. Ask for fewer images or steps, or a smaller size."

@@ -39,8 +39,11 @@ class Quotas(Protocol):
 class Admissions(Protocol):
     """A rate decision and a reservation in one call."""
 
-    def admit(self, policy: RatePolicy, reservation: Reservation, quota: Quota) -> Decision:
-        """Count the request and hold the amount, or neither. Raises RateLimited and what Quotas.reserve raises."""
+    def admit(self, policy: RatePolicy | None, reservation: Reservation, quota: Quota) -> Decision | None:
+        """Count the request and hold the amount, or neither. Raises RateLimited and what Quotas.reserve raises.
+
+        None without a policy: there is no rate limit.
+        """
 
 
 class UsageStore(Protocol):

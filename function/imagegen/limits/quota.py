@@ -6,7 +6,7 @@ more, so that a quota is never exceeded, whatever runs at the same time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
@@ -41,12 +41,28 @@ class Amount:
 
 @dataclass(frozen=True)
 class Quota:
-    """A tenant's limits; None is no limit. `request_usd` caps one request, `open_jobs` counts unfinished jobs."""
+    """A tenant's limits; None is no limit. `request_usd` caps one request, `open_jobs` counts unfinished jobs.
+
+    `accepts_jobs` is False while the deployment's queue is full: no tenant may add a job then.
+    """
 
     images: int | None = None
     usd: Decimal | None = None
     request_usd: Decimal | None = None
     open_jobs: int | None = None
+    accepts_jobs: bool = True
+
+    def bound(self, amount: Amount) -> Amount:
+        """Return the amount with at most the dollars that one request, or a whole month, may cost.
+
+        It is what a request reserves whose cost is not known, and the run must end when it has used it.
+        """
+        caps = [usd for usd in (self.request_usd, self.usd) if usd is not None]
+        return Amount(amount.images, min([amount.usd, *caps]))
+
+
+NO_QUOTA: Final = Quota()
+"""No limit at all."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,10 @@ class Reservation:
     ) -> Reservation:
         """Return a reservation made now for work that cannot last longer than `lasts_s`."""
         return cls(tenant, work_id, month_of(now_ms), amount, now_ms + round(lasts_s * 1000), is_job)
+
+    def for_job(self, amount: Amount, lost_at: int) -> Reservation:
+        """Return what becomes of the reservation of a request that becomes a job. It counts in the same month."""
+        return replace(self, amount=amount, lost_at=lost_at, is_job=True)
 
 
 def require_affordable(amount: Amount, quota: Quota) -> None:
@@ -105,7 +125,9 @@ def quota_exceeded(amount: Amount, quota: Quota, committed: Amount, now_ms: int)
 
 
 def queue_full(quota: Quota) -> QueueFull:
-    """Return the error of a job that exceeds the tenant's unfinished jobs."""
+    """Return the error of a job that exceeds the tenant's unfinished jobs, or the deployment's queue."""
+    if not quota.accepts_jobs:
+        return QueueFull("The deployment's queue is full. Submit the job again later.", seconds=QUEUE_RETRY_S)
     return QueueFull(
         f"{quota.open_jobs} jobs are not finished, which is the most. Wait for one of them, or cancel one.",
         seconds=QUEUE_RETRY_S,

@@ -7,8 +7,9 @@ its usage to the last digit.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from imagegen.limits.quota import Amount
 
@@ -32,6 +33,25 @@ class Charge:
     def amount(self) -> Amount:
         """The images and dollars, as a quota counts them."""
         return Amount(self.images, self.usd)
+
+    def within(self, reserved: Amount | None) -> Charge:
+        """Return the charge with at most the images and dollars that were reserved; None: all of them.
+
+        A run ends when it has used what it reserved, but storing its images may take a moment longer. The tenant does
+        not pay for that, so neither bills nor usage exceed a quota.
+        """
+        paid = self.amount.at_most(reserved) if reserved else self.amount
+        return replace(self, images=paid.images, usd=paid.usd)
+
+    def bill(self, month: str) -> dict[str, Any]:
+        """Return the bill's attributes. `month` is the one whose quota was charged, such as 2026-11."""
+        return {
+            "images": self.images,
+            "billed_ms": self.billed_ms,
+            "usd": f"{self.usd.normalize():f}",
+            "model": self.model,
+            "quota_month": month,
+        }
 
     @property
     def nothing(self) -> bool:

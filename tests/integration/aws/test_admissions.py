@@ -20,6 +20,7 @@ def test_a_request_that_draws_needs_two_calls_in_all(limits: LimitsWorld) -> Non
     for number in range(30):
         reservation = limits.reservation(f"r-{number}")
         decision = limits.admissions.admit(POLICY, reservation, QUOTA)
+        assert decision is not None
         assert decision.headers["RateLimit-Policy"] == '"drawing";q=20;w=4'
         assert limits.quotas.settle(reservation, charge())
         assert limits.calls.take() == ["TransactWriteItems", "TransactWriteItems"]

@@ -133,11 +133,12 @@ def test_what_was_given_back_can_be_reserved_again(limits: LimitsWorld) -> None:
     assert limits.quotas.committed("alice", MONTH).images == 4
 
 
-def test_the_quota_is_charged_at_most_what_was_reserved(limits: LimitsWorld) -> None:
-    """A run that took longer than its reservation costs the owner of the deployment, not the limit."""
+def test_a_tenant_pays_at_most_what_was_reserved(limits: LimitsWorld) -> None:
+    """A run that took longer than its reservation costs the owner of the deployment."""
     limits.quotas.settle(limits.reserve("r-1", 1, "0.01"), charge(1, "0.013"))
     assert limits.quotas.committed("alice", MONTH) == Amount.of(1, "0.01")
-    assert limits.billed() == total(limits.usage.usage("alice", MONTH, MONTH)) == Amount.of(1, "0.013")
+    assert limits.billed() == total(limits.usage.usage("alice", MONTH, MONTH)) == Amount.of(1, "0.01")
+    assert [row["billed_ms"] for row in limits.items("BILL#")] == [1200], "the time is what it was"
 
 
 def test_a_month_counts_what_was_reserved_in_it(limits: LimitsWorld) -> None:

@@ -18,15 +18,13 @@ from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import Router, fingerprint
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout
 from imagegen.generation.result import Result
+from imagegen.jobs.service import Submitted
 from imagegen.jobs.view import JobInfo
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-    from imagegen.generation.planner import Plan
-    from imagegen.jobs.service import Submitted
     from imagegen.settings import Settings
     from imagegen.wiring import Container
 
@@ -78,20 +76,14 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
         if not (submitted.replayed or submitted.job.final):
             telemetry.became_job()
         return _render(container, event, submitted)
-    try:
-        return _generate(container, plan, tenant, deadline)
-    except GenerationTimeout:
-        if gateway.left() < -GRACE_S:
-            raise
+    admission = container.drawing.admit(plan, tenant=tenant, deadline=deadline)
+    scope.current().headers |= admission.headers
+    drawn = container.drawing.draw(plan, admission, deadline=deadline, job_until=gateway.less(-GRACE_S))
+    if isinstance(drawn, Submitted):
         telemetry.became_job()
-        return _render(container, event, container.jobs.submit(plan, tenant=tenant))
-
-
-def _generate(container: Container, plan: Plan, tenant: str, deadline: Deadline) -> Response[str]:
-    container.images.require_time(plan, tenant=tenant, deadline=deadline)
-    result = container.images.generate(plan, tenant=tenant, deadline=deadline)
-    telemetry.generated(result)
-    return Response(200, JSON, result.model_dump_json())
+        return _render(container, event, drawn)
+    telemetry.generated(drawn)
+    return Response(200, JSON, drawn.model_dump_json())
 
 
 def _accept(container: Container, event: APIGatewayProxyEvent, submitted: Submitted) -> Response[str]:
