@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from imagegen.aws.quotas import DynamoQuotas
-from imagegen.aws.usage import DynamoUsage
 from imagegen.deadline import Deadline
 from imagegen.errors import LimitReached, QueueFull, QuotaExceeded, RequestTooExpensive, StorageUnavailable
 from imagegen.generation.request import GenerateRequest
@@ -18,44 +17,16 @@ from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits.quota import NO_QUOTA, Amount, Quota, Reservation, month_of
 from imagegen.limits.tenant_limits import TenantLimits
-from imagegen.limits.usage import total
 from tests.support.aws_calls import at_once
 from tests.support.fakes import PLENTY
 from tests.support.job_faults import fail_calls
 from tests.support.job_requests import PLAN, keyed
 from tests.support.job_world import JobWorld
-
-LONGEST = Amount.of(1, "1.80")
-"""12 runs of 900 s with 10,240 MB, rounded."""
+from tests.support.ledger import billed, committed, settled, unfinished, used
 
 
 def limit(world: JobWorld, **quota: Any) -> None:
     world.limits = TenantLimits(quota=Quota(**quota))
-
-
-def committed(world: JobWorld) -> Amount:
-    """The month's images and dollars, used and reserved."""
-    return DynamoQuotas(world.resources["Table"], world.clock).committed("alice", month_of(world.clock()))
-
-
-def used(world: JobWorld) -> Amount:
-    month = month_of(world.clock())
-    return total(DynamoUsage(world.resources["Table"], world.clock).usage("alice", month, month))
-
-
-def billed(world: JobWorld) -> Amount:
-    bills = world.items("BILL#alice#")
-    return Amount(sum(int(each["images"]) for each in bills), sum((Decimal(each["usd"]) for each in bills), Decimal(0)))
-
-
-def unfinished(world: JobWorld) -> int:
-    return sum(int(row["jobs"]) for row in world.items("OPEN#alice"))
-
-
-def settled(world: JobWorld) -> bool:
-    """Whether nothing is reserved, and the quota is charged what the bills say."""
-    assert committed(world) == billed(world) == used(world)
-    return not world.items("RESERVATION#") and unfinished(world) == 0
 
 
 def test_a_job_reserves_the_longest_job_and_pays_what_it_cost(world: JobWorld) -> None:
