@@ -14,7 +14,7 @@ from imagegen.settings import Settings
 if TYPE_CHECKING:
     from imagegen.jobs.ports import Clock
     from imagegen.limits.limiter import Limiter
-    from imagegen.limits.ports import Quotas
+    from imagegen.limits.ports import Quotas, UsageStore
 
 
 def limits_from(settings: Settings) -> LimitsOf:
@@ -59,6 +59,13 @@ class LimitParts:
         rates = DynamoRateLimits(table, self.clock, buckets)
         admissions = DynamoAdmissions(table, self.clock, self.quotas, buckets)
         return Limiter(self.limits_of, rates, admissions, self.quotas, self.clock)
+
+    @cached_property
+    def usage(self) -> UsageStore:
+        """What tenants have used."""
+        from imagegen.aws.usage import DynamoUsage
+
+        return DynamoUsage(self.settings.table_name, self.clock)
 
     @cached_property
     def quotas(self) -> Quotas:

@@ -1,4 +1,4 @@
-"""What the table of a JobWorld says about alice: reserved, used and billed."""
+"""What the table of a JobWorld says about a tenant: reserved, used and billed."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from imagegen.limits.usage import total
 from tests.support.job_world import JobWorld
 
 
-def committed(world: JobWorld) -> Amount:
+def committed(world: JobWorld, tenant: str = "alice") -> Amount:
     """The month's images and dollars, used and reserved."""
-    return DynamoQuotas(world.resources["Table"], world.clock).committed("alice", month_of(world.clock()))
+    return DynamoQuotas(world.resources["Table"], world.clock).committed(tenant, month_of(world.clock()))
 
 
-def used(world: JobWorld) -> Amount:
+def used(world: JobWorld, tenant: str = "alice") -> Amount:
+    """The month's usage."""
     month = month_of(world.clock())
-    return total(DynamoUsage(world.resources["Table"], world.clock).usage("alice", month, month))
+    return total(DynamoUsage(world.resources["Table"], world.clock).usage(tenant, month, month))
 
 
-def billed(world: JobWorld) -> Amount:
-    bills = world.items("BILL#alice#")
+def billed(world: JobWorld, tenant: str = "alice") -> Amount:
+    """The sum of all bills."""
+    bills = world.items(f"BILL#{tenant}#")
     return Amount(sum(int(each["images"]) for each in bills), sum((Decimal(each["usd"]) for each in bills), Decimal(0)))
 
 
-def unfinished(world: JobWorld) -> int:
-    return sum(int(row["jobs"]) for row in world.items("OPEN#alice"))
+def unfinished(world: JobWorld, tenant: str = "alice") -> int:
+    """The number of unfinished jobs."""
+    return sum(int(row["jobs"]) for row in world.items(f"OPEN#{tenant}"))
 
 
-def settled(world: JobWorld) -> bool:
+def settled(world: JobWorld, tenant: str = "alice") -> bool:
     """Whether nothing is reserved, and the quota is charged what the bills say."""
-    assert committed(world) == billed(world) == used(world)
-    return not world.items("RESERVATION#") and unfinished(world) == 0
+    assert committed(world, tenant) == billed(world, tenant) == used(world, tenant)
+    return not world.items("RESERVATION#") and unfinished(world, tenant) == 0

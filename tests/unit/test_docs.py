@@ -14,9 +14,8 @@ from tests.conftest import ROOT
 from tests.template.test_api import GATEWAY_ERRORS
 from tests.unit.test_errors import LEAVES
 
-NEVER_SENT = {"invalid_request", "job_failed", "queue_full", "request_too_expensive"}
-"""The problem documents of the first two carry the code of a field's error, or of the job's. No route raises the last
-two yet (docs/decisions/limits.md)."""
+NEVER_SENT = {"invalid_request", "job_failed"}
+"""Their problem documents carry the code of a field's error, or of the job's."""
 
 GUIDES = {
     "README.md": "",

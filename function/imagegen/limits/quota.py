@@ -144,6 +144,11 @@ def seconds_to_next_month(epoch_ms: int) -> int:
     return _next_month(epoch_ms)[1]
 
 
+def next_month(epoch_ms: int) -> str:
+    """Return when the next month begins in UTC (RFC 3339)."""
+    return _next_month(epoch_ms)[0]
+
+
 def _next_month(epoch_ms: int) -> tuple[str, int]:
     now = _utc(epoch_ms)
     begins = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)

@@ -11,11 +11,12 @@ from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.api.headers import check_accept, prefers_async
 from imagegen.api.job_response import accepted_response, replay_header, result_of
-from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
+from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED, WORK
 from imagegen.api.openapi.responses import accepted, problems, success
 from imagegen.api.parameters import Async, IdempotencyKey, ImageRequest
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
+from imagegen.api.rate_limiting import count
 from imagegen.api.router import Router, fingerprint
 from imagegen.deadline import Deadline
 from imagegen.generation.result import Result
@@ -36,7 +37,7 @@ RESPONSES: Final = (
     success(200, "The images.", Result, ["result"], ["Idempotency-Replayed"])
     | accepted(JobInfo, ["Idempotency-Replayed", "Preference-Applied"])
     | problems(
-        *(*KEYED, *BODY, *IDEMPOTENCY),
+        *(*KEYED, *BODY, *IDEMPOTENCY, *WORK),
         *("idempotency_in_progress", "job_already_final"),
         *("generation_failed", "generation_invalid", "model_unavailable", "storage_unavailable"),
         headers=["Idempotency-Replayed"],
@@ -69,9 +70,11 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)
     if prefers_async(event):
+        count("drawing")
         return _accept(container, event, container.jobs.submit(plan, tenant=tenant, fingerprint=key))
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
     if key is not None or body.webhook is not None:
+        count("drawing")
         submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline)
         if not (submitted.replayed or submitted.job.final):
             telemetry.became_job()
