@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Strings = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list in the environment."""
+
+
+_LIMITS: Final = (
+    *("drawing_per_second", "submitting_per_second", "looking_per_second"),
+    *("monthly_images", "monthly_usd", "usd_per_request", "tenant_queue_depth", "queue_depth"),
+)
+"""Settings of which an empty value, like 0, is no limit."""
 
 
 class Settings(BaseSettings):
@@ -43,6 +51,26 @@ class Settings(BaseSettings):
     )
     allowed_origins: Strings = Field(("*",), description="origins that may call the API (CORS)")
     usd_per_gb_second: float = Field(0.0000166667, ge=0, description="Lambda's price per GB-second")
+    worker_memory_mb: int = Field(10240, ge=1, description="memory of the workers in MB: what a job may cost")
+    drawing_per_second: float = Field(
+        0, ge=0, le=1_000_000, description="POST /generate for each tenant in the long run; 0: no limit"
+    )
+    drawing_burst: int = Field(10, ge=1, le=1_000_000, description="the same, at once")
+    submitting_per_second: float = Field(
+        0, ge=0, le=1_000_000, description="other requests that change something, for each tenant; 0: no limit"
+    )
+    submitting_burst: int = Field(10, ge=1, le=1_000_000, description="the same, at once")
+    looking_per_second: float = Field(0, ge=0, le=1_000_000, description="GET for each tenant; 0: no limit")
+    looking_burst: int = Field(40, ge=1, le=1_000_000, description="the same, at once")
+    monthly_images: int = Field(0, ge=0, description="images of each tenant in a month (UTC); 0: no limit")
+    monthly_usd: Decimal = Field(
+        Decimal(0), ge=0, description="US dollars of each tenant in a month, used and reserved; 0: no limit"
+    )
+    usd_per_request: Decimal = Field(
+        Decimal(0), ge=0, description="US dollars that a request may cost, and that a job reserves; 0: no limit"
+    )
+    tenant_queue_depth: int = Field(0, ge=0, description="unfinished jobs of each tenant; 0: no limit")
+    queue_depth: int = Field(0, ge=0, description="jobs that wait for a worker, of all tenants; 0: no limit")
     webhooks_queue_url: str = Field(min_length=1, description="queue of webhooks to deliver")
     webhooks_dead_letters_url: str = Field(min_length=1, description="dead-letter queue of the webhooks queue")
     webhook_secrets_path: str = Field(
@@ -52,6 +80,11 @@ class Settings(BaseSettings):
     aws_sam_local: bool = Field(False, description="set by `sam local`")
     onednn_max_cpu_isa: str = Field("", description="instruction sets that oneDNN may use; oneDNN also reads it")
     aws_lambda_function_memory_size: int = Field(10240, ge=1, description="memory in MB, set by Lambda")
+
+    @field_validator(*_LIMITS, mode="before")
+    @classmethod
+    def _no_limit(cls, value: object) -> object:
+        return 0 if value == "" else value
 
     @field_validator("model_ids", "engines", "allowed_origins", mode="before")
     @classmethod

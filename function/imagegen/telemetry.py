@@ -115,11 +115,14 @@ def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False)
     metrics.add_metric("JobFailures", MetricUnit.Count, int(failed))
 
 
-def swept(jobs: int, given_up: list[str]) -> None:
-    """Log a sweep: the number of jobs handled, and the ids of those that are now failed.
+def swept(jobs: int, given_up: list[str], released: int) -> None:
+    """Log a sweep: the number of jobs handled, the ids of those that are now failed, and the reservations released.
 
     An idle sweep writes nothing: CloudWatch bills a custom metric for every hour in which it gets a value, even a zero.
     """
+    if released:
+        logger.warning("reservations released", extra={"count": released})
+        metrics.add_metric("Released", MetricUnit.Count, released)
     if jobs == 0:
         return
     for job_id in given_up:

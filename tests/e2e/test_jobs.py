@@ -231,4 +231,4 @@ def test_a_job_with_a_dead_lettered_message_fails_and_sends_its_webhook(
 
 
 def test_the_sweeper_runs_with_its_schedules_event(aws: Aws) -> None:
-    assert set(aws.invoke("Sweeper")) == {"swept", "given_up"}
+    assert set(aws.invoke("Sweeper")) == {"swept", "given_up", "released"}

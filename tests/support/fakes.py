@@ -24,7 +24,8 @@ from imagegen.generation.ports import (
     SignedUrl,
     StoredImage,
 )
-from imagegen.generation.service import ImageService, Pricing
+from imagegen.generation.pricing import Pricing
+from imagegen.generation.service import ImageService
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec

@@ -18,8 +18,8 @@ from tests.template.conftest import REGION, translated
 ANY = "x-amazon-apigateway-any-method"
 OPEN = {"/health", "/docs", "/openapi.json"}
 KEYED = {
-    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/keys", "/keys/{key_id}",
-    "/keys/{key_id}/rotate",
+    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/usage", "/keys",
+    "/keys/{key_id}", "/keys/{key_id}/rotate",
 }  # fmt: skip
 """Routes that need a caller."""
 

@@ -134,6 +134,7 @@ def common(name: str) -> dict[str, Any]:
             {
                 "dynamodb:GetItem": TABLE,
                 "dynamodb:UpdateItem": TABLE,
+                "dynamodb:DeleteItem": TABLE,
                 "sqs:SendMessage": WEBHOOKS,
                 **dict.fromkeys(CONSUMING, DEAD_LETTERS),
                 **DISCARDS_CHECKPOINTS,
@@ -161,11 +162,11 @@ def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Reso
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
 
-def test_the_api_lists_jobs_by_an_index_and_keys_in_the_table(roles: Resources) -> None:
+def test_the_api_lists_jobs_by_an_index_and_keys_and_usage_in_the_table(roles: Resources) -> None:
     queried = [each for each in statements(roles["ApiRole"]) if "dynamodb:Query" in listed(each["Action"])]
     assert [(each["Resource"], keys_of(each)) for each in queried] == [
         (index("by_tenant"), None),
-        (TABLE, ["TENANT#*"]),
+        (TABLE, ["TENANT#*", "USAGE#*"]),
     ]
 
 

@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from imagegen import errors
-from imagegen.errors import InvalidRequest, MethodNotAllowed, ModelUnavailable, ServiceError
+from imagegen.errors import (
+    InvalidRequest,
+    LimitReached,
+    MethodNotAllowed,
+    ModelUnavailable,
+    ServiceError,
+)
 from imagegen.problem_details import FieldError
 
 
@@ -20,7 +26,7 @@ LEAVES = [each for each in tree() if not each.__subclasses__()]
 
 @pytest.mark.parametrize("error", LEAVES)
 def test_every_error_has_a_unique_code_and_a_status(error: type[ServiceError]) -> None:
-    assert error.status in {400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422, 500, 503, 504}
+    assert error.status in {400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504}
     assert [other for other in LEAVES if other.code == error.code] == [error]
 
 
@@ -29,6 +35,12 @@ def test_retryable_errors_have_retry_after() -> None:
         if error.status in (429, 503) and error.retryable:
             assert "Retry-After" in error().headers
     assert "Retry-After" not in ModelUnavailable("gone").headers
+
+
+def test_every_429_says_when_to_come_back() -> None:
+    for error in LimitReached.__subclasses__():
+        assert int(error().headers["Retry-After"]) >= 1
+        assert error(seconds=90).headers["Retry-After"] == "90"
 
 
 def test_a_problem_document_has_every_documented_member() -> None:
@@ -76,5 +88,7 @@ def test_405_lists_the_allowed_methods() -> None:
     assert MethodNotAllowed(["POST", "OPTIONS"]).headers == {"Allow": "POST, OPTIONS"}
 
 
-def test_every_error_is_defined_in_the_errors_module() -> None:
-    assert {each.__module__ for each in tree() if each is not ServiceError} == {errors.__name__}
+def test_every_error_is_defined_in_the_errors_package_and_is_one_of_its_names() -> None:
+    defined = [each for each in tree() if each is not ServiceError]
+    assert {each.__module__.rpartition(".")[0] for each in defined} == {errors.__name__}
+    assert {each.__name__: each for each in tree()} == {name: getattr(errors, name) for name in errors.__all__}

@@ -14,6 +14,7 @@ from imagegen.generation.ports import Backend
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import Job
 from imagegen.jobs.timing import JobTiming
+from imagegen.limits.tenant_limits import UNLIMITED, TenantLimits
 from imagegen.settings import Settings
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.wiring import Container, epoch_ms
@@ -61,9 +62,12 @@ class JobBackend:
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     crashes: list[BaseException] = field(default_factory=list)
     timing: JobTiming = field(default_factory=JobTiming)
+    limits: TenantLimits = UNLIMITED
+    """Of every tenant; may be replaced at any time."""
 
     def __post_init__(self) -> None:
         self.container = container = Container(self._settings())
+        container.limits_of = lambda _tenant: self.limits
         container.timing, container.clock, container.on_crash = self.timing, self.clock, self.crashes.append
         container.backend = BACKEND
         container.webhook_queue = self.webhooks

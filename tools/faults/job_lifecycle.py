@@ -165,6 +165,9 @@ class JobLifecycle(RuleBasedStateMachine):
             assert now.runs >= self.last.runs
             assert now.final or _steps(now) >= _steps(self.last)
         assert len(bills) == (now.state == "succeeded")
+        assert len(self.backend.items("RESERVATION#")) == (not now.final)
+        assert [int(row["jobs"]) for row in self.backend.items("OPEN#")] == [not now.final]
+        assert len(self.backend.items("USAGE#")) == len(bills)
         assert (now.lease_until is not None) == (now.state == "running")
         assert now.done == (now.due_at == 1000 * now.expires_at)
         assert now.state in FINAL or not now.done

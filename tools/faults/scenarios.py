@@ -1,4 +1,4 @@
-"""R1 to R8 as test runs of the product. Each returns its figures and whether the promise holds.
+"""R1 to R8 and R13 as test runs of the product. Each returns its figures and whether the promise holds.
 
 R5 and R6's kills at every step are in resumption.py, the rest of R6 in restarts.py. R3 and R8 run as separate processes
 on moto, without the faults of this harness and always with the product itself.
@@ -9,9 +9,10 @@ Volumes are those of the issue times `scale`. A run whose faults differ from the
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from tools.faults.deployment import Deployment
@@ -116,6 +117,13 @@ def r7(run: Run) -> Figures:
     return {"holds": holds and all(each["succeeded"] == 200 for each in results.values()), "requests": 200, **results}
 
 
+def r13(run: Run) -> Figures:
+    """Bursts of 50 times a tenant's limits exceed nothing by one, and cause no 5xx."""
+    deployment = run.deploy("R13", NO_FAULTS)
+    variables = run.aws.variables | run.product.variables(deployment.resources)
+    return _run_module("tools.faults.limit_bursts", run.scaled(100), run.seed, variables)
+
+
 SCENARIOS: Final[dict[str, Callable[[Run], Figures]]] = {
     "R1": r1,
     "R2": r2,
@@ -125,13 +133,15 @@ SCENARIOS: Final[dict[str, Callable[[Run], Figures]]] = {
     "R6": r6,
     "R7": r7,
     "R8": r8,
+    "R13": r13,
 }
 
 
-def _run_module(module: str, volume: int, seed: int) -> Figures:
+def _run_module(module: str, volume: int, seed: int, variables: Mapping[str, str] | None = None) -> Figures:
     """Run a module and return the JSON object in its last line. Without one, the promise does not hold."""
     command = [sys.executable, "-m", module, str(volume), str(seed)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | (variables or {})
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     if not lines or not lines[-1].startswith("{"):
         return {"holds": False, "error": done.stderr[-500:]}

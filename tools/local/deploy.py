@@ -26,6 +26,9 @@ _BUCKET: Final = "imagegen-local-code"
 PARAMETERS: Final = {
     "Engines": "openvino,torch",  # this machine has both installed
     # MiniStack enforces them; tests and local development exceed the template's defaults.
+    "DrawingPerSecond": "0",
+    "SubmittingPerSecond": "0",
+    "LookingPerSecond": "0",
     "StageRateLimit": "10000",
     "StageBurstLimit": "5000",
 }

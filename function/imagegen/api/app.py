@@ -93,7 +93,9 @@ def resolve(
     telemetry.requested(request_id)
     scope.enter(container, request_id)
     response: dict[str, Any] = app.resolve(_normalized(event), context)
-    response["multiValueHeaders"] |= _common_headers(event, response, container.settings.allowed_origins, request_id)
+    limits = {name: [value] for name, value in scope.current().headers.items()}
+    common = _common_headers(event, response, container.settings.allowed_origins, request_id)
+    response["multiValueHeaders"] |= limits | common
     return response | {"body": ""} if event["httpMethod"] == "HEAD" else response
 
 

@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler import CORSConfig
 REQUEST_HEADERS: Final = ("Content-Type", "Authorization", "X-Api-Key", "Idempotency-Key", "Prefer")
 EXPOSED_HEADERS: Final = (
     *("X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied", "Allow"),
-    "WWW-Authenticate",
+    *("WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
 )
 """What scripts may read of a response. API Gateway's own errors have the same list (template.yaml)."""
 MAX_AGE_S: Final = 7200

@@ -95,6 +95,17 @@ NewKeyBody = Annotated[
 RotationBody = Annotated[
     RotationRequest, Body(description="No field is required: `{}` is valid.", openapi_examples=ROTATION_EXAMPLES)
 ]
+_MONTH_SCHEMA: Final = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
+FromMonth = Annotated[
+    Any,
+    Query(alias="from", description="The first month, such as 2026-11. Default: that of `to`, or this month."),
+    WithJsonSchema(_MONTH_SCHEMA),
+]
+ToMonth = Annotated[
+    Any,
+    Query(alias="to", description="The last month, which is included. Default: this month."),
+    WithJsonSchema(_MONTH_SCHEMA),
+]
 Limit = Annotated[
     Any,
     Query(alias="limit", description="Maximum number of jobs to return. Default: 20."),

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from imagegen.access.caller import ROLES, SCOPES, Caller, Role, Scope
+from imagegen.api.limits_report import LimitsInfo
 from imagegen.catalog.registry import Defaults, Family, Model, ModelLimits
 from imagegen.generation.result import ResponseModel
 
@@ -52,15 +53,17 @@ class Identity(ResponseModel):
     )
     roles: list[Role] = Field(description="Roles of your credential.")
     scopes: list[Scope] = Field(description="What your credential may do.")
+    limits: LimitsInfo = Field(description="What limits your tenant, and what is left of it this month.")
 
     @classmethod
-    def of(cls, caller: Caller) -> Self:
+    def of(cls, caller: Caller, limits: LimitsInfo) -> Self:
         """Return the caller as it sees itself."""
         return cls(
             tenant=caller.tenant,
             principal=caller.principal,
             roles=[each for each in ROLES if each in caller.roles],
             scopes=[each for each in SCOPES if each in caller.scopes],
+            limits=limits,
         )
 
 

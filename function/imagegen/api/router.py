@@ -1,4 +1,4 @@
-"""What routes share: the check of the caller's scope, 405 responses, and the Idempotency-Key."""
+"""What routes share: the checks of the caller's scope and rate, 405 responses, and the Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from imagegen.access.caller import Scope
 from imagegen.api import scope
 from imagegen.api.authorization import RequireScope
-from imagegen.api.openapi.responses import ANY_CREDENTIAL
+from imagegen.api.openapi.responses import ANY_CREDENTIAL, rate_limited
+from imagegen.api.rate_limiting import CountRequest, route_class
 from imagegen.errors import IdempotencyKeyInvalid, MethodNotAllowed
 from imagegen.jobs.idempotency import IdempotencyFingerprint, check_key
 
@@ -37,7 +38,7 @@ _ROUTE: Final = inspect.signature(APIGatewayRouter.route)
 
 
 class Router(APIGatewayRouter):
-    """A router that checks a route's scope before it reads the request, and documents it.
+    """A router that checks a route's scope and its caller's rate before it reads the request, and documents both.
 
     Only routes of `access` can be added: another one raises KeyError when its module is imported. The other methods of
     these paths, which the gateway forwards by `ANY`, are 405 with Allow.
@@ -83,11 +84,13 @@ def _without_self(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _protected(needed: Scope, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a route that needs a scope. Powertools' own validation would run before the check."""
+    limit = route_class(options["method"], options["rule"])
     return {
         "description": f"{options.get('description') or ''} Needs the scope `{needed}`.".lstrip(),
         "security": ANY_CREDENTIAL,
         "enable_validation": False,
-        "middlewares": [RequireScope(needed), _VALIDATION],
+        "responses": rate_limited(options["responses"]),
+        "middlewares": [RequireScope(needed), CountRequest(limit), _VALIDATION],
     }
 
 

@@ -26,6 +26,8 @@ class RequestScope:
     """Set by the check of the route's scope; a public route has none."""
     body: Mapping[str, Any] = field(default_factory=dict)
     """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of the response, whatever it is: those of the rate limit."""
 
 
 _CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")

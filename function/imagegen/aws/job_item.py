@@ -18,6 +18,7 @@ from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome
 from imagegen.jobs.job import STATES, Job, JobError, Progress, State, UnreadableJob
 from imagegen.jobs.timing import Phase
+from imagegen.limits.quota import Reservation
 
 OPEN: Final = "open"
 """Shard of index by_due with the jobs that are not done. It accepts 1,000 writes per second: 250 concurrent jobs."""
@@ -33,6 +34,7 @@ _REQUIRED: Final = {
     if each.default is MISSING and each.default_factory is MISSING
 } - {"request"}
 _PROGRESS: Final = TypeAdapter(Progress)
+_RESERVATION: Final = TypeAdapter(Reservation)
 
 
 def key(tenant: str, job_id: str) -> dict[str, str]:
@@ -142,6 +144,14 @@ def _decode_progress(text: str) -> Progress | None:
         return None
 
 
+def _decode_reserved(text: str) -> Reservation | None:
+    """None if a newer version stored another kind of reservation: the sweeper releases it."""
+    try:
+        return _RESERVATION.validate_json(text)
+    except ValueError:
+        return None
+
+
 def _decode_metadata(text: str) -> dict[str, str]:
     """Without what a newer version stored and this one cannot show."""
     stored = json.loads(text)
@@ -161,6 +171,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "webhook": lambda webhook: _json(webhook.model_dump()),
     "metadata": _json,
     "progress": _encode_progress,
+    "reserved": lambda reservation: _RESERVATION.dump_json(reservation).decode(),
     **dict.fromkeys(("continuations", "waits", "resends"), lambda count: count or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
@@ -172,6 +183,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "webhook": _decode_webhook,
     "metadata": _decode_metadata,
     "progress": _decode_progress,
+    "reserved": _decode_reserved,
     "state": _decode_state,
     "phase": lambda phase: phase if phase in get_args(Phase) else None,
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),

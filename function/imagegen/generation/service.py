@@ -19,25 +19,14 @@ from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
 from imagegen.generation.ports import Engines, Generated, ImageStore, OnStep, Resident, StoredImage
 from imagegen.generation.presign import presign
-from imagegen.generation.result import Cost, KeptImage, Outcome, Result, Timings, WarmUp
+from imagegen.generation.pricing import Pricing
+from imagegen.generation.result import KeptImage, Outcome, Result, Timings, WarmUp
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
 from imagegen.generation.task import Task
 from imagegen.generation.timed_engines import TimedEngines
 from imagegen.retry import retry
-
-
-@dataclass(frozen=True)
-class Pricing:
-    """Lambda's price for this function's memory size."""
-
-    memory_mb: int
-    usd_per_gb_second: float
-
-    def cost(self, seconds: float) -> Cost:
-        """Return the cost of `seconds` of compute."""
-        return Cost.of(seconds, self.memory_mb, self.usd_per_gb_second)
 
 
 @dataclass(frozen=True)
@@ -80,14 +69,16 @@ class ImageService:
         self._estimate = estimate
         self._timed = TimedEngines(engines, estimate, clock)
 
-    def generate(self, plan: Plan, *, tenant: str, deadline: Deadline) -> Result:
-        """Return the stored result of an identical request, or generate and store one.
+    def generate(self, plan: Plan, *, tenant: str, deadline: Deadline, result_id: str | None = None) -> Result:
+        """Return the stored result of an identical request, or generate and store one. Its id is random unless given.
 
         Raises what `produce` raises.
         """
         outcome = self.produce(plan, tenant=tenant, deadline=deadline)
         now = datetime.now(UTC)
-        return presign(outcome, self._store, request_id=str(ULID()), metadata=plan.request.metadata, now=now)
+        return presign(
+            outcome, self._store, request_id=result_id or str(ULID()), metadata=plan.request.metadata, now=now
+        )
 
     def produce(
         self,

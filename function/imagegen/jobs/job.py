@@ -11,6 +11,7 @@ from imagegen.errors import InternalError, ServiceError
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
+from imagegen.limits.quota import Reservation
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATES: Final[tuple[State, ...]] = get_args(State)
@@ -115,6 +116,13 @@ class Job:
     revision: str = ""
     """Changes with every write: the condition of the next write, and how a write recognizes its own effect."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reserved: Reservation | None = None
+    """What it holds of its tenant's quota until it is final. None for a job of a version without quotas."""
+
+    @property
+    def quota_month(self) -> str:
+        """The month, in UTC, that its cost counts in."""
+        return self.reserved.month if self.reserved else self.created_at.strftime("%Y-%m")
 
     @property
     def runs(self) -> int:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
+from imagegen.limits.quota import NO_QUOTA, Quota, Reservation
 
 Clock = Callable[[], int]
 """Returns epoch milliseconds."""
@@ -27,11 +28,21 @@ class JobStore(Protocol):
     The write may have happened even so. Retrying is safe: every call recognizes its own effect.
     """
 
-    def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job:
+    def add(
+        self,
+        job: Job,
+        fingerprint: IdempotencyFingerprint | None = None,
+        *,
+        quota: Quota = NO_QUOTA,
+        held: Reservation | None = None,
+    ) -> Job:
         """Insert the job, or return the key's existing job, unless that one is `repeatable`: this one replaces it then.
 
-        Raises IdempotencyKeyReuse if the key was used with another request or route, and ResultExpired if its job was
-        deleted.
+        A new job's `reserved` is held in the same write. `held` is the reservation of the request that becomes the job;
+        it ends then. An existing job needs no quota.
+
+        Raises IdempotencyKeyReuse if the key was used with another request or route, ResultExpired if its job was
+        deleted, and QuotaExceeded, QueueFull or RateLimited if the quota does not allow a new one.
         """
 
     def get(self, tenant: str, job_id: str) -> Job | None:
@@ -40,7 +51,8 @@ class JobStore(Protocol):
     def change(self, job: Job, transition: Callable[[Job], Job]) -> Job:
         """Apply the transition to the job as currently stored, write and return the result.
 
-        A job that succeeds gets its bill in the same transaction. Raises JobNotFound and what the transition raises.
+        The last write of a job settles its reservation. That of a success also writes bill and usage. Raises
+        JobNotFound and what the transition raises.
         """
 
     def remove(self, job: Job) -> None:

@@ -19,6 +19,7 @@ from imagegen.errors import (
     InternalError,
     JobAlreadyFinal,
     JobNotFound,
+    RequestTooExpensive,
     ServiceError,
     StorageUnavailable,
 )
@@ -29,6 +30,7 @@ from imagegen.jobs import states
 from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, JobError, UnreadableJob
+from imagegen.jobs.job_quotas import JobQuotas
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore
 from imagegen.jobs.run import Run
@@ -51,6 +53,7 @@ class JobRunner:
     planner: Planner
     images: ImageService
     checkpoints: JobCheckpoints
+    quotas: JobQuotas
     clock: Clock
     timing: JobTiming
     on_crash: Callable[[BaseException], None]
@@ -120,15 +123,25 @@ class JobRunner:
     def _finish(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
             plan = self._plan(run.job, plan)
-            outcome = self.images.produce(
+            outcome = self._produce(run, checkpoint, plan, deadline)
+            result = _with_queue_time(outcome, run.job)
+            return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
+
+    def _produce(self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline) -> Outcome:
+        """Generate until the deadline, or until the job's runs have used what it reserved: RequestTooExpensive."""
+        paid = self.quotas.paid(run.job, lambda: checkpoint.spent.total_ms / 1000)
+        try:
+            return self.images.produce(
                 plan,
                 tenant=run.job.tenant,
-                deadline=deadline,
+                deadline=deadline.earlier(paid),
                 on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at),
                 checkpoint=checkpoint,
             )
-            result = _with_queue_time(outcome, run.job)
-            return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
+        except GenerationTimeout as error:
+            if paid.left() < deadline.left() and _cause(error, checkpoint) != "wait":
+                raise RequestTooExpensive from error
+            raise
 
     def _discard_if_final(self, job: Job, checkpoint: Checkpoint) -> None:
         """Delete what the run has saved if the job was cancelled or deleted. Another run may need it otherwise."""

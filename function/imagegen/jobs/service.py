@@ -16,9 +16,11 @@ from imagegen.jobs import states
 from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
+from imagegen.jobs.job_quotas import JobQuotas
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore, Page
 from imagegen.jobs.timing import JobTiming
+from imagegen.limits.quota import Amount, Quota, Reservation, require_affordable
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class JobService:
         store: JobStore,
         outbox: Outbox,
         checkpoints: JobCheckpoints,
+        quotas: JobQuotas,
         keep_s: float,
         clock: Clock,
         timing: JobTiming,
@@ -45,31 +48,30 @@ class JobService:
         self._store = store
         self._checkpoints = checkpoints
         self._outbox = outbox
+        self._quotas = quotas
         self._keep_s = keep_s
         self._clock = clock
         self._timing = timing
 
-    def submit(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None = None) -> Submitted:
+    def submit(
+        self,
+        plan: Plan,
+        *,
+        tenant: str,
+        fingerprint: IdempotencyFingerprint | None = None,
+        held: Reservation | None = None,
+    ) -> Submitted:
         """Store a job and send it to the workers. A stored job is never lost: the sweeper sends it if this fails.
 
-        Raises IdempotencyKeyReuse, ResultExpired or StorageUnavailable.
+        `held` is the reservation of a request that becomes this job, which gets its id. Raises IdempotencyKeyReuse,
+        ResultExpired, QuotaExceeded, QueueFull, RequestTooExpensive, RateLimited or StorageUnavailable.
         """
-        submitted = self.add(plan, tenant=tenant, fingerprint=fingerprint)
+        submitted = self._add(plan, tenant, fingerprint, self._quotas.queueing_quota(tenant), held)
         return submitted if submitted.replayed else Submitted(self._outbox.send(submitted.job))
 
     def add(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None) -> Submitted:
         """Store a job without sending it. Raises what `submit` raises."""
-        job = states.submitted(
-            tenant=tenant,
-            job_id=str(ULID.from_timestamp(self._clock() / 1000)),
-            request=plan.request,
-            steps=plan.spec.total_steps,
-            now=self._clock(),
-            keep_s=self._keep_s,
-            timing=self._timing,
-        )
-        stored = self._store.add(job, fingerprint)
-        return Submitted(stored, replayed=stored.job_id != job.job_id)
+        return self._add(plan, tenant, fingerprint, self._quotas.quota(tenant), None)
 
     def get(self, tenant: str, job_id: str) -> Job:
         """Return the job. Raises JobNotFound for an unknown, malformed or expired id and for another tenant's."""
@@ -102,6 +104,37 @@ class JobService:
             raise StorageUnavailable("The job's webhook cannot be sent at the moment. Try again in a few seconds.")
         self._store.remove(job)
         self._checkpoints.discard(job)
+
+    def _add(
+        self,
+        plan: Plan,
+        tenant: str,
+        fingerprint: IdempotencyFingerprint | None,
+        quota: Quota,
+        held: Reservation | None,
+    ) -> Submitted:
+        now = self._clock()
+        reserved = self._reservation(tenant, self._quotas.amount(plan, tenant), now, held)
+        require_affordable(reserved.amount, quota)
+        job = states.submitted(
+            tenant=tenant,
+            job_id=reserved.id,
+            request=plan.request,
+            steps=plan.spec.total_steps,
+            now=now,
+            keep_s=self._keep_s,
+            timing=self._timing,
+            reserved=reserved,
+        )
+        stored = self._store.add(job, fingerprint, quota=quota, held=held)
+        return Submitted(stored, replayed=stored.job_id != job.job_id)
+
+    def _reservation(self, tenant: str, amount: Amount, now: int, held: Reservation | None) -> Reservation:
+        """Return the reservation of a new job, which is final before it counts as lost."""
+        if held is not None:
+            return held.for_job(amount, now + round(self._keep_s * 1000))
+        job_id = str(ULID.from_timestamp(now / 1000))
+        return Reservation.made(tenant, job_id, amount, now_ms=now, lasts_s=self._keep_s, is_job=True)
 
 
 def _is_ulid(text: str) -> bool:

@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from imagegen.errors import JobAlreadyFinal
+from imagegen.generation.pricing import charge_of
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Outcome
 from imagegen.jobs.job import Job, JobError, Progress, State
 from imagegen.jobs.timing import JobTiming, Phase
+from imagegen.limits.quota import Reservation
+from imagegen.limits.usage import Charge
 
 Cause = Literal["crash", "aws_failure", "deadline", "continuation", "wait"]
 """Why a run ended early. The last three are deadlines: without progress, after the run has saved progress, and while it
@@ -35,7 +38,15 @@ class LeaseLost(Refused):
 
 
 def submitted(
-    *, tenant: str, job_id: str, request: GenerateRequest, steps: int, now: int, keep_s: float, timing: JobTiming
+    *,
+    tenant: str,
+    job_id: str,
+    request: GenerateRequest,
+    steps: int,
+    now: int,
+    keep_s: float,
+    timing: JobTiming,
+    reserved: Reservation | None = None,
 ) -> Job:
     """Return a new job of `steps` steps whose message is not sent yet; it expires after `keep_s` seconds."""
     return Job(
@@ -48,6 +59,7 @@ def submitted(
         progress=Progress(0, steps),
         webhook=request.webhook,
         metadata=dict(request.metadata),
+        reserved=reserved,
     )
 
 
@@ -205,16 +217,16 @@ def exhausted(job: Job, timing: JobTiming, cause: Cause = "crash") -> bool:
             return job.aws_failures >= timing.max_aws_failures
 
 
-def bill(job: Job) -> dict[str, Any]:
-    """Return the bill of a job that has a result. It is written in the same transaction, so exactly once."""
-    if job.result is None:
-        raise ValueError("only a succeeded job is billed")
-    return {
-        "images": len(job.result.images),
-        "billed_ms": job.result.cost.billed_ms,
-        "usd": str(job.result.cost.usd),
-        "revision": job.revision,
-    }
+def charge(job: Job) -> Charge | None:
+    """Return what the job costs its tenant; None unless it succeeded."""
+    if job.state != "succeeded" or job.result is None:
+        return None
+    return charge_of(job.result).within(job.reserved.amount if job.reserved else None)
+
+
+def bill(job: Job, charge: Charge) -> dict[str, Any]:
+    """Return the bill of a job that has succeeded. It is written in the same transaction, so exactly once."""
+    return charge.bill(job.quota_month) | {"revision": job.revision}
 
 
 def estimate(step: int, of: int, measured_steps: int, measured_ms: int, resumed_at: int | None = None) -> Progress:

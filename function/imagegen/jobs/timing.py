@@ -41,6 +41,8 @@ class JobTiming:
     """Runs that may end at their deadline with progress for the next one: with the last run, 12 runs of 900 s, three
     hours and 1.80 USD at 10,240 MB. On two vCPUs without AVX-512, 30 steps of SDXL at 1024 x 1024 took three runs, at
     65 to 85 s a step, so four images take ten (docs/decisions/openvino.md)."""
+    run_s: float = 900
+    """The longest run: Lambda's longest timeout."""
     unsent_s: float = 15
     """Delay after which the sweeper sends a job's message if the process that wrote the row has not."""
     resend_s: float = 3600
@@ -53,6 +55,11 @@ class JobTiming:
     failure."""
     max_backoff_s: int = 900
     """Longest delay before the next run after AWS failures; SQS does not delay a message for longer."""
+
+    @property
+    def longest_s(self) -> float:
+        """The most seconds that the runs which contribute to one result take."""
+        return (self.max_continuations + 1) * self.run_s
 
     def ceiling_s(self, phase: Phase) -> float:
         """Return how many seconds `phase` may take before its worker counts as hung."""

@@ -22,6 +22,7 @@ NEEDED: Final[dict[tuple[str, str], Scope]] = {
     ("DELETE", "/jobs/<job_id>"): "images:write",
     ("POST", "/jobs/<job_id>/cancel"): "images:write",
     ("GET", "/me"): "images:read",
+    ("GET", "/usage"): "images:read",
     ("POST", "/keys"): "tenants:manage",
     ("GET", "/keys"): "tenants:manage",
     ("DELETE", "/keys/<key_id>"): "tenants:manage",

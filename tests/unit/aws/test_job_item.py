@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +14,10 @@ from imagegen.generation.request import Webhook
 from imagegen.jobs import states
 from imagegen.jobs.job import Job
 from imagegen.jobs.message import JobMessage
+from imagegen.limits.quota import Amount, Reservation
 from imagegen.webhooks.message import WebhookMessage
 from tests.conftest import ROOT
-from tests.support.job_states import NOW, RESULT, TIMING, new, renewed_at, running
+from tests.support.job_states import JOB_ID, NOW, RESULT, TIMING, new, renewed_at, running
 
 STORED = json.loads((ROOT / "tests" / "support" / "data" / "stored-0.1.0.json").read_text())
 """Written by the code of version 0.1.0: its `to_item`, `bill` and message bodies."""
@@ -51,7 +53,10 @@ def test_documents_become_typed_fields() -> None:
     assert not job("failed_notified").webhook_due
     assert succeeded.result is not None
     assert succeeded.result.images[0].seed == 7
-    assert states.bill(succeeded) == STORED["bill"]
+    charge = states.charge(succeeded)
+    assert charge is not None
+    added = {"model": "demo", "quota_month": succeeded.created_at.strftime("%Y-%m")}
+    assert states.bill(succeeded, charge) == STORED["bill"] | added
 
 
 def test_renamed_fields_keep_their_attributes() -> None:
@@ -93,7 +98,17 @@ def test_messages_in_flight_are_read() -> None:
     assert webhook.body() == STORED["messages"]["webhook"]
 
 
+@pytest.mark.parametrize("document", ["{}", '{"id": 1}', "no JSON"])
+def test_a_reservation_that_cannot_be_read_is_left_to_the_sweeper(document: str) -> None:
+    newer = from_item(to_item(new()) | {"reserved": document})
+    assert newer.reserved is None
+    assert "reserved" not in to_item(newer)
+    assert newer.quota_month == newer.created_at.strftime("%Y-%m")
+
+
 def test_a_job_is_read_as_it_was_written() -> None:
-    for written in (new(), renewed_at(running(), 5), states.succeeded(running(), "me", NOW, TIMING, RESULT)):
+    reservation = Reservation.made("alice", JOB_ID, Amount.of(2, "0.15"), now_ms=NOW, lasts_s=60, is_job=True)
+    reserved = replace(new(), reserved=reservation)
+    for written in (new(), reserved, renewed_at(running(), 5), states.succeeded(running(), "me", NOW, TIMING, RESULT)):
         assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
     assert "prompt" not in str(to_item(new())["pk"])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo
+from imagegen.api.limits_report import LimitsInfo, ModelUsage, RateInfo, UsageReport
 from imagegen.api.openapi.problems import examples as problem_examples
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.resources import Health, Identity, ModelList
@@ -46,6 +47,23 @@ _ME: Final = Identity(
     principal="key:01KAJ9ZV6Y3T0R8M4C2B7D5F1E",
     roles=["user"],
     scopes=["images:read", "images:write"],
+    limits=LimitsInfo(
+        rates=[RateInfo(route_class="drawing", per_second=2, burst=10)],
+        month="2026-11",
+        resets_at="2026-12-01T00:00:00Z",
+        monthly_images=500,
+        images_left=482,
+        monthly_usd="20",
+        usd_left="19.9512",
+        usd_per_request="0.15",
+        unfinished_jobs=None,
+    ),
+)
+_USAGE: Final = UsageReport(
+    usage=[ModelUsage(month="2026-11", model="demo", images=18, seconds=292.8, usd="0.0488")],
+    images=18,
+    seconds=292.8,
+    usd="0.0488",
 )
 _KEY: Final = KeyInfo(
     id="01KAJ9ZV6Y3T0R8M4C2B7D5F1E",
@@ -92,6 +110,7 @@ def examples(models: ModelList) -> dict[str, Any]:
     return {
         "health": _example("The service runs", Health()),
         "me": _example("A user", _ME),
+        "usage": _example("A month with one model", _USAGE),
         "new_key": _example("A key with its value", NewKeyInfo(**dict(_KEY), key=_KEY_VALUE)),
         "keys": _example("A key that was rotated, and its successor", KeyList(keys=[_ROTATED, _KEY])),
         "models": _example("The models of this deployment", models),

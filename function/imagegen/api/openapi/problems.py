@@ -32,9 +32,12 @@ PUBLIC: Final = ("rate_limited", "internal_error", "overloaded", "generation_tim
 """Errors of every route: API Gateway throttles, and responds when a function does not."""
 KEYED: Final = (
     *("invalid_token", "forbidden_scope", "auth_unavailable"),
-    *("duplicate_key", "unknown_field", "quota_exceeded", *PUBLIC),
+    *("duplicate_key", "unknown_field", "storage_unavailable", *PUBLIC),
 )
-"""Errors of every route that needs a caller. It also rejects unknown and repeated query parameters."""
+"""Errors of every route that needs a caller. It also rejects unknown and repeated query parameters, and counts the
+request in the table."""
+WORK: Final = ("quota_exceeded", "queue_full", "request_too_expensive")
+"""Errors of a route that generates or submits: its quota does not allow it."""
 OTHER: Final = ("route_not_found", "method_not_allowed", "unsupported_event")
 """Errors of no documented operation: of other paths, methods and sources of events."""
 
@@ -99,8 +102,10 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _field("scheduler", "unknown_scheduler", f"must be one of {', '.join(DEMO.schedulers)} for the model demo"),
     _field("webhook.url", "url_not_allowed", "must have a public host"),
     _of(errors.WebhookSecretMissing()),
-    ErrorExample("rate_limited", 429, "Too many requests. Reduce the request rate.", headers=("Retry-After",)),
-    ErrorExample("quota_exceeded", 429, "The API key's monthly quota is exhausted.", headers=("Retry-After",)),
+    _of(errors.RequestTooExpensive()),
+    _of(errors.RateLimited()),
+    _of(errors.QuotaExceeded("The monthly quota is used up: 0 of 500 images are left, 1 are needed.")),
+    _of(errors.QueueFull()),
     _of(errors.InternalError()),
     _of(errors.GenerationFailed()),
     _of(errors.GenerationInvalid()),

@@ -36,6 +36,18 @@ HEADERS: Final[dict[str, Any]] = {
         "description": "Seconds to wait before you try again, or look at the job again. Absent if that cannot help.",
         "schema": {"type": "integer", "minimum": 1},
     },
+    "RateLimit": {
+        "description": "Requests left of the route's limit, `r`, and seconds until it is full, `t`. Absent without a "
+        "limit.",
+        "schema": {"type": "string"},
+        "example": '"looking";r=39;t=1',
+    },
+    "RateLimit-Policy": {
+        "description": "The route's limit: `q` requests at once, and as many again within `w` seconds. Absent without "
+        "one.",
+        "schema": {"type": "string"},
+        "example": '"looking";q=40;w=4',
+    },
     "Idempotency-Replayed": {
         "description": "Present if an earlier request with the same Idempotency-Key created this response's job.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -76,6 +88,12 @@ def accepted(model: type[BaseModel], headers: Sequence[str]) -> Responses:
 def no_content(description: str) -> Responses:
     """Return the documentation of a 204 response. Powertools would document a body unless `content` is present."""
     return {204: {"description": description, "headers": _headers(()), "content": {}}}
+
+
+def rate_limited(responses: Responses) -> Responses:
+    """Return the documentation of the same responses on a route whose requests count."""
+    limits = _refs("headers", ["RateLimit", "RateLimit-Policy"])
+    return {status: each | {"headers": each["headers"] | limits} for status, each in responses.items()}
 
 
 def problems(*codes: str, headers: Sequence[str] = ()) -> Responses:

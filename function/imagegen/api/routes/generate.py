@@ -11,22 +11,21 @@ from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.api.headers import check_accept, prefers_async
 from imagegen.api.job_response import accepted_response, replay_header, result_of
-from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
+from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED, WORK
 from imagegen.api.openapi.responses import accepted, problems, success
 from imagegen.api.parameters import Async, IdempotencyKey, ImageRequest
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
+from imagegen.api.rate_limiting import count
 from imagegen.api.router import Router, fingerprint
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout
 from imagegen.generation.result import Result
+from imagegen.jobs.service import Submitted
 from imagegen.jobs.view import JobInfo
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-    from imagegen.generation.planner import Plan
-    from imagegen.jobs.service import Submitted
     from imagegen.settings import Settings
     from imagegen.wiring import Container
 
@@ -38,7 +37,7 @@ RESPONSES: Final = (
     success(200, "The images.", Result, ["result"], ["Idempotency-Replayed"])
     | accepted(JobInfo, ["Idempotency-Replayed", "Preference-Applied"])
     | problems(
-        *(*KEYED, *BODY, *IDEMPOTENCY),
+        *(*KEYED, *BODY, *IDEMPOTENCY, *WORK),
         *("idempotency_in_progress", "job_already_final"),
         *("generation_failed", "generation_invalid", "model_unavailable", "storage_unavailable"),
         headers=["Idempotency-Replayed"],
@@ -71,27 +70,23 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)
     if prefers_async(event):
+        count("drawing")
         return _accept(container, event, container.jobs.submit(plan, tenant=tenant, fingerprint=key))
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
     if key is not None or body.webhook is not None:
+        count("drawing")
         submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline)
         if not (submitted.replayed or submitted.job.final):
             telemetry.became_job()
         return _render(container, event, submitted)
-    try:
-        return _generate(container, plan, tenant, deadline)
-    except GenerationTimeout:
-        if gateway.left() < -GRACE_S:
-            raise
+    admission = container.drawing.admit(plan, tenant=tenant, deadline=deadline)
+    scope.current().headers |= admission.headers
+    drawn = container.drawing.draw(plan, admission, deadline=deadline, job_until=gateway.less(-GRACE_S))
+    if isinstance(drawn, Submitted):
         telemetry.became_job()
-        return _render(container, event, container.jobs.submit(plan, tenant=tenant))
-
-
-def _generate(container: Container, plan: Plan, tenant: str, deadline: Deadline) -> Response[str]:
-    container.images.require_time(plan, tenant=tenant, deadline=deadline)
-    result = container.images.generate(plan, tenant=tenant, deadline=deadline)
-    telemetry.generated(result)
-    return Response(200, JSON, result.model_dump_json())
+        return _render(container, event, drawn)
+    telemetry.generated(drawn)
+    return Response(200, JSON, drawn.model_dump_json())
 
 
 def _accept(container: Container, event: APIGatewayProxyEvent, submitted: Submitted) -> Response[str]:

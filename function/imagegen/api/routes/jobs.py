@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 from imagegen.api import cursor, scope
 from imagegen.api.headers import check_accept, preferred_wait
 from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
-from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
+from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED, WORK
 from imagegen.api.openapi.responses import accepted, no_content, problems, success
 from imagegen.api.parameters import (
     Cursor,
@@ -45,9 +45,7 @@ POLL_S: Final = 0.25
 MAX_PAGE_BYTES: Final = 5_000_000
 """Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
 DEFAULT_LIMIT: Final = 20
-STORED: Final = (*KEYED, "storage_unavailable")
-"""Errors of every route here: it reads the table."""
-ONE_JOB: Final = (*STORED, "job_not_found", "result_expired")
+ONE_JOB: Final = (*KEYED, "job_not_found", "result_expired")
 """Errors of a route that returns an existing job."""
 JOBS: Final = ("job_queued", "job_running", "job_succeeded", "job_failed", "job_cancelled")
 """Examples of a job in each state."""
@@ -73,7 +71,7 @@ router = Router(
     responses=(
         success(200, "The job, which is final.", JobInfo, ["job_succeeded", "job_failed"], APPLIED)
         | accepted(JobInfo, APPLIED)
-        | problems(*STORED, *BODY, *IDEMPOTENCY)
+        | problems(*KEYED, *BODY, *IDEMPOTENCY, *WORK)
     ),
 )
 def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
@@ -106,7 +104,7 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     ),
     responses=(
         success(200, "A page of jobs.", JobPage, ["jobs"], ["Retry-After"])
-        | problems(*STORED, "invalid_cursor", "out_of_range")
+        | problems(*KEYED, "invalid_cursor", "out_of_range")
     ),
 )
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
@@ -166,7 +164,7 @@ def cancel(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no
     description="Deletes the job. Its images, which other jobs may share, stay until they expire.",
     responses=(
         no_content("The job is deleted.")
-        | problems(*STORED, "job_not_found", "idempotency_key_invalid", "job_not_final")
+        | problems(*KEYED, "job_not_found", "idempotency_key_invalid", "job_not_final")
     ),
 )
 def delete(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no-untyped-def]

@@ -16,7 +16,6 @@ from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import Router
 
-STORED: Final = (*KEYED, "storage_unavailable")
 FIELDS: Final = (*JSON_BODY, "wrong_type", "out_of_range")
 """Errors of a body whose fields are all optional."""
 
@@ -39,7 +38,7 @@ router = Router(
         "another key."
     ),
     responses=success(201, "The key with its value.", NewKeyInfo, ["new_key"])
-    | problems(*STORED, *FIELDS, "invalid_text"),
+    | problems(*KEYED, *FIELDS, "invalid_text"),
 )
 def create_key(body: NewKeyBody):  # type: ignore[no-untyped-def]
     """Create a key, and its tenant if there is none."""
@@ -56,7 +55,7 @@ def create_key(body: NewKeyBody):  # type: ignore[no-untyped-def]
     tags=["Access"],
     summary="List a tenant's API keys",
     description="The keys without their values, the oldest first, also those that have ended.",
-    responses=success(200, "The keys.", KeyList, ["keys"]) | problems(*STORED, "out_of_range", "tenant_not_found"),
+    responses=success(200, "The keys.", KeyList, ["keys"]) | problems(*KEYED, "out_of_range", "tenant_not_found"),
 )
 def list_keys(_tenant: TenantParameter = None):  # type: ignore[no-untyped-def]
     """Return the keys of a tenant."""
@@ -77,7 +76,7 @@ def list_keys(_tenant: TenantParameter = None):  # type: ignore[no-untyped-def]
     ),
     responses=(
         success(201, "The new key with its value.", NewKeyInfo, ["new_key"])
-        | problems(*STORED, *FIELDS, "key_not_found", "key_ended")
+        | problems(*KEYED, *FIELDS, "key_not_found", "key_ended")
     ),
 )
 def rotate_key(key_id: KeyId, body: RotationBody):  # type: ignore[no-untyped-def]
@@ -95,7 +94,7 @@ def rotate_key(key_id: KeyId, body: RotationBody):  # type: ignore[no-untyped-de
     tags=["Access"],
     summary="Revoke an API key",
     description="The next request with the key is rejected. It stays in the list. Safe to repeat.",
-    responses=no_content("The key has ended.") | problems(*STORED, "out_of_range", "key_not_found"),
+    responses=no_content("The key has ended.") | problems(*KEYED, "out_of_range", "key_not_found"),
 )
 def revoke_key(key_id: KeyId, _tenant: TenantParameter = None):  # type: ignore[no-untyped-def]
     """End a key now; one that has ended stays as it is."""

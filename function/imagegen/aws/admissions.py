@@ -1,0 +1,58 @@
+"""A rate decision and a reservation in one transaction, for routes that draw while the caller waits."""
+
+from __future__ import annotations
+
+from imagegen.aws.clients import translated
+from imagegen.aws.quota_items import refusal, reserve_writes
+from imagegen.aws.rate_limits import rate_update, stored_tat
+from imagegen.aws.table import Table
+from imagegen.aws.transactions import Contended, Reason, failed, transact
+from imagegen.errors import RateLimited
+from imagegen.jobs.ports import Clock
+from imagegen.limits.ports import Quotas
+from imagegen.limits.quota import Quota, Reservation, require_affordable
+from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory
+
+
+class DynamoAdmissions(Table):
+    """Implements limits.ports.Admissions."""
+
+    def __init__(self, name: str, clock: Clock, quotas: Quotas, memory: TatMemory | None = None):
+        super().__init__(name, clock)
+        self._quotas = quotas
+        self._memory = memory or TatMemory()
+
+    def admit(self, policy: RatePolicy | None, reservation: Reservation, quota: Quota) -> Decision | None:
+        """Count the request and hold its amount, or neither. Safe to repeat. None without a policy.
+
+        One call, or none for what this process can refuse; one more for each time that the bucket was not as this
+        process had seen it. A transaction does not return what it wrote, so `remaining` may be too high by what other
+        processes have admitted. Raises RequestTooExpensive, RateLimited, QuotaExceeded, QueueFull, StorageUnavailable.
+        """
+        if policy is None:
+            self._quotas.reserve(reservation, quota)
+            return None
+        require_affordable(reservation.amount, quota)
+        now_ms = self._clock()
+        while True:
+            decision = self._memory.decide(reservation.tenant, policy, now_ms * 1000)
+            decision.require_allowed()
+            reasons = self._write(decision, reservation, quota)
+            if reasons is None:
+                self._memory.learn(reservation.tenant, policy, decision.tat_us)
+                return decision
+            rate, *others = reasons
+            if any(map(failed, others)):
+                refused = refusal(reservation, quota, others, now_ms)
+                if refused is None:  # an earlier attempt has reserved it, and counted the request
+                    return decision
+                raise refused
+            self._memory.learn(reservation.tenant, policy, stored_tat(rate.get("Item")))
+
+    def _write(self, decision: Decision, reservation: Reservation, quota: Quota) -> list[Reason] | None:
+        rate = {"Update": rate_update(self._name, reservation.tenant, decision)}
+        try:
+            with translated("DynamoDB"):
+                return transact(self._client, [rate, *reserve_writes(self._name, reservation, quota)])
+        except Contended as busy:
+            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy

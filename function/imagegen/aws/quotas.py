@@ -1,0 +1,84 @@
+"""Reservations and their settlement, as transactions on the DynamoDB table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imagegen.aws.clients import translated
+from imagegen.aws.quota_items import (
+    RESERVED,
+    amount_of,
+    bill_write,
+    quota_key,
+    refusal,
+    reservation_of,
+    reserve_writes,
+    settle_writes,
+)
+from imagegen.aws.table import Table, deserialized, serialized
+from imagegen.aws.transactions import Contended, Reason, failed, transact
+from imagegen.errors import InternalError, RateLimited, StorageUnavailable
+from imagegen.limits.quota import Amount, Quota, Reservation, require_affordable
+from imagegen.limits.usage import Charge
+
+
+class DynamoQuotas(Table):
+    """Implements limits.ports.Quotas."""
+
+    def reserve(self, reservation: Reservation, quota: Quota) -> None:
+        """Hold the amount. One call; none for a request that is too expensive. Safe to repeat.
+
+        Raises RequestTooExpensive, QuotaExceeded, QueueFull or StorageUnavailable, and RateLimited if the tenant's
+        other requests kept the row busy for seconds.
+        """
+        require_affordable(reservation.amount, quota)
+        try:
+            reasons = self._transact(reserve_writes(self._name, reservation, quota))
+        except Contended as busy:
+            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy
+        refused = refusal(reservation, quota, reasons, self._clock()) if reasons else None
+        if refused is not None:
+            raise refused
+
+    def settle(self, reservation: Reservation, charge: Charge | None = None) -> bool:
+        """Replace the amount by the charge, and write bill and usage. None: the work costs nothing. One call.
+
+        Returns False, and changes nothing, if the reservation is settled already, also by the sweeper. Raises
+        StorageUnavailable: repeat it, or leave the reservation to the sweeper, which charges nothing.
+        """
+        charge = charge.within(reservation.amount) if charge else None
+        writes = settle_writes(self._name, reservation, charge)
+        if charge is not None:
+            writes.append(bill_write(self._name, reservation, charge))
+        try:
+            reasons = self._transact(writes)
+        except Contended as busy:
+            raise StorageUnavailable("DynamoDB is busy. Retry in a few seconds.", private="contention") from busy
+        if reasons and not failed(reasons[0]):
+            raise InternalError(private=f"reservation {reservation.id} is open, but its bill exists")
+        return reasons is None
+
+    def lost(self, limit: int) -> list[Reservation]:
+        """Return up to `limit` reservations whose time has passed, the oldest first. One call, and one for each."""
+        with translated("DynamoDB"):
+            found = self._client.query(
+                TableName=self._name,
+                IndexName="by_due",
+                KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+                ExpressionAttributeValues=serialized({":shard": RESERVED, ":now": self._clock()}),
+                Limit=limit,
+            )["Items"]
+            items = [self._read({"pk": each["pk"], "sk": each["sk"]}) for each in found]
+        return [reservation_of(deserialized(item)) for item in items if item]
+
+    def committed(self, tenant: str, month: str) -> Amount:
+        """Return the month's images and dollars, used and reserved. One call."""
+        with translated("DynamoDB"):
+            return amount_of(self._read(serialized(quota_key(tenant, month))))
+
+    def _transact(self, writes: list[Any]) -> list[Reason] | None:
+        with translated("DynamoDB"):
+            return transact(self._client, writes)
+
+    def _read(self, key: Any) -> Any:
+        return self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")

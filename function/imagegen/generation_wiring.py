@@ -1,0 +1,129 @@
+"""Builds what generates images. Each part imports its modules when it is first used (wiring.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from imagegen.catalog.registry import Model
+from imagegen.errors import ModelUnavailable, ServiceError
+from imagegen.jobs.timing import JobTiming
+from imagegen.settings import Settings
+
+if TYPE_CHECKING:
+    from imagegen.engines.batching import Batcher
+    from imagegen.generation.planner import Planner
+    from imagegen.generation.ports import Backend, Engines, ImageStore
+    from imagegen.generation.pricing import Pricing
+    from imagegen.generation.service import ImageService
+    from imagegen.generation.single_flight import SingleFlight
+    from imagegen.generation.workload import Workload
+    from imagegen.jobs.ports import Clock
+
+
+class GenerationParts:
+    """The parts of a Container that plan, generate and store images."""
+
+    settings: Settings
+    models: Mapping[str, Model]
+    timing: JobTiming
+    clock: Clock
+
+    @cached_property
+    def backend(self) -> Backend:
+        """What runs every generation. Imports no engine."""
+        from imagegen.engines.cpu import Precision, fastest_precision, vcpus
+        from imagegen.engines.selection import choose_backend
+
+        settings, memory_mb = self.settings, self.settings.aws_lambda_function_memory_size
+        if settings.precision == "auto":
+            precision = fastest_precision(settings.onednn_max_cpu_isa)
+        else:
+            precision = Precision(settings.precision, f"PRECISION={settings.precision}")
+        return choose_backend(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the backend is a GPU."""
+        return self.backend.device == "cuda"
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Turns requests into plans."""
+        from imagegen.generation.planner import Planner
+
+        return Planner(self.models, self.settings.default_model_id, self.backend)
+
+    @cached_property
+    def batcher(self) -> Batcher:
+        """Groups concurrent generations on a GPU."""
+        from imagegen.engines.batching import Batcher
+
+        return Batcher()
+
+    @cached_property
+    def engines(self) -> Engines:
+        """The one resident engine. In Lambda it loads immediately: an environment starts because a request waits."""
+        from imagegen.engines.loader import EngineLoader
+        from imagegen.engines.pool import EnginePool
+
+        memory_mb = self.settings.aws_lambda_function_memory_size
+        pool = EnginePool(EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load, memory_mb)
+        if self.settings.aws_lambda_initialization_type:
+            with suppress(ServiceError):  # the request gets the same error and reports it
+                default = self.planner.warm_up(None)
+                pool.preload(default.model, default.backend)
+        return pool
+
+    @cached_property
+    def images(self) -> ImageService:
+        """Generates and stores images."""
+        from imagegen.generation.service import ImageService
+        from imagegen.generation.speed_estimate import SpeedEstimate
+
+        engines = self.engines  # before boto3, which takes a quarter of a second to import while the engine loads
+        return ImageService(
+            engines=engines,
+            store=self.image_store,
+            single_flight=self.single_flight,
+            pricing=self.pricing,
+            embed_prompt=self.settings.embed_prompt,
+            estimate=SpeedEstimate(cache(self._workload)),
+        )
+
+    @cached_property
+    def pricing(self) -> Pricing:
+        """The price of this function's compute time."""
+        from imagegen.generation.pricing import Pricing
+
+        return Pricing(self.settings.aws_lambda_function_memory_size, self.settings.usd_per_gb_second)
+
+    @cached_property
+    def single_flight(self) -> SingleFlight:
+        """Runs identical generations once."""
+        from imagegen.aws.leases import DynamoLeases
+        from imagegen.generation.single_flight import SingleFlight
+
+        leases = DynamoLeases(self.settings.table_name, self.clock)
+        return SingleFlight(leases, lease_s=self.timing.lease_s, renew_s=self.timing.renew_s)
+
+    @cached_property
+    def image_store(self) -> ImageStore:
+        """Images in S3."""
+        from imagegen.aws.s3 import S3ImageStore
+
+        settings = self.settings
+        return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+
+    def _workload(self, model: Model, backend: Backend) -> Workload | None:
+        """Return None for a GPU, whose pace is not known, and without a readable manifest, which the load reports."""
+        from imagegen.catalog import manifest
+        from imagegen.generation.workload import Workload
+
+        folder = self.settings.models_dir / model.id / backend.engine
+        if backend.device == "cpu":
+            with suppress(ModelUnavailable):
+                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
+        return None

@@ -1,0 +1,56 @@
+"""What a new job reserves of its tenant's quota, and what its runs may use of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from imagegen.deadline import Deadline
+from imagegen.generation.planner import Plan
+from imagegen.generation.pricing import Pricing
+from imagegen.jobs.backlog import Backlog
+from imagegen.jobs.job import Job
+from imagegen.jobs.timing import JobTiming
+from imagegen.limits.quota import Amount, Quota
+from imagegen.limits.tenant_limits import LimitsOf
+
+
+@dataclass(frozen=True)
+class JobQuotas:
+    """Quotas of jobs. `pricing` is that of the function that runs them.
+
+    `max_waiting` is the length of the queue, over all tenants, at which no job is accepted; None for any length.
+    """
+
+    limits_of: LimitsOf
+    pricing: Pricing
+    timing: JobTiming
+    backlog: Backlog
+    max_waiting: int | None = None
+
+    def quota(self, tenant: str) -> Quota:
+        """Return the tenant's quota for a job that runs here."""
+        return self.limits_of(tenant).quota
+
+    def queueing_quota(self, tenant: str) -> Quota:
+        """Return the tenant's quota for a job that is sent to the queue."""
+        return replace(self.quota(tenant), accepts_jobs=not self._queue_is_full())
+
+    def amount(self, plan: Plan, tenant: str) -> Amount:
+        """Return what a job reserves: the cost of the longest one, but at most what one request may cost."""
+        usd = self.pricing.usd(self.timing.longest_s)
+        return self.quota(tenant).bound(Amount.of(plan.spec.num_images_per_prompt, usd))
+
+    def paid(self, job: Job, spent_s: Callable[[], float]) -> Deadline:
+        """Return when a run that begins now has used what the job reserved, of which earlier runs used `spent_s`."""
+        if job.reserved is None:
+            return Deadline(lambda: math.inf)
+        all_runs = Deadline.after(self.pricing.seconds(job.reserved.amount.usd))
+        return Deadline(lambda: all_runs.left() - spent_s())
+
+    def _queue_is_full(self) -> bool:
+        if self.max_waiting is None:
+            return False
+        waiting = self.backlog.waiting()
+        return waiting is not None and waiting >= self.max_waiting
