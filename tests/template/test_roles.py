@@ -65,8 +65,15 @@ IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
 ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+
+def index(name: str) -> dict[str, str]:
+    return {"Fn::Sub": f"${{Table.Arn}}/index/{name}"}
+
+
 JOBS = {
     **dict.fromkeys(ITEM_ACCESS, TABLE),
+    "dynamodb:Query": index("by_turn"),
     "sqs:SendMessage": [QUEUE, WEBHOOKS],
     "sqs:GetQueueAttributes": QUEUE,
 }
@@ -80,10 +87,6 @@ IMAGE_ACCESS = {
     "kms:GenerateDataKey": KEY,
     "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
 }
-
-
-def index(name: str) -> dict[str, str]:
-    return {"Fn::Sub": f"${{Table.Arn}}/index/{name}"}
 
 
 def common(name: str) -> dict[str, Any]:
@@ -121,7 +124,7 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:GetItem": TABLE,
                 "dynamodb:UpdateItem": TABLE,
                 "dynamodb:DeleteItem": TABLE,
-                "dynamodb:Query": index("by_due"),
+                "dynamodb:Query": [index("by_due"), index("by_turn")],
                 "sqs:SendMessage": [QUEUE, WEBHOOKS],
                 "sqs:GetQueueAttributes": QUEUE,
                 **DISCARDS_CHECKPOINTS,
@@ -156,6 +159,11 @@ def test_each_function_has_exactly_its_grants(roles: Resources, name: str, own: 
 def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Resources) -> None:
     sent = [each["Resource"] for each in statements(roles["WorkerRole"]) if each["Action"] == "sqs:SendMessage"]
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
+
+
+def test_callers_see_their_jobs_and_their_places_in_the_queue(roles: Resources) -> None:
+    queried = [each["Resource"] for each in statements(roles["ApiRole"]) if each["Action"] == "dynamodb:Query"]
+    assert queried == [index("by_turn"), index("by_tenant")]
 
 
 def via(role: Any, action: str) -> list[str]:

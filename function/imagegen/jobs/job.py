@@ -86,6 +86,9 @@ class Job:
     state: State = "queued"
     sent: bool = False
     """Whether its message is in the queue. Never true for a job that POST /generate runs directly."""
+    listed: bool = False
+    """Whether any worker may run it (turns.py), whichever message it received. Not if its message is delayed: then only
+    that one starts it."""
     attempt: int = 0
     """Runs started, except those that an AWS failure or their deadline ended."""
     aws_failures: int = 0
@@ -99,7 +102,7 @@ class Job:
     resends: int = 0
     """Times that the sweeper found the job sent and unclaimed since its last run."""
     position: int | None = None
-    """The queue's length when the job was sent, itself included. None if unknown, and once a run has started."""
+    """Its place in the queue when it was first sent, itself included. None if unknown, and once a run has started."""
     owner: str | None = None
     """Token of the run that holds the lease, or that finished the job."""
     lease_until: int | None = None
