@@ -65,7 +65,7 @@ class JobRunner:
         """
         deadline.require(REQUEUE_S + SAVING_SECONDS)
         own = retry(lambda: self.store.get(tenant, job_id))
-        for job in self.turns.candidates(tenant, own):
+        for job in self.turns.candidates(own):
             run = self._claim(job)
             if run is not None:
                 return self._run(run, deadline)

@@ -33,18 +33,17 @@ class Turns:
     store: JobStore
     turns: TurnStore
 
-    def candidates(self, tenant: str, own: Job | None) -> Iterator[Job]:
-        """Yield the jobs that a worker may claim for a message of `tenant`, until it has claimed one.
+    def candidates(self, own: Job | None) -> Iterator[Job]:
+        """Yield the jobs that a worker may claim, until it has claimed one; `own` is the job that its message names.
 
-        `own` is the job that the message names, if it exists. Another worker may have run it with another message; this
-        message then stands for a job that waits. Raises StorageUnavailable.
+        Another worker may have run that one with another message; this message then stands for a job that waits.
         """
         own = None if own is None or own.final else own
         if own is not None and not own.listed:
             yield own
             own = None
         for listed in self._by_turn():
-            if own is not None and listed.tenant == tenant:  # its own, so that workers do not compete for the first
+            if own is not None and listed.tenant == own.tenant:  # its own, so that workers do not compete for the first
                 yield own
                 own = None
             yield from self._claimable(listed)

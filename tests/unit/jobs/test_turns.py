@@ -61,7 +61,7 @@ class Queue:
 
     def run(self, message: Listed) -> str:
         """Claim a job as a worker does that has received the message. Returns its tenant, or "" for none."""
-        for job in self.turns.candidates(message.tenant, self.store.get(*message)):
+        for job in self.turns.candidates(self.store.get(*message)):
             if job.state == "queued":
                 self.store.change(job, lambda stored: states.claimed(stored, "me", NOW, TIMING))
                 if self.listed.jobs and (name := Listed(job.tenant, job.job_id)) in self.listed.jobs:
@@ -108,7 +108,7 @@ def test_workers_do_not_compete_for_the_first_job_of_their_messages_tenant() -> 
     queue = Queue()
     queue.submit("alice", 3)
     message = queue.messages[2]
-    assert next(queue.turns.candidates("alice", queue.store.get(*message))).job_id == message.job_id
+    assert next(queue.turns.candidates(queue.store.get(*message))).job_id == message.job_id
 
 
 def test_a_message_whose_job_another_worker_ran_stands_for_one_that_waits() -> None:
@@ -159,7 +159,7 @@ def test_many_competitors_cost_a_limited_number_of_reads() -> None:
     queue = Queue()
     queue.submit("alice", 5 * EXAMINED)
     queue.submit("bob")
-    assert len(list(queue.turns.candidates("bob", queue.store.get(*queue.messages[-1])))) <= 2 * EXAMINED + 1
+    assert len(list(queue.turns.candidates(queue.store.get(*queue.messages[-1])))) <= 2 * EXAMINED + 1
 
 
 def test_another_worker_that_takes_its_turn_first_gets_another_tenant() -> None:
