@@ -36,11 +36,10 @@ class DynamoTurns(Table):
         """Return the tenant whose turn it was last; empty before the first turn."""
         with translated("DynamoDB"):
             found = self._client.get_item(TableName=self._name, Key=serialized(_KEY), ConsistentRead=True).get("Item")
-        return str(deserialized(found)["last"]) if found else ""
+        return str(deserialized(found)["tenant"]) if found else ""
 
     def take(self, last: str, tenant: str) -> bool:
         """Give `tenant` the turn that follows that of `last`. Returns False if another process has taken it."""
-        put = self._put(_KEY | {"last": tenant}, "attribute_not_exists(pk) OR #last = :last", {":last": last})
-        put |= {"ExpressionAttributeNames": {"#last": "last"}}
+        put = self._put(_KEY | {"tenant": tenant}, "attribute_not_exists(pk) OR tenant = :last", {":last": last})
         with translated("DynamoDB"):
             return condition_held(lambda: self._client.put_item(**put))
