@@ -165,7 +165,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "metadata": _json,
     "progress": _encode_progress,
     "listed": lambda listed: WAITING if listed else None,
-    **dict.fromkeys(("continuations", "waits", "resends"), lambda count: count or None),
+    **dict.fromkeys(("traded", "continuations", "waits", "resends"), lambda value: value or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 

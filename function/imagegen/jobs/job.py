@@ -89,6 +89,8 @@ class Job:
     listed: bool = False
     """Whether any worker may run it (turns.py), whichever message it received. Not if its message is delayed: then only
     that one starts it."""
+    traded: bool = False
+    """Whether the message of another job started a run of it, so that its own stands for a job that waits."""
     attempt: int = 0
     """Runs started, except those that an AWS failure or their deadline ended."""
     aws_failures: int = 0

@@ -66,7 +66,7 @@ class JobRunner:
         deadline.require(REQUEUE_S + SAVING_SECONDS)
         own = retry(lambda: self.store.get(tenant, job_id))
         for job in self.turns.candidates(own):
-            run = self._claim(job)
+            run = self._claim(job, traded=job.job_id != job_id)
             if run is not None:
                 return self._run(run, deadline)
         return None
@@ -93,10 +93,10 @@ class JobRunner:
         # If another process ended the job, only the table has the result.
         return Submitted(ended or self.jobs.get(tenant, job.job_id))
 
-    def _claim(self, job: Job) -> Run | None:
+    def _claim(self, job: Job, *, traded: bool = False) -> Run | None:
         """Return the job's run, or None if another worker has the job or ended it. Raises StorageUnavailable."""
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
-            return Run.claim(job, self.store, self.timing, self.clock)
+            return Run.claim(job, self.store, self.timing, self.clock, traded=traded)
         return None
 
     def _run(self, run: Run, deadline: Deadline, plan: Plan | None = None) -> Job | None:

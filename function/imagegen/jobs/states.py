@@ -78,8 +78,13 @@ def unlisted(job: Job) -> Job:
     return job if job.state == "queued" else replace(job, listed=False)
 
 
-def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
-    """Start a run with a lease for `owner`. Raises JobAlreadyFinal.
+def redeemed(job: Job) -> Job:
+    """Record that the job's own message is used for another job."""
+    return replace(job, traded=False)
+
+
+def claimed(job: Job, owner: str, now: int, timing: JobTiming, *, traded: bool = False) -> Job:
+    """Start a run with a lease for `owner`, `traded` if with the message of another job. Raises JobAlreadyFinal.
 
     Raises Held if another run holds the lease, or if no attempts are left, which only the sweeper handles.
     """
@@ -93,6 +98,7 @@ def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
         job,
         state="running",
         listed=False,
+        traded=job.traded or traded,
         attempt=job.attempt + 1,
         owner=owner,
         lease_until=lease_until,

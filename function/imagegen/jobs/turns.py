@@ -36,19 +36,28 @@ class Turns:
     def candidates(self, own: Job | None) -> Iterator[Job]:
         """Yield the jobs that a worker may claim, until it has claimed one; `own` is the job that its message names.
 
-        Another worker may have run that one with another message; this message then stands for a job that waits.
+        If another message started that one, this message stands for a job that waits. May raise StorageUnavailable.
         """
-        own = None if own is None or own.final else own
-        if own is not None and not own.listed:
+        if own is not None and own.state == "queued" and own.listed:
+            yield from self._next(own)
+        elif own is None or own.traded:
+            if own is not None:
+                self.store.change(own, states.redeemed)
+            for listed in self._by_turn():
+                yield from self._claimable(listed)
+        else:
             yield own
-            own = None
+
+    def _next(self, own: Job) -> Iterator[Job]:
+        """Yield the jobs of the tenant whose turn it is, and in the place of its own tenant's oldest its own.
+
+        So workers do not compete for the oldest.
+        """
         for listed in self._by_turn():
-            if own is not None and listed.tenant == own.tenant:  # its own, so that workers do not compete for the first
-                yield own
-                own = None
+            if listed.tenant == own.tenant:
+                break
             yield from self._claimable(listed)
-        if own is not None:
-            yield own
+        yield own
 
     def _by_turn(self) -> list[Listed]:
         """Return jobs of the tenant whose turn it is and of those that follow; take the turn."""

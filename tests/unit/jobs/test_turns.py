@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from imagegen.errors import JobNotFound
 from imagegen.jobs import states
@@ -63,7 +64,8 @@ class Queue:
         """Claim a job as a worker does that has received the message. Returns its tenant, or "" for none."""
         for job in self.turns.candidates(self.store.get(*message)):
             if job.state == "queued":
-                self.store.change(job, lambda stored: states.claimed(stored, "me", NOW, TIMING))
+                traded = job.job_id != message.job_id
+                self.store.change(job, partial(states.claimed, owner="me", now=NOW, timing=TIMING, traded=traded))
                 if self.listed.jobs and (name := Listed(job.tenant, job.job_id)) in self.listed.jobs:
                     self.listed.jobs.remove(name)
                 return job.tenant
@@ -111,12 +113,27 @@ def test_workers_do_not_compete_for_the_first_job_of_their_messages_tenant() -> 
     assert next(queue.turns.candidates(queue.store.get(*message))).job_id == message.job_id
 
 
-def test_a_message_whose_job_another_worker_ran_stands_for_one_that_waits() -> None:
+def test_a_message_whose_job_another_message_started_stands_for_one_that_waits() -> None:
+    queue = Queue()
+    queue.submit("alice", 3)
+    queue.submit("bob")
+    first, second, third, newcomer = queue.messages
+    assert [queue.run(first), queue.run(second)] == ["alice", "bob"]
+    assert [queue.run(newcomer), queue.run(newcomer)] == ["alice", ""]
+    assert queue.run(third) == "alice"
+
+
+def test_a_copy_of_a_message_whose_job_runs_starts_no_other() -> None:
     queue = Queue()
     queue.submit("alice", 2)
     first, second = queue.messages
-    assert queue.run(first) == queue.run(first) == "alice"
-    assert queue.run(second) == ""
+    assert [queue.run(first), queue.run(first), queue.run(second)] == ["alice", "", "alice"]
+
+
+def test_a_message_of_a_deleted_job_may_stand_for_one_that_waits() -> None:
+    queue = Queue()
+    queue.submit("alice")
+    assert queue.run(Listed("bob", "deleted")) == "alice"
 
 
 def test_a_delayed_job_waits_for_its_own_message() -> None:
