@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imagegen.jobs.drawing import Drawing
     from imagegen.jobs.job_quotas import JobQuotas
     from imagegen.jobs.outbox import Outbox
-    from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
+    from imagegen.jobs.ports import Clock, JobQueue, JobStore, TurnStore, WebhookQueue
     from imagegen.jobs.recovery import JobRecovery
     from imagegen.jobs.runner import JobRunner
     from imagegen.jobs.service import JobService
@@ -78,10 +78,17 @@ class Container(GenerationParts, LimitParts):
 
     @cached_property
     def backlog(self) -> Backlog:
-        """The length of the jobs queue."""
+        """The length of the jobs queue, and the places in it."""
         from imagegen.jobs.backlog import Backlog
 
-        return Backlog(self.job_queue, self.clock)
+        return Backlog(self.job_queue, self.turn_store, self.clock)
+
+    @cached_property
+    def turn_store(self) -> TurnStore:
+        """The jobs that wait, and whose turn it is, in DynamoDB."""
+        from imagegen.aws.turns import DynamoTurns
+
+        return DynamoTurns(self.settings.table_name, self.clock)
 
     @cached_property
     def webhook_queue(self) -> WebhookQueue:
@@ -146,11 +153,13 @@ class Container(GenerationParts, LimitParts):
     def job_runner(self) -> JobRunner:
         """Jobs for workers."""
         from imagegen.jobs.runner import JobRunner
+        from imagegen.jobs.turns import Turns
 
         images = self.images  # first: the engine loads while boto3 is imported
         return JobRunner(
             jobs=self.jobs,
             store=self.job_store,
+            turns=Turns(self.job_store, self.turn_store),
             outbox=self.outbox,
             planner=self.planner,
             images=images,

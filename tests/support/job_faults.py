@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from imagegen.aws.s3 import S3ImageStore
 from imagegen.errors import StorageUnavailable
+from imagegen.jobs.ports import Listed
 from tests.support.job_world import JobWorld
 
 
@@ -37,6 +38,19 @@ def fail_calls(world: JobWorld, operation: str, nth: int = 1, *, times: int = 1,
 
 def unavailable(*_: object) -> NoReturn:
     raise StorageUnavailable("unavailable")
+
+
+class UnavailableTurns:
+    """A TurnStore whose calls all fail."""
+
+    def waiting(self, limit: int, after: str = "") -> list[Listed]:
+        unavailable()
+
+    def last(self) -> str:
+        unavailable()
+
+    def take(self, last: str, tenant: str) -> bool:
+        unavailable()
 
 
 class UnavailableQueue:

@@ -239,7 +239,7 @@ def test_webhooks_are_delivered_one_at_a_time_and_only_failures_are_retried(reso
     assert source["EventSourceArn"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
     assert source["FunctionName"] == {"Ref": "Webhooks"}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 10})
+    assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 50})
 
 
 def test_a_delivery_fits_the_functions_timeout_and_that_the_visibility_timeout(resources: Resources) -> None:

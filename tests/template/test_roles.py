@@ -66,8 +66,15 @@ IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
 ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+
+def index(name: str) -> dict[str, str]:
+    return {"Fn::Sub": f"${{Table.Arn}}/index/{name}"}
+
+
 JOBS = {
     **dict.fromkeys(ITEM_ACCESS, TABLE),
+    "dynamodb:Query": index("by_turn"),
     "sqs:SendMessage": [QUEUE, WEBHOOKS],
     "sqs:GetQueueAttributes": QUEUE,
 }
@@ -81,10 +88,6 @@ IMAGE_ACCESS = {
     "kms:GenerateDataKey": KEY,
     "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
 }
-
-
-def index(name: str) -> dict[str, str]:
-    return {"Fn::Sub": f"${{Table.Arn}}/index/{name}"}
 
 
 def common(name: str) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def common(name: str) -> dict[str, Any]:
                 "dynamodb:GetItem": TABLE,
                 "dynamodb:UpdateItem": TABLE,
                 "dynamodb:DeleteItem": TABLE,
-                "dynamodb:Query": index("by_due"),
+                "dynamodb:Query": [index("by_due"), index("by_turn")],
                 "sqs:SendMessage": [QUEUE, WEBHOOKS],
                 "sqs:GetQueueAttributes": QUEUE,
                 **DISCARDS_CHECKPOINTS,
@@ -162,9 +165,10 @@ def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Reso
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
 
-def test_the_api_lists_jobs_by_an_index_and_keys_and_usage_in_the_table(roles: Resources) -> None:
+def test_callers_see_their_jobs_places_in_the_queue_keys_and_usage(roles: Resources) -> None:
     queried = [each for each in statements(roles["ApiRole"]) if "dynamodb:Query" in listed(each["Action"])]
     assert [(each["Resource"], keys_of(each)) for each in queried] == [
+        (index("by_turn"), None),
         (index("by_tenant"), None),
         (TABLE, ["TENANT#*", "USAGE#*"]),
     ]

@@ -1,4 +1,4 @@
-"""Eight bugs, put into the product on purpose, that prove that the checkers find them.
+"""Ten bugs, put into the product on purpose, that prove that the checkers find them.
 
 The handlers are the product's own. A botocore event handler changes their requests to AWS before they are sent, as if
 the product had built them so. It relies on two things: the product makes its clients with boto3's default session,
@@ -28,6 +28,8 @@ Breakage = Literal[
     "checkpoint_not_read",
     "checkpoint_not_deleted",
     "checkpoint_altered",
+    "turn_left_out",
+    "group_left_out",
 ]
 
 _OMITTED: Final[dict[Breakage, str]] = {
@@ -46,6 +48,7 @@ _MISDIRECTED: Final[dict[Breakage, str]] = {
 """The S3 operation that has another key than the checkpoint's."""
 _NEVER: Final = {"N": "9999999999999"}
 """Epoch milliseconds in the year 2286."""
+_NO_SHARD: Final = {"S": "none"}
 
 
 def broken(product: Product, breakage: Breakage) -> Product:
@@ -69,6 +72,10 @@ def _build(breakage: Breakage, build: Build, hooks: Hooks) -> Handler:
         events.register("provide-client-params.dynamodb.UpdateItem", _extend_lease)
     elif breakage == "checkpoint_altered":
         events.register("provide-client-params.s3.PutObject", _alter)
+    elif breakage == "turn_left_out":
+        events.register("provide-client-params.dynamodb.UpdateItem", _leave_out_turn)
+    elif breakage == "group_left_out":
+        events.register("provide-client-params.sqs.SendMessage", _leave_out_group)
     elif breakage in _MISDIRECTED:
         events.register(f"provide-client-params.s3.{_MISDIRECTED[breakage]}", _misdirect)
     else:
@@ -95,6 +102,20 @@ def _extend_lease(params: Params, **_: Any) -> Params:
         return params
     endless = {name: _NEVER for name in (":lease_until", ":due_at") if name in values}
     return params | {"ExpressionAttributeValues": values | endless}
+
+
+def _leave_out_turn(params: Params, **_: Any) -> Params:
+    """Put the job that waits on no list, so that only its own message starts it."""
+    values = params.get("ExpressionAttributeValues", {})
+    return (
+        params | {"ExpressionAttributeValues": values | {":turn_shard": _NO_SHARD}}
+        if ":turn_shard" in values
+        else params
+    )
+
+
+def _leave_out_group(params: Params, **_: Any) -> Params:
+    return {name: value for name, value in params.items() if name != "MessageGroupId"}
 
 
 def _misdirect(params: Params, **_: Any) -> Params:

@@ -36,6 +36,8 @@ class Call:
     copy: int = 0
     path: str = "/jobs"
     last_step: int | None = None
+    api_key: str = "key-of-alice"
+    """Determines its tenant."""
 
 
 def call_all(
@@ -66,6 +68,7 @@ def call_all(
 def _call_until_answered(environment: Environment, call: Call, history: History, random: Random, kills: float) -> None:
     history.add("requested", n=call.n, copy=call.copy)
     event = api_event(call.body, path=call.path, headers={"Idempotency-Key": call.key})
+    event["requestContext"]["identity"]["apiKey"] = call.api_key
     for attempt in range(_MAX_ATTEMPTS):
         point: KillPoint | None = "any" if random.random() < kills else None
         outcome = environment.invoke(event, Limits(point, random.random() * 0.1, last_step=call.last_step))

@@ -169,6 +169,7 @@ class Poller:
             source=self._name,
             records=[[each["messageId"], int(each["attributes"]["ApproximateReceiveCount"])] for each in records],
             bodies=[record["body"] for record in records],
+            groups=[record["attributes"].get("MessageGroupId") for record in records],
             duplicates=sum("duplicate" in record for record in records),
             ended=outcome.ended,
             point=limits.point if outcome.ended == "killed" else None,

@@ -1,7 +1,7 @@
-"""R1 to R8 and R13 as test runs of the product. Each returns its figures and whether the promise holds.
+"""R1 to R8, R13 and R16 as test runs of the product. Each returns its figures and whether the promise holds.
 
-R5 and R6's kills at every step are in resumption.py, the rest of R6 in restarts.py. R3 and R8 run as separate processes
-on moto, without the faults of this harness and always with the product itself.
+R5 and R6's kills at every step are in resumption.py, the rest of R6 in restarts.py, R16 in fairness.py. R3 and R8 run
+as separate processes on moto, without the faults of this harness and always with the product itself.
 
 Volumes are those of the issue times `scale`. A run whose faults differ from the plan does not hold.
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from tools.faults.deployment import Deployment
+from tools.faults.fairness import turns
 from tools.faults.plan import FaultPlan, Mix
 from tools.faults.report import report, unexpected_redeliveries
 from tools.faults.restarts import restarts
@@ -134,6 +135,7 @@ SCENARIOS: Final[dict[str, Callable[[Run], Figures]]] = {
     "R7": r7,
     "R8": r8,
     "R13": r13,
+    "R16": turns,
 }
 
 

@@ -25,7 +25,10 @@ OPEN: Final = "open"
 DONE: Final = "done"
 """Shard of index by_due with the jobs that only wait to expire. Separate, so that they never delay an open job."""
 
-ATTRIBUTES: Final = {"aws_failures": "setbacks", "deadline_requeues": "hand_ons"}
+WAITING: Final = "waiting"
+"""Shard of index by_turn, with the jobs that any worker may run. Three writes for each job at most."""
+
+ATTRIBUTES: Final = {"aws_failures": "setbacks", "deadline_requeues": "hand_ons", "listed": "turn_shard"}
 """Fields whose attribute has another name."""
 
 _REQUIRED: Final = {
@@ -172,7 +175,8 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "metadata": _json,
     "progress": _encode_progress,
     "reserved": lambda reservation: _RESERVATION.dump_json(reservation).decode(),
-    **dict.fromkeys(("continuations", "waits", "resends"), lambda count: count or None),
+    "listed": lambda listed: WAITING if listed else None,
+    **dict.fromkeys(("traded", "continuations", "waits", "resends"), lambda value: value or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 
@@ -185,6 +189,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "progress": _decode_progress,
     "reserved": _decode_reserved,
     "state": _decode_state,
+    "listed": lambda shard: shard == WAITING,
     "phase": lambda phase: phase if phase in get_args(Phase) else None,
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),
     **dict.fromkeys(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 
@@ -22,9 +24,21 @@ _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, c
 MAX_VISIBILITY_S: Final = 42_900
 """SQS hides a message for at most 12 hours after it was received, and the delivery attempt has used a part of them."""
 
+_GROUP: Final = re.compile(r"[!-~]{1,128}")
+"""What SQS accepts as MessageGroupId: ASCII letters, digits and punctuation."""
+
+
+def message_group(tenant: str) -> str:
+    """Return the group of the tenant's messages: its id, or the id's SHA-256 if SQS would reject the id."""
+    return tenant if _GROUP.fullmatch(tenant) else hashlib.sha256(tenant.encode()).hexdigest()
+
 
 class _Queue:
-    """A queue and its dead-letter queue, whose messages have the attribute `reason`."""
+    """A queue and its dead-letter queue, whose messages have the attribute `reason`.
+
+    A message's group is its tenant. On a standard queue, SQS may then return other tenants' messages before those of a
+    tenant that takes a large share of the consumers ("fair queues").
+    """
 
     def __init__(self, url: str, dead_letters_url: str):
         self._url = url
@@ -35,20 +49,24 @@ class _Queue:
         made: SQSClient = client("sqs", _CONFIG)
         return made
 
-    def _send(self, body: str, delay_s: int = 0) -> None:
+    def _send(self, tenant: str, body: str, delay_s: int = 0) -> None:
         with translated("SQS"):
-            self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s)
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s, MessageGroupId=message_group(tenant)
+            )
 
     def _change_visibility(self, receipt: str, seconds: int) -> None:
         with translated("SQS"):
             self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
 
-    def _dead_letter(self, body: str, reason: str) -> None:
+    def _dead_letter(self, body: str, reason: str, group: str | None) -> None:
+        optional: Any = {} if group is None else {"MessageGroupId": group}
         with translated("SQS"):
             self._client.send_message(
                 QueueUrl=self._dead_letters_url,
                 MessageBody=body,
                 MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+                **optional,
             )
 
 
@@ -57,7 +75,7 @@ class SqsJobQueue(_Queue):
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         """Send the job's message, visible after `delay_s` seconds (at most 900)."""
-        self._send(JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body(), delay_s)
+        self._send(tenant, JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body(), delay_s)
 
     def waiting(self) -> int:
         """Return about how many messages wait for a worker (ApproximateNumberOfMessages, eventually consistent)."""
@@ -73,7 +91,7 @@ class SqsJobQueue(_Queue):
 
     def dead_letter(self, body: str, reason: str) -> None:
         """Send a message that cannot be parsed to the dead-letter queue."""
-        self._dead_letter(body, reason)
+        self._dead_letter(body, reason, None)
 
 
 class SqsWebhookQueue(_Queue):
@@ -81,12 +99,12 @@ class SqsWebhookQueue(_Queue):
 
     def put(self, job: Job) -> None:
         """Send the webhook message of a final job: at most 200 KB, with the largest metadata in ASCII."""
-        self._send(WebhookMessage.of(job).body())
+        self._send(job.tenant, WebhookMessage.of(job).body())
 
     def postpone(self, received: ReceivedMessage, seconds: float) -> None:
         """Make the message visible again after `seconds`, capped at MAX_VISIBILITY_S."""
         self._change_visibility(received.receipt, min(round(seconds), MAX_VISIBILITY_S))
 
     def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
-        """Copy the message to the dead-letter queue."""
-        self._dead_letter(received.body, reason)
+        """Copy the message, with its group, to the dead-letter queue."""
+        self._dead_letter(received.body, reason, received.group)

@@ -27,7 +27,8 @@ class NotDelivered(Exception):
 def deliver(record: SQSRecord) -> None:
     """Make one delivery attempt. Raises an exception if SQS must deliver the message again."""
     number = int(record.attributes.approximate_receive_count)
-    received = ReceivedMessage(record.message_id, record.receipt_handle, record.body, number)
+    group = record.attributes.get("MessageGroupId")
+    received = ReceivedMessage(record.message_id, record.receipt_handle, record.body, number, group)
     try:
         attempt = container.webhook_sender.deliver(received)
     except ServiceError as error:

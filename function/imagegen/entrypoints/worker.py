@@ -36,7 +36,7 @@ concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_en
 
 
 def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    """Run the message's job. A message that cannot be parsed goes to the dead-letter queue.
+    """Run the job whose turn it is. A message that cannot be parsed goes to the dead-letter queue.
 
     Raises ServiceError or UnreadableJob if the run could not start; SQS delivers the message again.
     """
@@ -52,7 +52,7 @@ def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
         telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
         _postpone(record)
         raise
-    telemetry.ran(message.job_id, job)
+    telemetry.ran(job.job_id if job is not None else message.job_id, job)
 
 
 def _postpone(record: SQSRecord) -> None:

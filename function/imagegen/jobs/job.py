@@ -87,6 +87,11 @@ class Job:
     state: State = "queued"
     sent: bool = False
     """Whether its message is in the queue. Never true for a job that POST /generate runs directly."""
+    listed: bool = False
+    """Whether any worker may run it (turns.py), whichever message it received. Not if its message is delayed: then only
+    that one starts it."""
+    traded: bool = False
+    """Whether the message of another job started a run of it, so that its own stands for a job that waits."""
     attempt: int = 0
     """Runs started, except those that an AWS failure or their deadline ended."""
     aws_failures: int = 0
@@ -100,7 +105,7 @@ class Job:
     resends: int = 0
     """Times that the sweeper found the job sent and unclaimed since its last run."""
     position: int | None = None
-    """The queue's length when the job was sent, itself included. None if unknown, and once a run has started."""
+    """Its place in the queue when it was first sent, itself included. None if unknown, and once a run has started."""
     owner: str | None = None
     """Token of the run that holds the lease, or that finished the job."""
     lease_until: int | None = None

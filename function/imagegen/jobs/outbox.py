@@ -39,9 +39,9 @@ class Outbox:
         """Send a queued job to the workers after `delay_s` seconds. Returns the job as stored."""
         with suppress(StorageUnavailable, JobNotFound):
             self._queue.put(job.tenant, job.job_id, delay_s)
-            waiting = self._backlog.waiting()
+            seen = {"waiting": self._backlog.waiting(), "position": self._backlog.position(job)}
             return self._store.change(
-                job, lambda stored: states.sent(stored, self._clock(), self._timing, waiting=waiting, delay_s=delay_s)
+                job, lambda stored: states.sent(stored, self._clock(), self._timing, delay_s=delay_s, **seen)
             )
         return job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
@@ -66,6 +66,29 @@ class JobStore(Protocol):
 
     def delete_expired(self, tenant: str, job_id: str) -> None:
         """Delete the job if it has expired."""
+
+
+class Listed(NamedTuple):
+    """A job that waits for any worker."""
+
+    tenant: str
+    job_id: str
+
+
+class TurnStore(Protocol):
+    """Jobs that wait, by tenant, and whose turn it was last. Every call raises StorageUnavailable."""
+
+    def waiting(self, limit: int, after: str = "") -> list[Listed]:
+        """Return up to `limit` jobs that wait, ordered by tenant, then by age, of tenants after `after`.
+
+        The last second's changes may be missing.
+        """
+
+    def last(self) -> str:
+        """Return the tenant whose turn it was last; empty before the first turn."""
+
+    def take(self, last: str, tenant: str) -> bool:
+        """Give `tenant` the turn that follows that of `last`. Returns False if another process has taken it."""
 
 
 class JobQueue(Protocol):

@@ -36,11 +36,17 @@ class Run:
         self._progress: Progress | None = None
 
     @classmethod
-    def claim(cls, job: Job, store: JobStore, timing: JobTiming, clock: Clock) -> Run:
-        """Return a run that holds the job's lease. Raises Held, JobAlreadyFinal, JobNotFound or StorageUnavailable."""
+    def claim(cls, job: Job, store: JobStore, timing: JobTiming, clock: Clock, *, traded: bool = False) -> Run:
+        """Return a run that holds the job's lease, `traded` if it has the message of another job.
+
+        Raises Held, JobAlreadyFinal, JobNotFound or StorageUnavailable.
+        """
         owner = secrets.token_hex(8)
-        claimed = retry(lambda: store.change(job, lambda stored: states.claimed(stored, owner, clock(), timing)))
-        return cls(claimed, owner, store, timing, clock)
+
+        def claimed(stored: Job) -> Job:
+            return states.claimed(stored, owner, clock(), timing, traded=traded)
+
+        return cls(retry(lambda: store.change(job, claimed)), owner, store, timing, clock)
 
     @property
     def progress(self) -> Progress | None:

@@ -1,4 +1,4 @@
-"""Runs jobs for workers: claim, generate, finish or requeue.
+"""Runs jobs for workers: choose, claim, generate, finish or requeue.
 
 Covered: a worker that dies between any two lines; messages that arrive twice, late, never or at two workers at once.
 """
@@ -37,6 +37,7 @@ from imagegen.jobs.run import Run
 from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
+from imagegen.jobs.turns import Turns
 from imagegen.retry import retry
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class JobRunner:
 
     jobs: JobService
     store: JobStore
+    turns: Turns
     outbox: Outbox
     planner: Planner
     images: ImageService
@@ -59,15 +61,18 @@ class JobRunner:
     on_crash: Callable[[BaseException], None]
 
     def run(self, tenant: str, job_id: str, deadline: Deadline) -> Job | None:
-        """Run the job of a message. Returns the job, or None if it is final, deleted or held by another worker.
+        """Run the job whose turn it is; `job_id` is that of the message. Returns the job.
 
-        Raises StorageUnavailable or GenerationTimeout if the run could not start; SQS must deliver the message again.
+        Returns None if no job waits, or if this run has lost its job. Raises StorageUnavailable or GenerationTimeout if
+        the run could not start; SQS must deliver the message again.
         """
         deadline.require(REQUEUE_S + SAVING_SECONDS)
-        job = retry(lambda: self.store.get(tenant, job_id))
-        if job is None or job.final:
-            return None
-        return self._run(job, deadline)
+        own = retry(lambda: self.store.get(tenant, job_id))
+        for job in self.turns.candidates(own):
+            run = self._claim(job, traded=job.job_id != job_id)
+            if run is not None:
+                return self._run(run, deadline)
+        return None
 
     def run_now(
         self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None, deadline: Deadline
@@ -86,21 +91,28 @@ class JobRunner:
             self.images.require_time(plan, tenant=tenant, deadline=deadline.less(REQUEUE_S))
         except GenerationTimeout:  # before it is claimed here, so it counts as no run
             return Submitted(self.outbox.send(job))
+        run = self._claim(job)
+        ended = self._run(run, deadline, plan) if run is not None else None
         # If another process ended the job, only the table has the result.
-        return Submitted(self._run(job, deadline, plan) or self.jobs.get(tenant, job.job_id))
+        return Submitted(ended or self.jobs.get(tenant, job.job_id))
 
-    def _run(self, job: Job, deadline: Deadline, plan: Plan | None = None) -> Job | None:
-        """Claim, generate, finish. Returns None if another process has the job.
+    def _claim(self, job: Job, *, traded: bool = False) -> Run | None:
+        """Return the job's run, or None if another worker has the job or ended it. Raises StorageUnavailable."""
+        with suppress(Refused, JobAlreadyFinal, JobNotFound):
+            return Run.claim(job, self.store, self.timing, self.clock, traded=traded)
+        return None
+
+    def _run(self, run: Run, deadline: Deadline, plan: Plan | None = None) -> Job | None:
+        """Generate and finish. Returns None if another process has taken the job.
 
         With a `plan` a caller waits for the result, but not until the deadline if the run cannot end before it.
         """
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
-            run = Run.claim(job, self.store, self.timing, self.clock)
             checkpoint = self.checkpoints.of(run.job, until_deadline=plan is None)
             try:
                 ended = self._end(run, checkpoint, plan, deadline.less(REQUEUE_S))
             except (Refused, JobNotFound):
-                self._discard_if_final(job, checkpoint)
+                self._discard_if_final(run.job, checkpoint)
                 raise
             notified = self.outbox.notify(ended)
             if notified.final:

@@ -63,22 +63,40 @@ def submitted(
     )
 
 
-def sent(job: Job, now: int, timing: JobTiming, *, waiting: int | None = None, delay_s: int = 0) -> Job:
+def sent(
+    job: Job,
+    now: int,
+    timing: JobTiming,
+    *,
+    waiting: int | None = None,
+    position: int | None = None,
+    delay_s: int = 0,
+) -> Job:
     """Record that the job's message is in a queue of about `waiting` messages (None: unknown), visible after `delay_s`.
 
-    A worker may have claimed the job earlier.
+    `position` is its place there. A worker may have claimed the job earlier.
     """
     if job.sent or job.final:
         return job
     if job.state != "queued":
         return replace(job, sent=True)
     due_at = _after(now, delay_s + _unclaimed_s(job, timing, waiting))
-    known = [length for length in (job.position, waiting) if length is not None]
-    return replace(job, sent=True, due_at=due_at, position=max(1, min(known)) if known else None)
+    first = position if job.position is None else job.position
+    return replace(job, sent=True, listed=not delay_s, due_at=due_at, position=first)
 
 
-def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
-    """Start a run with a lease for `owner`. Raises JobAlreadyFinal.
+def unlisted(job: Job) -> Job:
+    """Take a job that does not wait off the list: a version that does not know the list has left it there."""
+    return job if job.state == "queued" else replace(job, listed=False)
+
+
+def redeemed(job: Job) -> Job:
+    """Record that the job's own message is used for another job."""
+    return replace(job, traded=False)
+
+
+def claimed(job: Job, owner: str, now: int, timing: JobTiming, *, traded: bool = False) -> Job:
+    """Start a run with a lease for `owner`, `traded` if with the message of another job. Raises JobAlreadyFinal.
 
     Raises Held if another run holds the lease, or if no attempts are left, which only the sweeper handles.
     """
@@ -91,6 +109,8 @@ def claimed(job: Job, owner: str, now: int, timing: JobTiming) -> Job:
     return replace(
         job,
         state="running",
+        listed=False,
+        traded=job.traded or traded,
         attempt=job.attempt + 1,
         owner=owner,
         lease_until=lease_until,
@@ -126,6 +146,7 @@ def requeued(job: Job, owner: str, now: int, timing: JobTiming, cause: Cause, pr
         job,
         state="queued",
         sent=False,
+        listed=False,
         attempt=job.attempt - (cause != "crash"),
         aws_failures=job.aws_failures + (cause == "aws_failure"),
         deadline_requeues=job.deadline_requeues + (cause == "deadline"),
@@ -194,6 +215,7 @@ def recovered(job: Job, now: int, timing: JobTiming, gave_up: JobError, *, waiti
         job,
         state="queued",
         sent=False,
+        listed=False,
         owner=None,
         lease_until=None,
         due_at=_after(now, timing.unsent_s),
@@ -259,7 +281,9 @@ def _furthest(reached: Progress | None, progress: Progress | None) -> Progress |
 
 
 def _ended(job: Job, state: State, now: int, timing: JobTiming) -> Job:
-    ended = replace(job, state=state, lease_until=None, phase=None, progress=None, finished_at=_datetime_of(now))
+    ended = replace(
+        job, state=state, listed=False, lease_until=None, phase=None, progress=None, finished_at=_datetime_of(now)
+    )
     return replace(ended, due_at=_after(now, timing.unsent_s) if ended.webhook_due else 1000 * ended.expires_at)
 
 

@@ -1,6 +1,6 @@
 """A job as its caller sees it.
 
-While a job waits, it shows the length of the queue, which is all that callers learn of each other.
+While a job waits, it shows its place in the queue, which is all that callers learn of each other.
 """
 
 from __future__ import annotations
@@ -138,12 +138,7 @@ class JobRenderer:
         )
 
     def _position(self, job: Job) -> int | None:
-        """Return the queue's length, now or when the job was sent, whichever is less: later jobs are behind it."""
-        if job.state != "queued" or not job.sent:
-            return None
-        waiting = self.backlog.waiting()
-        known = [length for length in (job.position, waiting) if length is not None]
-        return max(1, min(known)) if known else None
+        return self.backlog.position(job) if job.state == "queued" and job.sent else None
 
 
 def _starts_in_ms(job: Job, position: int | None, now: int) -> int | None:

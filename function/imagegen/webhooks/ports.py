@@ -10,12 +10,16 @@ from imagegen.jobs.job import Job
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """A received SQS message; `attempt` is its receive count, from 1, and `receipt` its receipt handle."""
+    """A received SQS message; `attempt` is its receive count, from 1, and `receipt` its receipt handle.
+
+    `group` is its MessageGroupId; None if an earlier version sent it.
+    """
 
     message_id: str
     receipt: str
     body: str
     attempt: int
+    group: str | None = None
 
 
 class WebhookRetries(Protocol):

@@ -134,7 +134,7 @@ def test_every_item_has_its_tenant_and_only_jobs_are_listed(world: JobWorld) -> 
     job = world.run(world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed()).job)
     DynamoLeases(world.resources["Table"], world.clock).take("alice", "name", "me", 20)
     items = world.items("")
-    kinds = {"JOB", "IDEMPOTENCY", "BILL", "LEASE", "QUOTA", "OPEN", "USAGE"}
+    kinds = {"JOB", "IDEMPOTENCY", "BILL", "LEASE", "QUOTA", "OPEN", "USAGE", "TURN"}
     assert {str(item["pk"]).partition("#")[0] for item in items} == kinds
     assert {item["tenant"] for item in items} == {"alice"}
     assert world.store.page("alice", limit=10, after=None, state=None).jobs == [job]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import boto3
 import pytest
 
-from imagegen.aws.sqs import SqsJobQueue
 from imagegen.errors import ResultExpired
+from imagegen.jobs.job import Job
+from imagegen.jobs.ports import Listed
 from imagegen.jobs.view import JobInfo
 from tests.support.fakes import PLENTY
-from tests.support.job_faults import UnavailableQueue
+from tests.support.job_faults import UnavailableQueue, UnavailableTurns
 from tests.support.job_world import JobWorld
 
 
@@ -62,49 +60,53 @@ def test_a_job_of_a_killed_worker_keeps_its_progress_and_loses_its_estimate(worl
 
 def test_a_queued_job_shows_how_many_are_ahead_and_when_it_starts(world: JobWorld) -> None:
     """Bob learns a number, and nothing else of alice's jobs."""
-    for _ in range(4):
-        world.submit(tenant="alice")
+    ahead = [world.submit(tenant="alice") for _ in range(4)]
+    world.clock.pass_s(10)
+    own = [world.submit(tenant="bob") for _ in range(2)]
     world.clock.pass_s(10)
     job = world.submit(tenant="bob")
 
     def shown() -> tuple[str, int | None, int | None]:
-        world.clock.pass_s(10)  # the length of the queue is cached
+        world.clock.pass_s(10)  # the queue is cached
         progress = world.renderer.render(world.get(job)).progress
         assert progress is not None
         return progress.phase, progress.position, progress.eta_ms
 
-    assert shown() == ("queue", 5, None)
+    assert shown() == ("queue", 6, None)  # two of its own tenant, three of alice
     for _ in range(3):
         world.submit(tenant="alice")
-    assert shown() == ("queue", 5, None)  # later jobs are behind it
-    receive(world, 4)
-    assert shown() == ("queue", 4, 30_000 * 4)
-    receive(world, 4)
-    assert shown() == ("queue", 1, 40_000 * 1 // 4)
+    assert shown() == ("queue", 6, None)
+    run_next(world, ahead[0])
+    run_next(world, ahead[1])
+    assert shown() == ("queue", 4, 30_000 * 4 // 2)
+    world.submit(tenant="carol")
+    assert shown() == ("queue", 5, 40_000 * 5)  # a new tenant takes its turn, too
+    for message_of in own:  # runs one of carol's and one of alice's
+        run_next(world, message_of)
+    assert shown() == ("queue", 4, 50_000 * 4 // 2)
 
 
-def test_the_position_is_unknown_without_sqs_or_a_message(world: JobWorld) -> None:
+def test_the_position_is_unknown_without_the_index_or_a_message(world: JobWorld) -> None:
     job = world.submit()
-    world.container.backlog._queue = UnavailableQueue()
+    world.container.backlog._turns = UnavailableTurns()
     world.clock.pass_s(10)
-    assert [progress.position for progress in (world.renderer.render(job).progress,) if progress] == [1]
+    assert [progress.position for progress in (world.renderer.render(job).progress,) if progress] == [None]
     world.container.outbox._queue = UnavailableQueue()
     unsent = world.renderer.render(world.submit())
     assert unsent.progress is not None
     assert (unsent.progress.phase, unsent.progress.position, unsent.progress.eta_ms) == ("queue", None, None)
 
 
-def test_the_length_of_the_queue_is_read_every_five_seconds(world: JobWorld) -> None:
-    assert isinstance(world.queue, SqsJobQueue)
-    client, calls = world.queue._client, 0
-    real = client.get_queue_attributes
+def test_the_queue_is_read_every_five_seconds(world: JobWorld) -> None:
+    calls, turns = 0, world.container.turn_store
+    real = turns.waiting
 
-    def counted(**request: Any) -> Any:
+    def counted(limit: int, after: str = "") -> list[Listed]:
         nonlocal calls
         calls += 1
-        return real(**request)
+        return real(limit, after)
 
-    client.get_queue_attributes = counted  # type: ignore[method-assign]
+    turns.waiting = counted  # type: ignore[method-assign]
     job = world.submit()
     for _ in range(100):
         world.clock.pass_s(0.1)
@@ -112,10 +114,9 @@ def test_the_length_of_the_queue_is_read_every_five_seconds(world: JobWorld) -> 
     assert calls == 3
 
 
-def receive(world: JobWorld, count: int) -> None:
-    """Receive messages as a worker does."""
-    for _ in range(count):
-        boto3.client("sqs").receive_message(QueueUrl=world.resources["JobsQueue"], MaxNumberOfMessages=1)
+def run_next(world: JobWorld, message_of: Job) -> None:
+    """Run the job whose turn it is, with the message of another job."""
+    world.runner.run(message_of.tenant, message_of.job_id, PLENTY)
 
 
 def test_expired_images_have_no_url(world: JobWorld) -> None:

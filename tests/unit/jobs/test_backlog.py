@@ -1,9 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import pytest
 
 from imagegen.errors import StorageUnavailable
-from imagegen.jobs.backlog import Backlog
+from imagegen.jobs.backlog import MAX_LISTED, Backlog
+from imagegen.jobs.job import Job
+from imagegen.jobs.ports import Listed
+from tests.support.fake_turns import MemoryTurns
+from tests.support.job_states import NOW, new
 
 
 @dataclass
@@ -26,17 +32,58 @@ class CountingQueue:
     def dead_letter(self, body: str, reason: str) -> None: ...
 
 
-def asked_in_two_minutes(length: int | None) -> int:
-    """Ask ten times a second, and return how often the queue was asked."""
-    queue = CountingQueue(length)
-    now = 1_800_000_000_000
-    backlog = Backlog(queue, lambda: now)
+def asked_in_two_minutes(length: int | None) -> tuple[int, int]:
+    """Ask ten times a second, and return how often the queue and the table were asked."""
+    queue, turns = CountingQueue(length), MemoryTurns([] if length is not None else None)
+    now = NOW
+    backlog = Backlog(queue, turns, lambda: now)
     for _ in range(1200):
         assert backlog.waiting() == length
+        assert backlog.position(new()) == (None if length is None else 1)
         now += 100
-    return queue.asked
+    return queue.asked, turns.asked
 
 
-def test_the_queue_is_asked_every_five_seconds_and_once_a_minute_while_it_does_not_respond() -> None:
-    assert asked_in_two_minutes(7) == 24
-    assert asked_in_two_minutes(None) == 2
+def test_both_are_asked_every_five_seconds_and_once_a_minute_while_they_do_not_respond() -> None:
+    assert asked_in_two_minutes(7) == (24, 24)
+    assert asked_in_two_minutes(None) == (2, 2)
+
+
+def place(job: Job, *waiting: tuple[str, int]) -> int | None:
+    turns = MemoryTurns([Listed(tenant, f"{number:026d}") for tenant, number in waiting])
+    return Backlog(CountingQueue(0), turns, lambda: NOW).position(job)
+
+
+def numbered(number: int, tenant: str = "bob") -> Job:
+    return replace(new(), tenant=tenant, job_id=f"{number:026d}")
+
+
+ALICE = [("alice", number) for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "number", "expected"),
+    [
+        ([], 5, 1),
+        ([("bob", 5)], 5, 1),
+        ([("bob", 3), ("bob", 4), ("bob", 5), ("bob", 6)], 5, 3),
+        ([*ALICE, ("bob", 2000)], 2000, 2),
+        ([*ALICE, ("bob", 2000), ("bob", 2001)], 2001, 4),
+        ([*ALICE, ("carol", 1500), ("bob", 2000)], 2000, 3),
+        ([("alice", 3000), ("bob", 2000)], 2000, 1),
+        ([("alice", 1), ("bob", 2000), ("bob", 2001), ("bob", 2002)], 2002, 4),
+    ],
+    ids=["alone", "itself", "own", "first", "second", "third tenant", "younger", "short queue"],
+)
+def test_a_job_is_behind_its_tenants_jobs_and_as_many_of_each_other_tenant(
+    waiting: list[tuple[str, int]], number: int, expected: int
+) -> None:
+    assert place(numbered(number), *waiting) == expected
+
+
+def test_the_thousandth_job_of_a_tenant_is_behind_all_others_that_wait() -> None:
+    assert place(numbered(999, "alice"), *ALICE, ("bob", 2000), ("carol", 2001)) == 1002
+
+
+def test_no_place_is_known_in_a_queue_that_is_too_long_to_list() -> None:
+    assert place(numbered(7), *(("alice", number) for number in range(MAX_LISTED))) is None

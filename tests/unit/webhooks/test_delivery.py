@@ -18,7 +18,7 @@ from imagegen.webhooks.delivery import DELAYS, JITTER
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.safe_http import Unreachable
 from tests.support.fakes import MemoryStore
-from tests.support.job_faults import UnavailableQueue
+from tests.support.job_faults import UnavailableQueue, UnavailableTurns
 from tests.support.job_states import NOW, RESULT
 from tests.support.webhook_world import JOB_ID, MESSAGE, Jobs, StubClient, WebhookWorld
 from tools.faults.webhook_deliveries import final_job
@@ -32,7 +32,7 @@ FINISHED = replace(
     metadata={"order": "A-17"},
 )
 
-RENDERER = JobRenderer(MemoryStore(), Backlog(UnavailableQueue(), lambda: NOW), lambda: NOW)
+RENDERER = JobRenderer(MemoryStore(), Backlog(UnavailableQueue(), UnavailableTurns(), lambda: NOW), lambda: NOW)
 
 
 def rendered(job: Job) -> dict[str, Any]:
