@@ -1,12 +1,7 @@
 """When a caller should look at a job again: the Retry-After header.
 
-<<<<<<< HEAD
-Looking costs requests of the stage's limits. A caller that obeys looks 8 times at a job of a minute and 20
-times at one of 15 minutes (5 and 6 times if it has an estimate), and sees its end late by a quarter of its age at most.
-=======
 A caller that obeys looks 8 times at a job of a minute and 20 times at one of 15 minutes (5 and 6 times if it has an
 estimate), and sees its end late by a quarter of its age at most.
->>>>>>> w-gate
 """
 
 from __future__ import annotations
