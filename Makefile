@@ -34,7 +34,8 @@ help: ## list the targets
 
 # -- environments ------------------------------------------------------------------------------------------------------
 
-PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt function/requirements-prepare.txt
+PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt \
+	function/requirements-prepare.txt function/requirements-cli.txt
 
 # torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
@@ -179,6 +180,7 @@ lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain
 	cd function && $(COMPILE) requirements-openvino.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-diffusers.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-prepare.in
+	cd function && $(COMPILE) --constraint requirements.txt --constraint requirements-diffusers.txt requirements-cli.in
 	cd tools && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from tools.whole_file import is_replaceable, whole_file
+from imagegen.cli.whole_file import is_replaceable, whole_file
 
 FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """The API's `output_format` for each file extension."""

@@ -14,13 +14,13 @@ from typing import Final
 
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY
+from imagegen.cli.whole_file import whole_file
 from imagegen.errors import ModelUnavailable
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import deploy
 from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT, Output, StackError, ministack
-from tools.whole_file import whole_file
 
 LOCAL: Final = ROOT / ".local"
 ENDPOINT_FILE: Final = LOCAL / "endpoint.json"

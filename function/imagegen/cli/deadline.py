@@ -1,0 +1,33 @@
+"""The time that a command may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from imagegen.cli.exit_code import ExitCode
+from imagegen.cli.failure import Failure
+
+
+class Deadline:
+    """Ends `seconds` after it was made, or never."""
+
+    def __init__(self, seconds: float | None, clock: Callable[[], float] = time.monotonic):
+        self._seconds = seconds
+        self._clock = clock
+        self._end = None if seconds is None else clock() + seconds
+
+    def within(self, seconds: float) -> float:
+        """Return the seconds left, at most `seconds`. Raises Failure (timeout) if none is left."""
+        left = seconds if self._end is None else min(seconds, self._end - self._clock())
+        if left <= 0:
+            raise self.passed()
+        return left
+
+    def allows(self, seconds: float) -> bool:
+        """Return whether more than `seconds` are left."""
+        return self._end is None or self._end - self._clock() > seconds
+
+    def passed(self) -> Failure:
+        """Return the failure of a command that ran out of time."""
+        return Failure(ExitCode.TIMEOUT, f"Not done after {self._seconds:g} s (--timeout).")

@@ -1,0 +1,60 @@
+"""From a request or a job to its images, and how to go on if the command ends before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from imagegen.cli.client import Client
+from imagegen.cli.destination import Destination
+from imagegen.cli.documents import Answer, Job, Result
+from imagegen.cli.downloads import save_images
+from imagegen.cli.exit_code import ExitCode
+from imagegen.cli.failure import Failure, usage
+from imagegen.cli.session import command, resumable
+from imagegen.cli.watch import Watch
+
+_JOB_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_ENDS: Final = {"failed": ExitCode.JOB_FAILED, "cancelled": ExitCode.JOB_CANCELLED}
+
+
+def require_job_id(job_id: str) -> None:
+    """Raises Failure (usage) for what would be another path of the API."""
+    if not _JOB_ID.fullmatch(job_id):
+        raise usage(f"{job_id!r} is no id of a job: it has letters and digits. `imagegen jobs` lists yours.")
+
+
+def submitted(
+    client: Client, request: Mapping[str, Any], idempotency_key: str, wait: bool
+) -> Answer[Result] | Answer[Job]:
+    """Return the result, or the job that the request became. Raises Failure."""
+    hint = f"To repeat the request without drawing its images twice, add: --idempotency-key {idempotency_key}"
+    with resumable(hint, idempotency_key=idempotency_key):
+        return client.generate(request, idempotency_key, wait)
+
+
+def finished(client: Client, job_id: str, watch: Watch, profile: str | None) -> Answer[Job]:
+    """Wait for the job and return it as it ended. Raises Failure."""
+    with resumable(
+        f"The job goes on. To wait for it: {command(f'job {job_id} --wait --out .', profile)}",
+        f"To stop it: {command(f'cancel {job_id}', profile)}",
+        job_id=job_id,
+    ):
+        return client.wait(job_id, watch.job)
+
+
+def saved(client: Client, result: Result, place: Destination, profile: str | None) -> list[Path]:
+    """Download the images and return their paths. Raises Failure."""
+    hint = f"The images are stored. To download them: {command(f'job {result.id} --out {place.path}', profile)}"
+    with resumable(hint, job_id=result.id):
+        return save_images(client, result, place)
+
+
+def require_success(job: Job) -> None:
+    """Raises Failure, with the job's error, if the job failed or was cancelled."""
+    if not job.has_succeeded:
+        exit_code = _ENDS.get(job.status, ExitCode.SERVICE_FAILED)
+        detail = f"The job {job.status}{f': {job.error.detail}' if job.error else ''}."
+        raise Failure(exit_code, detail, (job.error.model_dump() if job.error else {}) | {"job_id": job.id})
