@@ -28,6 +28,7 @@ _LONGEST_WAIT_SECONDS: Final = 60.0
 """A request that may be repeated only later, such as after the monthly quota is used up, fails instead."""
 _POLL_SECONDS: Final = 2.0
 """Between two looks at a job if the service does not say how long to wait."""
+_SHORTEST_POLL_SECONDS: Final = 0.1
 T = TypeVar("T")
 
 
@@ -83,7 +84,8 @@ class Client:
             if answer.value.is_final:
                 return answer
             told = retry_after(response, datetime.now(UTC))
-            self._sleep(self._deadline.within(_POLL_SECONDS if told is None else told))
+            seconds = _POLL_SECONDS if told is None else max(told, _SHORTEST_POLL_SECONDS)
+            self._sleep(self._deadline.within(seconds))
 
     def download(self, url: str) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
         """Return the status of a presigned URL and the chunks of its body, once. The key is not sent."""
@@ -113,8 +115,8 @@ class Client:
             try:
                 response = self._transport.send(method, self._url + path, sent, body)
             except Failure as failure:
-                seconds = backoff(attempt) if attempt < network_tries else None
-                self.pause(seconds, failure)
+                may_pass = failure.exit_code is not ExitCode.SERVICE_FAILED and attempt < network_tries
+                self.pause(backoff(attempt) if may_pass else None, failure)
             else:
                 if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                     return response
@@ -123,7 +125,7 @@ class Client:
 
     def _parsed(self, kind: type[T], response: Response) -> Answer[T]:
         try:
-            document = json.loads(response.body)
+            document = response.json()
         except ValueError:
             raise refusal(response) from None
         return parse(kind, document)

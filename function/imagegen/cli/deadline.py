@@ -19,15 +19,13 @@ class Deadline:
 
     def within(self, seconds: float) -> float:
         """Return the seconds left, at most `seconds`. Raises Failure (timeout) if none is left."""
-        left = seconds if self._end is None else min(seconds, self._end - self._clock())
+        if self._end is None:
+            return seconds
+        left = self._end - self._clock()
         if left <= 0:
-            raise self.passed()
-        return left
+            raise Failure(ExitCode.TIMEOUT, f"Not done after {self._seconds:g} s (--timeout).")
+        return min(seconds, left)
 
     def allows(self, seconds: float) -> bool:
         """Return whether more than `seconds` are left."""
         return self._end is None or self._end - self._clock() > seconds
-
-    def passed(self) -> Failure:
-        """Return the failure of a command that ran out of time."""
-        return Failure(ExitCode.TIMEOUT, f"Not done after {self._seconds:g} s (--timeout).")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -63,10 +62,6 @@ def run(arguments: Sequence[str]) -> int:
         return _ended(as_json, usage(f"{error.format_message()} `--help` lists what there is."))
     except (KeyboardInterrupt, typer.Abort):
         return _ended(as_json, Failure(ExitCode.INTERRUPTED, "Interrupted."))
-    except BrokenPipeError:
-        # The reader of stdout, such as `head`, has what it wanted. Python would flush again, and fail, at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
 
 
 def _ended(as_json: bool, failure: Failure) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -15,8 +16,11 @@ _PIPE_WIDTH: Final = 200
 
 
 def show(as_json: bool, document: Any, text: Callable[[], str]) -> None:
-    """Write the result to stdout: the document alone, or the text for people."""
-    print(json.dumps(document, indent=2) if as_json else printable(text()), flush=True)  # noqa: T201
+    """Write the result to stdout: the document alone, or the text for people. A reader such as `head` may leave."""
+    try:
+        print(json.dumps(document, indent=2) if as_json else printable(text()), flush=True)  # noqa: T201
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
 
 
 def show_failure(as_json: bool, failure: Failure) -> None:

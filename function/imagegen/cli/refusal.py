@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import json
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -40,13 +39,14 @@ def refusal(response: Response) -> Failure:
 def repeat_after(response: Response, attempt: int, now: datetime) -> float | None:
     """Return the seconds until the request may be repeated, or None if it must not be.
 
-    A 503 of the service without Retry-After needs its owner. Of a proxy's error, nothing is known: `attempt`, from 1,
-    doubles the wait.
+    A 503 of the service without Retry-After needs its owner. After a proxy's error or a 504, nothing is known: `attempt`,
+    from 1, doubles the wait. A replayed 504 is that of a job that has failed.
     """
     told = retry_after(response, now)
     if told is not None and (response.status in {409, 429, *_GATEWAY_ERRORS}):
         return told
-    is_lost = response.status == HTTPStatus.GATEWAY_TIMEOUT or _problem(response) is None
+    is_replayed = "idempotency-replayed" in response.headers
+    is_lost = not is_replayed and (response.status == HTTPStatus.GATEWAY_TIMEOUT or _problem(response) is None)
     return backoff(attempt) if response.status in _GATEWAY_ERRORS and is_lost else None
 
 
@@ -75,7 +75,7 @@ def _exit_code(status: int) -> ExitCode:
 def _problem(response: Response) -> dict[str, Any] | None:
     """The problem document, or None if this is something else. `errors` keeps only entries that can be shown."""
     try:
-        document = json.loads(response.body)
+        document = response.json()
     except ValueError:
         return None
     match document:

@@ -27,8 +27,10 @@ _SETTLED = {
 
 
 @contextmanager
-def session(profile: str | None, as_json: bool, timeout: float | None, what: str) -> Iterator[tuple[Client, Watch]]:
-    """Yield a client of the chosen deployment, and what shows its progress. Raises Failure."""
+def session(
+    profile: str | None, as_json: bool, timeout: float | None, what: str | None = None
+) -> Iterator[tuple[Client, Watch]]:
+    """Yield a client of the chosen deployment, and what shows the progress of `what`. Raises Failure."""
     if timeout is not None and not timeout > 0:  # also NaN
         raise usage("--timeout: give more than 0 seconds.")
     chosen = chosen_profile(profile)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from imagegen import __version__
 from imagegen.cli.deadline import Deadline
@@ -33,6 +34,13 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def json(self) -> Any:
+        """Return the body's JSON. Raises ValueError."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 class Transport:
@@ -90,7 +98,8 @@ class Transport:
             raise self._failure(getattr(error, "reason", None) or error, url) from error
 
     def _failure(self, error: BaseException, url: str) -> Failure:
-        if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+        is_late = isinstance(error, ConnectTimeoutError | ReadTimeoutError)
+        if is_late and not isinstance(error, NewConnectionError):  # which urllib3 counts as late, too
             self._deadline.within(_READ_SECONDS)
             return Failure(ExitCode.TIMEOUT, f"{host_of(url)} did not respond in time.")
         return Failure(ExitCode.UNREACHABLE, f"{host_of(url)} cannot be reached: {_reason(error)}.")

@@ -33,9 +33,10 @@ class _Silent:
 
 
 class _Lines:
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str | None) -> None:
         self._stage: object = None
-        self.note(f"{what} ...")
+        if what:
+            self.note(f"{what} ...")
 
     def job(self, job: Job) -> None:
         done = job.progress
@@ -64,11 +65,11 @@ class _Bar:
 
 
 @contextmanager
-def watching(what: str, as_json: bool) -> Iterator[Watch]:
-    """Show the progress while the body runs."""
+def watching(what: str | None, as_json: bool) -> Iterator[Watch]:
+    """Show the progress of `what` while the body runs; of None, which takes no time, only what it notes."""
     if as_json:
         yield _Silent()
-    elif sys.stderr.isatty():
+    elif what and sys.stderr.isatty():
         with _terminal_bar() as bar:
             yield _Bar(what, bar)
     else:

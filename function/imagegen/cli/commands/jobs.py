@@ -26,7 +26,7 @@ def list_jobs(
     from imagegen.cli.session import session
 
     query = {"status": status, "limit": limit or (100 if every_page else None), "cursor": cursor}
-    with session(profile, as_json, timeout, "Asking for the jobs") as (client, _):
+    with session(profile, as_json, timeout) as (client, _):
         listed, document = _pages(client, query, every_page)
     show(as_json, document, lambda: jobs_table(listed) if listed else "No jobs.")
     if document["cursor"]:
@@ -50,8 +50,8 @@ def show_job(
 
     require_job_id(job_id)
     place = None if out is None else destination(out)
-    with session(profile, as_json, timeout, "Asking for the job") as (client, watch):
-        waits = wait or place is not None
+    waits = wait or place is not None
+    with session(profile, as_json, timeout, "Waiting" if waits else None) as (client, watch):
         answer = finished(client, job_id, watch, profile) if waits else client.job(job_id)
         result = answer.value.result
         files = saved(client, result, place, profile) if result and place else []
@@ -74,7 +74,7 @@ def cancel(
     from imagegen.cli.work import require_job_id
 
     require_job_id(job_id)
-    with session(profile, as_json, timeout, "Cancelling") as (client, _):
+    with session(profile, as_json, timeout) as (client, _):
         answer = client.cancel(job_id)
     show(as_json, answer.raw, lambda: job_text(answer.value, []))
 

@@ -17,7 +17,7 @@ def models(
     from imagegen.cli.output import show
     from imagegen.cli.session import session
 
-    with session(profile, as_json, timeout, "Asking for the models") as (client, _):
+    with session(profile, as_json, timeout) as (client, _):
         answer = client.models()
     show(as_json, answer.raw, lambda: _table(answer.value))
 
