@@ -1,7 +1,8 @@
-"""An HTTP server on this machine in the place of a deployment: it returns what a test tells it, also broken responses."""
+"""An HTTP server on this machine in the place of a deployment: it returns what a test tells it, also what is broken."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import socket
@@ -50,7 +51,8 @@ class Received:
 
 def example(name: str, **changes: Any) -> dict[str, Any]:
     """Return an example of the OpenAPI document."""
-    return json.loads(json.dumps(_EXAMPLES[name]["value"])) | changes
+    value: dict[str, Any] = _EXAMPLES[name]["value"]
+    return copy.deepcopy(value) | changes
 
 
 def document(status: int, content: object, **headers: str) -> Reply:

@@ -60,7 +60,7 @@ class Client:
 
     def jobs(self, **query: str | int | None) -> Answer[JobPage]:
         """Return a page of jobs; a query parameter of None is left out."""
-        given = urlencode({name: value for name, value in query.items() if value is not None})
+        given = urlencode({name: value for name, value in query.items() if value is not None}, errors="replace")
         return self._parsed(JobPage, self._call("GET", f"/jobs?{given}" if given else "/jobs"))
 
     def job(self, job_id: str) -> Answer[Job]:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from imagegen.cli.client import Client
-from imagegen.cli.destination import Destination
+from imagegen.cli.destination import Destination, destination
 from imagegen.cli.documents import Answer, Job, Result
+from imagegen.cli.generation_request import (
+    chosen_format,
+    make_request,
+    read_prompt,
+    require_idempotency_key,
+    require_no_out,
+)
 from imagegen.cli.output import show
 from imagegen.cli.report import job_text, result_text
 from imagegen.cli.session import session
@@ -25,6 +34,23 @@ class Drawing:
     wait: bool
     idempotency_key: str | None = None
     """Of an earlier command; None draws a new one, under which every repetition of the request is sent."""
+
+
+def make_drawing(
+    fields: Mapping[str, Any],
+    metadata: Sequence[str],
+    webhook: Mapping[str, Any],
+    out: Path | None,
+    no_wait: bool,
+    idempotency_key: str | None,
+) -> Drawing:
+    """Return what the options say; None is an option that was not given. Raises Failure (usage)."""
+    require_no_out(no_wait, out)
+    require_idempotency_key(idempotency_key)
+    place = destination(out)
+    chosen = {"output_format": chosen_format(place.format, fields["output_format"])}
+    request = make_request({**fields, **chosen}, metadata, webhook)
+    return Drawing(request | {"prompt": read_prompt(request["prompt"])}, place, not no_wait, idempotency_key)
 
 
 def draw(drawing: Drawing, profile: str | None, timeout: float | None, as_json: bool) -> None:

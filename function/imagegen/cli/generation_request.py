@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from imagegen.cli.failure import usage
 
+_IDEMPOTENCY_KEY: Final = re.compile(r"[ -~]{1,255}")
 
-def make_request(
-    fields: Mapping[str, Any], metadata: Sequence[str], webhook_url: str | None, webhook_events: Sequence[str]
-) -> dict[str, Any]:
-    """Return the request with the fields that were given. Raises Failure (usage) for what no JSON can say."""
+
+def make_request(fields: Mapping[str, Any], metadata: Sequence[str], webhook: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request with the fields that were given; None was not. Raises Failure (usage)."""
     request = {name: value for name, value in fields.items() if value is not None}
     for name, value in request.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise usage(f"--{name.replace('_', '-')}: {value} is not a number that the service knows.")
     pairs = _pairs(metadata)
-    webhook = _webhook(webhook_url, webhook_events)
-    return request | ({"metadata": pairs} if pairs else {}) | ({"webhook": webhook} if webhook else {})
+    hook = {name: value for name, value in webhook.items() if value}
+    if hook and "url" not in hook:
+        raise usage("--webhook-event needs --webhook-url.")
+    return request | ({"metadata": pairs} if pairs else {}) | ({"webhook": hook} if hook else {})
 
 
 def read_prompt(argument: str) -> str:
@@ -41,6 +44,12 @@ def chosen_format(of_extension: str | None, given: str | None) -> str | None:
     return given or of_extension
 
 
+def require_idempotency_key(key: str | None) -> None:
+    """Raises Failure (usage) for a key that no header can have."""
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise usage("--idempotency-key: use 1 to 255 printable ASCII characters.")
+
+
 def require_no_out(no_wait: bool, out: Path | None) -> None:
     """Raises Failure (usage) if a file is asked for that --no-wait does not write."""
     if no_wait and out is not None:
@@ -57,9 +66,3 @@ def _pairs(metadata: Sequence[str]) -> dict[str, str]:
             raise usage(f"--metadata: {name!r} is given twice.")
         pairs[name] = value
     return pairs
-
-
-def _webhook(url: str | None, events: Sequence[str]) -> dict[str, Any] | None:
-    if url is None and events:
-        raise usage("--webhook-event needs --webhook-url.")
-    return None if url is None else {"url": url} | ({"events": list(events)} if events else {})

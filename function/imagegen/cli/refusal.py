@@ -39,8 +39,8 @@ def refusal(response: Response) -> Failure:
 def repeat_after(response: Response, attempt: int, now: datetime) -> float | None:
     """Return the seconds until the request may be repeated, or None if it must not be.
 
-    A 503 of the service without Retry-After needs its owner. After a proxy's error or a 504, nothing is known: `attempt`,
-    from 1, doubles the wait. A replayed 504 is that of a job that has failed.
+    A 503 of the service without Retry-After needs its owner. A replayed 504 is that of a job that has failed. After
+    another 504, or a proxy's error, nothing is known: `attempt`, from 1, doubles the wait.
     """
     told = retry_after(response, now)
     if told is not None and (response.status in {409, 429, *_GATEWAY_ERRORS}):

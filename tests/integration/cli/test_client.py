@@ -73,7 +73,10 @@ def test_retry_after_is_obeyed(caller: Caller) -> None:
         (Reply(200, b"{" + b" " * 17_000_000 + b"}"), ExitCode.SERVICE_FAILED, []),
         (Reply(200, b"{}" * 40, sends=10), ExitCode.UNREACHABLE, [0.5, 1]),
     ],
-    ids=["429", "quota", "503", "503-for-good", "500", "401", "502", "reset", "html", "redirect", "list", "huge", "truncated"],
+    ids=[
+        "429", "quota", "503", "503-for-good", "500", "401", "502", "reset", "html", "redirect", "list",
+        "huge", "truncated",
+    ],
 )  # fmt: skip
 def test_tries_end(caller: Caller, reply: Reply, exit_code: ExitCode, slept: list[float]) -> None:
     caller.server.on("GET", "/models", reply)

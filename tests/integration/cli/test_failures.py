@@ -87,7 +87,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(ready: CommandLine, server:
     server.on("GET", f"/jobs/{JOB_ID}", document(200, server.job("job_running"), retry_after="60"))
     with ready.start("generate", "x") as process:
         assert process.stderr
-        lines = []
+        lines: list[str] = []
         while not (lines and "running" in lines[-1]):  # it waits for the job
             lines.append(process.stderr.readline())
         process.send_signal(signal.SIGINT)

@@ -53,6 +53,15 @@ def test_json_is_the_result_as_sent_and_the_files(ready: CommandLine, server: Ap
     assert ready.files() == ["star-1.png", "star-2.png"]
 
 
+def test_a_terminal_that_cannot_show_a_character_is_no_failure(ready: CommandLine, server: ApiServer) -> None:
+    server.on("POST", "/generate", document(200, server.result(warnings=["\u2603 and \x1b[2J"])))
+    done = ready.run("generate", "\u2603", "--out", "st\u00e4r.png", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("st\\xe4r.png  seed 7")
+    assert "warning: \\u2603 and \\ufffd[2J" in done.stdout
+    assert ready.files() == ["st\u00e4r.png"]
+
+
 def test_work_that_becomes_a_job_is_waited_for(ready: CommandLine, server: ApiServer) -> None:
     running = server.job("job_running")
     server.on("POST", "/generate", document(202, server.job("job_queued"), retry_after="0"))

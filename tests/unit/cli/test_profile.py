@@ -27,7 +27,8 @@ def test_an_address_is_kept_without_its_last_slash(url: str, kept: str) -> None:
     [
         "", "images.example.com", "ftp://images.example.com", "https://", "https:///v1", "http://images.example.com",
         "http://10.0.0.1", "https://user@images.example.com", "https://u:p@images.example.com", "https://a.example?x=1",
-        "https://a.example/#x", "https://a.example:port", "https://a.example:99999", "https://[::1", "https://a b.example",
+        "https://a.example/#x", "https://a.example:port", "https://a.example:99999", "https://[::1",
+        "https://a b.example",
         "https://a.example/\n", "https://b\u00fccher.example",
     ],
 )  # fmt: skip

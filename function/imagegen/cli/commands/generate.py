@@ -29,15 +29,12 @@ def generate(
     as_json: options.AsJson = False,
 ) -> None:
     """Draw images and download them. Work that takes long becomes a job, which the command waits for."""
-    from imagegen.cli.destination import destination
-    from imagegen.cli.drawing import Drawing, draw
-    from imagegen.cli.generation_request import chosen_format, make_request, read_prompt, require_no_out
+    from imagegen.cli.drawing import draw, make_drawing
 
-    require_no_out(no_wait, out)
-    place = destination(out)
     shape = {"width": width, "height": height, "num_images_per_prompt": num_images_per_prompt, "seed": seed}
     how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
-    kept = {"output_format": chosen_format(place.format, output_format), "cache": cache, "model": model}
-    text = {"prompt": read_prompt(prompt), "negative_prompt": negative_prompt}
-    request = make_request(text | shape | how | kept, metadata or [], webhook_url, webhook_event or [])
-    draw(Drawing(request, place, not no_wait, idempotency_key), profile, timeout, as_json)
+    kept = {"output_format": output_format, "cache": cache, "model": model}
+    fields = {"prompt": prompt, "negative_prompt": negative_prompt} | shape | how | kept
+    hook = {"url": webhook_url, "events": webhook_event}
+    drawing = make_drawing(fields, metadata or [], hook, out, no_wait, idempotency_key)
+    draw(drawing, profile, timeout, as_json)

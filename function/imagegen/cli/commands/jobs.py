@@ -25,7 +25,7 @@ def list_jobs(
     from imagegen.cli.report import jobs_table
     from imagegen.cli.session import session
 
-    query = {"status": status, "limit": limit or (100 if every_page else None), "cursor": cursor}
+    query = {"status": status, "limit": 100 if every_page and limit is None else limit, "cursor": cursor}
     with session(profile, as_json, timeout) as (client, _):
         listed, document = _pages(client, query, every_page)
     show(as_json, document, lambda: jobs_table(listed) if listed else "No jobs.")
