@@ -128,6 +128,10 @@ transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stac
 openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 	$(BIN)/python -m tools.openapi
 
+.PHONY: cli-reference
+cli-reference: $(VENV)/.ready ## write docs/cli-reference.md from the command line's options
+	$(BIN)/typer imagegen.cli.main utils docs --name imagegen --output docs/cli-reference.md
+
 .PHONY: latency
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -120,8 +121,10 @@ class ApiServer:
 
 
 @contextmanager
-def serving(server: ApiServer, reply: Callable[[Received], Reply] | None = None) -> Iterator[ApiServer]:
-    """Run the server on a free port during the block."""
+def serving(
+    server: ApiServer, reply: Callable[[Received], Reply] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[ApiServer]:
+    """Run the server on a free port during the block; with `tls` as https://localhost."""
 
     class Handler(BaseHTTPRequestHandler):
         def _respond(self) -> None:
@@ -129,13 +132,16 @@ def serving(server: ApiServer, reply: Callable[[Received], Reply] | None = None)
             headers = {name.lower(): value for name, value in self.headers.items()}
             _send(self, (reply or server.reply)(Received(self.command, self.path, headers, body)), server.stopped)
 
-        do_GET = do_POST = do_DELETE = _respond  # noqa: N815
+        do_GET = do_POST = do_CONNECT = _respond  # noqa: N815
 
         def log_message(self, *_: object) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.daemon_threads = True
         server.url = f"http://127.0.0.1:{http.server_port}"
+        if tls:
+            http.socket = tls.wrap_socket(http.socket, server_side=True)
+            server.url = f"https://localhost:{http.server_port}"
         thread = Thread(target=http.serve_forever)
         thread.start()
         try:

@@ -72,4 +72,4 @@ def _answered(client: Client, drawing: Drawing, watch: Watch, profile: str | Non
     if isinstance(answer.value, Result) or not drawing.wait:
         return answer
     watch.job(answer.value)
-    return finished(client, answer.value.id, watch, profile)
+    return finished(client, answer.value.id, watch, profile, drawing.place)

@@ -59,7 +59,10 @@ def run(arguments: Sequence[str]) -> int:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in options
     try:
-        return int(app(args=list(arguments) or ["--help"], prog_name="imagegen", standalone_mode=False) or ExitCode.OK)
+        code = app(args=list(arguments) or ["--help"], prog_name="imagegen", standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:  # Typer has caught KeyboardInterrupt
+            raise KeyboardInterrupt
+        return int(code or ExitCode.OK)
     except Failure as failure:
         return _ended(as_json, failure)
     except typer.TyperException as error:

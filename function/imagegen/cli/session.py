@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,6 @@ def resumable(*hints: str, **known: str) -> Iterator[None]:
         raise
 
 
-def command(words: str, profile: str | None) -> str:
-    """Return a command for the same deployment."""
-    return f"imagegen {words}{f' --profile {profile}' if profile else ''}"
+def command(profile: str | None, *words: str) -> str:
+    """Return a command for the same deployment, as a shell reads it."""
+    return shlex.join(["imagegen", *words, *(["--profile", profile] if profile else [])])

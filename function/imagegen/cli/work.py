@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -30,16 +31,18 @@ def submitted(
     client: Client, request: Mapping[str, Any], idempotency_key: str, wait: bool
 ) -> Answer[Result] | Answer[Job]:
     """Return the result, or the job that the request became. Raises Failure."""
-    hint = f"To repeat the request without drawing its images twice, add: --idempotency-key {idempotency_key}"
+    option = shlex.join(["--idempotency-key", idempotency_key])
+    hint = f"To repeat the request without drawing its images twice, add: {option}"
     with resumable(hint, idempotency_key=idempotency_key):
         return client.generate(request, idempotency_key, wait)
 
 
-def finished(client: Client, job_id: str, watch: Watch, profile: str | None) -> Answer[Job]:
-    """Wait for the job and return it as it ended. Raises Failure."""
+def finished(client: Client, job_id: str, watch: Watch, profile: str | None, place: Destination | None) -> Answer[Job]:
+    """Wait for the job, whose images are to be in `place`, and return it as it ended. Raises Failure."""
+    out = ["--out", str(place.path)] if place else []
     with resumable(
-        f"The job goes on. To wait for it: {command(f'job {job_id} --wait --out .', profile)}",
-        f"To stop it: {command(f'cancel {job_id}', profile)}",
+        f"The job goes on. To wait for it: {command(profile, 'job', job_id, '--wait', *out)}",
+        f"To stop it: {command(profile, 'cancel', job_id)}",
         job_id=job_id,
     ):
         return client.wait(job_id, watch.job)
@@ -47,7 +50,7 @@ def finished(client: Client, job_id: str, watch: Watch, profile: str | None) -> 
 
 def saved(client: Client, result: Result, place: Destination, profile: str | None) -> list[Path]:
     """Download the images and return their paths. Raises Failure."""
-    hint = f"The images are stored. To download them: {command(f'job {result.id} --out {place.path}', profile)}"
+    hint = f"The images are stored. To download them: {command(profile, 'job', result.id, '--out', str(place.path))}"
     with resumable(hint, job_id=result.id):
         return save_images(client, result, place)
 

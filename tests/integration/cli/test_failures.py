@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 
 from imagegen.cli.exit_code import ExitCode
 from tests.integration.cli.conftest import KEY, CommandLine
-from tests.support.api_server import HTML, JOB_ID, ApiServer, Reply, document, example, problem
+from tests.support.api_server import HTML, JOB_ID, ApiServer, Reply, document, example, problem, serving
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,38 @@ def test_a_host_that_does_not_exist_is_said(cli: CommandLine) -> None:
     assert (done.returncode, json.loads(done.stderr)["code"]) == (8, "unreachable")
 
 
+def test_a_certificate_must_be_one_that_is_trusted(cli: CommandLine) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    trusted = cli.folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    with serving(ApiServer(), tls=context) as server:
+        server.on("GET", "/models", document(200, example("models")))
+        variables = {"IMAGEGEN_URL": server.api, "IMAGEGEN_API_KEY": KEY}
+        refused = cli.run("models", **variables)
+        assert server.received == []
+        accepted = cli.run("models", **variables, SSL_CERT_FILE=str(trusted))
+    assert (refused.returncode, accepted.returncode) == (8, 0)
+    assert "certificate" in refused.stderr
+
+
+def test_a_proxy_is_used_and_does_not_get_the_key(cli: CommandLine, server: ApiServer) -> None:
+    server.on("CONNECT", "images.example.com:443", Reply(403))
+    variables = {"IMAGEGEN_URL": "https://images.example.com", "IMAGEGEN_API_KEY": KEY, "HTTPS_PROXY": server.url}
+    assert cli.run("models", **variables).returncode == 8
+    assert {(each.method, each.path) for each in server.received} == {("CONNECT", "images.example.com:443")}
+    assert KEY not in str(server.received)
+
+
+def test_ctrl_c_ends_every_command_with_130(ready: CommandLine, server: ApiServer) -> None:
+    server.on("GET", "/jobs", Reply(200, holds=True))
+    with ready.start("jobs", "--json") as process:
+        assert server.holding.wait(60)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, json.loads(err)["code"]) == (130, "", "interrupted")
+
+
 def test_a_service_that_does_not_respond_ends_the_command_at_its_timeout(ready: CommandLine, server: ApiServer) -> None:
     server.on("POST", "/generate", Reply(200, holds=True))
     done = ready.run("generate", "x", "--timeout", "1", "--json")
@@ -85,7 +119,7 @@ def test_a_job_that_takes_longer_than_the_timeout_goes_on(ready: CommandLine, se
 def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(ready: CommandLine, server: ApiServer) -> None:
     server.on("POST", "/generate", document(202, server.job("job_queued"), retry_after="60"))
     server.on("GET", f"/jobs/{JOB_ID}", document(200, server.job("job_running"), retry_after="60"))
-    with ready.start("generate", "x") as process:
+    with ready.start("generate", "x", "--out", "a star.png") as process:
         assert process.stderr
         lines: list[str] = []
         while not (lines and "running" in lines[-1]):  # it waits for the job
@@ -95,7 +129,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(ready: CommandLine, server:
     assert (process.returncode, out) == (130, "")
     assert err.splitlines() == [
         "Error: Interrupted.",
-        f"The job goes on. To wait for it: imagegen job {JOB_ID} --wait --out .",
+        f"The job goes on. To wait for it: imagegen job {JOB_ID} --wait --out 'a star.png'",
         f"To stop it: imagegen cancel {JOB_ID}",
     ]
     assert server.paths("POST") == ["/v1/generate"]

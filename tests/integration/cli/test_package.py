@@ -66,6 +66,13 @@ def test_help_imports_typer_and_what_it_needs_for_the_options(
     assert not loaded & later
 
 
+def test_the_reference_is_that_of_the_options(tmp_path: Path) -> None:
+    written = tmp_path / "reference.md"
+    command = [sys.executable, "-m", "typer", "imagegen.cli.main", "utils", "docs", "--name", "imagegen"]
+    subprocess.run([*command, "--output", str(written)], check=True, capture_output=True)
+    assert written.read_text() == (ROOT / "docs" / "cli-reference.md").read_text(), "run make cli-reference"
+
+
 def test_without_a_command_the_help_is_shown(cli: CommandLine) -> None:
     done = cli.run()
     assert (done.returncode, done.stderr) == (0, "")

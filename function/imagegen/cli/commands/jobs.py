@@ -52,7 +52,7 @@ def show_job(
     place = None if out is None else destination(out)
     waits = wait or place is not None
     with session(profile, as_json, timeout, "Waiting" if waits else None) as (client, watch):
-        answer = finished(client, job_id, watch, profile) if waits else client.job(job_id)
+        answer = finished(client, job_id, watch, profile, place) if waits else client.job(job_id)
         result = answer.value.result
         files = saved(client, result, place, profile) if result and place else []
     document = answer.raw if place is None else {**answer.raw, "files": [str(path) for path in files]}

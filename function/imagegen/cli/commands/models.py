@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def models(
     profile: options.ProfileName = None, timeout: options.Timeout = None, as_json: options.AsJson = False
 ) -> None:
-    """List the models, with their defaults and limits."""
+    """List the models and their limits."""
     from imagegen.cli.output import show
     from imagegen.cli.session import session
 

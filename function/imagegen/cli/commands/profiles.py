@@ -11,7 +11,7 @@ from imagegen.cli import options
 if TYPE_CHECKING:
     from imagegen.cli.profile_file import ProfileFile, Profiles
 
-app = typer.Typer(help="Keep the addresses and keys of several deployments.")
+app = typer.Typer(help="Keep several deployments.")
 
 
 @app.command()
