@@ -14,8 +14,8 @@ from typing import Final
 
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY
-from imagegen.cli.whole_file import whole_file
 from imagegen.errors import ModelUnavailable
+from imagegen_cli.whole_file import whole_file
 from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
 from tools.local.deploy import deploy

@@ -53,13 +53,8 @@ class CommandLine:
 @pytest.fixture(scope="session")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, install it into an empty folder, and return the path of its console script."""
-    source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
-    for name in ("pyproject.toml", "LICENSE", "function/requirements-cli.in"):
-        (source / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, source / name)
-    shutil.copytree(
-        ROOT / "function" / "imagegen", source / "function" / "imagegen", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    source, site = tmp_path_factory.mktemp("source") / "cli", tmp_path_factory.mktemp("site")
+    shutil.copytree(ROOT / "cli", source, ignore=shutil.ignore_patterns("__pycache__"))  # pip writes next to it
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*install, "--target", str(site), str(source)], check=True, timeout=300)
     return site / "bin" / "imagegen"

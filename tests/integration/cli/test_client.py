@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.cli.client import Client
-from imagegen.cli.deadline import Deadline
-from imagegen.cli.destination import Destination
-from imagegen.cli.documents import Job, Result
-from imagegen.cli.downloads import save_images
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.failure import Failure
-from imagegen.cli.profile import Profile
+from imagegen_cli.client import Client
+from imagegen_cli.deadline import Deadline
+from imagegen_cli.destination import Destination
+from imagegen_cli.documents import Job, Result
+from imagegen_cli.downloads import save_images
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
+from imagegen_cli.profile import Profile
 from tests.support.api_server import HTML, JOB_ID, ApiServer, Reply, document, problem, serving
 
 KEY = "key-that-must-not-be-shown"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from imagegen.cli.exit_code import ExitCode
+from imagegen_cli.exit_code import ExitCode
 from tests.integration.cli.conftest import KEY, CommandLine
 from tests.support.api_server import HTML, JOB_ID, ApiServer, Reply, document, example, problem, serving
 
@@ -128,7 +128,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(ready: CommandLine, server:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err.splitlines() == [
-        "Error: Interrupted.",
+        "Interrupted.",
         f"The job goes on. To wait for it: imagegen job {JOB_ID} --wait --out 'a star.png'",
         f"To stop it: imagegen cancel {JOB_ID}",
     ]

@@ -16,7 +16,15 @@ def test_an_image_is_drawn_and_written(ready: CommandLine, server: ApiServer) ->
     assert done.returncode == 0, done.stderr
     assert (ready.folder / "star.png").read_bytes() == PICTURE
     assert ready.files() == ["star.png"]
-    assert done.stdout.startswith("star.png  seed 7, 128 x 128, ")
+    assert done.stdout.splitlines() == [
+        "star.png",
+        f"  url      {server.url}/images/0.png",
+        "  seed     7",
+        f"  image    128 x 128, {len(PICTURE):,} bytes",
+        f"job {JOB_ID}, model demo",
+        "  timings  382 ms total (queue 0, load 0, text_encode 4, denoise 310, decode 25, store 40), warm",
+        "  cost     $0.00006367 on Lambda (382 ms at 10,240 MB)",
+    ]
     post, get = server.received
     assert post.json == {"prompt": "a red circle", "seed": 7, "output_format": "png"}
     assert post.headers["x-api-key"] == KEY
@@ -57,8 +65,8 @@ def test_a_terminal_that_cannot_show_a_character_is_no_failure(ready: CommandLin
     server.on("POST", "/generate", document(200, server.result(warnings=["\u2603 and \x1b[2J"])))
     done = ready.run("generate", "\u2603", "--out", "st\u00e4r.png", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("st\\xe4r.png  seed 7")
-    assert "warning: \\u2603 and \\ufffd[2J" in done.stdout
+    assert done.stdout.startswith("st\\xe4r.png\n")
+    assert "  warning  \\u2603 and \\ufffd[2J" in done.stdout
     assert ready.files() == ["st\u00e4r.png"]
 
 

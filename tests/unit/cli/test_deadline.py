@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.cli.deadline import Deadline
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.failure import Failure
+from imagegen_cli.deadline import Deadline
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
 
 
 def test_without_a_limit_every_time_is_allowed() -> None:

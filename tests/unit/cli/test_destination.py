@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.cli.destination import destination
-from imagegen.cli.documents import Result
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.failure import Failure
+from imagegen_cli.destination import destination
+from imagegen_cli.documents import Result
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
 from tests.support.api_server import JOB_ID, example
 
 
@@ -27,6 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("out", "content_type", "count", "paths"),
     [
         (None, "image/png", 1, [f"{JOB_ID}.png"]), (None, "image/jpeg", 2, [f"{JOB_ID}-1.jpg", f"{JOB_ID}-2.jpg"]),
+        ("a.b.webp", "image/webp", 1, ["a.b.webp"]), ("a star.JPG", "image/jpeg", 1, ["a star.JPG"]),
         (".", "image/webp", 1, [f"{JOB_ID}.webp"]), ("star.png", "image/png", 1, ["star.png"]),
         ("star.PNG", "image/png", 2, ["star-1.PNG", "star-2.PNG"]), ("star.jpeg", "image/jpeg", 1, ["star.jpeg"]),
     ],
@@ -40,12 +41,14 @@ def test_files_are_named(folder: Path, out: str | None, content_type: str, count
     ("out", "reason"),
     [
         ("star", "has no extension"), ("star.gif", r"one of \.png, \.jpg, \.jpeg, \.webp"),
-        ("nope/star.png", "mkdir -p nope"),
-        ("fifo.png", "is a device, a FIFO or a socket"), ("star.png/x.png", "in a folder that does not exist"),
+        (".png", "has no extension"), ("nope/star.png", "mkdir -p nope"),
+        ("fifo.png", "is a device, a FIFO or a socket"), ("link.png", "is a device, a FIFO or a socket"),
+        ("star.png/x.png", "in a folder that does not exist"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_written_is_refused_before_anything_is_drawn(folder: Path, out: str, reason: str) -> None:
     os.mkfifo("fifo.png")
+    Path("link.png").symlink_to("fifo.png")
     Path("star.png").touch()
     with pytest.raises(Failure, match=reason) as raised:
         destination(Path(out))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from imagegen.cli.documents import Job, JobPage, ModelList, Result, parse
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.failure import Failure
+from imagegen_cli.documents import Job, JobPage, ModelList, Result, parse
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
 from tests.support.api_server import example
 
 

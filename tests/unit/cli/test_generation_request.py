@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.cli.failure import Failure
-from imagegen.cli.generation_request import chosen_format, make_request, require_idempotency_key, require_no_out
+from imagegen_cli.failure import Failure
+from imagegen_cli.generation_request import chosen_format, make_request, require_idempotency_key, require_no_out
 
 
 def test_only_what_was_given_is_sent() -> None:

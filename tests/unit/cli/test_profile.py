@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.failure import Failure
-from imagegen.cli.profile import is_loopback, make_profile, require_name
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
+from imagegen_cli.profile import is_loopback, make_profile, require_name
 
 KEY = "key-that-must-not-be-shown"
 

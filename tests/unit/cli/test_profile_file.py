@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.failure import Failure
-from imagegen.cli.profile import Profile
-from imagegen.cli.profile_file import ProfileFile, Profiles
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
+from imagegen_cli.profile import Profile
+from imagegen_cli.profile_file import ProfileFile, Profiles
 
 PROD = Profile("prod", "https://a.example/v1", "key-of-prod")
 DEV = Profile("dev", "https://b.example/v1", "key-of-dev")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from imagegen.cli.exit_code import ExitCode
-from imagegen.cli.refusal import backoff, refusal, repeat_after, retry_after
-from imagegen.cli.transport import Response
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.refusal import backoff, refusal, repeat_after, retry_after
+from imagegen_cli.transport import Response
 from tests.support.api_server import example
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

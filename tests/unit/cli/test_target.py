@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.cli.environment import Environment, read_environment
-from imagegen.cli.failure import Failure
-from imagegen.cli.profile import Profile
-from imagegen.cli.profile_file import ProfileFile
-from imagegen.cli.target import target
+from imagegen_cli.environment import Environment, read_environment
+from imagegen_cli.failure import Failure
+from imagegen_cli.profile import Profile
+from imagegen_cli.profile_file import ProfileFile
+from imagegen_cli.target import target
 
 PROD = Profile("prod", "https://a.example", "key-of-prod")
 DEV = Profile("dev", "https://b.example", "key-of-dev")
