@@ -70,10 +70,10 @@ class Transport:
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         sent = {"user-agent": _AGENT, **headers}
         retries = urllib3.Retry(None, connect=0, read=0, status=0, other=0, redirect=redirects, raise_on_redirect=False)
-        timeout = urllib3.Timeout(self._deadline.within(_CONNECT_SECONDS), self._deadline.within(_READ_SECONDS))
+        timeouts = timeouts_within(self._deadline)
         with self._mapped(url), _pool(url) as pool:
             response = pool.request(
-                method, url, body=body, headers=sent, timeout=timeout, retries=retries, preload_content=False
+                method, url, body=body, headers=sent, timeout=timeouts, retries=retries, preload_content=False
             )
             try:
                 yield response
@@ -103,6 +103,11 @@ class Transport:
             self._deadline.within(_READ_SECONDS)
             return Failure(ExitCode.TIMEOUT, f"{host_of(url)} did not respond in time.")
         return Failure(ExitCode.UNREACHABLE, f"{host_of(url)} cannot be reached: {_reason(error)}.")
+
+
+def timeouts_within(deadline: Deadline) -> urllib3.Timeout:
+    """Return the limits of one connection and of each wait for data. Raises Failure (timeout) if no time is left."""
+    return urllib3.Timeout(connect=deadline.within(_CONNECT_SECONDS), read=deadline.within(_READ_SECONDS))
 
 
 def host_of(url: str) -> str:
