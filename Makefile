@@ -12,7 +12,7 @@ NODE_TOOLS := .local/node
 PYTHON_CLIENT := .local/python-client
 MODELS := .local/models
 DEMO := $(MODELS)/demo/openvino/manifest.json $(MODELS)/demo/torch/manifest.json
-export PYTHONPATH := function
+export PYTHONPATH := function:cli
 
 # Quotes $1 for the shell. $(value X) is X as the caller wrote it; $(X) would expand `$5` in it.
 quote = '$(subst ','\'',$1)'
@@ -34,7 +34,8 @@ help: ## list the targets
 
 # -- environments ------------------------------------------------------------------------------------------------------
 
-PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt function/requirements-prepare.txt
+PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt \
+	function/requirements-prepare.txt cli/requirements.txt
 
 # torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
@@ -103,10 +104,10 @@ endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs:
 
 .PHONY: check
 check: $(VENV)/.ready ## format, lint, types, import rules; seconds
-	$(BIN)/ruff format --check function tests tools
-	$(BIN)/ruff check function tests tools
+	$(BIN)/ruff format --check function cli tests tools
+	$(BIN)/ruff check function cli tests tools
 	$(BIN)/mypy
-	PYTHONPATH=function:. $(BIN)/lint-imports --no-cache
+	PYTHONPATH=function:cli:. $(BIN)/lint-imports --no-cache
 
 .PHONY: test
 test: $(VENV)/.ready $(SAM_VENV)/.ready $(NODE_TOOLS)/.ready $(PYTHON_CLIENT)/.ready $(DEMO) ## run all tests that need no container engine
@@ -128,6 +129,10 @@ transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stac
 openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 	$(BIN)/python -m tools.openapi
 
+.PHONY: cli-reference
+cli-reference: $(VENV)/.ready ## write docs/cli-reference.md from the command line's options
+	$(BIN)/typer imagegen_cli.main utils docs --name imagegen --output docs/cli-reference.md
+
 .PHONY: latency
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
@@ -146,8 +151,8 @@ bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler and write d
 
 .PHONY: format
 format: $(VENV)/.ready ## format the code and apply the linter's automatic fixes
-	$(BIN)/ruff format function tests tools
-	$(BIN)/ruff check --fix function tests tools
+	$(BIN)/ruff format function cli tests tools
+	$(BIN)/ruff check --fix function cli tests tools
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
@@ -180,6 +185,7 @@ lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain
 	cd function && $(COMPILE) requirements-openvino.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-diffusers.in
 	cd function && $(COMPILE) --unsafe-package torch requirements-prepare.in
+	cd cli && $(COMPILE) --constraint ../function/requirements.txt --constraint ../function/requirements-diffusers.txt requirements.in
 	cd tools && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
 

@@ -33,7 +33,7 @@ os.environ.update(
     THREADS="1",
     OMP_NUM_THREADS="1",
     # Subprocesses find the same modules as pytest (pythonpath in pyproject.toml).
-    PYTHONPATH=str(ROOT / "function"),
+    PYTHONPATH=f"{ROOT / 'function'}{os.pathsep}{ROOT / 'cli'}",
     **NO_AWS_FILES,
 )
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -319,13 +318,43 @@ def test_run_ignores_the_developers_aws_configuration_and_proxies(tmp_path: Path
     assert out.read_bytes().startswith(b"\xff\xd8\xff")
 
 
-def test_a_client_reports_each_poll_of_a_job_that_it_waits_for(tmp_path: Path) -> None:
-    jobs: list[dict[str, Any]] = []
-    request = {"prompt": "a red circle", "num_inference_steps": 100}
-    with local_stack(free_port(), Output(tmp_path / "stack.log")) as started:
-        result = Client(started.endpoint).generate(request, jobs.append, Prefer="respond-async")
-    assert result["images"]
-    assert [jobs[0]["status"], jobs[-1]["status"]] == ["queued", "succeeded"]
+def imagegen(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder of the checkout; `config` has its profiles."""
+    command = [sys.executable, "-m", "imagegen_cli", *arguments]
+    environment = os.environ | {"XDG_CONFIG_HOME": str(config)}
+    return subprocess.run(
+        command, cwd=ROOT / "docs", env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_command_line_waits_for_a_job_of_the_stack_of_make_serve(tmp_path: Path, port: int) -> None:
+    out = tmp_path / "circle.webp"
+    fields = ["--steps", "100", "--output-format", "webp"]
+    with serving(tmp_path / "serve.log", "--port", str(port)):
+        created = imagegen(tmp_path, "generate", "a red circle", *fields, "--no-wait", "--json")
+        done = imagegen(tmp_path, "job", json.loads(created.stdout)["id"], "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes().startswith(b"RIFF")
+    assert done.stderr.splitlines()[-1].endswith(", succeeded")
+
+
+def test_run_prints_what_the_service_refuses_and_writes_nothing(tmp_path: Path, port: int) -> None:
+    out = tmp_path / "picture.png"
+    with serving(tmp_path / "serve.log", "--port", str(port)):
+        refused = run("--seed", "-1", "--out", str(out))
+        unknown = run("--out", str(out), MODEL="foo")
+    assert (refused.returncode, unknown.returncode) == (1, 1)
+    assert "  seed: " in refused.stderr
+    assert "model_not_found" in unknown.stderr
+    assert not out.exists()
+
+
+def test_run_refuses_an_unknown_model_and_a_seed_that_is_no_number_at_once(tmp_path: Path) -> None:
+    out = str(tmp_path / "picture.png")
+    unknown, odd = run("--out", out, MODEL="foo"), run("--out", out, "--seed", "seven")
+    assert (unknown.returncode, odd.returncode) == (1, 2)
+    assert "MODEL=foo is not in the registry" in unknown.stderr
+    assert odd.stderr == "SEED: 'seven' is not a whole number from 0 to 4294967295\n"
 
 
 def test_serve_reports_a_port_in_use() -> None:

@@ -21,6 +21,7 @@ GUIDES = {
     "README.md": "",
     "CONTRIBUTING.md": "function/imagegen",
     "docs/architecture.md": "function/imagegen",
+    "docs/cli.md": "",
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
     "docs/settings.md": "",

@@ -108,11 +108,15 @@ def test_reading_the_environment_is_noticed(code: str) -> None:
     assert ENVIRONMENT & set(names_in(code))
 
 
-def test_only_the_settings_read_the_environment() -> None:
-    modules = sorted((FUNCTION / "imagegen").rglob("*.py"))
-    assert len(modules) > 50
+@pytest.mark.parametrize(
+    ("package", "reader"),
+    [(FUNCTION / "imagegen", "settings.py"), (FUNCTION.parent / "cli" / "imagegen_cli", "environment.py")],
+)
+def test_one_module_of_each_package_reads_the_environment(package: Path, reader: str) -> None:
+    modules = sorted(package.rglob("*.py"))
+    assert len(modules) > 20
     reading = [path for path in modules if ENVIRONMENT & set(names_in(path.read_text()))]
-    assert [path for path in reading if path != FUNCTION / "imagegen" / "settings.py"] == []
+    assert [path for path in reading if path != package / reader] == []
 
 
 def outside_the_layer() -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from tools.whole_file import whole_file
+from imagegen_cli.whole_file import whole_file
 
 
 def export(dynamodb: Any, table: str, path: Path) -> int:

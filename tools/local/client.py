@@ -1,4 +1,4 @@
-"""A small API client on `requests`: generate, wait for jobs, download and verify images."""
+"""A small API client on `requests` for programs and tests, which need responses and headers as they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from PIL import Image, UnidentifiedImageError
 from tools.local.endpoint import PROBE_AGENT, Endpoint
 
 Json = dict[str, Any]
-Watch = Callable[[Json], None]
 
 _CONNECT_TIMEOUT_SECONDS: Final = 5
 _POLL_SECONDS: Final = 2
@@ -36,15 +35,6 @@ class ApiError(Exception):
         super().__init__(f"{status} {problem['code']}")
         self.status = status
         self.problem = problem
-
-    def describe(self) -> str:
-        """Return the problem as text: status, code, detail, invalid fields, and the request id to find in the logs."""
-        lines = [f"The API answered {self}: {self.problem['detail']}"]
-        lines += [
-            f"  {error['field']}: {error['message']} ({error['code']})" for error in self.problem.get("errors", [])
-        ]
-        lines += [f"  request id {self.problem['request_id']}"] if "request_id" in self.problem else []
-        return "\n".join(lines)
 
 
 class JobFailed(Exception):
@@ -90,27 +80,21 @@ class Client:
             return False
         return response.status_code == 200
 
-    def generate(self, request: Json, on_job: Watch = lambda job: None, **headers: str) -> Json:
+    def generate(self, request: Json, **headers: str) -> Json:
         """Return the result of POST /generate; if it answers 202, wait for the job. Raises ApiError and JobFailed."""
         response = self.call("POST", "/generate", json=request, **headers)
         if response.status_code == 200:
             result: Json = response.json()
         else:
-            accepted = response.json()
-            on_job(accepted)
             self._sleep(_wait_seconds(response))
-            result = self.wait_for_job(accepted["id"], on_job)["result"]
+            result = self.wait_for_job(response.json()["id"])["result"]
         return result
 
-    def wait_for_job(self, job_id: str, on_job: Watch = lambda job: None) -> Json:
-        """Poll as often as Retry-After allows until the job succeeds, and return it. Raises ApiError and JobFailed.
-
-        `on_job` gets the job of each poll.
-        """
+    def wait_for_job(self, job_id: str) -> Json:
+        """Poll as often as Retry-After allows until the job succeeds, and return it. Raises ApiError and JobFailed."""
         while True:
             response = self.call("GET", f"/jobs/{job_id}")
             job: Json = response.json()
-            on_job(job)
             if job["status"] == "succeeded":
                 return job
             if job["status"] not in ("queued", "running"):

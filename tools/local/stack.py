@@ -15,11 +15,11 @@ from typing import Final
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModelUnavailable
+from imagegen_cli.whole_file import whole_file
 from tools.local.client import Client
 from tools.local.deploy import NOTHING, Options, deploy
 from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT, Output, StackError, ministack
-from tools.whole_file import whole_file
 
 LOCAL: Final = ROOT / ".local"
 ENDPOINT_FILE: Final = LOCAL / "endpoint.json"

@@ -54,7 +54,7 @@ class Project:
 
     def __init__(self, folder: Path, endpoint: str) -> None:
         self.folder, self.log = folder, folder / "sam.log"
-        for name in (".venv", "Makefile", "template.yaml", "function", "tools", "layers"):
+        for name in (".venv", "Makefile", "template.yaml", "function", "cli", "tools", "layers"):
             (folder / name).symlink_to(ROOT / name)
         shutil.copy(ROOT / "samconfig.toml", folder)
         self.sam = folder / "fake-sam"

@@ -71,13 +71,6 @@ def test_polls_are_as_far_apart_as_the_api_says() -> None:
     assert (api.requests, api.slept) == (["POST", "GET", "GET", "GET"], [3, 7, 7])
 
 
-def test_a_caller_sees_the_job_of_each_poll() -> None:
-    seen: list[Any] = []
-    with Api([QUEUED, RUNNING, DONE]).client() as client:
-        client.generate({"prompt": "a"}, on_job=seen.append)
-    assert seen == [QUEUED[1], RUNNING[1], DONE[1]]
-
-
 def test_a_throttled_request_is_repeated_and_a_job_survives_throttled_polls() -> None:
     api = Api([LIMITED, QUEUED, LIMITED, DOWN, DONE])
     with api.client() as client:

@@ -11,17 +11,19 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Yield a draft that replaces `path` when the block ends without an error, and that is deleted otherwise.
 
-    A link is kept: the file that it names is replaced. Raises OSError, and FileExistsError if `path` is a device, a
-    FIFO or anything else that is no regular file: a file must not take its place.
+    A link is kept: the file that it names is replaced. `mode` has the permissions of the new file before the umask.
+    Raises OSError, and FileExistsError if `path` is a device, a FIFO or anything else that is no regular file: a file
+    must not take its place.
     """
     target = Path(os.path.realpath(path))
     _require_replaceable(target)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)  # of a killed process with the same number; `mode` applies only to a new file
     try:
-        with draft.open("wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.whole_file import is_replaceable, whole_file
+from imagegen_cli.whole_file import is_replaceable, whole_file
 
 
 def make_fifo(path: Path) -> None:

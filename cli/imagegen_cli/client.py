@@ -1,0 +1,142 @@
+"""The API's operations. Every one may be repeated: POST /generate has an Idempotency-Key."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from imagegen_cli.deadline import Deadline
+from imagegen_cli.documents import Answer, Job, JobPage, ModelList, Result, parse
+from imagegen_cli.exit_code import ExitCode
+from imagegen_cli.failure import Failure
+from imagegen_cli.profile import Profile
+from imagegen_cli.refusal import IN_PROGRESS, backoff, refusal, repeat_after, retry_after
+from imagegen_cli.transport import Response, Transport
+
+_TRIES: Final = 5
+_NETWORK_TRIES: Final = 3
+_WAITING_TRIES: Final = 8
+"""While a job runs: a minute without a network must not end the wait."""
+_IN_PROGRESS_TRIES: Final = 60
+_LONGEST_WAIT_SECONDS: Final = 60.0
+"""A request that may be repeated only later, such as after the monthly quota is used up, fails instead."""
+_POLL_SECONDS: Final = 2.0
+"""Between two looks at a job if the service does not say how long to wait."""
+_SHORTEST_POLL_SECONDS: Final = 0.1
+T = TypeVar("T")
+
+
+class Client:
+    """One caller of one deployment. Every method raises Failure."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        deadline: Deadline,
+        note: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ):
+        """`note` gets a sentence for each request that will be repeated."""
+        self._url = profile.url
+        self._key = {"x-api-key": profile.api_key}
+        self._deadline = deadline
+        self._transport = Transport(deadline)
+        self._note = note
+        self._sleep = sleep
+
+    def generate(self, request: Mapping[str, Any], idempotency_key: str, wait: bool) -> Answer[Result] | Answer[Job]:
+        """Return the result, or the job that the request became. Without `wait`, always a job."""
+        headers = {"idempotency-key": idempotency_key} | ({} if wait else {"prefer": "respond-async"})
+        response = self._call("POST", "/generate", headers, request)
+        if response.status == HTTPStatus.OK:
+            return self._parsed(Result, response)
+        return self._parsed(Job, response)
+
+    def jobs(self, **query: str | int | None) -> Answer[JobPage]:
+        """Return a page of jobs; a query parameter of None is left out."""
+        given = urlencode({name: value for name, value in query.items() if value is not None}, errors="replace")
+        return self._parsed(JobPage, self._call("GET", f"/jobs?{given}" if given else "/jobs"))
+
+    def job(self, job_id: str) -> Answer[Job]:
+        """Return the job, with URLs signed now."""
+        return self._parsed(Job, self._call("GET", f"/jobs/{job_id}"))
+
+    def cancel(self, job_id: str) -> Answer[Job]:
+        """Return the cancelled job."""
+        return self._parsed(Job, self._call("POST", f"/jobs/{job_id}/cancel"))
+
+    def models(self) -> Answer[ModelList]:
+        """Return the models of the deployment."""
+        return self._parsed(ModelList, self._call("GET", "/models"))
+
+    def wait(self, job_id: str, watch: Callable[[Job], None]) -> Answer[Job]:
+        """Look at the job as often as Retry-After allows until it is final, and return it. `watch` gets each look."""
+        while True:
+            response = self._call("GET", f"/jobs/{job_id}", network_tries=_WAITING_TRIES)
+            answer = self._parsed(Job, response)
+            watch(answer.value)
+            if answer.value.is_final:
+                return answer
+            told = retry_after(response, datetime.now(UTC))
+            seconds = _POLL_SECONDS if told is None else max(told, _SHORTEST_POLL_SECONDS)
+            self._sleep(self._deadline.within(seconds))
+
+    def download(self, url: str) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
+        """Return the status of a presigned URL and the chunks of its body, once. The key is not sent."""
+        return self._transport.download(url)
+
+    def pause(self, seconds: float | None, failure: Failure) -> None:
+        """Wait before a repetition. Raises the failure if `seconds` is None, over a minute, or past the deadline."""
+        if seconds is None or seconds > _LONGEST_WAIT_SECONDS or not self._deadline.allows(seconds):
+            raise failure
+        self._note(f"{failure.code}: next try in {seconds:g} s")
+        self._sleep(seconds)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        document: Mapping[str, Any] | None = None,
+        network_tries: int = _NETWORK_TRIES,
+    ) -> Response:
+        """Return the 2xx response; repeat the request while that can help."""
+        body = None if document is None else json.dumps(document).encode()
+        content = {} if body is None else {"content-type": "application/json"}
+        sent = {"accept": "application/json", **self._key, **content, **(headers or {})}
+        attempt = 1
+        while True:
+            try:
+                response = self._transport.send(method, self._url + path, sent, body)
+            except Failure as failure:
+                may_pass = failure.exit_code is not ExitCode.SERVICE_FAILED and attempt < network_tries
+                self.pause(backoff(attempt) if may_pass else None, failure)
+            else:
+                if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+                    return response
+                self.pause(*_plan(response, attempt))
+            attempt += 1
+
+    def _parsed(self, kind: type[T], response: Response) -> Answer[T]:
+        try:
+            document = response.json()
+        except ValueError:
+            raise refusal(response) from None
+        return parse(kind, document)
+
+
+def _plan(response: Response, attempt: int) -> tuple[float | None, Failure]:
+    """Return the seconds until the request is repeated, None for never, and the failure if it is not."""
+    failure = refusal(response)
+    seconds = repeat_after(response, attempt, datetime.now(UTC))
+    if failure.exit_code is ExitCode.THROTTLED and seconds is not None:
+        failure.problem["retry_after"] = round(seconds)
+        failure.detail += f" Next try: in {seconds:.0f} s."
+    tries = _IN_PROGRESS_TRIES if failure.code == IN_PROGRESS else _TRIES
+    return seconds if attempt < tries else None, failure

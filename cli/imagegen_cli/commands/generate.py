@@ -1,0 +1,41 @@
+"""`imagegen generate`."""
+
+from __future__ import annotations
+
+from imagegen_cli import options
+
+
+def generate(
+    prompt: options.Prompt,
+    out: options.Out = None,
+    negative_prompt: options.NegativePrompt = None,
+    model: options.Model = None,
+    width: options.Width = None,
+    height: options.Height = None,
+    num_inference_steps: options.Steps = None,
+    guidance_scale: options.GuidanceScale = None,
+    num_images_per_prompt: options.Images = None,
+    seed: options.Seed = None,
+    scheduler: options.Scheduler = None,
+    output_format: options.OutputFormat = None,
+    cache: options.Cache = None,
+    metadata: options.Metadata = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_event: options.WebhookEvents = None,
+    no_wait: options.NoWait = False,
+    idempotency_key: options.IdempotencyKey = None,
+    profile: options.ProfileName = None,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Draw images and download them. Work that takes long becomes a job, which the command waits for."""
+    from imagegen_cli.drawing import draw, make_drawing
+    from imagegen_cli.session import chosen_profile
+
+    shape = {"width": width, "height": height, "num_images_per_prompt": num_images_per_prompt, "seed": seed}
+    how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
+    kept = {"output_format": output_format, "cache": cache, "model": model}
+    fields = {"prompt": prompt, "negative_prompt": negative_prompt} | shape | how | kept
+    hook = {"url": webhook_url, "events": webhook_event}
+    drawing = make_drawing(fields, metadata or [], hook, out, no_wait, idempotency_key)
+    draw(drawing, chosen_profile(profile), timeout, as_json)

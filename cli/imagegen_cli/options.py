@@ -1,0 +1,75 @@
+"""Arguments and options of the commands. Names and rules of the request's fields are the API's, which checks them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="Deployment to call, instead of the selected one.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Write one JSON document to stdout, and a failure as one line of JSON to stderr.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Give up after this time, exit code 9. A job goes on. Default: never."),
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, hyphens, underscores.", show_default=False)]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="PATH",
+        help="File (.png, .jpg, .jpeg, .webp) or folder to write to. Several images become star-1.png, star-2.png. "
+        "Default: a file named after the job.",
+    ),
+]
+
+Prompt = Annotated[str, typer.Argument(help="What the image shows; - reads it from stdin.", show_default=False)]
+NegativePrompt = Annotated[str | None, typer.Option(help="What it must not show.")]
+Model = Annotated[str | None, typer.Option(help="An id of `imagegen models`.")]
+Width = Annotated[int | None, typer.Option(help="Pixels, a multiple of 8.")]
+Height = Annotated[int | None, typer.Option(help="Pixels, a multiple of 8.")]
+Steps = Annotated[int | None, typer.Option("--num-inference-steps", "--steps", help="Denoising steps.")]
+GuidanceScale = Annotated[float | None, typer.Option(help="0 to 30.")]
+Images = Annotated[int | None, typer.Option("--num-images-per-prompt", "-n", help="1 to 8.")]
+Seed = Annotated[int | None, typer.Option(help="The same request with it gives the same image.")]
+Scheduler = Annotated[str | None, typer.Option(help="One of the model's.")]
+OutputFormat = Annotated[str | None, typer.Option(help="png, jpeg or webp. Default: that of --out, or png.")]
+Cache = Annotated[str | None, typer.Option(help="use, refresh or off.")]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Kept with the job; may be repeated."),
+]
+WebhookUrl = Annotated[str | None, typer.Option(metavar="URL", help="Gets the job's final state.")]
+WebhookEvents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--webhook-event",
+        metavar="EVENT",
+        help="job.succeeded, job.failed or job.cancelled; may be repeated. Default: all.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="Repeat an earlier request: its images are not drawn again. Default: a new key."),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Create a job and return it at once.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is final; its end is the exit code.")]
+
+Limit = Annotated[int | None, typer.Option(help="Jobs of a page, 1 to 100. Default: 20, with --all 100.")]
+Cursor = Annotated[str | None, typer.Option(help="Where the page begins, as the previous page returned it.")]
+Status = Annotated[
+    str | None, typer.Option(help="Only jobs with this status: queued, running, succeeded, failed, cancelled.")
+]
+All = Annotated[bool, typer.Option("--all", help="Every page, one after the other.")]
+
+Url = Annotated[
+    str, typer.Argument(metavar="URL", help="Address that the routes are under, with the stage.", show_default=False)
+]
+Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a profile of this name.")]
