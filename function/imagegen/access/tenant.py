@@ -12,7 +12,8 @@ LOCAL: Final = "local"
 FORM: Final = "1 to 64 ASCII letters, digits, hyphens and underscores, the first a letter or digit, and not `local`"
 """What a tenant id is. It is part of item keys, whose parts # separates, of object names and of parameter names."""
 
-_VALID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+"""FORM as a regular expression, which also matches LOCAL."""
 
 
 def of_api_key(api_key: str) -> str:
@@ -32,4 +33,4 @@ def new() -> str:
 
 def is_valid(tenant: object) -> bool:
     """Return whether a caller may have this tenant: a string of the form FORM."""
-    return isinstance(tenant, str) and bool(_VALID.fullmatch(tenant)) and tenant.lower() != LOCAL
+    return isinstance(tenant, str) and bool(re.fullmatch(PATTERN, tenant)) and tenant.lower() != LOCAL

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from imagegen.access.tenant import PATTERN as TENANT
+
 VERSION: Final = 1
 
 
@@ -24,7 +26,7 @@ class QueueMessage(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     version: Annotated[int, Field(ge=VERSION, le=VERSION)]  # a Literal would accept true as 1
-    tenant: Annotated[str, Field(pattern="^[0-9a-z]{1,64}$")]
+    tenant: Annotated[str, Field(pattern=TENANT)]
     job_id: Annotated[str, Field(pattern="^[0-9A-Z]{26}$")]
 
     def body(self) -> str:
