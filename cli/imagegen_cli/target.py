@@ -53,7 +53,8 @@ def _of_variables(environment: Environment) -> Profile:
     if not environment.url:
         raise usage(_HALF.format(given=next(iter(credentials)), missing="IMAGEGEN_URL"))
     if not credentials:
-        raise usage(_HALF.format(given="IMAGEGEN_URL", missing="IMAGEGEN_API_KEY (or IMAGEGEN_TOKEN)"))
+        half = _HALF.format(given="IMAGEGEN_URL", missing="IMAGEGEN_API_KEY")
+        raise usage(f"{half} IMAGEGEN_TOKEN may have a token instead.")
     ((name, credential),) = credentials.items()
     return make_profile(None, environment.url, credential, f"IMAGEGEN_URL, {name}")
 
