@@ -26,7 +26,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,API_KEY MODEL OUT PORT PROMPT RECEIVER RECEIVER_CA SEED,$(eval $(call literal,$(name))))
+$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
 
 .PHONY: help
 help: ## list the targets
@@ -91,9 +91,10 @@ run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PR
 	@$(BIN)/python -m tools.local.run $${PROMPT+--prompt="$$PROMPT"} $${SEED:+--seed="$$SEED"} $${OUT:+--out="$$OUT"}
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem]
+serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem] [ISSUERS=json ISSUER_CA=ca.pem]
 	@exec $(BIN)/python -m tools.local.serve $${PORT:+--port="$$PORT"} $(if $(VERBOSE),--verbose) \
-		$${RECEIVER:+--receiver="$$RECEIVER"} $${RECEIVER_CA:+--receiver-ca="$$RECEIVER_CA"}
+		$${RECEIVER:+--receiver="$$RECEIVER"} $${RECEIVER_CA:+--receiver-ca="$$RECEIVER_CA"} \
+		$${ISSUERS:+--issuers="$$ISSUERS"} $${ISSUER_CA:+--issuer-ca="$$ISSUER_CA"}
 
 .PHONY: endpoint
 endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs: eval "$(make -s endpoint)"
@@ -219,8 +220,10 @@ preflight: $(VENV)/.ready
 .PHONY: deploy
 deploy: preflight build ## deploy to AWS: make deploy ENV=dev MODEL=sd-turbo ENGINES=openvino IMAGE_REPOSITORY=...
 	@$(BIN)/python -m tools.deploy.image $(SETTINGS)
+	@$(BIN)/python -m tools.deploy.migrate_keys $(STACK_NAME) --before-deployment
 	$(SAM) deploy --config-env $(call quote,$(value ENV)) --image-repository $(call quote,$(value IMAGE_REPOSITORY)) \
 		--parameter-overrides $(OVERRIDES) Release=$$(date -u +%y%m%d%H%M)
+	@$(BIN)/python -m tools.deploy.first_keys $(STACK_NAME)
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) ensure
 
 .PHONY: invoke
@@ -229,8 +232,16 @@ invoke: $(VENV)/.ready ## generate an image with the deployed function: make inv
 	@$(BIN)/python -m tools.deploy.invoke $(STACK_NAME)
 export IDEMPOTENCY_KEY
 
+.PHONY: operator-key
+operator-key: $(VENV)/.ready ## make a key with which tenants and their keys are made, and show it once: make operator-key ENV=dev [ROLE=admin]
+	@$(BIN)/python -m tools.deploy.operators $(STACK_NAME) $(call quote,$(or $(value ROLE),operator))
+
+.PHONY: migrate-keys
+migrate-keys: $(VENV)/.ready ## give the API keys of the stack's usage plan their tenants, as make deploy does: make migrate-keys ENV=dev
+	@$(BIN)/python -m tools.deploy.migrate_keys $(STACK_NAME)
+
 .PHONY: webhook-secret
-webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [API_KEY=...] [ACTION=rotate|retire]
+webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [TENANT=... | API_KEY=...] [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) $(call quote,$(or $(value ACTION),show))
 
 .PHONY: destroy

@@ -5,9 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+from imagegen.access import tenant
+from imagegen.access.caller import Caller, Role
+
+_USER: Final[tuple[Role, ...]] = ("user",)
 
 
 @dataclass
@@ -31,6 +36,14 @@ class Context:
         self.seconds = time.monotonic() - self._started + seconds
 
 
+def authorizer(
+    key: str = "key-of-alice", roles: Collection[Role] = _USER, scopes: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return `requestContext.authorizer` as API Gateway passes it on for a caller with this key, roles and scopes."""
+    caller = Caller.of(tenant.of_api_key(key), f"key:{key}", roles, scopes)
+    return {"principalId": caller.principal, "integrationLatency": 12, **caller.to_context()}
+
+
 def api_event(body: object, *, method: str = "POST", path: str = "/generate", **changes: Any) -> dict[str, Any]:
     """Return a proxy event with `body` base64-encoded: the API lists JSON as a binary media type.
 
@@ -52,7 +65,8 @@ def api_event(body: object, *, method: str = "POST", path: str = "/generate", **
             "requestTimeEpoch": int(time.time() * 1000),
             "stage": "v1",
             "path": f"/v1{path}",
-            "identity": {"apiKey": "key-of-alice"},
+            "authorizer": authorizer(),
+            "identity": {"apiKey": None, "sourceIp": "203.0.113.7"},
         },
         "body": base64.b64encode(raw).decode(),
         "isBase64Encoded": True,

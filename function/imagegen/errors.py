@@ -62,16 +62,27 @@ class NumberOutOfRange(BadSyntax):
     code = "number_out_of_range"
 
 
-class InvalidApiKey(ServiceError):
-    """The request names no caller. The gateway rejects it; this is for a route that a deployment leaves open."""
+class InvalidCredentials(ServiceError):
+    """The request has no valid credential. Callers cannot tell the reasons apart; `private` has it for the log."""
 
-    code = "invalid_api_key"
-    field = "x-api-key"
+    code = "invalid_token"
     status = 401
+    usual_detail = (
+        "The credentials are missing or invalid. Send exactly one, as `Authorization: Bearer` with an API key or a "
+        "token, or as `x-api-key` with an API key."
+    )
 
-    def __init__(self) -> None:
-        headers = {"WWW-Authenticate": 'ApiKey realm="imagegen"'}  # every 401 needs a challenge (RFC 9110, 11.6.1)
-        super().__init__("The x-api-key header is missing or invalid.", headers=headers)
+    def __init__(self, private: str = ""):
+        # Every 401 needs a challenge (RFC 9110, 11.6.1).
+        headers = {"WWW-Authenticate": 'Bearer realm="imagegen", ApiKey realm="imagegen"'}
+        super().__init__(headers=headers, private=private)
+
+
+class ForbiddenScope(ServiceError):
+    """The caller is known, but its roles do not allow this."""
+
+    code = "forbidden_scope"
+    status = 403
 
 
 class NotFound(ServiceError):
@@ -99,6 +110,21 @@ class JobNotFound(NotFound):
 
     code = "job_not_found"
     usual_detail = "No job has this id. It may have expired or been deleted."
+
+
+class TenantNotFound(NotFound):
+    """An operator named a tenant that does not exist."""
+
+    code = "tenant_not_found"
+    field = "tenant"
+    usual_detail = "No tenant has this id. POST /keys creates one with its first key."
+
+
+class KeyNotFound(NotFound):
+    """Unknown, malformed or another tenant's: the response is the same, so that it reveals nothing."""
+
+    code = "key_not_found"
+    usual_detail = "The tenant has no key with this id."
 
 
 class InvalidCursor(BadSyntax):
@@ -150,6 +176,14 @@ class JobNotFinal(ServiceError):
     code = "job_not_final"
     status = 409
     usual_detail = "The job has not finished. Cancel it first."
+
+
+class KeyEnded(ServiceError):
+    """An API key that was rotated or revoked cannot be rotated again."""
+
+    code = "key_ended"
+    status = 409
+    usual_detail = "The key was rotated or revoked. GET /keys lists the keys that are valid; POST /keys creates one."
 
 
 class ResultExpired(ServiceError):
@@ -211,7 +245,7 @@ class InvalidRequest(ServiceError):
 
 
 class WebhookSecretMissing(ServiceError):
-    """A webhook could not be signed, because the caller's API key has no signing secret."""
+    """A webhook could not be signed, because the caller's tenant has no signing secret."""
 
     code = "webhook_secret_missing"
     field = "webhook"
@@ -219,8 +253,8 @@ class WebhookSecretMissing(ServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A webhook cannot be signed, because this API key has no signing secret. The deployment's owner creates it "
-            "with `make webhook-secret API_KEY=...`."
+            "A webhook cannot be signed, because your tenant has no signing secret. The deployment's owner creates it "
+            "with `make webhook-secret TENANT=...`; GET /me has the tenant."
         )
 
 
@@ -265,6 +299,20 @@ class StorageUnavailable(ServiceError):
     status = 503
     retryable = True
     retry_after = 5
+
+
+class AuthUnavailable(ServiceError):
+    """A credential cannot be verified, because the issuer's keys cannot be fetched."""
+
+    code = "auth_unavailable"
+    status = 503
+    retryable = True
+    retry_after = 30
+    usual_detail = "The credentials cannot be verified at the moment. Try again."
+
+    def __init__(self, retry_after_s: int | None = None, private: str = ""):
+        headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        super().__init__(headers=headers, private=private)
 
 
 class GenerationTimeout(ServiceError):

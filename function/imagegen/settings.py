@@ -82,3 +82,14 @@ class Settings(BaseSettings):
     def default_model_id(self) -> str:
         """The model of a request that names none."""
         return self.model_ids[0]
+
+
+class AuthorizerSettings(BaseSettings):
+    """The settings of the authorizer, which needs nothing else of the deployment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    table_name: str = Field(min_length=3, max_length=255, description="table of tenants and API keys")
+    token_issuers: str = Field(
+        "", description="trusted issuers of JWTs, as a JSON list (access/issuer.py); empty: none"
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -16,6 +16,7 @@ from imagegen import __version__
 from imagegen.errors import ServiceError
 
 if TYPE_CHECKING:
+    from imagegen.access.caller import Caller
     from imagegen.generation.result import Result, WarmUp
     from imagegen.jobs.job import Job
     from imagegen.webhooks.delivery import Attempt
@@ -30,6 +31,21 @@ def requested(request_id: str) -> None:
     """Add the gateway's request id, which the caller sees, to every later log line, and count the request."""
     logger.append_keys(request_id=request_id)
     metrics.add_metric("Requests", MetricUnit.Count, 1)
+
+
+def authenticated(caller: Caller) -> None:
+    """Log who sent a request: the id of a key or a digest of a token's subject, never the credential."""
+    logger.info("authenticated", extra={"tenant": caller.tenant, "principal": caller.principal})
+
+
+def called(caller: Caller) -> None:
+    """Add who sent the request to every later log line of the function that handles it."""
+    logger.append_keys(tenant=caller.tenant, principal=caller.principal)
+
+
+def key_changed(action: Literal["created", "rotated", "revoked"], tenant: str, key_id: str) -> None:
+    """Log what an operator, whom `called` has named, did to a key. Its value is never known here."""
+    logger.info(f"key {action}", extra={"key_id": key_id, "key_tenant": tenant})
 
 
 def generated(result: Result) -> None:

@@ -19,6 +19,7 @@ from imagegen.jobs.timing import JobTiming
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.access.tenant_keys import TenantKeys
     from imagegen.aws.sqs import SqsWebhookQueue
     from imagegen.aws.ssm import SsmSecretStore
     from imagegen.engines.batching import Batcher
@@ -232,6 +233,18 @@ class Container:
         return JobRecovery(
             self.job_store, self.outbox, self.backlog, self.checkpoints, self.clock, self.timing, self.on_crash
         )
+
+    # -- access --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def tenant_keys(self) -> TenantKeys:
+        """Tenants and their API keys, for operators."""
+        from imagegen.access.tenant_keys import TenantKeys
+        from imagegen.aws.callers import DynamoCallers
+        from imagegen.aws.webhook_secrets import SsmWebhookSecrets
+
+        store = DynamoCallers(self.settings.table_name, self.clock)
+        return TenantKeys(store, SsmWebhookSecrets(self.settings.webhook_secrets_path), self.clock)
 
     # -- webhooks ------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
 from tools.local.aws_environment import NO_AWS_FILES
 from tools.local.client import Client
-from tools.local.deploy import STACK
+from tools.local.deploy import STACK, Options
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint, deployed_endpoint
 from tools.local.process import ACCESS_KEY, REGION, Output, free_port
@@ -134,7 +134,7 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
         return
     ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
     authority.ca.cert_pem.write_to_path(str(ca))
-    with local_stack(free_port(), Output(_log()), LocalReceiver(HOST, ca)) as running:
+    with local_stack(free_port(), Output(_log()), Options(LocalReceiver(HOST, ca))) as running:
         yield running.endpoint
 
 

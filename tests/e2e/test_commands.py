@@ -17,14 +17,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from imagegen.catalog import manifest
+from tests.support.issuer import AUDIENCE, local_issuer
 from tools.local import stack
 from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
+from tools.local.deploy import Options
 from tools.local.deploy import client as client_of
+from tools.local.endpoint import Endpoint
 from tools.local.process import HOST, ROOT, Output, StackError, free_port
-from tools.local.stack import ENDPOINT_FILE, LOCAL, local_stack, running_endpoint
+from tools.local.stack import ENDPOINT_FILE, LOCAL, Stack, local_stack, running_endpoint
 from tools.local.webhook_receiver import Authority
 
 pytestmark = [
@@ -173,6 +177,69 @@ def test_a_restart_keeps_jobs_images_key_and_secret(tmp_path: Path, port: int, n
         client.wait_for_job(client.call("POST", "/jobs", request).json()["id"])
 
 
+def test_a_restart_keeps_the_operators_key_and_replaces_a_lost_one(tmp_path: Path) -> None:
+    port, output, data = free_port(), Output(tmp_path / "stack.log"), tmp_path / "data"
+    with local_stack(port, output, data=data) as first:
+        made = _as_operator(first).call("POST", "/keys", {"tenant": "acme", "name": "nightly"}).json()
+        assert Client(Endpoint(first.endpoint.base_url, made["key"])).call("GET", "/me").json()["tenant"] == "acme"
+    with local_stack(port, output, data=data) as second:
+        assert second.operator_key == first.operator_key
+        assert _as_operator(second).call("GET", "/keys?tenant=acme").json()["keys"][0]["id"] == made["id"]
+        client_of("ssm", f"http://{HOST}:{port}").delete_parameter(Name="/imagegen-local/local/operator-key")
+    with local_stack(port, output, data=data) as third:
+        assert third.operator_key != first.operator_key
+        assert _as_operator(third).accepted()
+        assert _as_operator(first).accepted()
+
+
+def _as_operator(running: Stack) -> Client:
+    return Client(Endpoint(running.endpoint.base_url, running.operator_key))
+
+
+def test_serve_prints_the_keys_of_a_tenant_and_of_an_operator(tmp_path: Path) -> None:
+    with serving(tmp_path / "serve.log", "--port", "0"):
+        printed = (tmp_path / "serve.log").read_text()
+        endpoint = running_endpoint()
+        assert endpoint
+        assert re.search(r"API key +(\S+)", printed)[1] == endpoint.api_key  # type: ignore[index]
+        operator = re.search(r"operator key +(\S+)", printed)[1]  # type: ignore[index]
+        found = Client(Endpoint(endpoint.base_url, operator)).call("GET", "/me").json()
+        assert (found["tenant"], found["roles"]) == ("operators", ["operator"])
+
+
+def test_serve_accepts_tokens_of_an_issuer_on_this_machine(tmp_path: Path) -> None:
+    ca, now = tmp_path / "ca.pem", int(time.time())
+    with local_issuer() as issuer:
+        issuer.authority.cert_pem.write_to_path(str(ca))
+        issuers = json.dumps([{"issuer": issuer.url, "audiences": [AUDIENCE], "tenant_claim": ["tenant"]}])
+        arguments = ["--port", "0", "--issuers", issuers, "--issuer-ca", str(ca)]
+        with serving(tmp_path / "serve.log", *arguments):
+            endpoint = running_endpoint()
+            assert endpoint
+
+            def get(token: str) -> requests.Response:
+                headers = {"Authorization": f"Bearer {token}"}
+                return requests.get(f"{endpoint.base_url}/me", headers=headers, timeout=30)
+
+            valid = issuer.token(iat=now, exp=now + 3600, tenant="acme")
+            assert (get(valid).status_code, get(valid).json()["tenant"]) == (200, "acme")
+            fetched = issuer.fetches
+            refused = [get(issuer.token(iat=now, exp=now + 3600, tenant=tenant)) for tenant in (None, "local")]
+            refused += [get(issuer.token(iat=now - 7200, exp=now - 3600, tenant="acme")), get(valid[:-4] + "AAAA")]
+            assert [each.status_code for each in refused] == [401] * 4
+            assert {each.json()["code"] for each in refused} == {"invalid_token"}
+            assert get(valid).status_code == 200
+            assert issuer.fetches == fetched, "a refused request does not end the authorizer's process"
+
+
+@pytest.mark.parametrize("given", [["--issuers", "[1]"], ["--issuers", "[]"], ["--issuer-ca", "ca.pem"]])
+def test_serve_refuses_issuers_that_it_could_not_use(given: list[str]) -> None:
+    command = [sys.executable, "-m", "tools.local.serve", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "ISSUER" in done.stderr
+
+
 def test_a_restart_deploys_what_has_changed(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "data"
     output = Output(tmp_path / "stack.log")
@@ -180,7 +247,7 @@ def test_a_restart_deploys_what_has_changed(tmp_path: Path) -> None:
         assert Client(first.endpoint).healthy()
     ca = tmp_path / "ca.pem"
     Authority().ca.cert_pem.write_to_path(str(ca))
-    with local_stack(port, output, LocalReceiver("hooks.example.com", ca), data) as second:
+    with local_stack(port, output, Options(LocalReceiver("hooks.example.com", ca)), data) as second:
         functions = client_of("lambda", f"http://{HOST}:{port}").list_functions()["Functions"]
         (webhooks,) = [each for each in functions if "-Webhooks-" in each["FunctionName"]]
         assert webhooks["Handler"] == "local_webhooks.handler"

@@ -33,9 +33,12 @@ class JobHandlers:
 
     def call(self, method: str, path: str, body: object = b"", **changes: Any) -> dict[str, Any]:
         parts = path.split("/")
-        route: dict[str, Any] = {"resource": "/".join("{job_id}" if i == 2 else part for i, part in enumerate(parts))}
+        name = f"{parts[1].removesuffix('s')}_id"
+        route: dict[str, Any] = {
+            "resource": "/".join(f"{{{name}}}" if i == 2 else part for i, part in enumerate(parts))
+        }
         if len(parts) > 2:
-            route |= {"pathParameters": {"job_id": unquote(parts[2])}}
+            route |= {"pathParameters": {name: unquote(parts[2])}}
         event = api_event(body, method=method, path=unquote(path), **changes) | route
         handler = generator.handler if path == "/generate" else api.handler
         return checked(event, handler(event, Context()))

@@ -1,4 +1,4 @@
-"""Routes, keys, limits and gateway responses. SAM puts them into an OpenAPI body, which linters do not check."""
+"""Routes, the authorizer, limits and gateway responses: SAM puts them into an OpenAPI body, which no linter checks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import pytest
 
 from imagegen.api.app import MAX_BODY_BYTES
 from imagegen.api.cors import EXPOSED_HEADERS
-from imagegen.errors import ServiceError
+from imagegen.errors import AuthUnavailable, InvalidCredentials, ServiceError
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import REGION, translated
 
 ANY = "x-amazon-apigateway-any-method"
 OPEN = {"/health", "/docs", "/openapi.json"}
-KEYED = {"/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel"}
+KEYED = {
+    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/keys", "/keys/{key_id}",
+    "/keys/{key_id}/rotate",
+}  # fmt: skip
+"""Routes that need a caller."""
 
 GATEWAY_ERRORS = {
     "ACCESS_DENIED": (403, "forbidden_scope"),
@@ -31,20 +35,19 @@ GATEWAY_ERRORS = {
     "EXPIRED_TOKEN": (401, "invalid_token"),
     "INTEGRATION_FAILURE": (503, "overloaded"),
     "INTEGRATION_TIMEOUT": (504, "generation_timeout"),
-    "INVALID_API_KEY": (401, "invalid_api_key"),
+    "INVALID_API_KEY": (401, "invalid_token"),
     "INVALID_SIGNATURE": (401, "invalid_token"),
     "MISSING_AUTHENTICATION_TOKEN": (404, "route_not_found"),
     "QUOTA_EXCEEDED": (429, "quota_exceeded"),
     "REQUEST_TOO_LARGE": (413, "payload_too_large"),
     "RESOURCE_NOT_FOUND": (404, "route_not_found"),
     "THROTTLED": (429, "rate_limited"),
-    "UNAUTHORIZED": (401, "invalid_api_key"),
+    "UNAUTHORIZED": (401, "invalid_token"),
     "UNSUPPORTED_MEDIA_TYPE": (415, "unsupported_media_type"),
     "WAF_FILTERED": (403, "forbidden_scope"),
 }
 
 GATEWAY_FIELDS = {
-    "invalid_api_key": [("x-api-key", "invalid_api_key")],
     "unsupported_media_type": [("Content-Type", "unsupported_media_type")],
 }
 """The header at fault, by the error's code."""
@@ -55,13 +58,22 @@ def body(resources: Resources) -> Any:
     return resources["Gateway"]["Properties"]["Body"]
 
 
-def needs_key(operation: Any) -> bool:
-    return {"api_key": []} in operation["security"]
+def needs_caller(operation: Any) -> bool:
+    """Return whether the authorizer runs first. Nothing may need a key of the usage plan as well."""
+    assert operation["security"] in ([{"Callers": []}], [{"NONE": []}])
+    return {"Callers": []} in operation["security"]
 
 
 def operation(body: Any, path: str, method: str) -> Any:
     """Return the operation that API Gateway runs: ANY covers the methods that have no operation of their own."""
     return body["paths"][path].get(method, body["paths"][path][ANY])
+
+
+AUTHORIZER = {"Fn::GetAtt": ["Authorizer", "Arn"]}
+
+
+def permissions(resources: Resources) -> list[Any]:
+    return [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Permission"]
 
 
 def target(operation: Any) -> str:
@@ -74,19 +86,29 @@ def test_routes(body: Any) -> None:
 
 @pytest.mark.parametrize("method", ["get", "head", "post", "put", "patch", "delete"])
 @pytest.mark.parametrize("path", sorted(OPEN | KEYED))
-def test_key_is_required_exactly_on_keyed_routes(body: Any, path: str, method: str) -> None:
-    assert needs_key(operation(body, path, method)) == (path in KEYED)
+def test_the_authorizer_runs_exactly_on_keyed_routes(body: Any, path: str, method: str) -> None:
+    assert needs_caller(operation(body, path, method)) == (path in KEYED)
 
 
-def test_the_key_is_an_api_key(body: Any) -> None:
-    scheme = body["components"]["securitySchemes"]["api_key"]
-    assert scheme == {"type": "apiKey", "name": "x-api-key", "in": "header"}
+def test_the_authorizer_gets_the_whole_request_and_nothing_is_cached(body: Any) -> None:
+    """A header named as an identity source would be required, and a caller sends one of two."""
+    (scheme,) = body["components"]["securitySchemes"].values()
+    assert scheme["x-amazon-apigateway-authtype"] == "custom"
+    authorizer = scheme["x-amazon-apigateway-authorizer"]
+    assert (authorizer["type"], authorizer["authorizerResultTtlInSeconds"]) == ("request", 0)
+    assert not authorizer.get("identitySource")
+    assert "Authorizer" in str(authorizer["authorizerUri"])
+
+
+def test_api_gateway_may_invoke_the_authorizer(resources: Resources) -> None:
+    (permission,) = [each for each in permissions(resources) if each["FunctionName"] == AUTHORIZER]
+    assert permission["SourceArn"]["Fn::Sub"][0].endswith("${__ApiId__}/authorizers/*")
 
 
 @pytest.mark.parametrize("path", sorted(OPEN | KEYED))
-def test_preflight_needs_no_key_and_runs_the_api_function(body: Any, path: str) -> None:
+def test_preflight_needs_no_caller_and_runs_the_api_function(body: Any, path: str) -> None:
     preflight = operation(body, path, "options")
-    assert not needs_key(preflight)
+    assert not needs_caller(preflight)
     assert "${Api.Arn}" in target(preflight)
 
 
@@ -103,12 +125,9 @@ def test_generate_runs_the_alias_and_other_routes_the_api_function(body: Any) ->
 
 def test_api_gateway_may_invoke_every_operation(resources: Resources, body: Any) -> None:
     granted = {
-        (
-            str(each["Properties"]["FunctionName"]),
-            each["Properties"]["SourceArn"]["Fn::Sub"][0].split("${__Stage__}/")[1],
-        )
-        for each in resources.values()
-        if each["Type"] == "AWS::Lambda::Permission"
+        (str(each["FunctionName"]), each["SourceArn"]["Fn::Sub"][0].split("${__Stage__}/")[1])
+        for each in permissions(resources)
+        if each["FunctionName"] != AUTHORIZER
     }
     for path, operations in body["paths"].items():
         for method, each in operations.items():
@@ -152,11 +171,11 @@ def test_stage(template: Template) -> None:
     ]
 
 
-def test_usage_plan_limits_each_key() -> None:
-    resources = evaluate(translated(KeyRateLimit="5", KeyBurstLimit="6", KeyMonthlyQuota="7"))
+def test_the_usage_plan_lists_the_gateways_own_keys_and_limits_nothing() -> None:
+    """Migrations read it. A limit in it would have no effect: no method needs a key of a plan."""
+    resources = evaluate(translated())
     plan = resources["GatewayUsagePlan"]["Properties"]
-    assert plan["Throttle"] == {"RateLimit": "5", "BurstLimit": "6"}
-    assert plan["Quota"] == {"Limit": "7", "Period": "MONTH"}
+    assert not {"Throttle", "Quota"} & plan.keys()
     assert plan["ApiStages"] == [{"ApiId": {"Ref": "Gateway"}, "Stage": {"Ref": "GatewayStage"}}]
     attached = resources["GatewayUsagePlanKey"]["Properties"]
     assert attached["UsagePlanId"] == {"Ref": "GatewayUsagePlan"}
@@ -175,7 +194,8 @@ def test_access_log_is_json_without_caller_data(resources: Resources) -> None:
         "context.resourcePath",  # the route, not the requested path
         "context.status",
         "context.identity.sourceIp",
-        "context.identity.apiKeyId",  # the key's id, not the key
+        "context.authorizer.tenant",
+        "context.authorizer.principalId",  # the id of a key or a digest of a token's subject
         "context.responseLength",
         "context.responseLatency",
         "context.integrationLatency",
@@ -230,12 +250,30 @@ def test_gateway_error_has_the_common_headers(body: Any, kind: str) -> None:
     assert headers["access-control-allow-origin"] == "'*'"
     assert headers["access-control-expose-headers"] == f"'{','.join(EXPOSED_HEADERS)}'"
     challenge = headers.get("www-authenticate")
-    assert challenge == ("'ApiKey realm=\"imagegen\"'" if GATEWAY_ERRORS[kind][0] == 401 else None)
+    schemes = f"'{InvalidCredentials().headers['WWW-Authenticate']}'"
+    assert challenge == (schemes if GATEWAY_ERRORS[kind][0] == 401 else None)
     assert headers["x-request-id"] == "context.requestId"
     retries = GATEWAY_ERRORS[kind][0] in (429, 503)
     assert ("retry-after" in headers) == retries
     if retries:
         assert re.fullmatch(r"'[1-9]\d*'", headers["retry-after"])
+
+
+def test_every_401_is_the_one_that_the_functions_send(body: Any) -> None:
+    responses = body["x-amazon-apigateway-gateway-responses"]
+    kinds = [kind for kind, (status, _) in GATEWAY_ERRORS.items() if status == 401]
+    (text,) = {responses[kind]["responseTemplates"]["application/json"] for kind in kinds}
+    assert json.loads(text) == InvalidCredentials().problem(request_id="$context.requestId")
+
+
+def test_an_authorizer_that_fails_is_asked_again_when_it_asks_its_issuer_again(body: Any) -> None:
+    for kind in ("AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR"):
+        response = body["x-amazon-apigateway-gateway-responses"][kind]
+        assert (
+            response["responseParameters"]["gatewayresponse.header.Retry-After"] == f"'{AuthUnavailable.retry_after}'"
+        )
+        document = json.loads(response["responseTemplates"]["application/json"])
+        assert document == AuthUnavailable().problem(request_id="$context.requestId")
 
 
 def test_413_names_the_services_limit(body: Any) -> None:

@@ -87,7 +87,7 @@ def test_every_function_has_a_limit(template: Template, environment: str, functi
     assert limit(evaluate(template, **values(environment)), function) > 0
 
 
-@pytest.mark.parametrize("function", [*MODELS, "Api", "Sweeper", "DeadLetters"])
+@pytest.mark.parametrize("function", [*MODELS, "Api", "Sweeper", "DeadLetters", "Authorizer"])
 def test_generators_cannot_take_the_capacity_of_another_function(resources: Resources, function: str) -> None:
     assert int(resources[function]["Properties"]["ReservedConcurrentExecutions"]) >= 1
 
@@ -108,7 +108,7 @@ def test_the_quota_check_knows_what_the_template_reserves(template: Template, en
 
 def test_the_parameters_are_the_limits(template: Template) -> None:
     resources = evaluate(template, ReservedConcurrency="7", WorkerConcurrency="8", ApiConcurrency="9")
-    assert [limit(resources, name) for name in ("Generator", "Worker", "Api")] == [7, 8, 9]
+    assert [limit(resources, name) for name in ("Generator", "Worker", "Api", "Authorizer")] == [7, 8, 9, 9]
 
 
 @pytest.mark.parametrize(("column", "environment"), [(3, "dev"), (5, "prod")])

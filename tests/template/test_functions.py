@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from imagegen.settings import Settings
+from imagegen.settings import AuthorizerSettings, Settings
 from imagegen.webhooks.safe_http import Timeouts
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import translated
 from tools.local.process import ROOT
 
-FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"]
-ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks"]
+FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"]
+ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"]
 
 NOT_SET = {
     "MODELS_DIR": "set by the image",
@@ -31,6 +31,8 @@ NOT_SET = {
     "AWS_SAM_LOCAL": "set by `sam local`",
 }
 READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
+OWN = {"Authorizer": {"TOKEN_ISSUERS"}}
+"""Variables of one function only."""
 
 
 def properties(resources: Resources, name: str) -> Any:
@@ -45,7 +47,16 @@ def environment(resources: Resources, function: str) -> dict[str, Any]:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_environment_covers_the_settings(resources: Resources, function: str) -> None:
     fields = {name.upper() for name in Settings.model_fields}
-    assert environment(resources, function).keys() == fields - NOT_SET.keys() | READ_BY_POWERTOOLS
+    assert environment(resources, function).keys() == fields - NOT_SET.keys() | READ_BY_POWERTOOLS | OWN.get(
+        function, set()
+    )
+
+
+def test_the_authorizers_environment_covers_its_settings(template: Template) -> None:
+    issuers = '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'
+    variables = environment(evaluate(template, TokenIssuers=issuers), "Authorizer")
+    assert variables["TOKEN_ISSUERS"] == issuers
+    assert {name.upper() for name in AuthorizerSettings.model_fields} <= variables.keys()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -49,7 +49,9 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("AllowedOrigins", "https://*.example"),
         ("AllowedOrigins", ""),
         ("AllowedOrigins", "https://a.example\\"),
-        ("KeyRateLimit", "0"),
+        ("StageRateLimit", "0"),
+        ("TokenIssuers", "https://id.example.com"),
+        ("TokenIssuers", '[{"issuer": "https://id.example.com\\u002f"}]'),
         ("GatewayTimeoutSeconds", "0"),
         ("GatewayTimeoutSeconds", "28.5"),
         ("GatewayTimeoutSeconds", "899"),
@@ -77,6 +79,7 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
     [
         ("TorchIndex", "https://example.com/whl/cpu"),
         ("AllowedOrigins", "https://a.example,http://localhost:3000"),
+        ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'),
         ("GatewayTimeoutSeconds", "898"),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),

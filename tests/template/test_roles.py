@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,7 @@ def grants(role: Any) -> dict[str, Any]:
 def test_roles(roles: Resources) -> None:
     assert set(roles) == {
         "GeneratorRole", "WorkerRole", "ApiRole", "SweeperRole", "DeadLettersRole", "GeneratorWarmupRole",
-        "WebhooksRole", "SweeperMinuteRole", "GatewayAccountRole",
+        "WebhooksRole", "SweeperMinuteRole", "GatewayAccountRole", "AuthorizerRole",
     }  # fmt: skip
 
 
@@ -113,7 +114,8 @@ def common(name: str) -> dict[str, Any]:
             JOBS
             | SECRET_EXISTS
             | DISCARDS_CHECKPOINTS
-            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": index("by_tenant"), "s3:GetObject": IMAGES},
+            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": IMAGES}
+            | {"dynamodb:ConditionCheckItem": TABLE, "ssm:PutParameter": {"Fn::Sub": SECRETS}},
         ),
         (
             "Sweeper",
@@ -147,6 +149,7 @@ def common(name: str) -> dict[str, Any]:
                 "sqs:SendMessage": {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]},
             },
         ),
+        ("Authorizer", {"dynamodb:GetItem": TABLE, "dynamodb:PutItem": TABLE}),
     ],
 )
 def test_each_function_has_exactly_its_grants(roles: Resources, name: str, own: dict[str, Any]) -> None:
@@ -158,6 +161,25 @@ def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Reso
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
 
+def test_the_api_lists_jobs_by_an_index_and_keys_in_the_table(roles: Resources) -> None:
+    queried = [each for each in statements(roles["ApiRole"]) if "dynamodb:Query" in listed(each["Action"])]
+    assert [(each["Resource"], keys_of(each)) for each in queried] == [
+        (index("by_tenant"), None),
+        (TABLE, ["TENANT#*"]),
+    ]
+
+
+def test_the_authorizer_reaches_only_what_identifies_callers(roles: Resources) -> None:
+    reached = {each["Action"]: keys_of(each) for each in statements(roles["AuthorizerRole"]) if "Condition" in each}
+    reached.pop("kms:Decrypt")
+    assert reached == {"dynamodb:GetItem": ["KEY#*", "ISSUER#*"], "dynamodb:PutItem": ["ISSUER#*"]}
+
+
+def keys_of(statement: Any) -> Any:
+    """Return the partition keys that a statement on the table is limited to, or None."""
+    return statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+
+
 def via(role: Any, action: str) -> list[str]:
     """Return the services through which the role may use the key."""
     (condition,) = [each["Condition"] for each in statements(role) if action in listed(each["Action"])]
@@ -166,7 +188,7 @@ def via(role: Any, action: str) -> list[str]:
     return [each["Fn::Sub"].removesuffix(".${AWS::Region}.${AWS::URLSuffix}") for each in sources]
 
 
-@pytest.mark.parametrize("name", ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks"])
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"])
 def test_a_role_uses_the_key_only_through_what_it_reads(roles: Resources, name: str) -> None:
     role = roles[f"{name}Role"]
     services = {"s3": "s3:GetObject", "dynamodb": "dynamodb:GetItem"}
@@ -206,6 +228,7 @@ def test_each_role_trusts_one_service(roles: Resources) -> None:
         "SweeperRole": ["lambda.amazonaws.com"],
         "DeadLettersRole": ["lambda.amazonaws.com"],
         "WebhooksRole": ["lambda.amazonaws.com"],
+        "AuthorizerRole": ["lambda.amazonaws.com"],
         "SweeperMinuteRole": ["scheduler.amazonaws.com"],
         "GeneratorWarmupRole": ["scheduler.amazonaws.com"],
         "GatewayAccountRole": ["apigateway.amazonaws.com"],
@@ -247,5 +270,5 @@ def test_only_this_api_may_invoke_functions(resources: Resources) -> None:
     for each in permissions:
         assert each["Principal"] == "apigateway.amazonaws.com"
         arn, names = each["SourceArn"]["Fn::Sub"]
-        assert "${AWS::AccountId}:${__ApiId__}/${__Stage__}/" in arn
+        assert re.search(r"\$\{AWS::AccountId\}:\$\{__ApiId__\}/(\$\{__Stage__\}/|authorizers/\*$)", arn)
         assert names["__ApiId__"] == {"Ref": "Gateway"}

@@ -20,7 +20,7 @@ LEAVES = [each for each in tree() if not each.__subclasses__()]
 
 @pytest.mark.parametrize("error", LEAVES)
 def test_every_error_has_a_unique_code_and_a_status(error: type[ServiceError]) -> None:
-    assert error.status in {400, 401, 404, 405, 406, 409, 410, 413, 415, 422, 500, 503, 504}
+    assert error.status in {400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422, 500, 503, 504}
     assert [other for other in LEAVES if other.code == error.code] == [error]
 
 

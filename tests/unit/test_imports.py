@@ -71,6 +71,15 @@ def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
+def test_the_authorizer_imports_the_verifier_only_if_an_issuer_is_trusted() -> None:
+    issuers = '[{"issuer": "https://issuer.example.com", "audiences": ["images"]}]'
+    trusting = modules_after("from imagegen.entrypoints import authorizer", {**os.environ, "TOKEN_ISSUERS": issuers})
+    assert {"jwt", "cryptography"} < trusting
+    without = modules_after("from imagegen.entrypoints import authorizer")
+    assert not without & {"jwt", "cryptography"}
+    assert not trusting & {*ENGINES, "PIL", "numpy"}
+
+
 def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
     loaded = modules_after(
         "from imagegen.api.routes.documentation import openapi_document\n"
@@ -124,7 +133,7 @@ def outside_the_layer() -> set[str]:
 @pytest.mark.parametrize(
     "initialization_type", ["on-demand", "provisioned-concurrency", "snap-start", "lambda-managed-instances"]
 )
-@pytest.mark.parametrize("entrypoint", ["api", "dead_letters", "sweeper", "webhooks"])
+@pytest.mark.parametrize("entrypoint", ["api", "authorizer", "dead_letters", "sweeper", "webhooks"])
 def test_a_zip_entrypoint_starts_with_only_the_layer_installed(entrypoint: str, initialization_type: str) -> None:
     hidden = outside_the_layer()
     assert hidden >= {"PIL", "numpy", "torch", "diffusers", "openvino"}

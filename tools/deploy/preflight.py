@@ -13,12 +13,14 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
 
+from imagegen.access import issuer
 from imagegen.catalog.registry import REGISTRY
 from tools.deploy import quotas, stack
 from tools.deploy.parameters import MAKE_VARIABLES, Parameter, ParameterError, arguments, resolve
 
-_FUNCTIONS: Final = ("Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks")
+_FUNCTIONS: Final = ("Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer")
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
 
@@ -56,11 +58,23 @@ def model_problem(values: Mapping[str, str]) -> str | None:
     return None
 
 
+def issuers_problem(values: Mapping[str, str]) -> str | None:
+    """Return what to do if the authorizer could not start with these issuers, so that every request is 503, or None."""
+    try:
+        issuer.parse(values["TokenIssuers"])
+    except ValidationError as error:
+        places = (f"{'.'.join(map(str, each['loc'])) or 'the list'}: {each['msg']}" for each in error.errors())
+        return f"TokenIssuers: {'; '.join(places)}. docs/operations.md has the fields."
+    except ValueError as error:
+        return f"TokenIssuers: {error}."
+    return None
+
+
 def check(session: Any, stack_name: str, environment: str, resolved: Mapping[str, Parameter]) -> list[str]:
     """Return the reasons to refuse the deployment. Prints what could not be checked to stderr."""
     values = {name: each.value for name, each in resolved.items()}
-    unusable = model_problem(values)
-    reasons, deployed = [unusable] if unusable else [], []
+    problems = (model_problem(values), issuers_problem(values))
+    reasons, deployed = [each for each in problems if each], []
     try:
         cloudformation = session.client("cloudformation", config=_CONFIG)
         running = stack.parameters(cloudformation, stack_name)

@@ -24,7 +24,7 @@ def reservations(parameters: Mapping[str, str]) -> dict[str, int]:
     return {
         "Generator": generators,
         "Worker": int(parameters["WorkerConcurrency"]),
-        "Api": int(parameters["ApiConcurrency"]),
+        **dict.fromkeys(("Api", "Authorizer"), int(parameters["ApiConcurrency"])),
         **FIXED,
     }
 

@@ -1,6 +1,7 @@
 """Show, rotate or retire a tenant's webhook signing secrets (`make webhook-secret`).
 
-Without API_KEY, the tenant is the stack's own key. `make deploy` makes its secret, so that its first webhook works.
+TENANT names the tenant, API_KEY one of its keys. Without both, it is the tenant of the stack's own key. A tenant's
+secret is made with the tenant, so that its first webhook works.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from typing import Any, Literal
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagegen.access import tenant
+from imagegen.access import api_key, tenant
+from imagegen.aws.callers import DynamoCallers
+from imagegen.errors import InvalidCredentials, ServiceError
 from imagegen.webhooks.signature import SigningSecrets
+from imagegen.wiring import epoch_ms
 from tools.deploy import stack
 
 Action = Literal["show", "rotate", "retire"]
@@ -45,6 +49,30 @@ def own_api_key(stack_name: str) -> str:
     return str(boto3.client("apigateway").get_api_key(apiKey=key, includeValue=True)["value"])
 
 
+def tenant_of(stack_name: str, key: str) -> str:
+    """Return the tenant of a key that the stack accepts. Raises ValueError, and errors of AWS."""
+    table = stack.resources(boto3.client("cloudformation"), stack_name).get("Table")
+    if table is None:
+        raise ValueError("the stack has no table")
+    try:
+        caller = DynamoCallers(table, epoch_ms).find(api_key.digest(key))
+    except InvalidCredentials:
+        caller = None
+    if caller is None:
+        raise ValueError("the stack has no such API key. If API Gateway made it: make migrate-keys; or name its TENANT")
+    return caller.tenant
+
+
+def _owner(stack_name: str) -> str:
+    """Return the tenant that the environment names. Raises as `tenant_of` and `own_api_key`."""
+    named, key = os.environ.get("TENANT"), os.environ.get("API_KEY")
+    if named and not tenant.is_valid(named):
+        raise ValueError(f"TENANT must be {tenant.FORM}")
+    if named:
+        return named
+    return tenant_of(stack_name, key) if key else tenant.of_api_key(own_api_key(stack_name))
+
+
 def _read(ssm: Any, name: str) -> SigningSecrets | None:
     try:
         value = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
@@ -67,9 +95,9 @@ def main() -> None:
         _ensure(arguments.stack_name)
         return
     try:
-        key = os.environ.get("API_KEY") or own_api_key(arguments.stack_name)
-        after = apply_action(boto3.client("ssm"), arguments.stack_name, tenant.of_api_key(key), arguments.action)
-    except (BotoCoreError, ClientError, ValueError) as error:
+        owner = _owner(arguments.stack_name)
+        after = apply_action(boto3.client("ssm"), arguments.stack_name, owner, arguments.action)
+    except (BotoCoreError, ClientError, ServiceError, ValueError) as error:
         sys.exit(f"{arguments.stack_name}: {error}")
     print(*after.values, sep="\n")
 

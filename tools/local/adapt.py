@@ -40,12 +40,29 @@ class LocalReceiver:
     """PEM file of the CA that issued the receiver's certificate."""
 
 
+@dataclass(frozen=True)
+class LocalIssuers:
+    """Issuers of tokens whose certificates an authority of this machine issued."""
+
+    text: str
+    """Value of the parameter TokenIssuers."""
+    ca: Path
+    """PEM file of the authority, which the authorizer trusts instead of the system's."""
+
+
 def adapt(
-    template: Template, *, code: S3Object, models_dir: Path, host: str, receiver: LocalReceiver | None = None
+    template: Template,
+    *,
+    code: S3Object,
+    models_dir: Path,
+    host: str,
+    receiver: LocalReceiver | None = None,
+    issuers: LocalIssuers | None = None,
 ) -> Template:
     """Return a copy of `template` for MiniStack.
 
-    Functions run `code` and load models from `models_dir`; the API answers at `host`; webhooks can reach `receiver`.
+    Functions run `code` and load models from `models_dir`; the API answers at `host`; webhooks can reach `receiver`,
+    and the authorizer the `issuers`.
     """
     adapted = copy.deepcopy(template)
     resources: Resources = adapted["Resources"]
@@ -61,6 +78,8 @@ def adapt(
     map_stage_path(resources, host)
     if receiver is not None:
         allow_local_receiver(resources, receiver)
+    if issuers is not None:
+        trust_local_issuers(resources, issuers)
     return adapted
 
 
@@ -180,6 +199,11 @@ def allow_local_receiver(resources: Resources, receiver: LocalReceiver) -> None:
     function = resources["Webhooks"]["Properties"]
     function["Handler"] = "local_webhooks.handler"
     function["Environment"]["Variables"] |= {"LOCAL_RECEIVER": receiver.name, "LOCAL_RECEIVER_CA": str(receiver.ca)}
+
+
+def trust_local_issuers(resources: Resources, issuers: LocalIssuers) -> None:
+    """OpenSSL takes its authorities from this file. The authorizer's calls to MiniStack use plain HTTP."""
+    resources["Authorizer"]["Properties"]["Environment"]["Variables"]["SSL_CERT_FILE"] = str(issuers.ca)
 
 
 def _of_type(resources: Resources, kind: str) -> Iterator[tuple[str, Resource]]:

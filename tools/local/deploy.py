@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from imagegen.access import tenant
-from tools.deploy import webhook_secret
-from tools.local.adapt import FUNCTION, LocalReceiver, adapt
+from tools.local.adapt import FUNCTION, LocalIssuers, LocalReceiver, adapt
 from tools.local.aws_environment import aws_environment
+from tools.local.callers import DeployedStack
 from tools.local.endpoint import Endpoint
 from tools.local.process import ACCESS_KEY, HOST, REGION, StackError
 from tools.local.template import S3Object, Template, translate
@@ -25,10 +25,7 @@ STACK: Final = "imagegen-local"
 _BUCKET: Final = "imagegen-local-code"
 PARAMETERS: Final = {
     "Engines": "openvino,torch",  # this machine has both installed
-    # MiniStack enforces the usage plan; tests and local development exceed the template's default limits.
-    "KeyRateLimit": "10000",
-    "KeyBurstLimit": "5000",
-    "KeyMonthlyQuota": "1000000000",
+    # MiniStack enforces them; tests and local development exceed the template's defaults.
     "StageRateLimit": "10000",
     "StageBurstLimit": "5000",
 }
@@ -36,28 +33,60 @@ PARAMETERS: Final = {
 _TEMPLATE_KEY: Final = "template.json"
 
 
+@dataclass(frozen=True)
+class Options:
+    """What `make serve` adds to a stack: services on this machine that it may use."""
+
+    receiver: LocalReceiver | None = None
+    issuers: LocalIssuers | None = None
+
+
+NOTHING: Final = Options()
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployed stack: where a tenant finds its API, and the key of an operator."""
+
+    endpoint: Endpoint
+    operator_key: str = field(repr=False)
+
+
 @aws_environment(REGION)
-def deploy(endpoint: str, root: Path, models_dir: Path, model: str, receiver: LocalReceiver | None = None) -> Endpoint:
-    """Create the stack of the template under `root`, or update the one there is, and return where the API answers.
+def deploy(endpoint: str, root: Path, models_dir: Path, model: str, options: Options = NOTHING) -> Deployed:
+    """Create the stack of the template under `root`, or update the one there is, and return its callers.
 
     The API offers `model`. Keys, secrets and data of an existing stack stay. Raises StackError with CloudFormation's
     reasons.
     """
     parameters = PARAMETERS | {"Model": model}
+    if options.issuers:
+        parameters["TokenIssuers"] = options.issuers.text
     zipped = zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
     code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
     translated = translate(root / "template.yaml", code, REGION, parameters)
-    template = adapt(translated, code=code, models_dir=models_dir, host=HOST, receiver=receiver)
+    template = adapt(
+        translated, code=code, models_dir=models_dir, host=HOST, receiver=options.receiver, issuers=options.issuers
+    )
     _upload(client("s3", endpoint), {code.key: zipped, _TEMPLATE_KEY: json.dumps(template).encode()})
     template_url = f"{endpoint}/{_BUCKET}/{_TEMPLATE_KEY}"
     resources = _create_or_update(client("cloudformation", endpoint), template_url, parameters)
     _limit_concurrency(client("lambda", endpoint), template, resources)
+    callers = _stack(endpoint, resources).callers()
     stage = _only(resources, "AWS::ApiGateway::Stage")
-    key = client("apigateway", endpoint).get_api_key(
-        apiKey=_only(resources, "AWS::ApiGateway::ApiKey"), includeValue=True
+    return Deployed(Endpoint(f"{endpoint}/{stage}", callers.api_key, callers.webhook_secret), callers.operator_key)
+
+
+def _stack(endpoint: str, resources: list[dict[str, str]]) -> DeployedStack:
+    return DeployedStack(
+        name=STACK,
+        table=_only(resources, "AWS::DynamoDB::Table"),
+        rest_api=_only(resources, "AWS::ApiGateway::RestApi"),
+        api_key_id=_only(resources, "AWS::ApiGateway::ApiKey"),
+        apigateway=client("apigateway", endpoint),
+        dynamodb=client("dynamodb", endpoint),
+        ssm=client("ssm", endpoint),
     )
-    secrets = webhook_secret.apply_action(client("ssm", endpoint), STACK, tenant.of_api_key(key["value"]), "show")
-    return Endpoint(f"{endpoint}/{stage}", key["value"], secrets.values[0])
 
 
 def zip_of(package: Path, *modules: Path) -> bytes:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from imagegen.public_url import NotAllowed, check
-from tools.local.adapt import LocalReceiver
+from tools.deploy.preflight import issuers_problem
+from tools.local.adapt import LocalIssuers, LocalReceiver
 from tools.local.arguments import MakeParser
+from tools.local.deploy import Options
 from tools.local.process import ROOT, Output, StackError, free_port
 from tools.local.stack import LOCAL, Stack, local_stack, published_endpoint
 
@@ -24,14 +26,13 @@ def main() -> int:
     port = arguments.port or free_port()
     data = LOCAL / f"data-{port}" if arguments.port else None
     log = None if arguments.verbose else LOCAL / f"serve-{port}.log"
-    receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     started = time.monotonic()
     print("Starting the local stack ...", flush=True)
     try:
         output = Output(log, requests_to_stdout=True)
-        with local_stack(port, output, receiver, data) as stack, published_endpoint(stack.endpoint):
+        with local_stack(port, output, _options(arguments), data) as stack, published_endpoint(stack.endpoint):
             print(_ready(stack, time.monotonic() - started, data, log), flush=True)
             code = stack.process.wait()
     except StackError as error:
@@ -50,11 +51,23 @@ def _arguments() -> argparse.Namespace:
         "--receiver", type=_host, help="host name in webhook URLs to route to this machine, port 8443 or 443"
     )
     parser.add_argument("--receiver-ca", type=_ca, help="PEM file of the CA that issued the receiver's certificate")
+    parser.add_argument(
+        "--issuers", type=_issuers, help="value of TokenIssuers: a JSON list of issuers on this machine"
+    )
+    parser.add_argument("--issuer-ca", type=_ca, help="PEM file of the CA that issued the issuers' certificates")
     parser.add_argument("--verbose", action="store_true", help="print the functions' logs and metrics, too")
     arguments = parser.parse_args()
     if bool(arguments.receiver) != bool(arguments.receiver_ca):
         parser.error("RECEIVER and RECEIVER_CA must be given together")
+    if bool(arguments.issuers) != bool(arguments.issuer_ca):
+        parser.error("ISSUERS and ISSUER_CA must be given together")
     return arguments
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
+    issuers = LocalIssuers(arguments.issuers, arguments.issuer_ca.resolve()) if arguments.issuers else None
+    return Options(receiver, issuers)
 
 
 def _port(text: str) -> int:
@@ -70,6 +83,13 @@ def _host(text: str) -> str:
         check(f"https://{text}/")
     except NotAllowed as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a host name: the webhook URL {error}") from None
+    return text
+
+
+def _issuers(text: str) -> str:
+    """Raises argparse.ArgumentTypeError."""
+    if problem := issuers_problem({"TokenIssuers": text}):
+        raise argparse.ArgumentTypeError(problem.removeprefix("TokenIssuers: "))
     return text
 
 
@@ -93,7 +113,8 @@ def _leave(*_: object) -> NoReturn:
 def _ready(stack: Stack, seconds: float, data: Path | None, log: Path | None) -> str:
     kept = f"{data.relative_to(ROOT)}, deleted by `make clean-data`" if data else "nothing: PORT=0"
     logs = log.relative_to(ROOT) if log else "below"
-    return _READY.format(seconds=seconds, kept=kept, logs=logs, **vars(stack.endpoint))
+    keys = {"operator_key": stack.operator_key, **vars(stack.endpoint)}
+    return _READY.format(seconds=seconds, kept=kept, logs=logs, **keys)
 
 
 _READY: Final = """\
@@ -101,6 +122,7 @@ Ready after {seconds:.1f} s. One line per request follows. Ctrl-C stops the stac
 
   API             {base_url}
   API key         {api_key}
+  operator key    {operator_key}
   docs            {base_url}/docs
   webhook secret  {webhook_secret}
   logs            {logs}

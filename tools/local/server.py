@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app
+from ministack.core import lambda_runtime
 from ministack.core.persistence import PERSIST_STATE, save_all
 from ministack.services import apigateway_v1, lambda_svc
 
@@ -53,21 +54,36 @@ def queue_invocations(acquire: Acquire, release: Release) -> tuple[Acquire, Rele
 
 
 def correct_event(build_event: Callable[..., Json]) -> Callable[..., Json]:
-    """Return a wrapper that makes an event the one of a REST API.
-
-    It sets requestContext.identity.apiKey, from which the tenant derives, and removes `version`, which only the events
-    of HTTP APIs have.
-    """
+    """Return a wrapper that removes `version`, which only the events of HTTP APIs have."""
 
     def build_corrected(*args: Any, **kwargs: Any) -> Json:
         event = build_event(*args, **kwargs)
         event.pop("version", None)
-        key = event["headers"].get("x-api-key")
-        if key:
-            event["requestContext"]["identity"]["apiKey"] = key
         return event
 
     return build_corrected
+
+
+def report_raised_as_result(bootstrap: str) -> str:
+    """Return the program of a Python function's process, changed to answer that its handler raised with status ok.
+
+    MiniStack ends a process that answers with an error. Lambda keeps one whose handler raises, with what it has cached.
+    """
+    answer = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+    assert bootstrap.count(answer) == 1, "another version of MiniStack"
+    return bootstrap.replace(answer, '{"status": "ok", "raised": str(e), "trace": traceback.format_exc()}')
+
+
+def raise_reported(invoke: Callable[..., Json]) -> Callable[..., Json]:
+    """Return a wrapper of Worker.invoke that makes such an answer the error that it is."""
+
+    def invoke_and_raise(*args: Any, **kwargs: Any) -> Json:
+        response = invoke(*args, **kwargs)
+        if "raised" in response:
+            response |= {"status": "error", "error": response.pop("raised")}
+        return response
+
+    return invoke_and_raise
 
 
 def print_logs(emit: Callable[..., None]) -> Callable[..., None]:
@@ -96,6 +112,8 @@ def main() -> None:
     lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot = queue_invocations(
         lambda_svc._acquire_execution_slot, lambda_svc._release_execution_slot
     )
+    lambda_runtime._PYTHON_WORKER_SCRIPT = report_raised_as_result(lambda_runtime._PYTHON_WORKER_SCRIPT)
+    lambda_runtime.Worker.invoke = raise_reported(lambda_runtime.Worker.invoke)
     lambda_svc._emit_lambda_logs = print_logs(lambda_svc._emit_lambda_logs)
     apigateway_v1._build_lambda_event_v1 = correct_event(apigateway_v1._build_lambda_event_v1)
     for service in ("cloudwatch", "cloudwatch_logs"):  # logs and metrics grow without limit; the log file has them

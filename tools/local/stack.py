@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,8 @@ from imagegen.catalog import manifest
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModelUnavailable
 from imagegen_cli.whole_file import whole_file
-from tools.local.adapt import LocalReceiver
 from tools.local.client import Client
-from tools.local.deploy import deploy
+from tools.local.deploy import NOTHING, Options, deploy
 from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT, Output, StackError, ministack
 
@@ -33,24 +32,23 @@ class Stack:
     """A deployed, healthy stack."""
 
     endpoint: Endpoint
+    operator_key: str = field(repr=False)
     process: subprocess.Popen[bytes]
 
 
 @contextmanager
-def local_stack(
-    port: int, output: Output, receiver: LocalReceiver | None = None, data: Path | None = None
-) -> Iterator[Stack]:
+def local_stack(port: int, output: Output, options: Options = NOTHING, data: Path | None = None) -> Iterator[Stack]:
     """Start MiniStack on `port`, deploy the template and wait until GET /health answers; stop everything on exit.
 
-    What callers store, the API key and the webhook secret are kept in the folder `data`, if given. Raises StackError.
+    What callers store, both keys and the webhook secret are kept in the folder `data`, if given. Raises StackError.
     """
     model = model_id()
     _require_model(model)
     LOCAL.mkdir(exist_ok=True)
     with ministack(port, LOCAL / f"stack-{port}", output, data) as running:
-        endpoint = deploy(running.url, ROOT, models_dir(), model, receiver)
-        _wait_until_healthy(Client(endpoint))
-        yield Stack(endpoint, running.process)
+        deployed = deploy(running.url, ROOT, models_dir(), model, options)
+        _wait_until_healthy(Client(deployed.endpoint))
+        yield Stack(deployed.endpoint, deployed.operator_key, running.process)
 
 
 def model_id() -> str:

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 from tools.local import webhook_receiver as receiver
 from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
+from tools.local.deploy import Options
 from tools.local.process import ROOT, Output, free_port
 from tools.local.stack import LOCAL, local_stack
 
@@ -92,7 +93,7 @@ def main() -> None:
         certificates = Path(folder) / "ca.pem"
         authority.ca.cert_pem.write_to_path(str(certificates))
         output = Output(LOCAL / "transcript.log")
-        with local_stack(free_port(), output, LocalReceiver(receiver.HOST, certificates)) as stack:
+        with local_stack(free_port(), output, Options(LocalReceiver(receiver.HOST, certificates))) as stack:
             transcript = Transcript(Client(stack.endpoint))
             _record_jobs(transcript, f"https://{receiver.HOST}:{PORT}/hook")
             _record_webhooks(transcript, hook, Webhook(stack.endpoint.webhook_secret))

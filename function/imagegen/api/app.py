@@ -15,6 +15,8 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
 from imagegen import telemetry
+from imagegen.access import ports
+from imagegen.access.ports import UnknownKey, UnknownTenant
 from imagegen.api import scope
 from imagegen.api.cors import cors_config, preflight_headers
 from imagegen.api.headers import header_lines
@@ -23,18 +25,22 @@ from imagegen.api.problem import JSON, problem_response
 from imagegen.api.strict_json import parse_object
 from imagegen.errors import (
     InternalError,
+    KeyEnded,
+    KeyNotFound,
     MalformedJson,
     PayloadTooLarge,
     RouteNotFound,
     ServiceError,
+    TenantNotFound,
     UnsupportedMediaType,
 )
-from imagegen.generation.request import GenerateRequest, invalid_request
+from imagegen.generation.request import invalid_request
 from imagegen.jobs.job import UnreadableJob
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.router import APIGatewayRouter
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from pydantic import BaseModel
 
     from imagegen.wiring import Container
 
@@ -63,7 +69,15 @@ def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> API
     def media_type(_: RequestUnsupportedContentType) -> ServiceError:
         return media_type_error(app.current_event["multiValueHeaders"]) or UnsupportedMediaType()
 
-    for kind, translate in (_TRANSLATIONS | {RequestUnsupportedContentType: media_type}).items():
+    def invalid(error: RequestValidationError) -> ServiceError:
+        (body,) = app.context["_route"].dependant.body_params  # no other parameter can be invalid
+        return _invalid(body.type_, error)
+
+    own: dict[type[Exception], Callable[[Any], ServiceError]] = {
+        RequestUnsupportedContentType: media_type,
+        RequestValidationError: invalid,
+    }
+    for kind, translate in (_TRANSLATIONS | own).items():
         app.exception_handler(kind)(_error_handler(translate))
     app.not_found(_error_handler(_TRANSLATIONS[NotFoundError]))
     for router in routers:
@@ -106,17 +120,19 @@ def _crash(error: Exception) -> ServiceError:
     return InternalError()
 
 
-def _invalid(error: RequestValidationError) -> ServiceError:
+def _invalid(model: type[BaseModel], error: RequestValidationError) -> ServiceError:
     errors = error.errors()
     if errors[0]["loc"] == ("body",):
         return MalformedJson("The body is empty. Send a JSON object.")
-    return invalid_request(GenerateRequest, [each | {"loc": each["loc"][1:]} for each in errors])
+    return invalid_request(model, [each | {"loc": each["loc"][1:]} for each in errors])
 
 
 _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
     ServiceError: lambda error: error,
     UnreadableJob: UnreadableJob.as_error,
-    RequestValidationError: _invalid,
+    UnknownTenant: lambda _: TenantNotFound(),
+    UnknownKey: lambda _: KeyNotFound(),
+    ports.KeyEnded: lambda _: KeyEnded(),
     UnicodeDecodeError: lambda error: MalformedJson(f"The body is not UTF-8 (byte {error.start})."),
     binascii.Error: lambda _: MalformedJson("The event's body is not base64, but isBase64Encoded is true."),
     NotFoundError: lambda _: RouteNotFound(),

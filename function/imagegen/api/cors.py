@@ -12,7 +12,7 @@ from typing import Final
 
 from aws_lambda_powertools.event_handler import CORSConfig
 
-REQUEST_HEADERS: Final = ("Content-Type", "X-Api-Key", "Idempotency-Key", "Prefer")
+REQUEST_HEADERS: Final = ("Content-Type", "Authorization", "X-Api-Key", "Idempotency-Key", "Prefer")
 EXPOSED_HEADERS: Final = (
     *("X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied", "Allow"),
     "WWW-Authenticate",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from pydantic import WithJsonSchema
 
+from imagegen.api.key_resources import TENANT_SCHEMA, KeyRequest, RotationRequest
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import STATES
 
@@ -30,6 +31,17 @@ EXAMPLES: Final[Any] = {
     },
 }
 """Requests that every deployment can serve: they leave to the model what depends on it."""
+KEY_EXAMPLES: Final[Any] = {
+    "named": {"summary": "A key of your tenant", "value": {"name": "website"}},
+    "read_only": {
+        "summary": "A key of another tenant that cannot generate",
+        "value": {"tenant": "acme", "name": "gallery", "scopes": ["images:read"]},
+    },
+}
+ROTATION_EXAMPLES: Final[Any] = {
+    "default": {"summary": "Both keys are valid for a day", "value": {}},
+    "leaked": {"summary": "The old key ends at once", "value": {"overlap_seconds": 0}},
+}
 _KEY_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"}
 
 ImageRequest = Annotated[
@@ -70,6 +82,18 @@ Wait = Annotated[
         description="`wait=N`: respond 200 as soon as the job is final, or 202 after N seconds, at most 25.",
     ),
     WithJsonSchema({"type": "string"}),
+]
+KeyId = Annotated[str, Path(description="The `id` of a key, from the response of `createKey` or `listKeys`.")]
+TenantParameter = Annotated[
+    Any,
+    Query(alias="tenant", description="The tenant of the keys. Default: your own."),
+    WithJsonSchema({"type": "string", **TENANT_SCHEMA}),
+]
+NewKeyBody = Annotated[
+    KeyRequest, Body(description="What the key is for. No field is required.", openapi_examples=KEY_EXAMPLES)
+]
+RotationBody = Annotated[
+    RotationRequest, Body(description="No field is required: `{}` is valid.", openapi_examples=ROTATION_EXAMPLES)
 ]
 Limit = Annotated[
     Any,

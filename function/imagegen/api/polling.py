@@ -1,7 +1,12 @@
 """When a caller should look at a job again: the Retry-After header.
 
-Looking costs requests of the key's usage plan. A caller that obeys looks 8 times at a job of a minute and 20
+<<<<<<< HEAD
+Looking costs requests of the stage's limits. A caller that obeys looks 8 times at a job of a minute and 20
 times at one of 15 minutes (5 and 6 times if it has an estimate), and sees its end late by a quarter of its age at most.
+=======
+A caller that obeys looks 8 times at a job of a minute and 20 times at one of 15 minutes (5 and 6 times if it has an
+estimate), and sees its end late by a quarter of its age at most.
+>>>>>>> w-gate
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from typing import Final
 from imagegen.jobs.view import JobInfo
 
 FIRST_S: Final = 3
-"""Seconds before the first look. Five callers in lockstep use 1.7 of the default usage plan's 2 requests per second."""
+"""Seconds before the first look. Five callers in lockstep make 1.7 requests per second."""
 LONGEST_S: Final = 300
 """Longest interval: a job that has waited for hours is looked at twelve times an hour."""
 GROWTH: Final = 1 / 4

@@ -1,4 +1,4 @@
-"""Response schemas of GET /models and GET /health."""
+"""Response schemas of GET /models, GET /me and GET /health."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from imagegen.access.caller import ROLES, SCOPES, Caller, Role, Scope
 from imagegen.catalog.registry import Defaults, Family, Model, ModelLimits
 from imagegen.generation.result import ResponseModel
 
@@ -40,6 +41,27 @@ class ModelList(ResponseModel):
 
     default: str = Field(description="Id of the model of a request that names none.")
     models: list[ModelInfo]
+
+
+class Identity(ResponseModel):
+    """The response of GET /me."""
+
+    tenant: str = Field(description="Owns your jobs, images and webhook secret. It stays when you rotate a key.")
+    principal: str = Field(
+        description="Names your credential in the deployment's logs: an API key or a token's subject."
+    )
+    roles: list[Role] = Field(description="Roles of your credential.")
+    scopes: list[Scope] = Field(description="What your credential may do.")
+
+    @classmethod
+    def of(cls, caller: Caller) -> Self:
+        """Return the caller as it sees itself."""
+        return cls(
+            tenant=caller.tenant,
+            principal=caller.principal,
+            roles=[each for each in ROLES if each in caller.roles],
+            scopes=[each for each in SCOPES if each in caller.scopes],
+        )
 
 
 class Health(ResponseModel):

@@ -1,4 +1,4 @@
-"""What the routes need while they handle one request: the process's container, the request's id and the parsed body.
+"""What the routes need while they handle one request: the process's container, the request's id, caller and body.
 
 A context variable, because Powertools' router context belongs to the last app that a router was included in. The router
 of POST /generate is in two: the generator's and the API's.
@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from imagegen.access.caller import Caller
     from imagegen.wiring import Container
 
 
 @dataclass
 class RequestScope:
-    """The container, the id and the body of one request."""
+    """The container, the id, the caller and the body of one request."""
 
     container: Container
     request_id: str
+    caller: Caller = field(init=False)
+    """Set by the check of the route's scope; a public route has none."""
     body: Mapping[str, Any] = field(default_factory=dict)
     """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
 

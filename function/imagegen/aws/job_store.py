@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -213,10 +213,6 @@ class DynamoJobStore(Table):
         if stored is None:
             raise ResultExpired("The job of this Idempotency-Key no longer exists. Use a new key.")
         return stored
-
-    def _read(self, name: Mapping[str, str]) -> Item | None:
-        item = self._client.get_item(TableName=self._name, Key=serialized(name), ConsistentRead=True).get("Item")
-        return None if item is None else deserialized(item)
 
     def _read_all(self, tenant: str, ids: list[str]) -> dict[str, Job]:
         found: dict[str, Job] = {}

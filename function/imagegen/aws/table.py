@@ -25,20 +25,25 @@ Item = dict[str, Any]
 
 
 class Table:
-    """Base of the adapters that share the table."""
+    """Base of the adapters that share the table. Only tools pass a client, for another AWS than the environment's."""
 
-    def __init__(self, name: str, clock: Clock):
+    def __init__(self, name: str, clock: Clock, client: DynamoDBClient | None = None):
         self._name = name
         self._clock = clock
+        self._given = client
 
     @cached_property
     def _client(self) -> DynamoDBClient:
-        made: DynamoDBClient = client("dynamodb", _CONFIG)
+        made: DynamoDBClient = self._given or client("dynamodb", _CONFIG)
         return made
 
     def _put(self, item: Item, condition: str, values: Item | None = None) -> Any:
         put = {"TableName": self._name, "Item": serialized(item), "ConditionExpression": condition}
         return put if values is None else put | {"ExpressionAttributeValues": serialized(values)}
+
+    def _read(self, name: Mapping[str, str]) -> Item | None:
+        item = self._client.get_item(TableName=self._name, Key=serialized(name), ConsistentRead=True).get("Item")
+        return None if item is None else deserialized(item)
 
     def _seconds(self) -> int:
         return self._clock() // 1000

@@ -85,7 +85,7 @@ def _not_empty(text: str) -> str:
     return text
 
 
-def _optional(description: str) -> Any:
+def optional(description: str) -> Any:
     """Return an optional field. None means absent; JSON null is rejected, so the schema does not allow it."""
 
     def without_null(schema: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ Prompt = Annotated[Text, AfterValidator(_trimmed)]
 MetadataText = Annotated[Text, Field(max_length=512)]
 
 
-class _Request(BaseModel):
+class StrictRequest(BaseModel):
     """Strict about types, field names and null."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
@@ -126,16 +126,16 @@ class _Request(BaseModel):
             raise invalid_request(cls, cast(Sequence[Mapping[str, Any]], error.errors(include_input=False))) from None
 
 
-class WarmUpRequest(_Request):
+class WarmUpRequest(StrictRequest):
     """The event of the warm-up schedule."""
 
     warmup: Annotated[bool, AfterValidator(_require_true), WithJsonSchema({"const": True})]
-    model: Annotated[Text | None, Omitted("the deployment's first model")] = _optional(
+    model: Annotated[Text | None, Omitted("the deployment's first model")] = optional(
         "An id from `GET /models`. Default: the deployment's first."
     )
 
 
-class Webhook(_Request):
+class Webhook(StrictRequest):
     """Where to send a job's final state."""
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(
@@ -149,7 +149,7 @@ class Webhook(_Request):
     )
 
 
-class GenerateRequest(_Request):
+class GenerateRequest(StrictRequest):
     """The body of POST /generate and POST /jobs. Parameter names are those of diffusers."""
 
     prompt: Annotated[Prompt, AfterValidator(_not_empty)] = Field(
@@ -162,28 +162,28 @@ class GenerateRequest(_Request):
         description="What the image must not show. Default: nothing.",
         json_schema_extra={"maxLength": MAX_PROMPT},
     )
-    model: Annotated[Text | None, Omitted("the deployment's first model")] = _optional(
+    model: Annotated[Text | None, Omitted("the deployment's first model")] = optional(
         "An id from `GET /models`. Default: the deployment's first."
     )
-    width: Annotated[Size | None, MODELS_DEFAULT] = _optional(
+    width: Annotated[Size | None, MODELS_DEFAULT] = optional(
         "Pixels, a multiple of 8 within the model's limits. Default: the model's."
     )
-    height: Annotated[Size | None, MODELS_DEFAULT] = _optional(
+    height: Annotated[Size | None, MODELS_DEFAULT] = optional(
         "Pixels, a multiple of 8 within the model's limits. Default: the model's."
     )
-    num_inference_steps: Annotated[Annotated[int, Field(ge=1, le=150)] | None, MODELS_DEFAULT] = _optional(
+    num_inference_steps: Annotated[Annotated[int, Field(ge=1, le=150)] | None, MODELS_DEFAULT] = optional(
         "Denoising steps, within the model's limits. Default: the model's."
     )
-    guidance_scale: Annotated[Annotated[float, Field(ge=0, le=30)] | None, MODELS_DEFAULT] = _optional(
+    guidance_scale: Annotated[Annotated[float, Field(ge=0, le=30)] | None, MODELS_DEFAULT] = optional(
         "Classifier-free guidance, off at 1 and below. Default: the model's."
     )
     num_images_per_prompt: Annotated[int, Field(ge=1, le=8), Omitted("one image")] = Field(
         1, description="Image i uses the seed (seed + i) mod 2^32. Default: 1."
     )
-    seed: Annotated[Seed | None, Omitted("a random seed")] = _optional(
+    seed: Annotated[Seed | None, Omitted("a random seed")] = optional(
         "The same request with the same seed gives the same bytes. Default: random, and returned."
     )
-    scheduler: Annotated[Text | None, MODELS_DEFAULT] = _optional("An id from the model's list. Default: the model's.")
+    scheduler: Annotated[Text | None, MODELS_DEFAULT] = optional("An id from the model's list. Default: the model's.")
     output_format: Annotated[OutputFormat, Omitted("png")] = Field("png", description="File format. Default: png.")
     cache: Annotated[Literal["use", "refresh", "off"], Omitted("use")] = Field(
         "use",
@@ -195,7 +195,7 @@ class GenerateRequest(_Request):
     metadata: Annotated[dict[MetadataText, MetadataText], Omitted("no metadata")] = Field(
         default_factory=dict, max_length=16, description="String pairs, returned unchanged. Default: none."
     )
-    webhook: Annotated[Webhook | None, Omitted("no webhook")] = _optional(
+    webhook: Annotated[Webhook | None, Omitted("no webhook")] = optional(
         "Receives the job's final state. `POST /generate` then also creates a job."
     )
 

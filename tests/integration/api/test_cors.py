@@ -17,7 +17,7 @@ from tests.support.handlers import invoke, wired_handlers
 from tools.lambda_event import Context, api_event
 
 ORIGIN: Final = "https://app.example.com"
-ALWAYS: Final = {"content-type", "x-api-key", "idempotency-key", "prefer"}
+ALWAYS: Final = {"authorization", "content-type", "x-api-key", "idempotency-key", "prefer"}
 PAGE = {"content-security-policy", "referrer-policy", "x-content-type-options"}
 """Headers of /docs, for the browser."""
 SAFELISTED: Final = {

@@ -80,7 +80,9 @@ def test_an_api_event_is_refused_by_the_functions_of_queues(function: str) -> No
         ({"headers": None, "multiValueHeaders": None}, 415, "unsupported_media_type"),
         ({"resource": "/jobs/{job_id}", "pathParameters": None}, 404, "route_not_found"),
         ({"resource": "/{proxy+}", "pathParameters": {"proxy": "generate"}}, 404, "route_not_found"),
-        ({"requestContext": {}}, 401, "invalid_api_key"),
+        ({"requestContext": {}}, 401, "invalid_token"),
+        ({"requestContext": {"authorizer": None}}, 401, "invalid_token"),
+        ({"requestContext": {"authorizer": "alice"}}, 401, "invalid_token"),
         ({"headers": []}, 415, "unsupported_media_type"),
         ({"headers": ["Accept"]}, 400, "unsupported_event"),
         ({"httpMethod": None}, 400, "unsupported_event"),
@@ -95,5 +97,5 @@ def test_an_incomplete_api_event_gets_a_problem_document(change: dict[str, Any],
     assert (answer["statusCode"], problem["code"]) == (status, code)
     assert problem["request_id"]
     if status == 401:
-        assert answer["multiValueHeaders"]["WWW-Authenticate"] == ['ApiKey realm="imagegen"']
-        assert [error["field"] for error in problem["errors"]] == ["x-api-key"]
+        assert answer["multiValueHeaders"]["WWW-Authenticate"] == ['Bearer realm="imagegen", ApiKey realm="imagegen"']
+        assert problem["errors"] == []

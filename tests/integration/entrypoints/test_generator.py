@@ -19,7 +19,7 @@ from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
 from tests.support.job_handlers import body
 from tests.support.openapi_contract import checked
-from tools.lambda_event import Context, api_event
+from tools.lambda_event import Context, api_event, authorizer
 
 
 @dataclass
@@ -75,7 +75,7 @@ def test_a_repeated_request_is_answered_from_s3(function: Function) -> None:
 def test_api_keys_and_direct_invocations_do_not_share_images(function: Function) -> None:
     function.generate(seed=7)
     other = api_event({"prompt": "a red circle", "seed": 7})
-    other["requestContext"]["identity"]["apiKey"] = "key-of-bob"
+    other["requestContext"]["authorizer"] = authorizer("key-of-bob")
     assert not body(function(other))["cached"]
     assert not function({"prompt": "a red circle", "seed": 7})["cached"]
     assert function({"prompt": "a red circle", "seed": 7})["cached"]
@@ -245,7 +245,7 @@ def test_prompts_and_keys_are_in_no_log_or_metric(function: Function, printed: C
         {"prompt": canary, "negative_prompt": canary, "metadata": {canary: canary}},
     ]  # fmt: skip
     for each in bodies:
-        event = api_event(each)
+        event = api_event(each, headers={"x-api-key": canary, "Authorization": f"Bearer {canary}"})
         event["requestContext"]["identity"]["apiKey"] = canary
         function(event)
         function(dict(each))

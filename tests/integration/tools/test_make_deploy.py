@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,9 +15,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from imagegen.access import tenant
+from imagegen.access import api_key, tenant
+from imagegen.access.caller import Caller
+from imagegen.aws.callers import DynamoCallers
+from imagegen.wiring import epoch_ms
 from tests.support.docker_engine import docker_engine
 from tests.unit.tools.deploy.test_parameters import parsed_by_sam
+from tools.deploy import stack
 from tools.deploy.parameters import resolve
 from tools.local.process import ACCESS_KEY, HOST, REGION, ROOT
 from tools.local.template import Template
@@ -109,22 +114,44 @@ def running(translated: Template, aws: str) -> Iterator[Any]:
     cloudformation = of_this_stack("cloudformation", aws)
     gateway = of_this_stack("apigateway", aws)
     key = gateway.create_api_key(name="own", value=OWN_KEY, enabled=True)
+    api = {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "imagegen-dev"}}
+    table = translated["Resources"]["Table"]
+    table = table | {"Properties": table["Properties"] | {"DeletionProtectionEnabled": False}}
     template = {
         "Parameters": translated["Parameters"],
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Conditions": translated["Conditions"],
+        "Resources": {"Table": table, "Gateway": api},
         "Outputs": {"ApiKeyId": {"Value": key["id"]}},
     }
 
-    def create(**parameters: str) -> None:
+    def create(**parameters: str) -> str:
+        """Return the name of the table."""
         cloudformation.create_stack(
             StackName="imagegen-dev",
             TemplateBody=json.dumps(template),
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
+        resources = stack.resources(cloudformation, "imagegen-dev")
+        _add_to_a_plan(gateway, resources["Gateway"], key["id"])
+        return resources["Table"]
 
     yield create
     cloudformation.delete_stack(StackName="imagegen-dev")
     gateway.delete_api_key(apiKey=key["id"])
+
+
+def _add_to_a_plan(gateway: Any, api: str, key_id: str) -> None:
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    gateway.create_deployment(restApiId=api, stageName="v1")
+    plan = gateway.create_usage_plan(name="own", apiStages=[{"apiId": api, "stage": "v1"}])["id"]
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key_id, keyType="API_KEY")
+
+
+def caller_of(key: str, table: str, endpoint: str) -> Caller | None:
+    """Return the key's caller, as the authorizer of this stack does."""
+    return DynamoCallers(table, epoch_ms, of_this_stack("dynamodb", endpoint)).find(api_key.digest(key))
 
 
 DEV = {each.name: each.value for each in resolve("dev", []).values() if each.source == "samconfig.toml"}
@@ -175,6 +202,7 @@ def test_a_model_in_samconfig_reaches_the_build_and_the_command_line_replaces_it
         ("AllowedOrigins", "https://a.example/'$x\"=y"),
         ("TorchIndex", "https://user:p$a's\"s@example.com/whl?a=b&c=(d);e,f"),
         ("KmsKeyArn", "arn:aws:kms:eu-central-1:111122223333:key/1234abcd"),
+        ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images", "it\'s"]}]'),
     ],
 )
 def test_any_legal_value_in_samconfig_reaches_both_commands(project: Project, name: str, value: str) -> None:
@@ -239,6 +267,69 @@ def test_a_deployment_whose_secret_cannot_be_made_says_what_to_run(project: Proj
     assert done.stderr.strip().endswith("Create it: make webhook-secret ENV=dev")
 
 
+def test_keys_of_the_running_stack_have_their_tenants_before_the_gateway_stops_checking_them(
+    project: Project, running: Any, aws: str
+) -> None:
+    table = running(**DEV)
+    project.sam.write_text("#!/bin/sh\nif [ $1 = deploy ]; then exit 1; fi\n")
+    assert project.make("deploy").returncode == 2, "the deployment itself fails"
+    caller = caller_of(OWN_KEY, table, aws)
+    assert caller is not None
+    assert (caller.tenant, set(caller.roles)) == (tenant.of_api_key(OWN_KEY), {"user"})
+
+
+def test_nothing_is_deployed_if_the_running_stacks_keys_cannot_get_their_tenants(
+    project: Project, running: Any
+) -> None:
+    running(**DEV)
+    project.environment["AWS_ENDPOINT_URL_DYNAMODB"] = f"http://{HOST}:9"
+    done = project.make("deploy")
+    assert done.returncode == 2
+    assert "Nothing was deployed: its callers would lose access." in done.stderr
+    assert project.calls().keys() == {"build"}
+
+
+def test_the_first_deployment_shows_an_operators_key_once(project: Project, running: Any, aws: str) -> None:
+    table = running(**DEV)
+    first, second = project.make("deploy"), project.make("deploy")
+    (key,) = re.findall(r"imagegen_\w+", first.stdout)
+    caller = caller_of(key, table, aws)
+    assert caller is not None
+    assert (caller.tenant, set(caller.roles)) == ("operators", {"operator"})
+    assert "make operator-key ENV=dev" in first.stdout
+    assert (second.returncode, "imagegen_" in second.stdout) == (0, False)
+    another = project.make("operator-key").stdout.strip()
+    admin = project.make("operator-key", "ROLE=admin").stdout.strip()
+    assert len({key, another, admin}) == 3
+    roles = [caller.roles for caller in (caller_of(each, table, aws) for each in (another, admin)) if caller]
+    assert roles == [{"operator"}, {"admin"}]
+
+
+def test_a_key_added_later_gets_its_tenant_from_make_migrate_keys(project: Project, running: Any, aws: str) -> None:
+    table, gateway = running(**DEV), of_this_stack("apigateway", aws)
+    assert project.make("deploy").returncode == 0
+    key = gateway.create_api_key(name="later", value="the-value-of-a-key-that-came-later", enabled=True)
+    plan = gateway.get_usage_plans()["items"][-1]["id"]
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    done = project.make("migrate-keys")
+    assert f"later: tenant {tenant.of_api_key(key['value'])}" in done.stdout
+    assert key["value"] not in done.stdout + done.stderr
+    assert caller_of(key["value"], table, aws) is not None
+
+
+def test_a_webhook_secret_is_found_by_tenant_and_by_any_of_its_keys(project: Project, running: Any) -> None:
+    running(**DEV)
+    (key,) = re.findall(r"imagegen_\w+", project.make("deploy").stdout)
+    by_key, by_tenant, own = (
+        project.make("webhook-secret", *given) for given in ([f"API_KEY={key}"], ["TENANT=operators"], [])
+    )
+    assert by_key.stdout == by_tenant.stdout != own.stdout
+    unknown = project.make("webhook-secret", "API_KEY=a-key-that-no-stack-has-made")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "no such API key" in unknown.stderr
+    assert "TENANT must be" in project.make("webhook-secret", "TENANT=a/b").stderr
+
+
 def test_another_parameter_of_the_running_stack_is_not_reset_unasked(project: Project, running: Any) -> None:
     running(**DEV, WarmupState="ENABLED")
     done = project.make("deploy")
@@ -249,13 +340,15 @@ def test_another_parameter_of_the_running_stack_is_not_reset_unasked(project: Pr
     assert project.make("deploy").returncode == 0
 
 
-def test_without_credentials_the_account_is_not_checked_and_sam_reports_it(project: Project) -> None:
+def test_without_credentials_the_account_is_not_checked_and_nothing_is_deployed(project: Project) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del project.environment[name]
     project.environment |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(project.folder)}
     done = project.make("deploy")
-    assert done.returncode == 0
+    assert done.returncode == 2
     assert "Not checked: imagegen-dev and Lambda's quotas: Unable to locate credentials" in done.stderr
+    assert "Unable to locate credentials. Nothing was deployed" in done.stderr
+    assert project.calls().keys() == {"build"}
 
 
 @pytest.mark.parametrize(
@@ -264,6 +357,8 @@ def test_without_credentials_the_account_is_not_checked_and_sam_reports_it(proje
         ("run", "OUT", "tools.local.run"), ("run", "SEED", "tools.local.run"), ("run", "PROMPT", "tools.local.run"),
         ("serve", "PORT", "tools.local.serve"), ("serve", "RECEIVER_CA", "tools.local.serve"),
         ("bench", "MINUTES", "tools.bench"), ("faults", "PRODUCT", "tools.faults"),
+        ("serve", "ISSUERS", "tools.local.serve"),
+        ("operator-key", "ROLE", "tools.deploy.operators"),
         ("webhook-secret", "ACTION", "tools.deploy.webhook_secret"), ("destroy", "CONFIRM", "tools.deploy.destroy"),
         ("destroy", "ENV", "tools.deploy.destroy"), ("model", "MODEL", "models.prepare"),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Contact, License, Tag
+from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, Contact, HTTPBearer, License, Tag
 
 from imagegen.api.openapi.examples import examples
 from imagegen.api.openapi.responses import HEADERS
@@ -22,7 +22,8 @@ DESCRIPTION: Final = """\
 Generates images from text. `POST /generate` responds with images; `POST /jobs` with a job, which you poll, or hear of \
 by webhook.
 
-Send your API key in the header `x-api-key`. Errors are problem details (RFC 9457); distinguish them by `code`. \
+Send your credential in one header: an API key or a token as `Authorization: Bearer`, or an API key as `x-api-key`. \
+Errors are problem details (RFC 9457); distinguish them by `code`. \
 Responses may get new members: ignore those that you do not know. The documented members are always present, and null \
 if there is no value.
 
@@ -33,6 +34,7 @@ _TAGS: Final = {
     "Images": "Generate images now.",
     "Jobs": "Generate images later: submit, poll, list, cancel and delete jobs.",
     "Models": "What this deployment can generate with.",
+    "Access": "Who you are; for operators, API keys of tenants.",
     "Service": "Whether the service runs.",
     "Webhooks": "What the service sends to your receiver when a job is final (Standard Webhooks 1.0).",
 }
@@ -44,7 +46,11 @@ _INFO: Final[dict[str, Any]] = {
     "license_info": License(name="Apache-2.0", identifier="Apache-2.0"),
     "tags": [Tag(name=name, description=description) for name, description in _TAGS.items()],
     "security_schemes": {
-        "ApiKey": APIKey(name="x-api-key", in_=APIKeyIn.header, description="A key of the deployment's usage plan.")
+        "ApiKey": APIKey(name="x-api-key", in_=APIKeyIn.header, description="An API key of your tenant."),
+        "Bearer": HTTPBearer(
+            bearerFormat="API key or JWT",
+            description="An API key of your tenant, or a token of an issuer that the deployment trusts.",
+        ),
     },
 }
 """The version is that of the HTTP contract, not of the software."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo
 from imagegen.api.openapi.problems import examples as problem_examples
 from imagegen.api.openapi.webhooks import JobEvent
-from imagegen.api.resources import Health, ModelList
+from imagegen.api.resources import Health, Identity, ModelList
 from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
 from imagegen.jobs.job import JobError, State
@@ -39,6 +40,31 @@ _RESULT: Final = Result(
     warnings=[],
     metadata={"order": "A-17"},
 )
+_KEY_VALUE: Final = "imagegen_0000EXAMPLE0000EXAMPLE0000EXAMPLE0000EXAMPLE00"
+_ME: Final = Identity(
+    tenant="acme",
+    principal="key:01KAJ9ZV6Y3T0R8M4C2B7D5F1E",
+    roles=["user"],
+    scopes=["images:read", "images:write"],
+)
+_KEY: Final = KeyInfo(
+    id="01KAJ9ZV6Y3T0R8M4C2B7D5F1E",
+    tenant="acme",
+    name="website",
+    roles=["user"],
+    scopes=["images:read", "images:write"],
+    created_at=_CREATED,
+    ends_at=None,
+    replaced_by=None,
+)
+_ROTATED: Final = _KEY.model_copy(
+    update={
+        "id": "01K9ZQ7W3N5V8X2S4Q6Z0H1G9J",
+        "created_at": _CREATED - timedelta(days=90),
+        "ends_at": _CREATED + timedelta(days=1),
+        "replaced_by": _KEY.id,
+    }
+)
 _QUEUED: Final = JobInfo(
     id=_JOB_ID,
     status="queued",
@@ -65,6 +91,9 @@ def examples(models: ModelList) -> dict[str, Any]:
     cancelled = _job("cancelled", finished_at=_FINISHED)
     return {
         "health": _example("The service runs", Health()),
+        "me": _example("A user", _ME),
+        "new_key": _example("A key with its value", NewKeyInfo(**dict(_KEY), key=_KEY_VALUE)),
+        "keys": _example("A key that was rotated, and its successor", KeyList(keys=[_ROTATED, _KEY])),
         "models": _example("The models of this deployment", models),
         "result": _example("One image", _RESULT),
         "job_queued": _example("A job that waits for a worker", _QUEUED),

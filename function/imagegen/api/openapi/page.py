@@ -19,7 +19,7 @@ const jobOperations = [["/jobs/{job_id}", "get"], ["/jobs/{job_id}", "delete"], 
 // Fill in the latest job's id, so that the operations on a job work as they stand.
 function rememberJob(response) {
   const job = response.obj?.jobs?.[0] ?? response.obj;
-  if (job?.created_at) {
+  if (job?.progress !== undefined) {
     for (const operation of jobOperations) {
       ui.specActions.changeParam(operation, "job_id", "path", job.id, false);
     }

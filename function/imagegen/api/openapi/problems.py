@@ -14,9 +14,13 @@ from imagegen.errors import InvalidRequest, ServiceError
 from imagegen.problem_details import FieldError, document, reason_phrase
 
 DEMO: Final = REGISTRY["demo"]
-BODY: Final = (
+JSON_BODY: Final = (
     "malformed_json", "body_not_object", "json_too_deep", "duplicate_key", "number_out_of_range",
-    "not_acceptable", "payload_too_large", "unsupported_media_type",
+    "payload_too_large", "unsupported_media_type", "unknown_field",
+)  # fmt: skip
+"""Errors of every JSON body."""
+BODY: Final = (
+    *JSON_BODY, "not_acceptable",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
     "size_invalid", "unknown_scheduler", "url_not_allowed", "webhook_secret_missing",
     "model_not_found",
@@ -26,14 +30,13 @@ IDEMPOTENCY: Final = ("idempotency_key_invalid", "idempotency_key_reuse", "resul
 """Errors of a route that takes an Idempotency-Key."""
 PUBLIC: Final = ("rate_limited", "internal_error", "overloaded", "generation_timeout")
 """Errors of every route: API Gateway throttles, and responds when a function does not."""
-KEYED: Final = ("duplicate_key", "invalid_api_key", "unknown_field", "quota_exceeded", *PUBLIC)
-"""Errors of every route that needs an API key. It also rejects unknown and repeated query parameters."""
-OTHER: Final = (
-    *("route_not_found", "method_not_allowed", "unsupported_event"),
-    *("forbidden_scope", "invalid_token", "auth_unavailable"),
+KEYED: Final = (
+    *("invalid_token", "forbidden_scope", "auth_unavailable"),
+    *("duplicate_key", "unknown_field", "quota_exceeded", *PUBLIC),
 )
-"""Errors of no documented operation: of other paths, methods and sources of events, and of an authorizer or a firewall
-that the owner adds."""
+"""Errors of every route that needs a caller. It also rejects unknown and repeated query parameters."""
+OTHER: Final = ("route_not_found", "method_not_allowed", "unsupported_event")
+"""Errors of no documented operation: of other paths, methods and sources of events."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,18 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.NumberOutOfRange("A number is too large for a 64-bit float.")),
     _of(errors.IdempotencyKeyInvalid()),
     _of(errors.InvalidCursor()),
-    _of(errors.InvalidApiKey()),
-    ErrorExample("invalid_token", 401, "The token has expired.", headers=("WWW-Authenticate",)),
-    ErrorExample("forbidden_scope", 403, "Access denied."),
+    _of(errors.InvalidCredentials()),
+    _of(errors.ForbiddenScope("This needs the scope images:write, which your credential does not have.")),
     _of(errors.RouteNotFound()),
     _of(errors.ModelNotFound("model must be one of demo.")),
     _of(errors.JobNotFound()),
+    _of(errors.TenantNotFound()),
+    _of(errors.KeyNotFound()),
     _of(errors.MethodNotAllowed(["POST", "OPTIONS"])),
     _of(errors.NotAcceptable("This route responds with application/json. Accept it, or omit the Accept header.")),
     _of(errors.JobAlreadyFinal("The job's status is already final: succeeded.")),
     _of(errors.JobNotFinal()),
+    _of(errors.KeyEnded()),
     _of(errors.IdempotencyInProgress()),
     _of(errors.ResultExpired("The job's images have expired. Send the request again to generate them.")),
     _of(errors.PayloadTooLarge("The body has 1200000 bytes and must have at most 1048576 (1 MiB).")),
@@ -102,9 +107,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
     ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
-    ErrorExample(
-        "auth_unavailable", 503, "The credentials cannot be verified at the moment.", headers=("Retry-After",)
-    ),
+    _of(errors.AuthUnavailable()),
     _of(errors.GenerationTimeout("The response took longer than the gateway's timeout.")),
 )
 

@@ -13,8 +13,8 @@ from imagegen.problem_details import MEDIA_TYPE, reason_phrase
 
 Responses = dict[int, Any]
 
-API_KEY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}]
-"""The security of a route that needs an API key. Routes without it are public."""
+ANY_CREDENTIAL: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}, {"Bearer": []}]
+"""The security of a route that needs a caller: one of the two. Routes without it are public."""
 
 HEADERS: Final[dict[str, Any]] = {
     "x-request-id": {
@@ -29,7 +29,7 @@ HEADERS: Final[dict[str, Any]] = {
         "example": "/v1/jobs/01KAJ9X2S4QZ8W3V5N7M6K1H0G",
     },
     "WWW-Authenticate": {
-        "description": "How to authenticate (RFC 9110): with an API key in the header x-api-key.",
+        "description": "How to authenticate (RFC 9110): as a bearer, or with an API key in the header x-api-key.",
         "schema": {"type": "string"},
     },
     "Retry-After": {

@@ -8,17 +8,32 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from imagegen.api.key_resources import KeyInfo, KeyList, KeyRequest, NewKeyInfo, RotationRequest
 from imagegen.api.openapi.problems import ERRORS
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.problem import Problem
-from imagegen.api.resources import Health, ModelInfo, ModelList
+from imagegen.api.resources import Health, Identity, ModelInfo, ModelList
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
 from imagegen.jobs.view import JobInfo, JobPage
 
 Schema = dict[str, Any]
 
-RESPONSES: Final = (Health, ModelList, Result, JobInfo, JobPage, JobEvent, Problem)
+REQUESTS: Final = (GenerateRequest, KeyRequest, RotationRequest)
+"""Models of what callers send."""
+RESPONSES: Final = (
+    Health,
+    Identity,
+    KeyInfo,
+    KeyList,
+    NewKeyInfo,
+    ModelList,
+    Result,
+    JobInfo,
+    JobPage,
+    JobEvent,
+    Problem,
+)
 """Models of what the service sends. Their schemas include the models of their fields."""
 
 
@@ -40,7 +55,10 @@ class _SchemaGenerator(GenerateJsonSchema):
 
 def schemas(models: Collection[ModelInfo]) -> dict[str, Schema]:
     """Return the schemas of a deployment with these models, by name."""
-    modes: Any = [(GenerateRequest, "validation"), *((model, "serialization") for model in RESPONSES)]
+    modes: Any = [
+        *((model, "validation") for model in REQUESTS),
+        *((model, "serialization") for model in RESPONSES),
+    ]
     _, generated = models_json_schema(
         modes, ref_template="#/components/schemas/{model}", schema_generator=_SchemaGenerator
     )

@@ -10,13 +10,13 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
 from imagegen.api import scope
 from imagegen.api.problem import JSON
-from imagegen.api.router import base_path, build_router
+from imagegen.api.router import OPEN, Router, base_path
 from imagegen.api.routes.models import models_of
 
 if TYPE_CHECKING:
     from imagegen.wiring import Container
 
-router = build_router({"/openapi.json": ["GET"], "/docs": ["GET"]})
+router = Router({"/openapi.json": {"GET": OPEN}, "/docs": {"GET": OPEN}})
 
 
 @lru_cache(maxsize=8)

@@ -12,11 +12,11 @@ from imagegen.api import scope
 from imagegen.api.headers import check_accept, prefers_async
 from imagegen.api.job_response import accepted_response, replay_header, result_of
 from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
-from imagegen.api.openapi.responses import API_KEY, accepted, problems, success
+from imagegen.api.openapi.responses import accepted, problems, success
 from imagegen.api.parameters import Async, IdempotencyKey, ImageRequest
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
-from imagegen.api.router import build_router, caller, fingerprint
+from imagegen.api.router import Router, fingerprint
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout
 from imagegen.generation.result import Result
@@ -46,7 +46,7 @@ RESPONSES: Final = (
 )
 """An error has Idempotency-Replayed if it is that of the request's job."""
 
-router = build_router({"/generate": ["POST"]})
+router = Router({"/generate": {"POST": "images:write"}})
 
 
 @router.post(
@@ -58,7 +58,6 @@ router = build_router({"/generate": ["POST"]})
         "200 with the images; 202 with a job if the work does not fit the time left, and always with "
         "`Prefer: respond-async`. An `Idempotency-Key` makes retries safe."
     ),
-    security=API_KEY,
     responses=RESPONSES,
 )
 def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = None):  # type: ignore[no-untyped-def]
@@ -67,7 +66,7 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     check_accept(event)
     query_parameters(event)
     gateway = _gateway_deadline(event, container.settings)
-    tenant, plan = caller(event), container.planner.plan(body)
+    tenant, plan = scope.current().caller.tenant, container.planner.plan(body)
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)

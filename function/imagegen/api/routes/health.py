@@ -8,9 +8,9 @@ from imagegen.api.openapi.problems import PUBLIC
 from imagegen.api.openapi.responses import problems, success
 from imagegen.api.problem import JSON
 from imagegen.api.resources import Health
-from imagegen.api.router import build_router
+from imagegen.api.router import OPEN, Router
 
-router = build_router({"/health": ["GET"]})
+router = Router({"/health": {"GET": OPEN}})
 
 
 @router.get(
@@ -18,7 +18,7 @@ router = build_router({"/health": ["GET"]})
     operation_id="getHealth",
     tags=["Service"],
     summary="Liveness",
-    description="200 whenever the service runs. It checks neither models nor AWS services. Needs no API key.",
+    description="200 whenever the service runs. It checks neither models nor AWS services. Needs no credential.",
     responses=success(200, "The service runs.", Health, ["health"]) | problems(*PUBLIC),
 )
 def health():  # type: ignore[no-untyped-def]

@@ -14,7 +14,7 @@ from imagegen.api import cursor, scope
 from imagegen.api.headers import check_accept, preferred_wait
 from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
 from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED
-from imagegen.api.openapi.responses import API_KEY, accepted, no_content, problems, success
+from imagegen.api.openapi.responses import accepted, no_content, problems, success
 from imagegen.api.parameters import (
     Cursor,
     IdempotencyKey,
@@ -27,7 +27,7 @@ from imagegen.api.parameters import (
 )
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
-from imagegen.api.router import build_router, caller, fingerprint, repeatable_caller
+from imagegen.api.router import Router, check_unused_key, fingerprint
 from imagegen.errors import InvalidRequest, StorageUnavailable
 from imagegen.jobs.job import STATES
 from imagegen.jobs.view import JobInfo, JobPage
@@ -53,8 +53,12 @@ JOBS: Final = ("job_queued", "job_running", "job_succeeded", "job_failed", "job_
 """Examples of a job in each state."""
 APPLIED: Final = ("Idempotency-Replayed", "Preference-Applied")
 
-router = build_router(
-    {"/jobs": ["GET", "POST"], "/jobs/<job_id>": ["GET", "DELETE"], "/jobs/<job_id>/cancel": ["POST"]}
+router = Router(
+    {
+        "/jobs": {"GET": "images:read", "POST": "images:write"},
+        "/jobs/<job_id>": {"GET": "images:read", "DELETE": "images:write"},
+        "/jobs/<job_id>/cancel": {"POST": "images:write"},
+    }
 )
 
 
@@ -66,7 +70,6 @@ router = build_router(
     description=(
         "202 with the job; with `Prefer: wait=N` 200 as soon as it is final. An `Idempotency-Key` makes retries safe."
     ),
-    security=API_KEY,
     responses=(
         success(200, "The job, which is final.", JobInfo, ["job_succeeded", "job_failed"], APPLIED)
         | accepted(JobInfo, APPLIED)
@@ -76,14 +79,14 @@ router = build_router(
 def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
     """Create a job: 202, or 200 if the caller waits and the job finishes in time."""
     received = time.monotonic()
-    event, container = router.current_event, scope.current().container
+    event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
     check_accept(event)
     query_parameters(event)
     plan = container.planner.plan(body)
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
-        container.webhook_registration.require_secret(caller(event))
-    submitted = container.jobs.submit(plan, tenant=caller(event), fingerprint=key)
+        container.webhook_registration.require_secret(tenant)
+    submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key)
     headers, seconds = replay_header(submitted), preferred_wait(event)
     if seconds is None:
         return accepted_response(event, container.job_renderer.render(submitted.job), headers)
@@ -98,10 +101,9 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     tags=["Jobs"],
     summary="List your jobs",
     description=(
-        "The jobs of your API key, newest first. A page can be shorter than `limit`: there are more jobs as long as "
+        "The jobs of your tenant, newest first. A page can be shorter than `limit`: there are more jobs as long as "
         "`cursor` is not null."
     ),
-    security=API_KEY,
     responses=(
         success(200, "A page of jobs.", JobPage, ["jobs"], ["Retry-After"])
         | problems(*STORED, "invalid_cursor", "out_of_range")
@@ -109,8 +111,8 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
 )
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
     """Return a page of the caller's jobs."""
-    event, container = router.current_event, scope.current().container
-    tenant, query = caller(event), query_parameters(event, "limit", "cursor", "status")
+    event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
+    query = query_parameters(event, "limit", "cursor", "status")
     after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
     limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
     page = container.jobs.page(tenant, limit=limit, after=after, state=state)
@@ -127,14 +129,13 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     tags=["Jobs"],
     summary="Get a job",
     description="The job with its progress, its result or its error. Each response signs the images' URLs again.",
-    security=API_KEY,
     responses=success(200, "The job.", JobInfo, JOBS, ["Retry-After"]) | problems(*ONE_JOB),
 )
 def get_job(job_id: JobId):  # type: ignore[no-untyped-def]
     """Return the job; each response signs new URLs."""
-    event, container = router.current_event, scope.current().container
-    query_parameters(event)
-    return job_response(container.job_renderer.render(container.jobs.get(caller(event), job_id)))
+    container, tenant = scope.current().container, scope.current().caller.tenant
+    query_parameters(router.current_event)
+    return job_response(container.job_renderer.render(container.jobs.get(tenant, job_id)))
 
 
 @router.post(
@@ -143,7 +144,6 @@ def get_job(job_id: JobId):  # type: ignore[no-untyped-def]
     tags=["Jobs"],
     summary="Cancel a job",
     description="A running job stops at its next denoising step. Canceling a cancelled job returns it again.",
-    security=API_KEY,
     responses=(
         success(200, "The cancelled job.", JobInfo, ["job_cancelled"])
         | problems(*ONE_JOB, "idempotency_key_invalid", "job_already_final")
@@ -153,7 +153,8 @@ def cancel(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no
     """Cancel the job and return it."""
     event, container = router.current_event, scope.current().container
     query_parameters(event)
-    cancelled = container.jobs.cancel(repeatable_caller(event), job_id)
+    check_unused_key(event)
+    cancelled = container.jobs.cancel(scope.current().caller.tenant, job_id)
     return job_response(container.job_renderer.render(cancelled))
 
 
@@ -163,7 +164,6 @@ def cancel(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no
     tags=["Jobs"],
     summary="Delete a finished job",
     description="Deletes the job. Its images, which other jobs may share, stay until they expire.",
-    security=API_KEY,
     responses=(
         no_content("The job is deleted.")
         | problems(*STORED, "job_not_found", "idempotency_key_invalid", "job_not_final")
@@ -173,7 +173,8 @@ def delete(job_id: JobId, _key: UnusedIdempotencyKey = None):  # type: ignore[no
     """Delete a final job; its images stay."""
     event, container = router.current_event, scope.current().container
     query_parameters(event)
-    container.jobs.delete(repeatable_caller(event), job_id)
+    check_unused_key(event)
+    container.jobs.delete(scope.current().caller.tenant, job_id)
     return Response(204, body="")  # the local gateway does not accept None
 
 

@@ -8,16 +8,16 @@ from aws_lambda_powertools.event_handler import Response
 
 from imagegen.api import scope
 from imagegen.api.openapi.problems import KEYED
-from imagegen.api.openapi.responses import API_KEY, problems, success
+from imagegen.api.openapi.responses import problems, success
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.resources import ModelInfo, ModelList
-from imagegen.api.router import build_router, caller
+from imagegen.api.router import Router
 
 if TYPE_CHECKING:
     from imagegen.wiring import Container
 
-router = build_router({"/models": ["GET"]})
+router = Router({"/models": {"GET": "images:read"}})
 
 
 @router.get(
@@ -26,12 +26,10 @@ router = build_router({"/models": ["GET"]})
     tags=["Models"],
     summary="List the models of this deployment",
     description="Each model with its defaults, limits and schedulers.",
-    security=API_KEY,
     responses=success(200, "The models.", ModelList, ["models"]) | problems(*KEYED),
 )
 def list_models():  # type: ignore[no-untyped-def]
     """Return the deployment's models, and which is the default."""
-    caller(router.current_event)  # like every route with a key: no response without a caller
     query_parameters(router.current_event)
     return Response(200, JSON, models_of(scope.current().container).model_dump_json())
 

@@ -14,6 +14,7 @@ from tests.support.job_faults import unavailable
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, queued_webhooks
 from tests.support.openapi_contract import contract
 from tests.support.webhook_world import Jobs, Retries, Secrets, StubClient, WebhookWorld
+from tools.lambda_event import authorizer
 
 
 def test_a_webhook_is_queued_for_each_requested_final_state(handlers: JobHandlers) -> None:
@@ -89,7 +90,7 @@ def test_an_invalid_webhook_is_rejected_at_submission(
 def test_a_webhook_that_cannot_be_signed_is_rejected(
     handlers: JobHandlers, route: str, headers: dict[str, str]
 ) -> None:
-    bob = {"requestContext": {"path": f"/v1{route}", "identity": {"apiKey": "key-of-bob"}}}
+    bob = {"requestContext": {"path": f"/v1{route}", "authorizer": authorizer("key-of-bob")}}
     answer = handlers.call("POST", route, PROMPT | HOOK, headers=headers, **bob)
     assert outcome(answer) == (422, "webhook_secret_missing")
     assert [error["field"] for error in body(answer)["errors"]] == ["webhook"]

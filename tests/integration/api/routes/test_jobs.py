@@ -15,7 +15,7 @@ from imagegen.entrypoints import api
 from tests.support.expectations import outcome
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body, header
-from tools.lambda_event import Context, api_event
+from tools.lambda_event import Context, api_event, authorizer
 
 
 class Clock:
@@ -56,7 +56,7 @@ def test_a_job_is_submitted_run_listed_and_deleted(handlers: JobHandlers) -> Non
 @pytest.mark.parametrize("base", ["", "/v1", "/images", "/a/b"])
 @pytest.mark.parametrize("route", ["/jobs", "/generate"])
 def test_the_location_keeps_the_base_path_of_the_request(handlers: JobHandlers, base: str, route: str) -> None:
-    context = {"requestContext": {"path": base + route, "identity": {"apiKey": "key-of-alice"}}}
+    context = {"requestContext": {"path": base + route, "authorizer": authorizer()}}
     answer = handlers.call("POST", route, PROMPT, headers={"Prefer": "respond-async"}, **context)
     assert (answer["statusCode"], header(answer, "Location")) == (202, f"{base}/jobs/{body(answer)['id']}")
 
@@ -88,7 +88,7 @@ def test_every_unknown_job_gets_the_same_404(handlers: JobHandlers, job_id: str)
 
 def test_the_job_of_another_api_key_gets_the_same_404(handlers: JobHandlers) -> None:
     job = body(handlers.submit())
-    bob = {"requestId": "1", "identity": {"apiKey": "key-of-bob"}}
+    bob = {"requestId": "1", "authorizer": authorizer("key-of-bob")}
     assert outcome(handlers.call("GET", f"/jobs/{job['id']}", requestContext=bob)) == (404, "job_not_found")
 
 
@@ -115,7 +115,7 @@ def test_jobs_are_listed_in_pages_and_forged_cursors_are_rejected(handlers: JobH
         answer = handlers.call("GET", "/jobs", queryStringParameters={"cursor": cursor})
         assert outcome(answer) == (400, "invalid_cursor")
     event = api_event(b"", method="GET", path="/jobs", queryStringParameters={"cursor": first["cursor"]})
-    event["requestContext"]["identity"]["apiKey"] = "key-of-bob"
+    event["requestContext"]["authorizer"] = authorizer("key-of-bob")
     assert outcome(api.handler(event, Context())) == (400, "invalid_cursor")
 
 

@@ -31,6 +31,11 @@ OPERATIONS = {
     ("get", ONE): "getJob",
     ("delete", ONE): "deleteJob",
     ("post", CANCEL): "cancelJob",
+    ("get", "/me"): "getMe",
+    ("post", "/keys"): "createKey",
+    ("get", "/keys"): "listKeys",
+    ("delete", "/keys/{key_id}"): "revokeKey",
+    ("post", "/keys/{key_id}/rotate"): "rotateKey",
 }
 PARAMETERS = {
     "getHealth": set(),
@@ -41,16 +46,26 @@ PARAMETERS = {
     "getJob": {"job_id"},
     "deleteJob": {"job_id", "idempotency-key"},
     "cancelJob": {"job_id", "idempotency-key"},
+    "getMe": set(),
+    "createKey": set(),
+    "listKeys": {"tenant"},
+    "revokeKey": {"key_id", "tenant"},
+    "rotateKey": {"key_id"},
 }
 ERROR_STATUSES = {
     "getHealth": {429, 500, 503, 504},
-    "listModels": {400, 401, 422, 429, 500, 503, 504},
-    "createImage": {400, 401, 404, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504},
-    "submitJob": {400, 401, 404, 406, 410, 413, 415, 422, 429, 500, 503, 504},
-    "listJobs": {400, 401, 422, 429, 500, 503, 504},
-    "getJob": {400, 401, 404, 410, 422, 429, 500, 503, 504},
-    "deleteJob": {400, 401, 404, 409, 422, 429, 500, 503, 504},
-    "cancelJob": {400, 401, 404, 409, 410, 422, 429, 500, 503, 504},
+    "listModels": {400, 401, 403, 422, 429, 500, 503, 504},
+    "createImage": {400, 401, 403, 404, 406, 409, 410, 413, 415, 422, 429, 500, 503, 504},
+    "submitJob": {400, 401, 403, 404, 406, 410, 413, 415, 422, 429, 500, 503, 504},
+    "listJobs": {400, 401, 403, 422, 429, 500, 503, 504},
+    "getJob": {400, 401, 403, 404, 410, 422, 429, 500, 503, 504},
+    "deleteJob": {400, 401, 403, 404, 409, 422, 429, 500, 503, 504},
+    "cancelJob": {400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 504},
+    "getMe": {400, 401, 403, 422, 429, 500, 503, 504},
+    "createKey": {400, 401, 403, 413, 415, 422, 429, 500, 503, 504},
+    "listKeys": {400, 401, 403, 404, 422, 429, 500, 503, 504},
+    "revokeKey": {400, 401, 403, 404, 422, 429, 500, 503, 504},
+    "rotateKey": {400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503, 504},
 }
 """Without 405: an operation's own method is allowed."""
 
@@ -111,7 +126,18 @@ def test_exactly_the_routes_with_a_key_at_the_gateway_need_one(document: Json) -
     for path, operations in document["paths"].items():
         assert path in KEYED | OPEN
         for operation in operations.values():
-            assert operation["security"] == ([{"ApiKey": []}] if path in KEYED else [])
+            assert operation["security"] == ([{"ApiKey": []}, {"Bearer": []}] if path in KEYED else [])
+
+
+def test_both_schemes_are_described(document: Json) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert (schemes["ApiKey"]["name"], schemes["Bearer"]["scheme"]) == ("x-api-key", "bearer")
+    assert all(each["description"] for each in schemes.values())
+
+
+def test_every_operation_with_a_caller_names_its_scope(operations: dict[str, Json]) -> None:
+    for operation in operations.values():
+        assert ("Needs the scope `" in operation["description"]) == bool(operation["security"])
 
 
 def test_every_parameter_is_documented(operations: dict[str, Json]) -> None:
@@ -139,9 +165,10 @@ def test_a_key_has_no_effect_where_the_contract_says_so(operations: dict[str, Js
 
 
 def test_deletion_returns_no_body(operations: dict[str, Json]) -> None:
-    answers = operations["deleteJob"]["responses"]
-    assert "content" not in answers["204"]
-    assert "200" not in answers
+    for name in ("deleteJob", "revokeKey"):
+        answers = operations[name]["responses"]
+        assert "content" not in answers["204"]
+        assert "200" not in answers
 
 
 def test_each_error_is_documented_where_it_can_occur(operations: dict[str, Json]) -> None:
@@ -181,7 +208,7 @@ def test_response_headers_are_documented(operations: dict[str, Json]) -> None:
 
 def test_a_request_needs_a_prompt_only(document: Json) -> None:
     """Generators of TypeScript make fields with a default required."""
-    for name in ("GenerateRequest", "Webhook"):
+    for name in ("GenerateRequest", "Webhook", "KeyRequest", "RotationRequest"):
         schema = document["components"]["schemas"][name]
         assert [field for field, each in schema["properties"].items() if "default" in each] == []
     assert document["components"]["schemas"]["GenerateRequest"]["required"] == ["prompt"]
@@ -189,7 +216,7 @@ def test_a_request_needs_a_prompt_only(document: Json) -> None:
 
 def test_every_member_of_a_response_is_required(document: Json) -> None:
     schemas = document["components"]["schemas"]
-    for name in set(schemas) - {"GenerateRequest", "Webhook", "ErrorCode"}:
+    for name in set(schemas) - {"GenerateRequest", "Webhook", "KeyRequest", "RotationRequest", "ErrorCode"}:
         assert sorted(schemas[name]["required"]) == sorted(schemas[name]["properties"]), name
 
 

@@ -108,6 +108,15 @@ def test_a_pollers_maximum_concurrency_is_a_number() -> None:
     assert sources["Unlimited"]["Properties"] == {}
 
 
+def test_the_authorizer_trusts_the_authority_of_local_issuers() -> None:
+    resources = {"Authorizer": zip_function(Environment={"Variables": {"TABLE_NAME": "t"}})}
+
+    adapt.trust_local_issuers(resources, adapt.LocalIssuers("[]", Path("/ca.pem")))
+
+    variables = resources["Authorizer"]["Properties"]["Environment"]["Variables"]
+    assert variables == {"TABLE_NAME": "t", "SSL_CERT_FILE": "/ca.pem"}
+
+
 def test_any_becomes_every_method_without_its_own_operation() -> None:
     paths = {"/generate": {adapt.ANY: {"to": "generator"}, "options": {"to": "api"}}, "/health": {"get": {"to": "api"}}}
     resources = {"Rest": rest_api(paths=paths)}

@@ -1,0 +1,47 @@
+"""Which caller may use a route: it is checked before the request's parameters and body are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
+
+from imagegen import telemetry
+from imagegen.access import tenant
+from imagegen.access.caller import Caller, Scope
+from imagegen.api import scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_lambda_powertools.event_handler import Response
+
+SAM_LOCAL: Final = Caller.of(tenant.LOCAL, "sam-local", ["user"])
+"""Caller of a request that `sam local` passes on without an authorizer: it may do what a direct invocation may."""
+
+
+class RequireScope(BaseMiddlewareHandler[APIGatewayRestResolver]):
+    """Lets only callers with the scope through, and tells the route who the caller is.
+
+    Raises InvalidCredentials and ForbiddenScope.
+    """
+
+    def __init__(self, needed: Scope):
+        self.needed: Final = needed
+
+    def handler(self, app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+        """Check the scope, then go on with the request."""
+        caller = _caller(app.current_event["requestContext"])
+        telemetry.called(caller)
+        caller.require(self.needed)
+        scope.current().caller = caller
+        return next_middleware(app)
+
+
+def _caller(context: Mapping[str, Any]) -> Caller:
+    """Return the caller that the gateway's authorizer found. `sam local` may run without an authorizer."""
+    found = context.get("authorizer")
+    if not found and scope.current().container.settings.aws_sam_local:
+        return SAM_LOCAL
+    return Caller.from_context(found)
