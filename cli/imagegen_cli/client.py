@@ -1,4 +1,4 @@
-"""The API's operations. Every one may be repeated: POST /generate has an Idempotency-Key."""
+"""The API's operations. All but `post_once` may be repeated: POST /generate has an Idempotency-Key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Client:
     ):
         """`note` gets a sentence for each request that will be repeated."""
         self._url = profile.url
-        self._key = {"x-api-key": profile.api_key}
+        self._credential = profile.credential.headers
         self._deadline = deadline
         self._transport = Transport(deadline)
         self._note = note
@@ -60,8 +60,7 @@ class Client:
 
     def jobs(self, **query: str | int | None) -> Answer[JobPage]:
         """Return a page of jobs; a query parameter of None is left out."""
-        given = urlencode({name: value for name, value in query.items() if value is not None}, errors="replace")
-        return self._parsed(JobPage, self._call("GET", f"/jobs?{given}" if given else "/jobs"))
+        return self.get(JobPage, "/jobs", **query)
 
     def job(self, job_id: str) -> Answer[Job]:
         """Return the job, with URLs signed now."""
@@ -73,7 +72,19 @@ class Client:
 
     def models(self) -> Answer[ModelList]:
         """Return the models of the deployment."""
-        return self._parsed(ModelList, self._call("GET", "/models"))
+        return self.get(ModelList, "/models")
+
+    def get(self, kind: type[T], path: str, **query: str | int | None) -> Answer[T]:
+        """Return the document; a query parameter of None is left out."""
+        return self._parsed(kind, self._call("GET", _with_query(path, query)))
+
+    def delete(self, path: str, **query: str | int | None) -> None:
+        """Delete what may be deleted again; a query parameter of None is left out."""
+        self._call("DELETE", _with_query(path, query))
+
+    def post_once(self, kind: type[T], path: str, document: Mapping[str, Any]) -> Answer[T]:
+        """Return what a request creates that must not be repeated, unless the service has refused it unread (429)."""
+        return self._parsed(kind, self._call("POST", path, document=document, network_tries=1, only_unread=True))
 
     def wait(self, job_id: str, watch: Callable[[Job], None]) -> Answer[Job]:
         """Look at the job as often as Retry-After allows until it is final, and return it. `watch` gets each look."""
@@ -105,11 +116,12 @@ class Client:
         headers: Mapping[str, str] | None = None,
         document: Mapping[str, Any] | None = None,
         network_tries: int = _NETWORK_TRIES,
+        only_unread: bool = False,
     ) -> Response:
-        """Return the 2xx response; repeat the request while that can help."""
+        """Return the 2xx response; repeat the request while that can help, or only after a 429 (`only_unread`)."""
         body = None if document is None else json.dumps(document).encode()
         content = {} if body is None else {"content-type": "application/json"}
-        sent = {"accept": "application/json", **self._key, **content, **(headers or {})}
+        sent = {"accept": "application/json", **self._credential, **content, **(headers or {})}
         attempt = 1
         while True:
             try:
@@ -120,7 +132,9 @@ class Client:
             else:
                 if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                     return response
-                self.pause(*_plan(response, attempt))
+                seconds, failure = _plan(response, attempt)
+                may_have_acted = only_unread and response.status != HTTPStatus.TOO_MANY_REQUESTS
+                self.pause(None if may_have_acted else seconds, failure)
             attempt += 1
 
     def _parsed(self, kind: type[T], response: Response) -> Answer[T]:
@@ -129,6 +143,11 @@ class Client:
         except ValueError:
             raise refusal(response) from None
         return parse(kind, document)
+
+
+def _with_query(path: str, query: Mapping[str, str | int | None]) -> str:
+    given = urlencode({name: value for name, value in query.items() if value is not None}, errors="replace")
+    return f"{path}?{given}" if given else path
 
 
 def _plan(response: Response, attempt: int) -> tuple[float | None, Failure]:

@@ -15,15 +15,17 @@ class Environment:
     config_file: Path
     url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
     profile: str | None = None
 
 
 def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
-    """Return IMAGEGEN_URL, IMAGEGEN_API_KEY, IMAGEGEN_PROFILE and the path of the profiles (XDG_CONFIG_HOME)."""
+    """Return the variables IMAGEGEN_*, and the path of the profiles (XDG_CONFIG_HOME)."""
     return Environment(
         config_file=_config_home(variables) / "imagegen" / "config.toml",
         url=variables.get("IMAGEGEN_URL") or None,
         api_key=variables.get("IMAGEGEN_API_KEY") or None,
+        token=variables.get("IMAGEGEN_TOKEN") or None,
         profile=variables.get("IMAGEGEN_PROFILE") or None,
     )
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from imagegen_cli import __version__
-from imagegen_cli.commands import generate, jobs, models, profiles
+from imagegen_cli.commands import generate, jobs, keys, me, models, profiles
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure, usage
 from imagegen_cli.output import show_failure
@@ -27,6 +27,8 @@ app.command(name="jobs")(jobs.list_jobs)
 app.command(name="job")(jobs.show_job)
 app.command()(jobs.cancel)
 app.command()(models.models)
+app.command()(me.me)
+app.add_typer(keys.app, name="keys")
 app.add_typer(profiles.app, name="profile")
 
 

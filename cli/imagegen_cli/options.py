@@ -73,3 +73,22 @@ Url = Annotated[
     str, typer.Argument(metavar="URL", help="Address that the routes are under, with the stage.", show_default=False)
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a profile of this name.")]
+Token = Annotated[bool, typer.Option("--token", help="Keep a token of an issuer instead of an API key.")]
+
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, not the key.", show_default=False)]
+Tenant = Annotated[str | None, typer.Option(help="The tenant of the key. Default: your own.")]
+KeyName = Annotated[str | None, typer.Option(help="What the key is for.")]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--role", metavar="ROLE", help="user, operator or admin; may be repeated. Default: user."),
+]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope", metavar="SCOPE", help="Limits the key to scopes of its roles; may be repeated. Default: all of them."
+    ),
+]
+Overlap = Annotated[
+    int | None,
+    typer.Option(metavar="SECONDS", help="How long both keys are valid. Default: 86400; 0 if one has leaked."),
+]

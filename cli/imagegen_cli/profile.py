@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from imagegen_cli.credential import Credential, require_sendable
 from imagegen_cli.failure import usage
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KEY: Final = re.compile(r"[!-~]{1,1024}")
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Address and key of a deployment; `name` is None unless it is in the file of profiles."""
+    """A deployment and who calls it; `name` is None unless it is in the file of profiles."""
 
     name: str | None
     url: str
     """Without a trailing slash."""
-    api_key: str = field(repr=False)
+    credential: Credential
 
 
-def make_profile(name: str | None, url: str, api_key: str, source: str) -> Profile:
-    """Return the profile. Raises Failure (usage) that names `source`, and never shows the key."""
-    if not _KEY.fullmatch(api_key):
-        raise usage(f"{source}: the API key is not 1 to 1,024 printable ASCII characters without spaces.")
-    return Profile(name, _checked_url(url, source), api_key)
+def make_profile(name: str | None, url: str, credential: Credential, source: str) -> Profile:
+    """Return the profile. Raises Failure (usage) that names `source`, and never shows the credential."""
+    require_sendable(credential, source)
+    return Profile(name, _checked_url(url, source), credential)
 
 
 def require_name(name: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from imagegen_cli.credential import Kind, api_key, token
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure, usage
 from imagegen_cli.profile import Profile, make_profile, require_name
@@ -58,14 +59,16 @@ class ProfileFile:
         """Check the name before the caller types a key. `replace` allows that of an existing profile."""
         require_name(name)
         if name in self.read().all and not replace:
-            raise usage(f"The profile {name!r} exists. --replace overwrites its URL and its key.")
+            raise usage(f"The profile {name!r} exists. --replace overwrites its URL and its key or token.")
 
     def add(self, profile: Profile) -> None:
         """Write the profile, over one of the same name, and select it if none is."""
         before = self.read()
         with self._changing() as document:
             table = document.setdefault("profiles", {}).setdefault(profile.name, {})
-            table.update({"url": profile.url, "api_key": profile.api_key})
+            for kind in Kind:
+                table.pop(kind.value, None)
+            table.update({"url": profile.url, profile.credential.kind.value: profile.credential.value})
             if before.selected is None:
                 document["selected"] = profile.name
 
@@ -111,7 +114,7 @@ class ProfileFile:
 
     def _require_private(self, descriptor: int) -> None:
         if os.name == "posix" and os.fstat(descriptor).st_mode & _OTHERS:
-            raise usage(f"Other users may read the keys in {self.path}. Run: chmod 600 {self.path}")
+            raise usage(f"Other users may read the credentials in {self.path}. Run: chmod 600 {self.path}")
 
     def _parsed(self, text: str) -> dict[str, Any]:
         try:
@@ -122,9 +125,13 @@ class ProfileFile:
     def _profile(self, name: str, table: object) -> Profile:
         source = f"{self.path}, profile {name!r}"
         match table:
-            case {"url": str(url), "api_key": str(api_key)}:
-                return make_profile(name, url, api_key, source)
-        raise usage(f"{source}: it needs the strings url and api_key.")
+            case {"api_key": _, "token": _}:
+                pass
+            case {"url": str(url), "api_key": str(value)}:
+                return make_profile(name, url, api_key(value), source)
+            case {"url": str(url), "token": str(value)}:
+                return make_profile(name, url, token(value), source)
+        raise usage(f"{source}: it needs the strings url and either api_key or token.")
 
 
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from imagegen_cli.client import Client
 from imagegen_cli.deadline import Deadline
@@ -16,7 +17,7 @@ from imagegen_cli.profile import Profile
 from imagegen_cli.target import target
 from imagegen_cli.watch import Watch, watching
 
-_SETTLED = {
+SETTLED: Final = {
     ExitCode.USAGE,
     ExitCode.REFUSED,
     ExitCode.KEY_REFUSED,
@@ -44,8 +45,8 @@ def chosen_profile(name: str | None) -> Profile:
 
 
 @contextmanager
-def resumable(*hints: str, **known: str) -> Iterator[None]:
-    """Tell a caller whose command ends here how to go on: after Ctrl-C, and after a failure that settles nothing."""
+def resumable(*hints: str, settled: Set[ExitCode] = SETTLED, **known: str) -> Iterator[None]:
+    """Tell a caller whose command ends here how to go on: after Ctrl-C, and after a failure not in `settled`."""
     try:
         yield
     except KeyboardInterrupt:
@@ -53,7 +54,7 @@ def resumable(*hints: str, **known: str) -> Iterator[None]:
         failure.go_on(hints, **known)
         raise failure from None
     except Failure as failure:
-        if failure.exit_code not in _SETTLED:
+        if failure.exit_code not in settled:
             failure.go_on(hints, **known)
         raise
 

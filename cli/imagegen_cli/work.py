@@ -18,14 +18,14 @@ from imagegen_cli.profile import Profile
 from imagegen_cli.session import command, resumable
 from imagegen_cli.watch import Watch
 
-_JOB_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _ENDS: Final = {"failed": ExitCode.JOB_FAILED, "cancelled": ExitCode.JOB_CANCELLED}
 
 
-def require_job_id(job_id: str) -> None:
-    """Raises Failure (usage) for what would be another path of the API."""
-    if not _JOB_ID.fullmatch(job_id):
-        raise usage(f"{job_id!r} is no id of a job: it has letters and digits. `imagegen jobs` lists yours.")
+def require_id(value: str, what: str, listed: str) -> None:
+    """Raises Failure (usage) for what would be another path of the API; the command `listed` has the ids."""
+    if not _ID.fullmatch(value):
+        raise usage(f"{value!r} is no id of a {what}: it has letters and digits. `imagegen {listed}` lists them.")
 
 
 def submitted(

@@ -132,7 +132,7 @@ def serving(
             headers = {name.lower(): value for name, value in self.headers.items()}
             _send(self, (reply or server.reply)(Received(self.command, self.path, headers, body)), server.stopped)
 
-        do_GET = do_POST = do_CONNECT = _respond  # noqa: N815
+        do_GET = do_POST = do_DELETE = do_CONNECT = _respond  # noqa: N815
 
         def log_message(self, *_: object) -> None: ...
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from imagegen_cli.credential import api_key
 from imagegen_cli.destination import destination
 from imagegen_cli.drawing import Drawing, draw
 from imagegen_cli.exit_code import ExitCode
@@ -33,7 +34,7 @@ def main() -> int:
     running = running_endpoint()
     try:
         with _endpoint(running) as endpoint:
-            draw(drawing, Profile(None, endpoint.base_url, endpoint.api_key), timeout=None, as_json=False)
+            draw(drawing, Profile(None, endpoint.base_url, api_key(endpoint.api_key)), timeout=None, as_json=False)
     except (KeyboardInterrupt, OSError, Failure, StackError) as error:
         print(_explain(error, "the log of `make serve`" if running else str(LOG.relative_to(ROOT))), file=sys.stderr)
         return 1

@@ -46,9 +46,9 @@ def show_job(
     from imagegen_cli.output import show
     from imagegen_cli.report import job_text
     from imagegen_cli.session import chosen_profile, session
-    from imagegen_cli.work import finished, require_job_id, require_success, saved
+    from imagegen_cli.work import finished, require_id, require_success, saved
 
-    require_job_id(job_id)
+    require_id(job_id, "job", "jobs")
     place = None if out is None else destination(out)
     waits = wait or place is not None
     chosen = chosen_profile(profile)
@@ -72,9 +72,9 @@ def cancel(
     from imagegen_cli.output import show
     from imagegen_cli.report import job_text
     from imagegen_cli.session import chosen_profile, session
-    from imagegen_cli.work import require_job_id
+    from imagegen_cli.work import require_id
 
-    require_job_id(job_id)
+    require_id(job_id, "job", "jobs")
     with session(chosen_profile(profile), as_json, timeout) as (client, _):
         answer = client.cancel(job_id)
     show(as_json, answer.raw, lambda: job_text(answer.value, []))

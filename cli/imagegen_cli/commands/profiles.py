@@ -16,15 +16,21 @@ app = typer.Typer(help="Keep several deployments.")
 
 @app.command()
 def add(
-    name: options.Name, url: options.Url, replace: options.Replace = False, as_json: options.AsJson = False
+    name: options.Name,
+    url: options.Url,
+    token: options.Token = False,
+    replace: options.Replace = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Keep a deployment. Asks for its API key, or reads one line of stdin. The first one is selected."""
+    """Keep a deployment. Asks for its API key or token, or reads one line of stdin. The first one is selected."""
+    from imagegen_cli.credential import Credential, Kind
     from imagegen_cli.output import show
     from imagegen_cli.profile import make_profile
 
     file = _file()
     file.require_free(name, replace)
-    profile = make_profile(name, url, _read_key(), "profile add")
+    kind = Kind.TOKEN if token else Kind.API_KEY
+    profile = make_profile(name, url, Credential(kind, _read_secret(kind.words)), "profile add")
     file.add(profile)
     show(as_json, {"name": name, "url": profile.url}, lambda: f"{name} is kept in {file.path}.")
 
@@ -64,12 +70,12 @@ def _file() -> ProfileFile:
     return ProfileFile(read_environment().config_file)
 
 
-def _read_key() -> str:
+def _read_secret(words: str) -> str:
     """A key on the command line would be in the shell's history and in the list of processes."""
     import sys
     from getpass import getpass
 
-    return (getpass("API key: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    return (getpass(f"{words[0].upper()}{words[1:]}: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
 
 
 def _lines(profiles: Profiles) -> str:

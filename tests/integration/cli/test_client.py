@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from imagegen_cli.client import Client
+from imagegen_cli.credential import api_key
 from imagegen_cli.deadline import Deadline
 from imagegen_cli.destination import Destination
 from imagegen_cli.documents import Job, Result
@@ -33,7 +34,7 @@ class Caller:
     @property
     def client(self) -> Client:
         deadline = Deadline(self.timeout, clock=lambda: sum(self.slept))
-        return Client(Profile(None, self.server.api, KEY), deadline, self.notes.append, self.slept.append)
+        return Client(Profile(None, self.server.api, api_key(KEY)), deadline, self.notes.append, self.slept.append)
 
 
 @pytest.fixture

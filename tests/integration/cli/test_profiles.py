@@ -25,6 +25,14 @@ def test_a_deployment_is_kept_and_called(cli: CommandLine, served: ApiServer) ->
     assert served.received[0].headers["x-api-key"] == KEY
 
 
+def test_a_profile_may_hold_a_token(cli: CommandLine, served: ApiServer) -> None:
+    cli.run("profile", "add", "local", served.api, "--token", stdin=f"{KEY}\n")
+    assert cli.run("models").returncode == 0
+    assert (served.received[0].headers["authorization"], "x-api-key" in served.received[0].headers) == (
+        f"Bearer {KEY}", False,
+    )  # fmt: skip
+
+
 def test_profiles_are_listed_selected_and_removed_and_no_key_is_shown(cli: CommandLine, server: ApiServer) -> None:
     for name in ("dev", "prod"):
         cli.run("profile", "add", name, f"https://{name}.example", "--json", stdin=KEY)

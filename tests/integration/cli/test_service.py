@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -15,6 +16,7 @@ from PIL import Image
 from tests.integration.cli.conftest import KEY, CommandLine
 from tests.support.api_server import STAGE, ApiServer, Received, Reply, serving
 from tests.support.job_handlers import JobHandlers
+from tools.lambda_event import api_event, authorizer
 
 HEADERS = ("prefer", "idempotency-key", "content-type", "accept")
 
@@ -22,8 +24,9 @@ HEADERS = ("prefer", "idempotency-key", "content-type", "accept")
 class Gateway:
     """Passes requests to the handlers as API Gateway does, and serves the bucket under /bucket."""
 
-    def __init__(self, handlers: JobHandlers, server: ApiServer):
+    def __init__(self, handlers: JobHandlers, server: ApiServer, caller: dict[str, Any] | None = None):
         self._handlers = handlers
+        self._caller = caller or authorizer()
         self._server = server
         self.bucket = handlers.world.resources["Bucket"]
 
@@ -38,6 +41,7 @@ class Gateway:
             parts.path.removeprefix(STAGE),
             request.body,
             headers={name: request.headers.get(name) for name in HEADERS},
+            requestContext=api_event(b"")["requestContext"] | {"authorizer": self._caller},
             multiValueQueryStringParameters=query or None,
             queryStringParameters={name: values[-1] for name, values in query.items()} or None,
         )
@@ -109,6 +113,57 @@ def test_what_the_service_refuses_is_passed_on(
     failure = json.loads(done.stderr)
     assert (done.returncode, failure["code"]) == (exit_code, code)
     assert field is None or field in [error["field"] for error in failure["errors"]]
+
+
+def test_the_caller_is_the_one_of_the_key(served: CommandLine) -> None:
+    found = json.loads(served.run("me", "--json").stdout)
+    assert (found["roles"], found["scopes"]) == (["user"], ["images:read", "images:write"])
+
+
+def test_a_user_does_not_manage_keys(served: CommandLine) -> None:
+    done = served.run("keys", "create", "--json")
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (4, "forbidden_scope")
+
+
+@pytest.fixture
+def operated(cli: CommandLine, handlers: JobHandlers) -> Iterator[CommandLine]:
+    server = ApiServer()
+    with serving(server, Gateway(handlers, server, authorizer("key-of-owner", ["operator"])).reply):
+        cli.variables |= {"IMAGEGEN_URL": server.api, "IMAGEGEN_TOKEN": KEY}
+        yield cli
+
+
+def test_a_key_is_created_listed_rotated_and_revoked(operated: CommandLine) -> None:
+    of_acme = ["--tenant", "acme", "--json"]
+    created = json.loads(operated.run("keys", "create", "--name", "website", "--scope", "images:read", *of_acme).stdout)
+    assert (created["tenant"], created["name"], created["scopes"]) == ("acme", "website", ["images:read"])
+    rotated = json.loads(operated.run("keys", "rotate", created["id"], "--overlap-seconds", "0", *of_acme).stdout)
+    assert rotated["key"] != created["key"]
+    assert operated.run("keys", "revoke", rotated["id"], *of_acme).returncode == 0
+    assert operated.run("keys", "revoke", rotated["id"], *of_acme).returncode == 0
+    done = operated.run("keys", "list", *of_acme)
+    first, second = json.loads(done.stdout)["keys"]
+    assert (first["id"], first["replaced_by"], second["id"]) == (created["id"], rotated["id"], rotated["id"])
+    assert all((first["ends_at"], second["ends_at"]))
+    assert created["key"] not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code"),
+    [
+        (["keys", "list", "--tenant", "nobody"], 5, "tenant_not_found"),
+        (["keys", "rotate", "nope", "--tenant", "acme"], 5, "key_not_found"),
+        (["keys", "revoke", "nope", "--tenant", "acme"], 5, "key_not_found"),
+        (["keys", "create", "--tenant", "a b"], 3, "out_of_range"),
+        (["keys", "create", "--role", "admin"], 4, "forbidden_scope"),
+        (["keys", "create", "--role", "nobody"], 3, "out_of_range"),
+    ],
+)  # fmt: skip
+def test_what_an_operator_may_not_do_is_passed_on(
+    operated: CommandLine, arguments: list[str], exit_code: int, code: str
+) -> None:
+    done = operated.run(*arguments, "--json")
+    assert (done.returncode, done.stdout, json.loads(done.stderr)["code"]) == (exit_code, "", code)
 
 
 def test_the_models_are_those_of_the_deployment(served: CommandLine) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from imagegen_cli.credential import Credential, api_key, token
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 from imagegen_cli.profile import is_loopback, make_profile, require_name
@@ -19,7 +22,7 @@ KEY = "key-that-must-not-be-shown"
     ],
 )  # fmt: skip
 def test_an_address_is_kept_without_its_last_slash(url: str, kept: str) -> None:
-    assert make_profile("prod", url, KEY, "here").url == kept
+    assert make_profile("prod", url, api_key(KEY), "here").url == kept
 
 
 @pytest.mark.parametrize(
@@ -34,20 +37,23 @@ def test_an_address_is_kept_without_its_last_slash(url: str, kept: str) -> None:
 )  # fmt: skip
 def test_another_address_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(Failure, match=r"^here: the URL .+ Example: https://") as raised:
-        make_profile("prod", url, KEY, "here")
+        make_profile("prod", url, api_key(KEY), "here")
     assert raised.value.exit_code is ExitCode.USAGE
     assert KEY not in raised.value.text()
 
 
-@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "k\u00e9y", "x" * 1025, "tab\t"])
-def test_a_key_that_no_header_can_have_is_refused_and_not_shown(key: str) -> None:
-    with pytest.raises(Failure, match="here: the API key is not") as raised:
-        make_profile("prod", "https://a.example", key, "here")
+@pytest.mark.parametrize(("make", "words"), [(api_key, "API key"), (token, "token")])
+@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "k\u00e9y", "x" * 8193, "tab\t"])
+def test_what_no_header_can_have_is_refused_and_not_shown(
+    make: Callable[[str], Credential], words: str, key: str
+) -> None:
+    with pytest.raises(Failure, match=f"here: the {words} is not") as raised:
+        make_profile("prod", "https://a.example", make(key), "here")
     assert not key or key not in raised.value.text()
 
 
 def test_the_key_is_not_in_the_profile_s_representation() -> None:
-    assert KEY not in repr(make_profile("prod", "https://a.example", KEY, "here"))
+    assert KEY not in repr(make_profile("prod", "https://a.example", api_key(KEY), "here"))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "a.b", "-" * 65, "\u00e9"])

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from imagegen_cli.credential import api_key, token
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 from imagegen_cli.profile import Profile
 from imagegen_cli.profile_file import ProfileFile, Profiles
 
-PROD = Profile("prod", "https://a.example/v1", "key-of-prod")
-DEV = Profile("dev", "https://b.example/v1", "key-of-dev")
+PROD = Profile("prod", "https://a.example/v1", api_key("key-of-prod"))
+DEV = Profile("dev", "https://b.example/v1", api_key("key-of-dev"))
 
 
 @pytest.fixture
@@ -79,10 +80,18 @@ region = "eu"
     assert file.path.read_text().strip() == kept.strip()
 
 
+def test_a_token_is_kept_and_replaces_a_key(file: ProfileFile) -> None:
+    file.add(PROD)
+    renewed = Profile("prod", "https://a.example/v1", token("a.b.c"))
+    file.add(renewed)
+    assert file.find("prod") == renewed
+    assert "api_key" not in file.path.read_text()
+
+
 def test_another_key_replaces_the_first(file: ProfileFile) -> None:
     file.add(PROD)
-    file.add(Profile("prod", "https://c.example", "new-key"))
-    assert file.find("prod") == Profile("prod", "https://c.example", "new-key")
+    file.add(Profile("prod", "https://c.example", api_key("new-key")))
+    assert file.find("prod") == Profile("prod", "https://c.example", api_key("new-key"))
 
 
 def test_an_existing_name_is_not_free_without_replace(file: ProfileFile) -> None:
@@ -107,8 +116,9 @@ def test_an_unknown_name_is_refused_with_those_that_exist(file: ProfileFile, cha
     ("text", "reason"),
     [
         ("selected = ", "is not TOML"),
-        ("[profiles.prod]\nurl = 1\napi_key = 'k'", "needs the strings url and api_key"),
+        ("[profiles.prod]\nurl = 1\napi_key = 'k'", "needs the strings url and either"),
         ("[profiles.prod]\nurl = 'https://a.example'", "needs the strings"),
+        ("[profiles.prod]\nurl = 'https://a.example'\napi_key = 'k'\ntoken = 't'", "either api_key or token"),
         ("profiles.prod = 'x'", "needs the strings"),
         ("[profiles.prod]\nurl = 'http://a.example'\napi_key = 'k'", "profile 'prod': the URL is not https"),
         ("[profiles.prod]\nurl = 'https://a.example'\napi_key = 'k k'", "profile 'prod': the API key is not"),

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from imagegen_cli.credential import api_key, token
 from imagegen_cli.environment import Environment, read_environment
 from imagegen_cli.failure import Failure
 from imagegen_cli.profile import Profile
 from imagegen_cli.profile_file import ProfileFile
 from imagegen_cli.target import target
 
-PROD = Profile("prod", "https://a.example", "key-of-prod")
-DEV = Profile("dev", "https://b.example", "key-of-dev")
+PROD = Profile("prod", "https://a.example", api_key("key-of-prod"))
+DEV = Profile("dev", "https://b.example", api_key("key-of-dev"))
 LOCAL = {"base_url": "http://127.0.0.1:4599/v1", "api_key": "key-of-local", "webhook_secret": "whsec_x"}
 
 
@@ -45,7 +46,7 @@ def test_the_option_comes_before_the_variables(filled: Environment, tmp_path: Pa
 
 def test_address_and_key_come_before_a_profile(filled: Environment, tmp_path: Path) -> None:
     given = variables(filled, IMAGEGEN_URL="https://c.example/", IMAGEGEN_API_KEY="k", IMAGEGEN_PROFILE="dev")
-    assert target(None, given, tmp_path) == Profile(None, "https://c.example", "k")
+    assert target(None, given, tmp_path) == Profile(None, "https://c.example", api_key("k"))
 
 
 def test_a_named_profile_comes_before_the_selected_one(filled: Environment, tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_the_local_stack_of_the_checkout_is_the_last(empty: Environment, tmp_pat
     serve(tmp_path)
     (tmp_path / "docs" / "images").mkdir(parents=True)
     found = target(None, empty, tmp_path / "docs" / "images")
-    assert (found.url, found.api_key) == ("http://127.0.0.1:4599/v1", "key-of-local")
+    assert (found.url, found.credential) == ("http://127.0.0.1:4599/v1", api_key("key-of-local"))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,20 @@ def test_half_a_deployment_is_refused(filled: Environment, tmp_path: Path, given
         target(None, variables(filled, **{given: "https://c.example"}), tmp_path)
 
 
+def test_a_token_is_another_credential(filled: Environment, tmp_path: Path) -> None:
+    given = variables(filled, IMAGEGEN_URL="https://c.example", IMAGEGEN_TOKEN="a.b.c")
+    assert target(None, given, tmp_path).credential == token("a.b.c")
+    with pytest.raises(Failure, match="IMAGEGEN_TOKEN is set, but IMAGEGEN_URL is not"):
+        target(None, variables(filled, IMAGEGEN_TOKEN="a.b.c"), tmp_path)
+
+
+def test_two_credentials_are_refused(filled: Environment, tmp_path: Path) -> None:
+    given = variables(filled, IMAGEGEN_URL="https://c.example", IMAGEGEN_TOKEN="a.b.c", IMAGEGEN_API_KEY="k")
+    with pytest.raises(Failure, match="IMAGEGEN_API_KEY and IMAGEGEN_TOKEN are set") as raised:
+        target(None, given, tmp_path)
+    assert "a.b.c" not in raised.value.text()
+
+
 def test_profiles_are_under_the_xdg_folder() -> None:
     assert read_environment({"XDG_CONFIG_HOME": "/x"}).config_file == Path("/x/imagegen/config.toml")
     home = Path.home() / ".config" / "imagegen" / "config.toml"
@@ -99,4 +114,4 @@ def test_profiles_are_under_the_xdg_folder() -> None:
 
 
 def test_the_key_is_not_in_the_environment_s_representation() -> None:
-    assert "secret" not in repr(read_environment({"IMAGEGEN_API_KEY": "secret"}))
+    assert "secret" not in repr(read_environment({"IMAGEGEN_API_KEY": "secret", "IMAGEGEN_TOKEN": "secret"}))
