@@ -126,9 +126,9 @@ class Client:
         while True:
             try:
                 response = self._transport.send(method, self._url + path, sent, body)
-            except Failure as failure:
-                may_pass = failure.exit_code is not ExitCode.SERVICE_FAILED and attempt < network_tries
-                self.pause(backoff(attempt) if may_pass else None, failure)
+            except Failure as unsent:
+                may_pass = unsent.exit_code is not ExitCode.SERVICE_FAILED and attempt < network_tries
+                self.pause(backoff(attempt) if may_pass else None, unsent)
             else:
                 if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
                     return response

@@ -12,6 +12,7 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
 from imagegen.jobs.ports import Listed, Page
 from imagegen.jobs.turns import EXAMINED, Turns
+from imagegen.limits.quota import NO_QUOTA, Quota, Reservation
 from tests.support.fake_turns import MemoryTurns
 from tests.support.job_faults import UnavailableTurns, unavailable
 from tests.support.job_states import NOW, TIMING, new
@@ -32,7 +33,14 @@ class Store:
         self.jobs[Listed(job.tenant, job.job_id)] = changed = transition(job)
         return changed
 
-    def add(self, job: Job, fingerprint: IdempotencyFingerprint | None = None) -> Job: ...  # type: ignore[empty-body]
+    def add(  # type: ignore[empty-body]
+        self,
+        job: Job,
+        fingerprint: IdempotencyFingerprint | None = None,
+        *,
+        quota: Quota = NO_QUOTA,
+        held: Reservation | None = None,
+    ) -> Job: ...
 
     def remove(self, job: Job) -> None: ...
 
