@@ -14,7 +14,8 @@ from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.workload import Workload, assumed_pace
 
 FINISHING_SECONDS: Final = 1.0
-"""Reserved for decoding, storing and responding until a generation of the same size has been measured."""
+"""Reserved for decoding, storing and responding until a generation of the same size has been measured, beside the time
+that the decoder computes, as far as that can be computed."""
 
 STORING_SECONDS: Final = 0.3
 """Reserved for encoding, storing and signing one image; mostly the latency of S3."""
@@ -45,6 +46,20 @@ class SpeedEstimate:
         """Return the fastest times for the plan's model and size; a default if not measured yet."""
         known = self._measured.get(_key(plan), Measured(0.0))
         return known if known.finish_s < math.inf else Measured(known.step_s, FINISHING_SECONDS)
+
+    def finish_s(self, plan: Plan, step_s: float | None) -> float:
+        """Return the seconds that decoding and storing one image take: measured, or at the pace of a step of `step_s`.
+
+        At 1024 x 1024 and 65 s a step, SDXL's tiny decoder and storing took 5.6 s (docs/decisions/openvino.md).
+        """
+        known = self._measured.get(_key(plan))
+        if known is not None and known.finish_s < math.inf:
+            return known.finish_s
+        workload = self._workload_of(plan.model, plan.backend)
+        if workload is None or not step_s:
+            return FINISHING_SECONDS
+        around, step = workload.around(plan.spec, plan.model), workload.step(plan.spec, plan.model)
+        return FINISHING_SECONDS + step_s * around / step
 
     def record(self, plan: Plan, measured: Measured) -> None:
         """Keep each of the two times if none was faster."""
