@@ -15,7 +15,7 @@ USAGE = {
     ],
     "images": 1218, "seconds": 5102.8, "usd": "0.8504",
 }  # fmt: skip
-NO_LIMITS = {
+NO_LIMITS: dict[str, object] = {
     "rates": [], "month": "2026-11", "resets_at": "2026-12-01T00:00:00Z", "monthly_images": None, "images_left": None,
     "monthly_usd": None, "usd_left": None, "usd_per_request": None, "unfinished_jobs": None,
 }  # fmt: skip
