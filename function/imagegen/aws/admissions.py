@@ -6,8 +6,7 @@ from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import refusal, reserve_writes
 from imagegen.aws.rate_limits import rate_update, stored_tat
 from imagegen.aws.table import Table
-from imagegen.aws.transactions import Contended, Reason, failed, transact
-from imagegen.errors import RateLimited
+from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.jobs.ports import Clock
 from imagegen.limits.ports import Quotas
 from imagegen.limits.quota import Quota, Reservation, require_affordable
@@ -55,4 +54,4 @@ class DynamoAdmissions(Table):
             with translated("DynamoDB"):
                 return transact(self._client, [rate, *reserve_writes(self._name, reservation, quota)])
         except Contended as busy:
-            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy
+            raise too_many_at_once() from busy

@@ -12,15 +12,22 @@ from botocore.exceptions import ClientError
 from imagegen.aws.clients import translated
 from imagegen.aws.job_item import key, to_item
 from imagegen.aws.job_reads import JobReads
-from imagegen.aws.quota_items import Write, refusal, reserving_writes, settle_writes, usage_write
-from imagegen.aws.table import Item, condition_failed, condition_held, deserialized, retry_conflicts, serialized
-from imagegen.aws.transactions import Contended, Reason, failed, transact
+from imagegen.aws.quota_items import Write, bill_key, refusal, reserving_writes, settle_writes, usage_write
+from imagegen.aws.table import (
+    PATIENT_ATTEMPTS,
+    Item,
+    condition_failed,
+    condition_held,
+    deserialized,
+    retry_conflicts,
+    serialized,
+)
+from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.errors import (
     IdempotencyKeyReuse,
     InternalError,
     JobNotFinal,
     JobNotFound,
-    RateLimited,
     ResultExpired,
     StorageUnavailable,
 )
@@ -103,7 +110,7 @@ class DynamoJobStore(JobReads):
         try:
             reasons = transact(self._client, [*({"Put": put} for put in puts), *reserving])
         except Contended as busy:
-            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy
+            raise too_many_at_once() from busy
         if reasons is None:
             return job
         if any(map(failed, reasons[: len(puts)])):
@@ -144,7 +151,7 @@ class DynamoJobStore(JobReads):
         return self._live(self._read(key(job.tenant, job.job_id)))
 
     def _bill(self, job: Job, charge: Charge) -> Any:
-        name = {"pk": f"BILL#{job.tenant}#{job.job_id}", "sk": "BILL", "tenant": job.tenant}
+        name = bill_key(job.tenant, job.job_id) | {"tenant": job.tenant}
         return self._put(name | states.bill(job, charge), "attribute_not_exists(pk)")
 
     def _update(self, before: Item, after: Item, values: Item) -> dict[str, Any]:
@@ -166,7 +173,7 @@ class DynamoJobStore(JobReads):
 
     def _transact(self, writes: list[Write]) -> list[Reason] | None:
         try:
-            return transact(self._client, writes)
+            return transact(self._client, writes, PATIENT_ATTEMPTS)
         except Contended as busy:
             raise StorageUnavailable("DynamoDB is busy. Retry in a few seconds.", private="contention") from busy
 
