@@ -118,7 +118,7 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local in
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: faults
-faults: $(VENV)/.ready ## test promises R1 to R8 and R16 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
+faults: $(VENV)/.ready ## test promises R1 to R8, R13 and R16 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
 	$(BIN)/python -W ignore -m tools.faults $${SEED:+--seed="$$SEED"} $(call option,--scale,SCALE) $(call option,--product,PRODUCT) $(ONLY)
 
 .PHONY: transcript

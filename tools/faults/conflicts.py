@@ -29,9 +29,13 @@ Row = tuple[str, str]
 
 @dataclass
 class Conflicts:
-    """The rows that this process's transactions are writing. `refused` counts the writes that met one of them."""
+    """The rows that this process's transactions are writing, each for `held_s` seconds.
+
+    `refused` counts the writes that met one of them.
+    """
 
     refused: int = 0
+    held_s: float = TRANSACTION_S
     _busy: set[Row] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -51,7 +55,7 @@ class Conflicts:
             URLLib3Session.send = real  # type: ignore[method-assign]
 
     def _refusal(self, request: AWSPreparedRequest) -> AWSResponse | None:
-        """Hold the rows for TRANSACTION_S; return the refusal if another transaction holds one of them."""
+        """Hold a transaction's rows for a moment; return the refusal if another transaction holds one of them."""
         operation = operation_of(request)
         if operation not in (_TRANSACT, *_WRITES):
             return None
@@ -64,7 +68,7 @@ class Conflicts:
         if conflict:
             return _conflict(request, operation)
         if operation == _TRANSACT:
-            time.sleep(TRANSACTION_S)
+            time.sleep(self.held_s)
             with self._lock:
                 self._busy -= rows
         return None
