@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from imagegen.aws.clients import translated
@@ -16,7 +17,8 @@ from imagegen.aws.quota_items import (
     reserve_writes,
     settle_writes,
 )
-from imagegen.aws.table import ATTEMPTS, PATIENT_ATTEMPTS, Table, deserialized, serialized
+from imagegen.aws.room import require_room
+from imagegen.aws.table import ATTEMPTS, PATIENT_ATTEMPTS, Table, deserialized, go_on, serialized
 from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.errors import InternalError, StorageUnavailable
 from imagegen.limits.quota import Amount, Quota, Reservation, require_affordable
@@ -34,7 +36,8 @@ class DynamoQuotas(Table):
         """
         require_affordable(reservation.amount, quota)
         try:
-            reasons = self._transact(reserve_writes(self._name, reservation, quota))
+            check = require_room(self._client, self._name, reservation, quota, self._clock())
+            reasons = self._transact(reserve_writes(self._name, reservation, quota), on_conflict=check)
         except Contended as busy:
             raise too_many_at_once() from busy
         refused = refusal(reservation, quota, reasons, self._clock()) if reasons else None
@@ -85,9 +88,11 @@ class DynamoQuotas(Table):
         with translated("DynamoDB"):
             return amount_of(self._read(serialized(quota_key(tenant, month))))
 
-    def _transact(self, writes: list[Any], attempts: int = ATTEMPTS) -> list[Reason] | None:
+    def _transact(
+        self, writes: list[Any], attempts: int = ATTEMPTS, on_conflict: Callable[[], None] = go_on
+    ) -> list[Reason] | None:
         with translated("DynamoDB"):
-            return transact(self._client, writes, attempts)
+            return transact(self._client, writes, attempts, on_conflict)
 
     def _read(self, key: Any) -> Any:
         return self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")

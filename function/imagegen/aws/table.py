@@ -68,8 +68,17 @@ def deserialized(item: Mapping[str, Any]) -> Item:
     return {name: deserialize(value) for name, value in item.items()}
 
 
-def retry_conflicts(write: Callable[[], object], attempts: int = ATTEMPTS) -> None:
-    """Retry a write that conflicts with a transaction, which botocore does not retry. Raises ClientError."""
+def go_on() -> None:
+    """Do nothing after a conflict."""
+
+
+def retry_conflicts(
+    write: Callable[[], object], attempts: int = ATTEMPTS, on_conflict: Callable[[], None] = go_on
+) -> None:
+    """Retry a write that conflicts with a transaction, which botocore does not retry.
+
+    Raises ClientError, and what `on_conflict` raises, which is called before each pause.
+    """
     for attempt in range(1, attempts):
         try:
             write()
@@ -78,6 +87,7 @@ def retry_conflicts(write: Callable[[], object], attempts: int = ATTEMPTS) -> No
                 raise
         else:
             return
+        on_conflict()
         time.sleep(_JITTER.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))))
     write()
 

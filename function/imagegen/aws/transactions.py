@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from imagegen.aws.table import ATTEMPTS, condition_failed, conflicted, retry_conflicts
+from imagegen.aws.table import ATTEMPTS, condition_failed, conflicted, go_on, retry_conflicts
 from imagegen.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -20,14 +21,20 @@ class Contended(Exception):
     """Other transactions on the same rows kept this one from running."""
 
 
-def transact(client: DynamoDBClient, items: list[Any], attempts: int = ATTEMPTS) -> list[Reason] | None:
+def transact(
+    client: DynamoDBClient,
+    items: list[Any],
+    attempts: int = ATTEMPTS,
+    on_conflict: Callable[[], None] = go_on,
+) -> list[Reason] | None:
     """Write all items or none. Returns None, or one reason for each item if a condition failed.
 
     Retries conflicts with other transactions, which botocore does not. botocore's own retries of this call carry one
-    idempotency token, so they do not write twice. Raises Contended, and ClientError for any other failure.
+    idempotency token, so they do not write twice. Raises Contended, what
+    `on_conflict` raises, and ClientError for any other failure.
     """
     try:
-        retry_conflicts(lambda: client.transact_write_items(TransactItems=items), attempts)
+        retry_conflicts(lambda: client.transact_write_items(TransactItems=items), attempts, on_conflict)
     except ClientError as error:
         if condition_failed(error):
             reasons: list[Any] = list(error.response.get("CancellationReasons", []))

@@ -52,6 +52,11 @@ class Quota:
     open_jobs: int | None = None
     accepts_jobs: bool = True
 
+    def covers(self, amount: Amount, committed: Amount) -> bool:
+        """Return whether the month has room for the amount besides what is used and reserved."""
+        images_fit = self.images is None or committed.images + amount.images <= self.images
+        return images_fit and (self.usd is None or committed.usd + amount.usd <= self.usd)
+
     def bound(self, amount: Amount) -> Amount:
         """Return the amount with at most the dollars that one request, or a whole month, may cost.
 

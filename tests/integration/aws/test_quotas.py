@@ -217,6 +217,20 @@ def test_conflicts_that_do_not_end_are_429_and_hold_nothing(limits: LimitsWorld)
     assert limits.items("") == []
 
 
+@pytest.mark.parametrize(
+    ("quota", "error"), [(Quota(images=1), QuotaExceeded), (Quota(open_jobs=1), QueueFull), (Quota(), RateLimited)]
+)
+def test_a_conflict_does_not_hide_that_nothing_is_left(
+    limits: LimitsWorld, quota: Quota, error: type[LimitReached], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retry-After would be a second otherwise, and the caller would be refused again."""
+    monkeypatch.setattr(table, "_LONGEST_PAUSE_S", 0.0)
+    limits.quotas.reserve(limits.reservation("j-1", is_job=True), quota)
+    limits.calls.conflict(10)
+    with pytest.raises(error):
+        limits.quotas.reserve(limits.reservation("j-2", is_job=True), quota)
+
+
 def test_a_settlement_is_more_patient_than_a_reservation_because_the_work_is_done(
     limits: LimitsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
