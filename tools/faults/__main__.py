@@ -36,7 +36,7 @@ SCALED: Final = {
 
 
 def main() -> int:
-    """Return 0 if all nine promises were tested and hold, else 1."""
+    """Return 0 if all promises were tested and hold, else 1."""
     arguments = _arguments()
     product = PRODUCTS[arguments.product]
     logging.getLogger("botocore").setLevel(logging.ERROR)

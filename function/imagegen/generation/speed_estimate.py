@@ -20,6 +20,9 @@ that the decoder computes, as far as that can be computed."""
 STORING_SECONDS: Final = 0.3
 """Reserved for encoding, storing and signing one image; mostly the latency of S3."""
 
+FASTEST: Final = 4.0
+"""No processor is more times as fast as the one that assumed_pace was measured on."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -101,6 +104,17 @@ class SpeedEstimate:
             return self.needed_s(plan, held_s)
         times = self.of(plan) if _key(plan) in self._measured else self._computed(plan, workload)
         return self._trusted(plan, self._expected_load_s(plan, workload, held_s), times)
+
+    def least_s(self, plan: Plan) -> float:
+        """Return the seconds of compute that the plan takes at least, with the model in memory. 0 if nothing is known.
+
+        What is not measured is computed from the model's manifest, for a processor that is FASTEST times as fast.
+        """
+        workload, known = self._workload_of(plan.model, plan.backend), self._measured.get(_key(plan))
+        if known is not None:
+            finish_s = known.finish_s if known.finish_s < math.inf else 0.0
+            return self._trusted(plan, 0.0, Measured(known.step_s, finish_s))
+        return self._trusted(plan, 0.0, self._computed(plan, workload)) / FASTEST if workload is not None else 0.0
 
     def _trusted(self, plan: Plan, load_s: float, times: Measured) -> float:
         spec = plan.spec
