@@ -118,12 +118,16 @@ test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local in
 	$(BIN)/python -m pytest tests/container
 
 .PHONY: faults
-faults: $(VENV)/.ready ## test promises R1 to R8, R13 and R16 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
+faults: $(VENV)/.ready ## test promises R1 to R8, R12, R13 and R16 under faults and kills and write .local/faults.json: make faults SEED=1 SCALE=0.1
 	$(BIN)/python -W ignore -m tools.faults $${SEED:+--seed="$$SEED"} $(call option,--scale,SCALE) $(call option,--product,PRODUCT) $(ONLY)
 
 .PHONY: transcript
 transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stack in docs/transcript.md
 	$(BIN)/python -m tools.local.transcript
+
+.PHONY: rotation-transcript
+rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a tenant keeps when its API key is rotated
+	$(BIN)/python -m tools.local.rotation_transcript
 
 .PHONY: openapi
 openapi: $(VENV)/.ready ## write docs/openapi.json from the code

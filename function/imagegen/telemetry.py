@@ -1,5 +1,6 @@
 """Logs and metrics through Powertools. Neither ever contains a prompt or a key.
 
+Events contain both. Every handler has `log_event=False`, which overrides POWERTOOLS_LOGGER_LOG_EVENT.
 Traces use Lambda's active tracing (template.yaml): the X-Ray SDK behind Powertools' Tracer is in maintenance mode.
 """
 

@@ -26,9 +26,9 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def statements(role: Any) -> Iterator[Any]:
+def statements(role: Any, effect: str = "Allow") -> Iterator[Any]:
     for policy in role.get("Policies", []):
-        yield from listed(policy["PolicyDocument"]["Statement"])
+        yield from (each for each in listed(policy["PolicyDocument"]["Statement"]) if each["Effect"] == effect)
 
 
 def grants(role: Any) -> dict[str, Any]:
@@ -178,6 +178,28 @@ def test_the_authorizer_reaches_only_what_identifies_callers(roles: Resources) -
     reached = {each["Action"]: keys_of(each) for each in statements(roles["AuthorizerRole"]) if "Condition" in each}
     reached.pop("kms:Decrypt")
     assert reached == {"dynamodb:GetItem": ["KEY#*", "ISSUER#*"], "dynamodb:PutItem": ["ISSUER#*"]}
+
+
+def test_only_api_and_the_authorizer_reach_credentials(roles: Resources) -> None:
+    """Every other role with item access to the table is denied the rows of keys, tenants and issuers."""
+    reaching = set()
+    for name, role in roles.items():
+        items = {action for action, resource in grants(role).items() if action in ITEM_ACCESS and resource == TABLE}
+        denied = list(statements(role, "Deny"))
+        if items and not denied:
+            reaching.add(name)
+        for each in denied:
+            assert items <= set(each["Action"]), name
+            assert each["Resource"] == TABLE
+            assert each["Condition"] == {
+                "ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["KEY#*", "TENANT#*", "ISSUER#*"]}
+            }
+    assert reaching == {"ApiRole", "AuthorizerRole"}
+
+
+def test_api_makes_webhook_secrets_and_replaces_none(roles: Resources) -> None:
+    (put,) = [each for each in statements(roles["ApiRole"]) if each["Action"] == "ssm:PutParameter"]
+    assert put["Condition"] == {"StringNotEquals": {"ssm:Overwrite": "true"}}
 
 
 def keys_of(statement: Any) -> Any:

@@ -23,7 +23,7 @@ from tools.faults.scenarios import SCENARIOS
 from tools.local.process import ROOT
 
 REPORT: Final = ROOT / ".local" / "faults.json"
-PROMISES: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R13", "R16")
+PROMISES: Final = ("R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R12", "R13", "R16")
 PRODUCTS: Final[dict[str, Product]] = {each.name: each for each in (JOBS, DEMO)}
 SCALED: Final = {
     "botocore_backoff": FaultPlan(Mix()).backoff,

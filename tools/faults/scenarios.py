@@ -1,4 +1,4 @@
-"""R1 to R8, R13 and R16 as test runs of the product. Each returns its figures and whether the promise holds.
+"""R1 to R8, R12, R13 and R16 as test runs of the product. Each returns its figures and whether the promise holds.
 
 R5 and R6's kills at every step are in resumption.py, the rest of R6 in restarts.py, R16 in fairness.py. R3 and R8 run
 as separate processes on moto, without the faults of this harness and always with the product itself.
@@ -118,6 +118,12 @@ def r7(run: Run) -> Figures:
     return {"holds": holds and all(each["succeeded"] == 200 for each in results.values()), "requests": 200, **results}
 
 
+def r12(run: Run) -> Figures:
+    """For one tenant, another's jobs and keys do not exist."""
+    variables = run.aws.variables | run.product.variables(run.deploy("R12", NO_FAULTS).resources)
+    return _run_module("tools.faults.crossings", run.scaled(100), run.seed, variables)
+
+
 def r13(run: Run) -> Figures:
     """Bursts of 50 times a tenant's limits exceed nothing by one, and cause no 5xx."""
     deployment = run.deploy("R13", NO_FAULTS)
@@ -134,6 +140,7 @@ SCENARIOS: Final[dict[str, Callable[[Run], Figures]]] = {
     "R6": r6,
     "R7": r7,
     "R8": r8,
+    "R12": r12,
     "R13": r13,
     "R16": turns,
 }

@@ -2,6 +2,7 @@
 
 Covered: a key or token in two places, in two lines, in the query, too long, or of another scheme is an error, so that a
 proxy and this service cannot take different ones. Every error is InvalidCredentials, and its `private` has the reason.
+Not covered: a key of API Gateway in the query, under a name of its own; it has no form by which to know it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _QUERY_NAMES: Final = {
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 """RFC 6750, 2.1, whose scheme is case-insensitive by RFC 9110."""
 _JWS: Final = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*", re.ASCII)
+_OUR_OWN: Final = re.compile(rf"{api_key.PREFIX}|eyJ{_JWS.pattern}", re.ASCII)
+"""What is a credential wherever it stands: a key of ours, or a JWT, whose header is a JSON object in base64."""
 
 Pair = tuple[str, str]
 
@@ -52,7 +55,7 @@ def credential(headers: Iterable[Pair], query: Iterable[Pair]) -> Credential:
 
 
 def _is_credential(name: str, value: str) -> bool:
-    return name.strip().lower() in _QUERY_NAMES or api_key.PREFIX in value
+    return name.strip().lower() in _QUERY_NAMES or any(_OUR_OWN.search(each) for each in (name, value))
 
 
 def _key(value: str) -> Credential:

@@ -32,7 +32,10 @@ class Issuer(BaseModel):
     tenant_claim: Path = ()
     roles_claim: Path = ()
     role_names: Mapping[Role, tuple[Text, ...]] = {}
-    """Other values of the roles claim for a role, such as names of groups."""
+    """Values of the roles claim for each role, such as names of groups. If empty, they are the roles' own names.
+
+    With names of groups, a role's own name means nothing: whoever may create a group could call it `admin`.
+    """
     scopes_claim: Path = ()
     """If set, a caller has only those scopes of its roles that are in this claim."""
 
@@ -48,8 +51,9 @@ class Issuer(BaseModel):
 
     def _roles(self, claims: Mapping[str, Any]) -> list[Role]:
         """Return the roles in the claim, or user if it has none that this service knows."""
-        names = set(_words(claims, self.roles_claim)) if self.roles_claim else set()
-        return [role for role in ROLES if names & {role, *self.role_names.get(role, ())}] or ["user"]
+        found = _values(claims, self.roles_claim) if self.roles_claim else []
+        names = self.role_names or {role: (role,) for role in ROLES}
+        return [role for role in ROLES if not set(found).isdisjoint(names.get(role, ()))] or ["user"]
 
 
 _LIST: Final = TypeAdapter(tuple[Issuer, ...])
@@ -83,10 +87,16 @@ def _string(claims: Mapping[str, Any], path: Path) -> str:
 
 def _words(claims: Mapping[str, Any], path: Path) -> list[str]:
     """Return the words of a claim that is a list or, as in RFC 8693, words in a string. Empty if it is absent."""
+    return [word for value in _values(claims, path) for word in value.split()]
+
+
+def _values(claims: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the strings of a claim that is a list, or the one that it is. Empty if it is absent.
+
+    A string is not split: the group `Former operator` is no operator.
+    """
     found = _at(claims, path)
-    words = found.split() if isinstance(found, str) else found
-    if words is None:
-        return []
-    if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
+    values = [found] if isinstance(found, str) else [] if found is None else found
+    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
         raise InvalidCredentials(private=f"{path[-1]}_claim")
-    return words
+    return values

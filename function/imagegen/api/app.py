@@ -62,8 +62,9 @@ def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> API
         scope.current().body = body
         return body
 
+    # Debug mode, which POWERTOOLS_DEV would start, prints events with their credentials, and answers with a traceback.
     app = APIGatewayRestResolver(
-        cors=cors_config(allowed_origins), enable_validation=True, json_body_deserializer=read_body
+        cors=cors_config(allowed_origins), debug=False, enable_validation=True, json_body_deserializer=read_body
     )
 
     def media_type(_: RequestUnsupportedContentType) -> ServiceError:

@@ -23,7 +23,7 @@ app = build_app(
 )
 
 
-@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Respond to a REST API's event, and refuse any other event."""

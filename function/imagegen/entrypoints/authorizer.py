@@ -25,7 +25,6 @@ class Refused(Exception):
     """Its text decides the gateway's response, and Lambda logs it: it is only ever one of two words."""
 
 
-# The event has the credential. `log_event=False` also overrides POWERTOOLS_LOGGER_LOG_EVENT, an operator's to set.
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:

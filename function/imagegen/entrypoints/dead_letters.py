@@ -36,7 +36,7 @@ def fail(record: SQSRecord) -> None:
     telemetry.dead_letter("not_processed", message.job_id, failed=failed)
 
 
-@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> Any:
     """Fail the jobs of the batch's messages and return what SQS must deliver again; refuse any other event."""

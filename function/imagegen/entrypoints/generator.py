@@ -38,7 +38,7 @@ container = Container.from_environment()
 app = build_app(container.settings.allowed_origins, generate.router)
 
 
-@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Respond to a REST API's event, a warm-up ping (`warmup`) or a direct invocation, and refuse any other event."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 container = Container.from_environment()
 
 
-@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Recover all due jobs, and release what dead processes had reserved.

@@ -42,7 +42,7 @@ def deliver(record: SQSRecord) -> None:
         raise NotDelivered
 
 
-@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> PartialItemFailureResponse | dict[str, Any]:
     """Deliver the batch's webhooks and return the records that SQS must deliver again; refuse any other event."""

@@ -67,7 +67,7 @@ async def run_in_thread(record: SQSRecord, lambda_context: LambdaContext) -> Non
     await asyncio.to_thread(run, record, lambda_context)
 
 
-@telemetry.logger.inject_lambda_context(clear_state=True)
+@telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(event: Any, context: LambdaContext) -> Any:
     """Run the batch's jobs and return the records that SQS must deliver again; refuse any other event."""

@@ -218,7 +218,7 @@ def test_a_run_ends_when_it_has_used_what_was_reserved(world: JobWorld) -> None:
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_job_that_certainly_costs_too_much_fails_before_any_work(world: JobWorld, cached: bool) -> None:
     """100 steps of 803 GFLOP take 100 s on a processor four times as fast as ours; stored images cost nothing."""
-    request = {"num_inference_steps": 100, "seed": 7}
+    request: dict[str, Any] = {"num_inference_steps": 100, "seed": 7}
     if cached:
         world.run(world.submit(**request))
     world.container.images._estimate = SpeedEstimate(lambda _model, _backend: SD15)

@@ -76,13 +76,29 @@ def test_a_tenant_claim_that_names_no_tenant_is_refused(value: object) -> None:
 @pytest.mark.parametrize(
     ("value", "roles"),
     [
-        (["operator"], {"operator"}), ("operator user", {"user", "operator"}), (["pictures-admins"], {"admin"}),
-        (["Operator", "root", "admins"], {"user"}), ([], {"user"}), ("", {"user"}), (None, {"user"}),
+        (["operator"], {"operator"}), ("operator", {"operator"}), (["user", "admin"], {"user", "admin"}),
+        (["Operator", "root", "admins", " admin", "admin\n"], {"user"}), ([], {"user"}), ("", {"user"}),
+        ("Former operator", {"user"}), ("operator user", {"user"}), ("admin,user", {"user"}), ('["admin"]', {"user"}),
+        (["Former operator"], {"user"}), (None, {"user"}),
     ],
 )  # fmt: skip
-def test_roles_are_those_of_the_claim_by_their_own_or_the_issuers_names(value: object, roles: set[str]) -> None:
-    trust = issuer(roles_claim=["realm_access", "roles"], role_names={"admin": ["pictures-admins"]})
+def test_roles_are_those_that_the_claim_names_exactly(value: object, roles: set[str]) -> None:
+    trust = issuer(roles_claim=["realm_access", "roles"])
     assert trust.caller(CLAIMS | {"realm_access": {"roles": value}}).roles == roles
+
+
+@pytest.mark.parametrize(
+    ("groups", "roles"),
+    [
+        (["ops"], {"operator"}), (["Picture admins", "ops"], {"operator", "admin"}), ("Picture admins", {"admin"}),
+        (["operator", "admin"], {"user"}), ("admin", {"user"}), (["OPS", "Picture", "admins"], {"user"}),
+    ],
+)  # fmt: skip
+def test_with_names_of_groups_a_group_that_is_called_like_a_role_means_nothing(groups: object, roles: set[str]) -> None:
+    trust = issuer(roles_claim=["groups"], role_names={"operator": ["ops"], "admin": ["Picture admins"]})
+    assert trust.caller(CLAIMS | {"groups": groups}).roles == roles
+    only_operators = issuer(roles_claim=["groups"], role_names={"operator": ["ops"]})
+    assert only_operators.caller(CLAIMS | {"groups": groups}).roles == (roles & {"operator"} or {"user"})
 
 
 def test_without_a_roles_claim_every_caller_is_a_user() -> None:
