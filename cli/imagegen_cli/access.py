@@ -1,4 +1,4 @@
-"""The API's operations on callers and keys.
+"""The API's operations on callers, usage and keys.
 
 Creating and rotating a key have no Idempotency-Key, so they are repeated only after a 429, which did nothing.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from imagegen_cli.access_documents import Identity, KeyList, NewKey
+from imagegen_cli.access_documents import Identity, KeyList, NewKey, Usage
 from imagegen_cli.client import Client
 from imagegen_cli.documents import Answer
 from imagegen_cli.exit_code import ExitCode
@@ -21,6 +21,11 @@ from imagegen_cli.work import require_id
 def identity(client: Client) -> Answer[Identity]:
     """Return the caller. Raises Failure."""
     return client.get(Identity, "/me")
+
+
+def used(client: Client, first: str | None, last: str | None) -> Answer[Usage]:
+    """Return what the tenant has used from the month `first` to `last`; None for the API's default. Raises Failure."""
+    return client.get(Usage, "/usage", **{"from": first, "to": last})
 
 
 def keys(client: Client, tenant: str | None) -> Answer[KeyList]:

@@ -1,4 +1,4 @@
-"""What the command line reads of the documents on callers and keys."""
+"""What the command line reads of the documents on callers, usage and keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,28 @@ from pydantic import Field
 from imagegen_cli.documents import Document
 
 
+class Rate(Document):
+    """How often the tenant may call a class of routes."""
+
+    route_class: str
+    per_second: float
+    burst: int
+
+
+class TenantLimits(Document):
+    """What limits the tenant, and what is left of `month`. None: no limit. Dollars are decimal numbers in strings."""
+
+    rates: list[Rate]
+    month: str
+    resets_at: str
+    monthly_images: int | None = None
+    images_left: int | None = None
+    monthly_usd: str | None = None
+    usd_left: str | None = None
+    usd_per_request: str | None = None
+    unfinished_jobs: int | None = None
+
+
 class Identity(Document):
     """The response of GET /me."""
 
@@ -16,6 +38,32 @@ class Identity(Document):
     principal: str
     roles: list[str]
     scopes: list[str]
+    limits: TenantLimits
+
+
+class Sums(Document):
+    """What was used. Dollars are a decimal number in a string."""
+
+    images: int
+    seconds: float
+    usd: str
+
+    def sums(self) -> tuple[str, str, str]:
+        """Return images, seconds and dollars as cells of a table."""
+        return f"{self.images:,}", f"{self.seconds:,.1f}", f"${self.usd}"
+
+
+class ModelUsage(Sums):
+    """What was used of one model in one month."""
+
+    month: str
+    model: str
+
+
+class Usage(Sums):
+    """The response of GET /usage: the sums of `usage`, which has the oldest month first."""
+
+    usage: list[ModelUsage]
 
 
 class Key(Document):

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from imagegen_cli import __version__
-from imagegen_cli.commands import generate, jobs, keys, me, models, profiles
+from imagegen_cli.commands import generate, jobs, keys, me, models, profiles, usage
 from imagegen_cli.exit_code import ExitCode
-from imagegen_cli.failure import Failure, usage
+from imagegen_cli.failure import Failure
 from imagegen_cli.output import show_failure
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command(name="job")(jobs.show_job)
 app.command()(jobs.cancel)
 app.command()(models.models)
 app.command()(me.me)
+app.command()(usage.usage)
 app.add_typer(keys.app, name="keys")
 app.add_typer(profiles.app, name="profile")
 
@@ -68,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     except Failure as failure:
         return _ended(as_json, failure)
     except typer.TyperException as error:
-        return _ended(as_json, usage(f"{error.format_message()} `--help` lists what there is."))
+        return _ended(as_json, Failure(ExitCode.USAGE, f"{error.format_message()} `--help` lists what there is."))
     except (KeyboardInterrupt, typer.Abort):
         return _ended(as_json, Failure(ExitCode.INTERRUPTED, "Interrupted."))
 

@@ -69,6 +69,12 @@ Status = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="Every page, one after the other.")]
 
+FromMonth = Annotated[
+    str | None,
+    typer.Option("--from", metavar="MONTH", help="First month (UTC), such as 2026-10. Default: that of --to."),
+]
+ToMonth = Annotated[str | None, typer.Option("--to", metavar="MONTH", help="Last month. Default: the current one.")]
+
 Url = Annotated[
     str, typer.Argument(metavar="URL", help="Address that the routes are under, with the stage.", show_default=False)
 ]

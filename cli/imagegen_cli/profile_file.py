@@ -43,10 +43,11 @@ class ProfileFile:
 
     def read(self) -> Profiles:
         """Return the profiles, none if the file does not exist."""
-        document = self._parsed(self._text())
-        profiles = {name: self._profile(name, table) for name, table in _table(document, "profiles").items()}
-        selected = document.get("selected")
-        return Profiles(selected if selected in profiles else None, profiles)
+        match {"selected": "", "profiles": {}} | self._parsed(self._text()):
+            case {"selected": str(selected), "profiles": dict(tables)}:
+                profiles = {name: self._profile(name, table) for name, table in tables.items()}
+                return Profiles(selected if selected in profiles else None, profiles)
+        raise usage(f"{self.path}: selected must be a string, and profiles a table.")
 
     def find(self, name: str) -> Profile:
         """Return the profile of this name."""
@@ -132,8 +133,3 @@ class ProfileFile:
             case {"url": str(url), "token": str(value)}:
                 return make_profile(name, url, token(value), source)
         raise usage(f"{source}: it needs the strings url and either api_key or token.")
-
-
-def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
-    value = document.get(name, {})
-    return value if isinstance(value, dict) else {}

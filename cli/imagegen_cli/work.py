@@ -60,5 +60,6 @@ def require_success(job: Job) -> None:
     """Raises Failure, with the job's error, if the job failed or was cancelled."""
     if not job.has_succeeded:
         exit_code = _ENDS.get(job.status, ExitCode.SERVICE_FAILED)
-        detail = f"The job {job.status}{f': {job.error.detail}' if job.error else ''}."
+        ended = "was cancelled" if job.status == "cancelled" else job.status
+        detail = f"The job {ended}{f': {job.error.detail}' if job.error else ''}."
         raise Failure(exit_code, detail, (job.error.model_dump() if job.error else {}) | {"job_id": job.id})

@@ -82,10 +82,10 @@ class Aws:
         return self._id(logical_id)
 
     def bills(self, tenant: str) -> set[str]:
-        """Return the ids of the tenant's jobs that have a bill, so that were generated."""
+        """Return the ids of the tenant's jobs and requests that have a bill, so that were generated."""
         pages = self._client("dynamodb").get_paginator("scan").paginate(TableName=self._id("Table"))
-        keys = [item["pk"]["S"].split("#") for page in pages for item in page["Items"]]
-        return {job_id for kind, owner, job_id, *_ in keys if (kind, owner) == ("BILL", tenant)}
+        keys = [item["pk"]["S"] for page in pages for item in page["Items"]]
+        return {key.rpartition("#")[2] for key in keys if key.startswith(f"BILL#{tenant}#")}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -77,8 +77,8 @@ def moved(aws: Aws, moves: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def test_the_api_key_is_printed(run: Run, stack: Endpoint) -> None:
-    (block,) = blocks("API keys")
+def test_the_value_of_the_first_tenants_key_is_printed(run: Run, stack: Endpoint) -> None:
+    (block,) = blocks("Callers")
     assert run(block).strip() == stack.api_key
 
 

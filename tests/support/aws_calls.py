@@ -20,6 +20,7 @@ class AwsCalls:
     def __init__(self) -> None:
         self.operations: list[str] = []
         self._conflicts = self._lost = 0
+        self._conflicting = ""
         events = default_session().events
         events.register("before-call.dynamodb", self._before)
         events.register("after-call.dynamodb", self._after)
@@ -29,9 +30,9 @@ class AwsCalls:
         taken, self.operations = self.operations, []
         return taken
 
-    def conflict(self, times: int) -> None:
-        """Cancel the next `times` transactions because of another one, before DynamoDB writes anything."""
-        self._conflicts = times
+    def conflict(self, times: int, operation: str = "TransactWriteItems") -> None:
+        """Refuse the next `times` writes because of another transaction, before DynamoDB writes anything."""
+        self._conflicts, self._conflicting = times, operation
 
     def lose_replies(self, times: int) -> None:
         """Lose the replies to the next `times` calls, after DynamoDB has written. botocore does not retry these."""
@@ -39,9 +40,11 @@ class AwsCalls:
 
     def _before(self, model: Any, **_: Any) -> Any:
         self.operations.append(model.name)
-        if not (self._conflicts and model.name == "TransactWriteItems"):
+        if not (self._conflicts and model.name == self._conflicting):
             return None
         self._conflicts -= 1
+        if model.name != "TransactWriteItems":
+            return SimpleNamespace(status_code=400), {"Error": {"Code": "TransactionConflictException"}}
         reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
         error = {"Code": "TransactionCanceledException", "Message": "conflict"}
         return SimpleNamespace(status_code=400), {"Error": error, "CancellationReasons": reasons}

@@ -116,16 +116,22 @@ def refusal(request: AWSPreparedRequest, operation: str, kind: Kind, share: floa
         status, code = (503, "SlowDown") if kind == "throttled" else (500, "InternalError")
         return _answer(request, status, "application/xml", f"<Error><Code>{code}</Code><Message/></Error>".encode())
     if operation == "dynamodb.TransactWriteItems" and kind == "throttled" and share < 0.5:
-        return _cancelled(request, "ThrottlingError" if share < 0.25 else "TransactionConflict")
+        return cancelled(request, "ThrottlingError" if share < 0.25 else "TransactionConflict")
     status, code = {
         ("dynamodb", "throttled"): (400, "ThrottlingException"),
         ("dynamodb", "failed"): (500, "InternalServerError"),
         ("sqs", "throttled"): (403, "RequestThrottled"),
     }.get((service, kind), (500, "InternalFailure"))
+    return json_answer(request, status, code)
+
+
+def json_answer(request: AWSPreparedRequest, status: int, code: str) -> AWSResponse:
+    """Return the error response of a JSON service."""
     return _answer(request, status, _JSON, json.dumps({"__type": f"com.amazonaws#{code}", "message": ""}).encode())
 
 
-def _cancelled(request: AWSPreparedRequest, reason: str) -> AWSResponse:
+def cancelled(request: AWSPreparedRequest, reason: str) -> AWSResponse:
+    """Return DynamoDB's response to a transaction that it cancels, with `reason` for the first item."""
     body = request.body if isinstance(request.body, bytes) else b"{}"
     items = json.loads(body)["TransactItems"]
     reasons = [{"Code": reason, "Message": ""}, *({"Code": "None"} for _ in items[1:])]

@@ -15,7 +15,7 @@ from tools.faults.environment import Environment, Function
 from tools.faults.history import History
 from tools.faults.kills import KillPoint
 from tools.faults.limits import Limits
-from tools.lambda_event import api_event
+from tools.lambda_event import api_event, authorizer
 
 _MAX_ATTEMPTS: Final = 60
 _MAX_PAUSE_S: Final = 0.3
@@ -68,7 +68,7 @@ def call_all(
 def _call_until_answered(environment: Environment, call: Call, history: History, random: Random, kills: float) -> None:
     history.add("requested", n=call.n, copy=call.copy)
     event = api_event(call.body, path=call.path, headers={"Idempotency-Key": call.key})
-    event["requestContext"]["identity"]["apiKey"] = call.api_key
+    event["requestContext"]["authorizer"] = authorizer(call.api_key)
     for attempt in range(_MAX_ATTEMPTS):
         point: KillPoint | None = "any" if random.random() < kills else None
         outcome = environment.invoke(event, Limits(point, random.random() * 0.1, last_step=call.last_step))

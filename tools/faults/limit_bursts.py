@@ -2,19 +2,23 @@
 
 `python -m tools.faults.limit_bursts 20 7` lets 20 of 1,000 requests through; the environment says where the table is.
 Eight containers stand for eight processes: each has the services of the product and its own memory of the buckets, and
-serves eight of the threads. Real: the services, the table's transactions and the bucket. Replaced: the engine, and the
-clock, which stands still, so that a rate admits exactly its burst. AWS clients wait a minute for a response: 64 threads
-share the machine's processors with the emulator, whose speed is not what is tested.
+serves eight of the threads. Real: the services, the table's transactions and the bucket. Added: the conflicts of
+transactions (conflicts.py). Replaced: the engine, and the clock. It stands still, so that a rate admits exactly its
+burst, except while requests arrive for a minute. AWS clients wait a minute for a response: 64 threads share the
+machine's processors with the emulator, whose speed is not what is tested.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any, Final
@@ -30,6 +34,7 @@ from imagegen.limits.rate_limit import RatePolicy
 from imagegen.limits.tenant_limits import UNLIMITED, TenantLimits
 from imagegen.limits.usage import total
 from imagegen.wiring import Container
+from tools.faults.conflicts import Conflicts
 from tools.faults.jobs import BACKEND
 from tools.faults.sleeping_engine import SleepingEngines
 
@@ -39,6 +44,10 @@ TIMES: Final = 50
 """Requests for each one that the limit allows."""
 NOW_MS: Final = 1_795_694_400_000
 """2026-11-26T12:00:00Z."""
+SUSTAINED_S: Final = 60
+FULL: Final = 100
+"""The limit of the whole volume, in which requests arrive for SUSTAINED_S seconds."""
+RATE: Final = RatePolicy("drawing", per_second=5, burst=10)
 SOON: Final = Deadline(lambda: 28.0)
 _STEP_S: Final = 0.0005
 _PATIENCE_S: Final = 60.0
@@ -52,6 +61,7 @@ class Bursts:
 
     def __init__(self, seed: int):
         self.now_ms, self.limits, self._random = NOW_MS, UNLIMITED, Random(seed)
+        self.clock: Callable[[], int] = lambda: self.now_ms
         self.processes = [self._container() for _ in range(PROCESSES)]
         self.ledger = self.processes[0]
 
@@ -76,6 +86,33 @@ class Bursts:
         self.now_ms += 200 * (refilled := max(1, allowed // 5))
         codes += self.burst("rate", TIMES * refilled, _draw)
         return _figures(codes, allowed + refilled, "rate_limited") | self._ended("rate")
+
+    def sustained(self, allowed: int) -> Figures:
+        """POST /generate and, on the same bucket, requests that become jobs, at 50 times the rate for a minute."""
+        self.limits = TenantLimits({"drawing": RATE})
+        began, seconds = time.monotonic(), SUSTAINED_S * allowed / FULL
+        self.clock = lambda: NOW_MS + round(1000 * (time.monotonic() - began))
+        with ThreadPoolExecutor(THREADS) as pool:
+            codes: Counter[str] = sum(
+                pool.map(lambda each: self._arrivals(each, began, seconds), range(THREADS)), Counter()
+            )
+        most = RATE.burst + math.floor((time.monotonic() - began) * RATE.per_second)
+        self.clock = lambda: self.now_ms
+        exact = 0 < codes["admitted"] <= most and codes.keys() <= {"admitted", "rate_limited"}
+        figures = {"seconds": seconds, "requests": codes.total(), "most": most, "codes": dict(codes), "exact": exact}
+        return figures | self._ended("sustained")
+
+    def _arrivals(self, thread: int, began: float, seconds: float) -> Counter[str]:
+        """Make one thread's requests, each when its time has come, until `seconds` have passed."""
+        container, codes = self.processes[thread % PROCESSES], Counter[str]()
+        work, interval = (_draw, _count)[thread % 2], THREADS / (TIMES * RATE.per_second)
+        for number in count():
+            at = began + interval * (number + thread / THREADS)
+            if at >= began + seconds or time.monotonic() >= began + seconds:
+                return codes
+            time.sleep(max(0.0, at - time.monotonic()))
+            codes[_code_of(partial(work, container, "sustained", self._plan(number)))] += 1
+        return codes
 
     def images(self, allowed: int) -> Figures:
         """Half are drawn at once, half are jobs, which a worker then runs."""
@@ -122,7 +159,7 @@ class Bursts:
 
     def _container(self) -> Container:
         container = Container.from_environment()
-        container.clock, container.limits_of = lambda: self.now_ms, lambda _tenant: self.limits
+        container.clock, container.limits_of = lambda: self.clock(), lambda _tenant: self.limits
         container.backend, container.engines = BACKEND, SleepingEngines(_STEP_S)
         _ = container.drawing, container.job_runner, container.usage  # before threads use them
         return container
@@ -143,6 +180,11 @@ def _draw(container: Container, tenant: str, plan: Plan) -> None:
     container.drawing.draw(plan, admission, deadline=SOON, job_until=SOON)
 
 
+def _count(container: Container, tenant: str, plan: Plan) -> None:
+    container.limiter.take(tenant, "drawing")
+    container.jobs.submit(plan, tenant=tenant)
+
+
 def _submit(container: Container, tenant: str, plan: Plan) -> None:
     container.jobs.submit(plan, tenant=tenant)
 
@@ -152,8 +194,11 @@ def _draw_or_submit(container: Container, tenant: str, plan: Plan) -> None:
 
 
 def _figures(codes: Counter[str], allowed: int, refused: str) -> Figures:
-    """Return how often each code was the answer, and whether exactly `allowed` were admitted and all others refused."""
-    exact = codes == Counter(admitted=allowed) + Counter({refused: codes.total() - allowed})
+    """Return how often each code was the answer, and whether exactly `allowed` were admitted and all others refused.
+
+    `rate_limited` also refuses whoever has met conflicts for too long.
+    """
+    exact = codes["admitted"] == allowed and codes.keys() <= {"admitted", refused, "rate_limited"}
     return {"allowed": allowed, "codes": dict(codes), "exact": exact}
 
 
@@ -169,10 +214,13 @@ def main() -> int:
     """Return 0 if every limit admitted exactly what it allows and no request failed otherwise, else 1."""
     _wait_for_responses()
     allowed, seed = map(int, sys.argv[1:3])
-    bursts = Bursts(seed)
-    found = {each.__name__: each(allowed) for each in (bursts.rate, bursts.images, bursts.dollars, bursts.unfinished)}
-    holds = all(each["exact"] and each["settled"] for each in found.values())
-    print(json.dumps({"holds": holds, "threads": THREADS, "times": TIMES, **found}))
+    bursts, conflicts = Bursts(seed), Conflicts()
+    kinds = (bursts.rate, bursts.sustained, bursts.images, bursts.dollars, bursts.unfinished)
+    with conflicts.installed():
+        found = {each.__name__: each(allowed) for each in kinds}
+    holds = all(each["exact"] and each["settled"] for each in found.values()) and conflicts.refused > 0
+    report = {"holds": holds, "threads": THREADS, "times": TIMES, "conflicts": conflicts.refused}
+    print(json.dumps(report | found))
     return 0 if holds else 1
 
 

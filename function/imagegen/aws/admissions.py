@@ -5,9 +5,9 @@ from __future__ import annotations
 from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import refusal, reserve_writes
 from imagegen.aws.rate_limits import rate_update, stored_tat
+from imagegen.aws.room import require_room
 from imagegen.aws.table import Table
-from imagegen.aws.transactions import Contended, Reason, failed, transact
-from imagegen.errors import RateLimited
+from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.jobs.ports import Clock
 from imagegen.limits.ports import Quotas
 from imagegen.limits.quota import Quota, Reservation, require_affordable
@@ -53,6 +53,8 @@ class DynamoAdmissions(Table):
         rate = {"Update": rate_update(self._name, reservation.tenant, decision)}
         try:
             with translated("DynamoDB"):
-                return transact(self._client, [rate, *reserve_writes(self._name, reservation, quota)])
+                writes = [rate, *reserve_writes(self._name, reservation, quota)]
+                check = require_room(self._client, self._name, reservation, quota, self._clock())
+                return transact(self._client, writes, on_conflict=check)
         except Contended as busy:
-            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy
+            raise too_many_at_once() from busy

@@ -12,15 +12,24 @@ from botocore.exceptions import ClientError
 from imagegen.aws.clients import translated
 from imagegen.aws.job_item import key, to_item
 from imagegen.aws.job_reads import JobReads
-from imagegen.aws.quota_items import Write, refusal, reserving_writes, settle_writes, usage_write
-from imagegen.aws.table import Item, condition_failed, condition_held, deserialized, retry_conflicts, serialized
-from imagegen.aws.transactions import Contended, Reason, failed, transact
+from imagegen.aws.quota_items import Write, bill_key, refusal, reserving_writes, settle_writes, usage_write
+from imagegen.aws.room import require_room
+from imagegen.aws.table import (
+    PATIENT_ATTEMPTS,
+    Item,
+    condition_failed,
+    condition_held,
+    deserialized,
+    go_on,
+    retry_conflicts,
+    serialized,
+)
+from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.errors import (
     IdempotencyKeyReuse,
     InternalError,
     JobNotFinal,
     JobNotFound,
-    RateLimited,
     ResultExpired,
     StorageUnavailable,
 )
@@ -48,7 +57,7 @@ class DynamoJobStore(JobReads):
         reserving = reserving_writes(self._name, job.reserved, quota, held)
         while True:
             with translated("DynamoDB"):
-                stored = self._insert(job, fingerprint, replaced, quota, reserving)
+                stored = self._insert(job, fingerprint, replaced, quota, reserving, held)
             if stored.job_id == job.job_id or not stored.repeatable:
                 return stored
             replaced = stored.job_id
@@ -88,6 +97,7 @@ class DynamoJobStore(JobReads):
         replaced: str,
         quota: Quota,
         reserving: list[Write],
+        held: Reservation | None,
     ) -> Job:
         """Insert the job if its key is unused or belongs to the job `replaced`, else return the key's job.
 
@@ -101,14 +111,23 @@ class DynamoJobStore(JobReads):
             )
             puts.append(put | {"ExpressionAttributeNames": {"#job": "job"}})
         try:
-            reasons = transact(self._client, [*({"Put": put} for put in puts), *reserving])
+            writes = [*({"Put": put} for put in puts), *reserving]
+            reasons = transact(self._client, writes, on_conflict=self._room(job, quota, fingerprint, held))
         except Contended as busy:
-            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy
+            raise too_many_at_once() from busy
         if reasons is None:
             return job
         if any(map(failed, reasons[: len(puts)])):
             return self._existing(job, fingerprint)
         raise refusal(cast(Reservation, job.reserved), quota, reasons[len(puts) :], self._clock()) or _lost(job)
+
+    def _room(
+        self, job: Job, quota: Quota, fingerprint: IdempotencyFingerprint | None, held: Reservation | None
+    ) -> Callable[[], None]:
+        """Return what the insert does after a conflict. Only the insert knows whether a key has a job already."""
+        if job.reserved is None or fingerprint is not None or held is not None:
+            return go_on
+        return require_room(self._client, self._name, job.reserved, quota, self._clock())
 
     def _write(self, job: Job, changed: Job) -> Job | None:
         """Write the changed job. Returns the job now stored, by this or another process, or None if deleted."""
@@ -144,7 +163,7 @@ class DynamoJobStore(JobReads):
         return self._live(self._read(key(job.tenant, job.job_id)))
 
     def _bill(self, job: Job, charge: Charge) -> Any:
-        name = {"pk": f"BILL#{job.tenant}#{job.job_id}", "sk": "BILL", "tenant": job.tenant}
+        name = bill_key(job.tenant, job.job_id) | {"tenant": job.tenant}
         return self._put(name | states.bill(job, charge), "attribute_not_exists(pk)")
 
     def _update(self, before: Item, after: Item, values: Item) -> dict[str, Any]:
@@ -166,7 +185,7 @@ class DynamoJobStore(JobReads):
 
     def _transact(self, writes: list[Write]) -> list[Reason] | None:
         try:
-            return transact(self._client, writes)
+            return transact(self._client, writes, PATIENT_ATTEMPTS)
         except Contended as busy:
             raise StorageUnavailable("DynamoDB is busy. Retry in a few seconds.", private="contention") from busy
 

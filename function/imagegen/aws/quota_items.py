@@ -69,7 +69,7 @@ def refusal(reservation: Reservation, quota: Quota, reasons: list[Reason], now_m
     if failed(exists):
         return None
     if failed(held):
-        return quota_exceeded(reservation.amount, quota, amount_of(held.get("Item")), now_ms)
+        return quota_exceeded(reservation, quota, amount_of(held.get("Item")), now_ms)
     if any(map(failed, jobs)):
         return queue_full(quota)
     return None
@@ -103,12 +103,14 @@ def usage_write(table: str, tenant: str, month: str, charge: Charge) -> Write:
 
 def bill_write(table: str, reservation: Reservation, charge: Charge) -> Write:
     """Return the write of the bill of work that is no job. Its attributes are those of a job's bill, and two more."""
-    item = {
-        "pk": f"BILL#{reservation.tenant}#{reservation.id}",
-        "sk": "BILL",
-        "tenant": reservation.tenant,
-    } | charge.bill(reservation.month)
+    name = bill_key(reservation.tenant, reservation.id)
+    item = name | {"tenant": reservation.tenant} | charge.bill(reservation.month)
     return {"Put": {"TableName": table, "Item": serialized(item), "ConditionExpression": "attribute_not_exists(pk)"}}
+
+
+def bill_key(tenant: str, work_id: str) -> dict[str, str]:
+    """Return the key of the bill of a job or request."""
+    return {"pk": f"BILL#{tenant}#{work_id}", "sk": "BILL"}
 
 
 def quota_key(tenant: str, month: str) -> dict[str, str]:

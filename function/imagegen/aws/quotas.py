@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import (
     RESERVED,
     amount_of,
+    bill_key,
     bill_write,
     quota_key,
     refusal,
@@ -15,9 +17,10 @@ from imagegen.aws.quota_items import (
     reserve_writes,
     settle_writes,
 )
-from imagegen.aws.table import Table, deserialized, serialized
-from imagegen.aws.transactions import Contended, Reason, failed, transact
-from imagegen.errors import InternalError, RateLimited, StorageUnavailable
+from imagegen.aws.room import require_room
+from imagegen.aws.table import ATTEMPTS, PATIENT_ATTEMPTS, Table, deserialized, go_on, serialized
+from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
+from imagegen.errors import InternalError, StorageUnavailable
 from imagegen.limits.quota import Amount, Quota, Reservation, require_affordable
 from imagegen.limits.usage import Charge
 
@@ -33,9 +36,10 @@ class DynamoQuotas(Table):
         """
         require_affordable(reservation.amount, quota)
         try:
-            reasons = self._transact(reserve_writes(self._name, reservation, quota))
+            check = require_room(self._client, self._name, reservation, quota, self._clock())
+            reasons = self._transact(reserve_writes(self._name, reservation, quota), on_conflict=check)
         except Contended as busy:
-            raise RateLimited("Too many requests at the same time. Retry in a second.") from busy
+            raise too_many_at_once() from busy
         refused = refusal(reservation, quota, reasons, self._clock()) if reasons else None
         if refused is not None:
             raise refused
@@ -51,34 +55,44 @@ class DynamoQuotas(Table):
         if charge is not None:
             writes.append(bill_write(self._name, reservation, charge))
         try:
-            reasons = self._transact(writes)
+            reasons = self._transact(writes, ATTEMPTS if charge is None else PATIENT_ATTEMPTS)
         except Contended as busy:
             raise StorageUnavailable("DynamoDB is busy. Retry in a few seconds.", private="contention") from busy
         if reasons and not failed(reasons[0]):
             raise InternalError(private=f"reservation {reservation.id} is open, but its bill exists")
         return reasons is None
 
+    def billed(self, reservation: Reservation) -> bool:
+        """Return whether the work has a bill. One call."""
+        with translated("DynamoDB"):
+            return bool(self._read(serialized(bill_key(reservation.tenant, reservation.id))))
+
     def lost(self, limit: int) -> list[Reservation]:
         """Return up to `limit` reservations whose time has passed, the oldest first. One call, and one for each."""
+        now = self._clock()
         with translated("DynamoDB"):
             found = self._client.query(
                 TableName=self._name,
                 IndexName="by_due",
                 KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                ExpressionAttributeValues=serialized({":shard": RESERVED, ":now": self._clock()}),
+                ExpressionAttributeValues=serialized({":shard": RESERVED, ":now": now}),
                 Limit=limit,
             )["Items"]
             items = [self._read({"pk": each["pk"], "sk": each["sk"]}) for each in found]
-        return [reservation_of(deserialized(item)) for item in items if item]
+        reservations = [reservation_of(deserialized(item)) for item in items if item]
+        # The index may be late: what it lists as a request may have become a job, which is not lost.
+        return [each for each in reservations if each.lost_at <= now]
 
     def committed(self, tenant: str, month: str) -> Amount:
         """Return the month's images and dollars, used and reserved. One call."""
         with translated("DynamoDB"):
             return amount_of(self._read(serialized(quota_key(tenant, month))))
 
-    def _transact(self, writes: list[Any]) -> list[Reason] | None:
+    def _transact(
+        self, writes: list[Any], attempts: int = ATTEMPTS, on_conflict: Callable[[], None] = go_on
+    ) -> list[Reason] | None:
         with translated("DynamoDB"):
-            return transact(self._client, writes)
+            return transact(self._client, writes, attempts, on_conflict)
 
     def _read(self, key: Any) -> Any:
         return self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True).get("Item")

@@ -12,7 +12,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import translated
-from imagegen.aws.table import Item, Table, condition_failed, deserialized, retry_conflicts, serialized
+from imagegen.aws.table import Item, Table, condition_failed, conflicted, deserialized, retry_conflicts, serialized
+from imagegen.aws.transactions import too_many_at_once
 from imagegen.jobs.ports import Clock
 from imagegen.limits.rate_limit import Decision, RatePolicy, TatMemory
 
@@ -31,7 +32,8 @@ class DynamoRateLimits(Table):
         self._memory = memory or TatMemory()
 
     def take(self, tenant: str, policy: RatePolicy) -> Decision:
-        """Decide on one request, and count it if it is admitted. Raises StorageUnavailable.
+        """Decide on one request, and count it if it is admitted. Raises StorageUnavailable, and RateLimited
+        if transactions of the tenant's other requests (admissions.py) kept the row busy for seconds.
 
         A refusal that follows from what this process has seen needs no call, any other decision one. It needs a second
         one if another process has used the bucket in between, and a third if one does so between the two.
@@ -51,6 +53,8 @@ class DynamoRateLimits(Table):
         try:
             retry_conflicts(lambda: written.update(self._client.update_item(**update, ReturnValues="UPDATED_NEW")))
         except ClientError as error:
+            if conflicted(error):
+                raise too_many_at_once() from error
             if not condition_failed(error):
                 raise
             return stored_tat(error.response.get("Item")), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=1, read_timeout=3)
-_CONFLICT_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2)
-"""Pauses before a write that conflicted with a transaction is retried."""
+ATTEMPTS: Final = 10
+"""Of a write that a caller can repeat: pauses of 3.1 s in all at most, half of it on average."""
+PATIENT_ATTEMPTS: Final = 40
+"""Of a write after the work, which would be lost with it: pauses of 18 s at most, half of it on average."""
+_FIRST_PAUSE_S: Final = 0.02
+_LONGEST_PAUSE_S: Final = 0.5
+"""Pauses double, with full jitter."""
+_JITTER: Final = secrets.SystemRandom()
 
 Item = dict[str, Any]
 
@@ -61,17 +68,27 @@ def deserialized(item: Mapping[str, Any]) -> Item:
     return {name: deserialize(value) for name, value in item.items()}
 
 
-def retry_conflicts(write: Callable[[], object]) -> None:
-    """Retry a write that conflicts with a transaction, which botocore does not retry. Raises ClientError."""
-    for pause_s in _CONFLICT_PAUSES_S:
+def go_on() -> None:
+    """Do nothing after a conflict."""
+
+
+def retry_conflicts(
+    write: Callable[[], object], attempts: int = ATTEMPTS, on_conflict: Callable[[], None] = go_on
+) -> None:
+    """Retry a write that conflicts with a transaction, which botocore does not retry.
+
+    Raises ClientError, and what `on_conflict` raises, which is called before each pause.
+    """
+    for attempt in range(1, attempts):
         try:
             write()
         except ClientError as error:
-            if not _is_conflict(error):
+            if condition_failed(error) or not conflicted(error):
                 raise
         else:
             return
-        time.sleep(pause_s)
+        on_conflict()
+        time.sleep(_JITTER.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempt - 1))))
     write()
 
 
@@ -94,6 +111,7 @@ def condition_failed(error: ClientError) -> bool:
     return "ConditionalCheckFailed" in reasons and reasons <= {"ConditionalCheckFailed", "None"}
 
 
-def _is_conflict(error: ClientError) -> bool:
+def conflicted(error: ClientError) -> bool:
+    """Return whether the write failed because a transaction was writing the same row."""
     reasons = {each.get("Code") for each in error.response.get("CancellationReasons", [])}
     return code(error) == "TransactionConflictException" or "TransactionConflict" in reasons

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from ulid import ULID
 
 from imagegen.deadline import Deadline
-from imagegen.errors import GenerationTimeout
+from imagegen.errors import GenerationTimeout, RequestTooExpensive
 from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.image_file import CONTENT_TYPES, encode
 from imagegen.generation.object_keys import Folder
@@ -129,6 +129,21 @@ class ImageService:
                 return
             self._estimate.halve(plan)
             raise
+
+    def require_paid(self, plan: Plan, *, tenant: str, paid: Deadline) -> None:
+        """Raise RequestTooExpensive, before any work, if the plan takes longer than `paid` whatever the processor.
+
+        Stored images cost nothing. Raises StorageUnavailable.
+        """
+        if paid.left() >= (least_s := self._estimate.least_s(plan)):
+            return
+        if plan.request.cache == "use" and self._look_up(self._task(plan, tenant, paid)):
+            return
+        self._estimate.halve(plan)
+        raise RequestTooExpensive(
+            f"The request takes at least {least_s:.1f} s, and one request may cost {max(0.0, paid.left()):.1f} s. Ask "
+            "for fewer images (num_images_per_prompt), fewer steps (num_inference_steps) or a smaller size."
+        )
 
     def warm(self, plan: Plan) -> WarmUp:
         """Load the plan's model and run its steps, so that the next request of that size is warm.

@@ -14,10 +14,14 @@ from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.workload import Workload, assumed_pace
 
 FINISHING_SECONDS: Final = 1.0
-"""Reserved for decoding, storing and responding until a generation of the same size has been measured."""
+"""Reserved for decoding, storing and responding until a generation of the same size has been measured, beside the time
+that the decoder computes, as far as that can be computed."""
 
 STORING_SECONDS: Final = 0.3
 """Reserved for encoding, storing and signing one image; mostly the latency of S3."""
+
+FASTEST: Final = 4.0
+"""No processor is more times as fast as the one that assumed_pace was measured on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,20 @@ class SpeedEstimate:
         """Return the fastest times for the plan's model and size; a default if not measured yet."""
         known = self._measured.get(_key(plan), Measured(0.0))
         return known if known.finish_s < math.inf else Measured(known.step_s, FINISHING_SECONDS)
+
+    def finish_s(self, plan: Plan, step_s: float | None) -> float:
+        """Return the seconds that decoding and storing one image take: measured, or at the pace of a step of `step_s`.
+
+        At 1024 x 1024 and 65 s a step, SDXL's tiny decoder and storing took 5.6 s (docs/decisions/openvino.md).
+        """
+        known = self._measured.get(_key(plan))
+        if known is not None and known.finish_s < math.inf:
+            return known.finish_s
+        workload = self._workload_of(plan.model, plan.backend)
+        if workload is None or not step_s:
+            return FINISHING_SECONDS
+        around, step = workload.around(plan.spec, plan.model), workload.step(plan.spec, plan.model)
+        return FINISHING_SECONDS + step_s * around / step
 
     def record(self, plan: Plan, measured: Measured) -> None:
         """Keep each of the two times if none was faster."""
@@ -86,6 +104,17 @@ class SpeedEstimate:
             return self.needed_s(plan, held_s)
         times = self.of(plan) if _key(plan) in self._measured else self._computed(plan, workload)
         return self._trusted(plan, self._expected_load_s(plan, workload, held_s), times)
+
+    def least_s(self, plan: Plan) -> float:
+        """Return the seconds of compute that the plan takes at least, with the model in memory. 0 if nothing is known.
+
+        What is not measured is computed from the model's manifest, for a processor that is FASTEST times as fast.
+        """
+        workload, known = self._workload_of(plan.model, plan.backend), self._measured.get(_key(plan))
+        if known is not None:
+            finish_s = known.finish_s if known.finish_s < math.inf else 0.0
+            return self._trusted(plan, 0.0, Measured(known.step_s, finish_s))
+        return self._trusted(plan, 0.0, self._computed(plan, workload)) / FASTEST if workload is not None else 0.0
 
     def _trusted(self, plan: Plan, load_s: float, times: Measured) -> float:
         spec = plan.spec

@@ -73,7 +73,8 @@ class TimedEngines:
             if task.resumable and step < of:
                 needed_s = _STEP_MARGIN * pace.latest_s if step_ended else 0.0
             else:
-                needed_s = task.spec.num_images_per_prompt * known.finish_s + pace.rest_s(of - step)
+                finish_s = self._estimate.finish_s(task.plan, pace.fastest_s or known.step_s)
+                needed_s = task.spec.num_images_per_prompt * finish_s + pace.rest_s(of - step)
             task.deadline.require(needed_s + (SAVING_SECONDS if task.checkpoint is not None else 0.0))
 
         try:

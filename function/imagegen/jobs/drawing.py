@@ -63,17 +63,17 @@ class Drawing:
     ) -> Result | Submitted:
         paid = Deadline.after(self.pricing.seconds(reservation.amount.usd))
         try:
-            return self._generate(plan, reservation, deadline.earlier(paid))
+            result = self._generate(plan, reservation, deadline.earlier(paid))
         except GenerationTimeout as error:
             if paid.left() < deadline.left():
                 raise RequestTooExpensive from error
             if job_until.left() < 0:
                 raise
             return self.jobs.submit(plan, tenant=reservation.tenant, held=reservation)
+        self.limiter.settle(reservation, charge_of(result))
+        return result
 
     def _generate(self, plan: Plan, reservation: Reservation, deadline: Deadline) -> Result:
         tenant = reservation.tenant
         self.images.require_time(plan, tenant=tenant, deadline=deadline)
-        result = self.images.generate(plan, tenant=tenant, deadline=deadline, result_id=reservation.id)
-        self.limiter.settle(reservation, charge_of(result))
-        return result
+        return self.images.generate(plan, tenant=tenant, deadline=deadline, result_id=reservation.id)

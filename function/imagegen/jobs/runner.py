@@ -140,8 +140,13 @@ class JobRunner:
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
 
     def _produce(self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline) -> Outcome:
-        """Generate until the deadline, or until the job's runs have used what it reserved: RequestTooExpensive."""
+        """Generate until the deadline, or until the job's runs have used what it reserved: RequestTooExpensive.
+
+        A first run that certainly needs more does not begin.
+        """
         paid = self.quotas.paid(run.job, lambda: checkpoint.spent.total_ms / 1000)
+        if run.job.runs == 1:
+            self.images.require_paid(plan, tenant=run.job.tenant, paid=paid)
         try:
             return self.images.produce(
                 plan,

@@ -39,8 +39,9 @@ class JobTiming:
     """Delay before the next run after one that only waited for another job that generates the same images."""
     max_continuations: int = 11
     """Runs that may end at their deadline with progress for the next one: with the last run, 12 runs of 900 s, three
-    hours and 1.80 USD at 10,240 MB. On two vCPUs without AVX-512, 30 steps of SDXL at 1024 x 1024 took three runs, at
-    65 to 85 s a step, so four images take ten (docs/decisions/openvino.md)."""
+    hours and 1.80 USD at 10,240 MB. On two vCPUs without AVX-512, 30 steps of SDXL at 1024 x 1024 took three runs
+    (docs/decisions/openvino.md). Four such images would take ten runs at its 65 s a step. At the 85 s of its first run,
+    beside other work, they would not fit: the limit bounds the price, so it does not allow for that."""
     run_s: float = 900
     """The longest run: Lambda's longest timeout."""
     unsent_s: float = 15

@@ -9,7 +9,7 @@ from typing import Final
 
 from ulid import ULID
 
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import GenerationTimeout, StorageUnavailable
 from imagegen.limits.ports import Admissions, Quotas, RateLimits
 from imagegen.limits.quota import Amount, Reservation
 from imagegen.limits.rate_limit import RouteClass
@@ -65,9 +65,11 @@ class Limiter:
     def settle(self, reservation: Reservation, charge: Charge) -> None:
         """Charge what the request cost, and write its bill. One call, usually.
 
-        Raises StorageUnavailable: then the caller must not get the images, because nothing is paid for them.
+        Raises StorageUnavailable, or GenerationTimeout if the sweeper has released the reservation of a request that
+        took longer than it said. Then the caller must not get the images, because nothing is paid for them.
         """
-        retry(lambda: self.quotas.settle(reservation, charge))
+        if not retry(lambda: self.quotas.settle(reservation, charge)) and not self.quotas.billed(reservation):
+            raise GenerationTimeout("The request took so long that what it had reserved was released. Submit a job.")
 
     def release(self, reservation: Reservation) -> None:
         """Give the amount back. A reservation that cannot be released now is left to the sweeper."""

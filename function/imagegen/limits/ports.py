@@ -29,6 +29,9 @@ class Quotas(Protocol):
         the reservation is settled already.
         """
 
+    def billed(self, reservation: Reservation) -> bool:
+        """Return whether the work has a bill, so whether it was settled with a charge."""
+
     def lost(self, limit: int) -> list[Reservation]:
         """Return up to `limit` reservations that nobody has settled in time, the oldest first."""
 

@@ -52,6 +52,11 @@ class Quota:
     open_jobs: int | None = None
     accepts_jobs: bool = True
 
+    def covers(self, amount: Amount, committed: Amount) -> bool:
+        """Return whether the month has room for the amount besides what is used and reserved."""
+        images_fit = self.images is None or committed.images + amount.images <= self.images
+        return images_fit and (self.usd is None or committed.usd + amount.usd <= self.usd)
+
     def bound(self, amount: Amount) -> Amount:
         """Return the amount with at most the dollars that one request, or a whole month, may cost.
 
@@ -110,9 +115,12 @@ def require_affordable(amount: Amount, quota: Quota) -> None:
         )
 
 
-def quota_exceeded(amount: Amount, quota: Quota, committed: Amount, now_ms: int) -> QuotaExceeded:
-    """Return the error of a request for which `committed`, the month's used and reserved amount, leaves no room."""
-    begins, seconds = _next_month(now_ms)
+def quota_exceeded(reservation: Reservation, quota: Quota, committed: Amount, now_ms: int) -> QuotaExceeded:
+    """Return the error of a request for which `committed`, the month's used and reserved amount, leaves no room.
+
+    The month is the reservation's: it may have ended since, and then a new request is admitted at once.
+    """
+    amount, (begins, seconds) = reservation.amount, _next_month(_first_of(reservation.month), now_ms)
     if quota.images is not None and committed.images + amount.images > quota.images:
         left = (
             f"{max(0, quota.images - committed.images)} of {quota.images} images are left, {amount.images} are needed"
@@ -139,21 +147,20 @@ def month_of(epoch_ms: int) -> str:
     return _utc(epoch_ms).strftime("%Y-%m")
 
 
-def seconds_to_next_month(epoch_ms: int) -> int:
-    """Return the seconds, rounded up, until the first of the next month in UTC."""
-    return _next_month(epoch_ms)[1]
-
-
 def next_month(epoch_ms: int) -> str:
     """Return when the next month begins in UTC (RFC 3339)."""
-    return _next_month(epoch_ms)[0]
+    return _next_month(_utc(epoch_ms), epoch_ms)[0]
 
 
-def _next_month(epoch_ms: int) -> tuple[str, int]:
-    now = _utc(epoch_ms)
-    begins = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
-    milliseconds = round(begins.timestamp()) * 1000 - epoch_ms
-    return begins.strftime("%Y-%m-%dT%H:%M:%SZ"), -(-milliseconds // 1000)
+def _next_month(day: datetime, now_ms: int) -> tuple[str, int]:
+    """Return when the month after that of `day` begins, and in how many seconds, rounded up."""
+    begins = datetime(day.year + day.month // 12, day.month % 12 + 1, 1, tzinfo=UTC)
+    milliseconds = round(begins.timestamp()) * 1000 - now_ms
+    return begins.strftime("%Y-%m-%dT%H:%M:%SZ"), max(0, -(-milliseconds // 1000))
+
+
+def _first_of(month: str) -> datetime:
+    return datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
 
 
 def _utc(epoch_ms: int) -> datetime:

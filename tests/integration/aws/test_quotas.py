@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from imagegen.aws import table
+from imagegen.aws.quota_items import hand_over_writes
 from imagegen.errors import (
     InternalError,
     LimitReached,
@@ -215,9 +217,35 @@ def test_conflicts_that_do_not_end_are_429_and_hold_nothing(limits: LimitsWorld)
     assert limits.items("") == []
 
 
-def test_a_settlement_that_conflicts_leaves_the_reservation_to_the_sweeper(limits: LimitsWorld) -> None:
-    reservation = limits.reserve("r-1")
+@pytest.mark.parametrize(
+    ("quota", "error"), [(Quota(images=1), QuotaExceeded), (Quota(open_jobs=1), QueueFull), (Quota(), RateLimited)]
+)
+def test_a_conflict_does_not_hide_that_nothing_is_left(
+    limits: LimitsWorld, quota: Quota, error: type[LimitReached], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retry-After would be a second otherwise, and the caller would be refused again."""
+    monkeypatch.setattr(table, "_LONGEST_PAUSE_S", 0.0)
+    limits.quotas.reserve(limits.reservation("j-1", is_job=True), quota)
     limits.calls.conflict(10)
+    with pytest.raises(error):
+        limits.quotas.reserve(limits.reservation("j-2", is_job=True), quota)
+
+
+def test_a_settlement_is_more_patient_than_a_reservation_because_the_work_is_done(
+    limits: LimitsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "_LONGEST_PAUSE_S", 0.0)
+    reservation = limits.reserve("r-1")
+    limits.calls.conflict(table.PATIENT_ATTEMPTS - 1)
+    assert limits.quotas.settle(reservation, charge())
+
+
+def test_a_settlement_that_conflicts_leaves_the_reservation_to_the_sweeper(
+    limits: LimitsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "_LONGEST_PAUSE_S", 0.0)
+    reservation = limits.reserve("r-1")
+    limits.calls.conflict(table.PATIENT_ATTEMPTS)
     with pytest.raises(StorageUnavailable):
         limits.quotas.settle(reservation, charge())
     assert limits.items("BILL#") == []
@@ -240,6 +268,23 @@ def test_lost_reservations_are_found_when_their_time_has_passed_the_oldest_first
     assert limits.quotas.lost(10) == []
     assert limits.quotas.committed("alice", MONTH) == Amount()
     assert [int(row["jobs"]) for row in limits.items("OPEN#")] == [0]
+
+
+def test_a_request_that_has_become_a_job_is_not_lost_although_the_index_is_late(limits: LimitsWorld) -> None:
+    """by_due is eventually consistent: it still lists the request's time when the job's is days away."""
+    held = limits.reserve("r-1")
+    job = held.for_job(held.amount, held.lost_at + 7 * 86_400_000)
+    query = limits.quotas._client.query
+    limits.clock.pass_s(90)
+    stale = query(
+        TableName=limits.table, IndexName="by_due", KeyConditionExpression="due_shard = :shard",
+        ExpressionAttributeValues={":shard": {"S": "reserved"}},
+    )  # fmt: skip
+    for write in hand_over_writes(limits.table, held, job, Quota())[1:2]:
+        limits.quotas._client.update_item(**write["Update"])
+    limits.quotas._client.query = lambda **_: stale  # type: ignore[method-assign]
+    assert len(stale["Items"]) == 1
+    assert limits.quotas.lost(10) == []
 
 
 def test_a_bill_without_its_settlement_is_a_fault_of_the_service(limits: LimitsWorld) -> None:

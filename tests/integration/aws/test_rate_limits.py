@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from imagegen.errors import StorageUnavailable
+import pytest
+
+from imagegen.errors import RateLimited, StorageUnavailable
 from imagegen.limits.rate_limit import Decision, RatePolicy
 from tests.support.aws_calls import at_once
 from tests.support.limits_world import NOON, LimitsWorld
@@ -117,3 +119,17 @@ def test_a_repeated_request_whose_reply_was_lost_counts_twice(limits: LimitsWorl
         assert decision.remaining == 18
     else:
         raise AssertionError("the reply was not lost")
+
+
+def test_conflicts_with_transactions_on_the_bucket_are_retried(limits: LimitsWorld) -> None:
+    limits.calls.conflict(5, "UpdateItem")
+    assert limits.rates.take("alice", POLICY).remaining == 19
+    assert limits.calls.take() == ["UpdateItem"] * 6
+
+
+def test_conflicts_that_do_not_end_are_429(limits: LimitsWorld) -> None:
+    limits.calls.conflict(10, "UpdateItem")
+    with pytest.raises(RateLimited) as caught:
+        limits.rates.take("alice", POLICY)
+    assert caught.value.headers == {"Retry-After": "1"}
+    assert limits.items("") == []

@@ -53,10 +53,11 @@ class CommandLine:
 @pytest.fixture(scope="session")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, install it into an empty folder, and return the path of its console script."""
-    source, site = tmp_path_factory.mktemp("source") / "cli", tmp_path_factory.mktemp("site")
-    shutil.copytree(ROOT / "cli", source, ignore=shutil.ignore_patterns("__pycache__"))  # pip writes next to it
+    source, site = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    shutil.copy(ROOT / "pyproject.toml", source)
+    shutil.copytree(ROOT / "cli", source / "cli", ignore=shutil.ignore_patterns("__pycache__"))  # pip writes into it
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*install, "--target", str(site), str(source)], check=True, timeout=300)
+    subprocess.run([*install, "--target", str(site), f"{source}[cli]"], check=True, timeout=300)
     return site / "bin" / "imagegen"
 
 

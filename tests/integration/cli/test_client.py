@@ -65,7 +65,7 @@ def test_retry_after_is_obeyed(caller: Caller) -> None:
         (problem("overloaded", retry_after="1"), ExitCode.SERVICE_FAILED, [1, 1, 1, 1]),
         (problem("model_unavailable"), ExitCode.SERVICE_FAILED, []),
         (problem("internal_error"), ExitCode.SERVICE_FAILED, []),
-        (problem("invalid_api_key"), ExitCode.KEY_REFUSED, []),
+        (problem("invalid_token"), ExitCode.KEY_REFUSED, []),
         (Reply(502, b"<html>"), ExitCode.SERVICE_FAILED, [0.5, 1, 2, 4]),
         (Reply(0, resets=True), ExitCode.UNREACHABLE, [0.5, 1]),
         (HTML, ExitCode.SERVICE_FAILED, []),

@@ -20,7 +20,7 @@ from tests.support.api_server import HTML, JOB_ID, ApiServer, Reply, document, e
 @pytest.mark.parametrize(
     ("reply", "exit_code", "code"),
     [
-        (problem("out_of_range"), 3, "out_of_range"), (problem("invalid_api_key"), 4, "invalid_api_key"),
+        (problem("out_of_range"), 3, "out_of_range"), (problem("invalid_token"), 4, "invalid_token"),
         (problem("model_not_found"), 5, "model_not_found"),
         (problem("quota_exceeded", retry_after="86400"), 6, "quota_exceeded"),
         (problem("model_unavailable"), 7, "model_unavailable"), (HTML, 7, "not_json"),

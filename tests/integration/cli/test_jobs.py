@@ -69,6 +69,11 @@ def test_out_downloads_the_images_of_a_job(ready: CommandLine, server: ApiServer
     assert (ready.folder / "star.png").read_bytes() == PICTURE
 
 
+def test_a_cancelled_job_is_said_in_words(ready: CommandLine, server: ApiServer) -> None:
+    server.on("GET", f"/jobs/{JOB_ID}", document(200, server.job("job_cancelled")))
+    assert "Error: The job was cancelled." in ready.run("job", JOB_ID, "--wait").stderr.splitlines()
+
+
 def test_a_job_is_cancelled(ready: CommandLine, server: ApiServer) -> None:
     server.on("POST", f"/jobs/{JOB_ID}/cancel", document(200, server.job("job_cancelled")))
     done = ready.run("cancel", JOB_ID, "--json")

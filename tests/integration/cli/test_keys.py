@@ -100,12 +100,3 @@ def test_an_id_that_would_be_another_path_is_not_sent(
 ) -> None:
     assert ready.run("keys", command, key_id).returncode == 2
     assert server.received == []
-
-
-def test_me_is_the_caller(ready: CommandLine, server: ApiServer) -> None:
-    caller = {"tenant": "acme", "principal": f"key:{KEY_ID}", "roles": ["user"], "scopes": ["images:read"]}
-    server.on("GET", "/me", document(200, caller))
-    assert ready.run("me").stdout.splitlines() == [
-        "tenant     acme", f"principal  key:{KEY_ID}", "roles      user", "scopes     images:read",
-    ]  # fmt: skip
-    assert json.loads(ready.run("me", "--json").stdout) == caller

@@ -103,7 +103,9 @@ def test_a_queued_job_is_cancelled(served: CommandLine) -> None:
         (["generate", "x", "--scheduler", "nope"], 3, "unknown_scheduler", "scheduler"),
         (["jobs", "--limit", "0"], 3, "out_of_range", "limit"),
         (["jobs", "--cursor", "nope"], 3, "invalid_cursor", "cursor"),
-        (["jobs", "--status", "\udcff"], 3, "out_of_range", "status"), (["job", "nope"], 5, "job_not_found", None),
+        (["jobs", "--status", "\udcff"], 3, "out_of_range", "status"),
+        (["usage", "--from", "November"], 3, "out_of_range", "from"),
+        (["job", "nope"], 5, "job_not_found", None),
     ],
 )  # fmt: skip
 def test_what_the_service_refuses_is_passed_on(
@@ -118,6 +120,13 @@ def test_what_the_service_refuses_is_passed_on(
 def test_the_caller_is_the_one_of_the_key(served: CommandLine) -> None:
     found = json.loads(served.run("me", "--json").stdout)
     assert (found["roles"], found["scopes"]) == (["user"], ["images:read", "images:write"])
+
+
+def test_usage_is_that_of_the_images_that_were_drawn(served: CommandLine) -> None:
+    drawn = json.loads(served.run("generate", "x", "-n", "2", "--json").stdout)
+    used = json.loads(served.run("usage", "--json").stdout)
+    assert (used["images"], float(used["usd"])) == (2, drawn["cost"]["usd"])
+    assert [each["model"] for each in used["usage"]] == [drawn["model"]]
 
 
 def test_a_user_does_not_manage_keys(served: CommandLine) -> None:

@@ -24,7 +24,7 @@ from tools.lambda_event import Context, api_event, authorizer
 
 @dataclass
 class Function:
-    """The handler with a fake engine and moto's S3 behind it."""
+    """The handler with a fake engine and moto's S3 and DynamoDB behind it."""
 
     engine: FakeEngine
     bucket: str
@@ -37,17 +37,18 @@ class Function:
 
 
 @pytest.fixture
-def function(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Function:
+def function(resources: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Function:
     engine = FakeEngine()
-    container = container_of(bucket)
+    container = container_of(resources)
     container.engines = FakeEngines(engine)
     container.single_flight = SingleFlight(MemoryLeases(), lease_s=20, renew_s=5)
     monkeypatch.setattr(generator, "container", container)
-    return Function(engine, bucket)
+    return Function(engine, resources["Bucket"])
 
 
-def container_of(bucket: str, **settings: Any) -> Container:
-    return Container(generator.container.settings.model_copy(update={"bucket_name": bucket, **settings}))
+def container_of(resources: dict[str, str], **settings: Any) -> Container:
+    names = {"bucket_name": resources["Bucket"], "table_name": resources["Table"]}
+    return Container(generator.container.settings.model_copy(update={**names, **settings}))
 
 
 def test_an_answer_has_every_documented_member(function: Function) -> None:
@@ -263,9 +264,9 @@ def test_failures_are_counted_by_code(function: Function, capsys: pytest.Capture
 
 
 def test_a_missing_model_is_a_503_and_its_path_is_only_logged(
-    bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
+    resources: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: Callable[[], str]
 ) -> None:
-    monkeypatch.setattr(generator, "container", container_of(bucket, models_dir=tmp_path))
+    monkeypatch.setattr(generator, "container", container_of(resources, models_dir=tmp_path))
     answers = [
         generator.handler(api_event({"prompt": "a red circle"}), Context()),
         generator.handler({"warmup": True}, Context()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from imagegen.aws.table import condition_failed, conflicted
 from tools.faults.botocore_faults import Faults
+from tools.faults.conflicts import Conflicts
 from tools.faults.counts import CallLog, Tally, bounds
 from tools.faults.plan import FaultPlan, Kind, Mix
 
@@ -203,3 +206,41 @@ def test_random_draws_are_within_the_bounds() -> None:
     low, high = bounds(2000 * mix.dropped)
     for _ in range(200):
         assert low <= sum(mix.draw(random) == "dropped" for _ in range(2000)) <= high
+
+
+def put(client: Any, pk: str, transaction: bool) -> ClientError | None:
+    write = {"TableName": "T", "Item": {"pk": {"S": pk}, "sk": {"S": "x"}}}
+    try:
+        client.transact_write_items(TransactItems=[{"Put": write}]) if transaction else client.put_item(**write)
+    except ClientError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("transaction", "code"), [(True, "TransactionCanceledException"), (False, "TransactionConflictException")]
+)
+def test_a_write_of_a_row_that_a_transaction_holds_is_refused(endpoint: Aws, transaction: bool, code: str) -> None:
+    client, conflicts = endpoint.client("dynamodb"), Conflicts(_busy={("held", "x")})
+    with conflicts.installed():
+        error = put(client, "held", transaction)
+        assert put(client, "free", transaction) is None
+    assert error is not None
+    assert error.response["Error"]["Code"] == code
+    assert conflicted(error)
+    assert not condition_failed(error)
+    assert (len(endpoint.seen), conflicts.refused) == (1, 1)
+
+
+def test_of_two_transactions_on_one_row_one_is_refused_and_the_row_is_free_again(endpoint: Aws) -> None:
+    client, conflicts, start = endpoint.client("dynamodb"), Conflicts(held_s=1.0), threading.Barrier(2)
+
+    def both(_: int) -> bool:
+        start.wait()
+        return put(client, "one", transaction=True) is None
+
+    with conflicts.installed():
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(both, range(2))) == [False, True]
+        assert put(client, "one", transaction=True) is None
+    assert conflicts.refused == 1

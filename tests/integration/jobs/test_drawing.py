@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from imagegen.aws import table
 from imagegen.deadline import Deadline
 from imagegen.errors import (
     GenerationTimeout,
@@ -114,8 +115,9 @@ def test_a_crash_releases_the_reservation(world: JobWorld) -> None:
     assert settled(world)
 
 
-def test_images_that_cannot_be_paid_for_are_not_returned(world: JobWorld) -> None:
+def test_images_that_cannot_be_paid_for_are_not_returned(world: JobWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table stops responding while the images are made: 503, and the sweeper releases the reservation."""
+    monkeypatch.setattr(table, "_LONGEST_PAUSE_S", 0.0)
     calls = AwsCalls()
     world.engine.during = lambda _step: calls.conflict(1000)
     with pytest.raises(StorageUnavailable):
@@ -133,6 +135,21 @@ def test_a_settlement_whose_reply_was_lost_is_paid_once_and_returned(world: JobW
     world.engine.during = lambda step: calls.lose_replies(1) if step == 4 else None
     assert isinstance(draw(world), Result)
     assert billed(world).images == 1
+    assert settled(world)
+
+
+def test_images_whose_reservation_was_released_are_not_returned(world: JobWorld) -> None:
+    """A step or the decoding took minutes longer than the deadline, and the sweeper took the process for dead."""
+
+    def sweep(step: int) -> None:
+        if step == 4:
+            world.clock.pass_s(28 + LOST_AFTER_S)
+            assert release_lost(world.container.quotas, PLENTY) == 1
+
+    world.engine.during = sweep
+    with pytest.raises(GenerationTimeout):
+        draw(world)
+    assert world.items("BILL#") == []
     assert settled(world)
 
 

@@ -12,6 +12,7 @@ from imagegen.aws.quotas import DynamoQuotas
 from imagegen.deadline import Deadline
 from imagegen.errors import LimitReached, QueueFull, QuotaExceeded, RequestTooExpensive, StorageUnavailable
 from imagegen.generation.request import GenerateRequest
+from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.jobs import states
 from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.timing import JobTiming
@@ -23,6 +24,7 @@ from tests.support.job_faults import fail_calls
 from tests.support.job_requests import PLAN, keyed
 from tests.support.job_world import JobWorld
 from tests.support.ledger import billed, committed, settled, unfinished, used
+from tests.support.workloads import SD15
 
 
 def limit(world: JobWorld, **quota: Any) -> None:
@@ -211,6 +213,27 @@ def test_a_run_ends_when_it_has_used_what_was_reserved(world: JobWorld) -> None:
     assert settled(world)
     assert billed(world) == Amount()
     assert [each[3] for each in world.webhooks.queued] == ["job.failed"]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_job_that_certainly_costs_too_much_fails_before_any_work(world: JobWorld, cached: bool) -> None:
+    """100 steps of 803 GFLOP take 100 s on a processor four times as fast as ours; stored images cost nothing."""
+    request = {"num_inference_steps": 100, "seed": 7}
+    if cached:
+        world.run(world.submit(**request))
+    world.container.images._estimate = SpeedEstimate(lambda _model, _backend: SD15)
+    limit(world, request_usd=world.container.pricing.usd(20))
+    begun = world.engine.generations
+    ended = world.run(world.submit(**request))
+    assert world.engine.generations == begun
+    assert settled(world)
+    if cached:
+        assert ended.state == "succeeded"
+    else:
+        assert ended.error is not None
+        assert (ended.error.code, ended.error.status) == ("request_too_expensive", 422)
+        assert "num_inference_steps" in ended.error.detail
+        assert billed(world) == Amount()
 
 
 def test_a_run_that_lambda_ends_first_is_continued(world: JobWorld) -> None:

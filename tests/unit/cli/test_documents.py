@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from imagegen_cli.access_documents import Identity, KeyList, NewKey, Usage
 from imagegen_cli.documents import Job, JobPage, ModelList, Result, parse
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
@@ -15,6 +16,7 @@ from tests.support.api_server import example
     [
         (Result, "result"), (JobPage, "jobs"), (ModelList, "models"), (Job, "job_queued"), (Job, "job_running"),
         (Job, "job_succeeded"), (Job, "job_failed"), (Job, "job_cancelled"),
+        (Identity, "me"), (Usage, "usage"), (KeyList, "keys"), (NewKey, "new_key"),
     ],
 )  # fmt: skip
 def test_every_example_of_the_contract_is_read_and_kept_as_sent(kind: type[Any], name: str) -> None:

@@ -120,6 +120,7 @@ def test_an_unknown_name_is_refused_with_those_that_exist(file: ProfileFile, cha
         ("[profiles.prod]\nurl = 'https://a.example'", "needs the strings"),
         ("[profiles.prod]\nurl = 'https://a.example'\napi_key = 'k'\ntoken = 't'", "either api_key or token"),
         ("profiles.prod = 'x'", "needs the strings"),
+        ("profiles = 3", "profiles a table"), ("selected = ['prod']", "selected must be a string"),
         ("[profiles.prod]\nurl = 'http://a.example'\napi_key = 'k'", "profile 'prod': the URL is not https"),
         ("[profiles.prod]\nurl = 'https://a.example'\napi_key = 'k k'", "profile 'prod': the API key is not"),
     ],

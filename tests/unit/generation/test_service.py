@@ -218,6 +218,19 @@ def test_a_run_stops_before_a_step_that_would_miss_the_deadline() -> None:
     assert world.store.objects == {}
 
 
+def test_a_run_stops_before_a_decoding_that_would_miss_the_deadline() -> None:
+    world = World()
+    slow_decoder = replace(SD15, flops=replace(SD15.flops, decode=5 * SD15.flops.denoise_step))
+    world.service = build_service(world.engines, world.store, clock=world.clock, workload=slow_decoder)
+    world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 1.0)
+    # Four steps of 1 s, a second to finish, and decoding at the pace of the steps: 5 s.
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: 9.0 - world.clock.now), guidance_scale=1)
+    assert world.engine.steps == 3
+    world.clock.now = 0.0
+    world.ask(Deadline(lambda: 10.5 - world.clock.now), guidance_scale=1)
+
+
 def test_a_request_known_to_be_too_slow_is_rejected_before_the_first_step() -> None:
     world = World()
     world.ask(seed=1)  # the engine reports 0.02 s for four steps

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,17 @@ def test_until_there_is_a_measurement_the_time_follows_from_the_manifest() -> No
     assert expected == pytest.approx(25 * 2 * 803 / (6 * 92) + 12 + 1, abs=0.5)
     assert estimate().expected_s(UNGUIDED, held_s=None) == pytest.approx(25 * 803 / (6 * 92) + 12 + 1, abs=0.5)
     assert estimate(None).expected_s(GUIDED, held_s=None) == 1.0
+
+
+def test_decoding_follows_from_the_pace_of_the_steps_until_it_was_measured() -> None:
+    """A large picture decodes for seconds, so a second for everything after the last step would cut it off."""
+    decoder_as_slow_as_a_step = replace(SD15.flops, decode=803 * 10**9 - SD15.flops.text_encode)
+    measured = estimate(replace(SD15, flops=decoder_as_slow_as_a_step))
+    assert measured.finish_s(UNGUIDED, step_s=65.0) == pytest.approx(66)
+    assert measured.finish_s(UNGUIDED, step_s=None) == 1
+    assert estimate(None).finish_s(UNGUIDED, step_s=65.0) == 1
+    measured.record(UNGUIDED, Measured(65.0, 5.6))
+    assert measured.finish_s(UNGUIDED, step_s=65.0) == 5.6
 
 
 def test_a_measurement_replaces_the_estimate_also_where_it_is_slower() -> None:

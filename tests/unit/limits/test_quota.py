@@ -16,7 +16,6 @@ from imagegen.limits.quota import (
     queue_full,
     quota_exceeded,
     require_affordable,
-    seconds_to_next_month,
 )
 
 NOVEMBER = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -27,10 +26,19 @@ def ms(instant: datetime) -> int:
     return round(instant.timestamp() * 1000)
 
 
+def reserved(amount: Amount, instant: datetime = NOVEMBER) -> Reservation:
+    return Reservation.made("alice", "r-1", amount, now_ms=ms(instant), lasts_s=90)
+
+
+def retry_after(made: datetime, refused: datetime) -> int:
+    error = quota_exceeded(reserved(Amount(1), made), Quota(images=1), Amount(1), ms(refused))
+    return int(error.headers["Retry-After"])
+
+
 @given(INSTANTS)
 def test_retry_after_ends_in_the_next_month_and_no_second_later_than_needed(instant: datetime) -> None:
     now = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-    after = seconds_to_next_month(ms(now))
+    after = retry_after(now, now)
     there = now + timedelta(seconds=after)
     assert (there.year * 12 + there.month) - (now.year * 12 + now.month) == 1
     assert there.day == 1
@@ -47,12 +55,20 @@ def test_retry_after_ends_in_the_next_month_and_no_second_later_than_needed(inst
     ],
 )
 def test_months_are_those_of_utc(instant: datetime, month: str, seconds: int) -> None:
-    assert (month_of(ms(instant)), seconds_to_next_month(ms(instant))) == (month, seconds)
+    assert (month_of(ms(instant)), retry_after(instant, instant)) == (month, seconds)
+
+
+def test_a_request_of_a_month_that_has_ended_since_need_not_wait_for_the_next_one() -> None:
+    """A request that becomes a job, or that waits for a busy row, may be refused after midnight."""
+    midnight = datetime(2026, 12, 1, tzinfo=UTC)
+    made = midnight - timedelta(seconds=20)
+    assert retry_after(made, midnight - timedelta(milliseconds=1)) == 1
+    assert retry_after(made, midnight) == retry_after(made, midnight + timedelta(seconds=8)) == 1
 
 
 def test_images_that_do_not_fit_are_refused_until_the_first_of_the_month() -> None:
     quota = Quota(images=10, usd=Decimal(1))
-    error = quota_exceeded(Amount(4), quota, Amount(7, Decimal("0.1")), ms(NOVEMBER))
+    error = quota_exceeded(reserved(Amount(4)), quota, Amount(7, Decimal("0.1")), ms(NOVEMBER))
     assert (error.code, error.status, error.retryable) == ("quota_exceeded", 429, False)
     assert error.headers == {"Retry-After": str(4 * 86_400 + 43_200)}
     assert "3 of 10 images are left, 4 are needed" in error.detail
@@ -61,12 +77,12 @@ def test_images_that_do_not_fit_are_refused_until_the_first_of_the_month() -> No
 
 def test_dollars_that_do_not_fit_are_named() -> None:
     quota = Quota(images=10, usd=Decimal("0.5"))
-    error = quota_exceeded(Amount.of(1, 0.02), quota, Amount(1, Decimal("0.49")), ms(NOVEMBER))
+    error = quota_exceeded(reserved(Amount.of(1, 0.02)), quota, Amount(1, Decimal("0.49")), ms(NOVEMBER))
     assert "$0.01 of $0.5 are left, up to $0.02 are needed" in error.detail
 
 
 def test_a_quota_that_was_lowered_below_what_is_used_has_nothing_left() -> None:
-    assert "0 of 3 images" in quota_exceeded(Amount(1), Quota(images=3), Amount(7), ms(NOVEMBER)).detail
+    assert "0 of 3 images" in quota_exceeded(reserved(Amount(1)), Quota(images=3), Amount(7), ms(NOVEMBER)).detail
 
 
 @pytest.mark.parametrize(
