@@ -28,7 +28,7 @@ from tools.local.deploy import Options
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint
 from tools.local.process import HOST, ROOT, Output, StackError, free_port
-from tools.local.stack import ENDPOINT_FILE, LOCAL, Stack, local_stack, running_endpoint
+from tools.local.stack import ENDPOINT_FILE, LOCAL, Stack, local_stack, read_endpoint, running_endpoint
 from tools.local.webhook_receiver import Authority
 
 pytestmark = [
@@ -199,7 +199,7 @@ def _as_operator(running: Stack) -> Client:
 def test_serve_prints_the_keys_of_a_tenant_and_of_an_operator(tmp_path: Path) -> None:
     with serving(tmp_path / "serve.log", "--port", "0"):
         printed = (tmp_path / "serve.log").read_text()
-        endpoint = running_endpoint()
+        endpoint = read_endpoint()
         assert endpoint
         assert re.search(r"API key +(\S+)", printed)[1] == endpoint.api_key  # type: ignore[index]
         operator = re.search(r"operator key +(\S+)", printed)[1]  # type: ignore[index]
@@ -214,7 +214,7 @@ def test_serve_accepts_tokens_of_an_issuer_on_this_machine(tmp_path: Path) -> No
         issuers = json.dumps([{"issuer": issuer.url, "audiences": [AUDIENCE], "tenant_claim": ["tenant"]}])
         arguments = ["--port", "0", "--issuers", issuers, "--issuer-ca", str(ca)]
         with serving(tmp_path / "serve.log", *arguments):
-            endpoint = running_endpoint()
+            endpoint = read_endpoint()
             assert endpoint
 
             def get(token: str) -> requests.Response:
@@ -266,7 +266,7 @@ def test_data_that_cannot_be_read_stops_the_start_and_names_the_way_out(tmp_path
 def test_serve_prints_one_line_per_request_and_keeps_logs_and_metrics_in_a_file(tmp_path: Path, port: int) -> None:
     prompt = "a violet hexagon"
     with serving(tmp_path / "serve.log", "--port", str(port)):
-        endpoint = running_endpoint()
+        endpoint = read_endpoint()
         assert endpoint
         assert run("--prompt", prompt, "--out", str(tmp_path / "a.webp")).returncode == 0
         with pytest.raises(ApiError):
@@ -287,7 +287,7 @@ def test_serve_prints_one_line_per_request_and_keeps_logs_and_metrics_in_a_file(
 
 def test_verbose_prints_logs_and_metrics(tmp_path: Path, port: int) -> None:
     with serving(tmp_path / "serve.log", "--port", str(port), "--verbose"):
-        endpoint = running_endpoint()
+        endpoint = read_endpoint()
         assert endpoint
         Client(endpoint).call("GET", "/jobs")
         wait_until(lambda: '"_aws"' in (tmp_path / "serve.log").read_text(), seconds=10)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from standardwebhooks import Webhook
 
-from tools.deploy.webhook_secret import apply_action
+from imagegen.webhooks.signature import SigningSecrets
 from tools.local.client import Client
 from tools.local.deploy import STACK, client
 from tools.local.process import ROOT
@@ -41,14 +41,13 @@ class Rotation:
         self._stack, self._hook = stack, hook
         self._operator = self._client(stack.operator_key)
         self.transcript = Transcript(self._operator)
-        self._secret: Webhook | None = None
 
     def record(self) -> None:
         """Record the whole life of a key. Raises AssertionError if the tenant lost anything."""
         old = self._operate("POST", "/keys", {"tenant": TENANT, "name": "website"})
-        self._secret = Webhook(self._webhook_secret())
+        secret = Webhook(_webhook_secret(self._stack))
         self._act("acme, with its first key", old)
-        job = self._job("order-18")
+        job = self._job("order-18", secret)
         drawn = self._call("POST", "/generate", DRAWN)
         before = self._call("GET", "/usage")
         new = self._operate("POST", f"/keys/{old['id']}/rotate", {"tenant": TENANT})
@@ -61,7 +60,7 @@ class Rotation:
         _check(again["cached"] and again["images"][0]["sha256"] == drawn["images"][0]["sha256"])
         _check(self._call("POST", "/jobs", JOB, Idempotency_Key="order-18")["id"] == job)
         _check(self._call("GET", "/usage")["usd"] == before["usd"])
-        self._job("order-19", seed=2)
+        self._job("order-19", secret, seed=2)
         self._operate("DELETE", f"/keys/{old['id']}?tenant={TENANT}")
         self._act("acme, with the old key, which is revoked", old)
         _check(self._call("GET", f"/jobs/{job}")["code"] == "invalid_token")
@@ -69,7 +68,7 @@ class Rotation:
         _check(self._call("GET", f"/jobs/{job}")["status"] == "succeeded")
         self._operate("GET", f"/keys?tenant={TENANT}")
 
-    def _job(self, order: str, **changes: Any) -> str:
+    def _job(self, order: str, verifier: Webhook, **changes: Any) -> str:
         """Submit a job, wait until it has succeeded, and verify its webhook. Returns its id."""
         received = len(self._hook.requests)
         job_id = str(self._call("POST", "/jobs", JOB | changes, Idempotency_Key=order)["id"])
@@ -77,8 +76,8 @@ class Rotation:
         ends = time.monotonic() + _WEBHOOK_S
         while len(self._hook.requests) == received and time.monotonic() < ends:
             time.sleep(0.1)
-        _check(len(self._hook.requests) == received + 1 and self._secret is not None)
-        self.transcript.verified(self._hook.requests[-1], self._secret)
+        _check(len(self._hook.requests) == received + 1)
+        self.transcript.verified(self._hook.requests[-1], verifier)
         self.transcript.line()
         return job_id
 
@@ -95,9 +94,12 @@ class Rotation:
     def _client(self, key: str) -> Client:
         return Client(replace(self._stack.endpoint, api_key=key))
 
-    def _webhook_secret(self) -> str:
-        ssm = client("ssm", self._stack.endpoint.base_url.rpartition("/")[0])
-        return apply_action(ssm, STACK, TENANT, "show").values[0]
+
+def _webhook_secret(stack: Stack) -> str:
+    """Return the secret that was made with the tenant. Raises botocore's ClientError without one."""
+    ssm = client("ssm", stack.endpoint.base_url.rpartition("/")[0])
+    name = f"/{STACK}/webhooks/{TENANT}"
+    return SigningSecrets.parse(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]).values[0]
 
 
 def _check(holds: bool) -> None:
