@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         Decimal(0), ge=0, description="US dollars that a request may cost, and that a job reserves; 0: no limit"
     )
     tenant_queue_depth: int = Field(0, ge=0, description="unfinished jobs of each tenant; 0: no limit")
-    queue_depth: int = Field(0, ge=0, description="jobs that wait for a worker, of all tenants; 0: no limit")
+    queue_depth: int = Field(0, ge=0, description="unfinished jobs of all tenants; 0: no limit")
     webhooks_queue_url: str = Field(min_length=1, description="queue of webhooks to deliver")
     webhooks_dead_letters_url: str = Field(min_length=1, description="dead-letter queue of the webhooks queue")
     webhook_secrets_path: str = Field(

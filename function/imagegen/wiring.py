@@ -132,7 +132,7 @@ class Container(GenerationParts, LimitParts):
         from imagegen.jobs.job_quotas import JobQuotas
 
         pricing = Pricing(self.settings.worker_memory_mb, self.settings.usd_per_gb_second)
-        return JobQuotas(self.limits_of, pricing, self.timing, self.backlog, self.settings.queue_depth or None)
+        return JobQuotas(self.limits_of, pricing, self.timing, self.settings.queue_depth or None)
 
     @cached_property
     def drawing(self) -> Drawing:

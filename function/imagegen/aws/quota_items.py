@@ -5,14 +5,14 @@ Each write is an entry of TransactItems, so that the store of jobs can add it to
 | row | `pk`, `sk` | attributes |
 |---|---|---|
 | quota | `QUOTA#{tenant}#{month}`, `QUOTA` | `images`, `usd_e8`: used and reserved together |
-| unfinished jobs | `OPEN#{tenant}`, `OPEN` | `jobs` |
-| reservation | `RESERVATION#{tenant}#{id}`, `RESERVATION` | `quota_month`, `images`, `usd_e8`, `is_job`; index by_due |
+| unfinished jobs | `OPEN#{tenant}`, `OPEN`; of all tenants: `OPEN`, `OPEN` | `jobs` |
+| reservation | `RESERVATION#{tenant}#{id}`, `RESERVATION` | `quota_month`, `images`, `usd_e8`, `is_job`, `in_all` |
 | usage | `USAGE#{tenant}`, `{month}#{model}` | `images`, `billed_ms`, `usd_e8` |
 | bill | `BILL#{tenant}#{id}`, `BILL` | `images`, `billed_ms`, `usd`, `model`, `quota_month` |
 
 `usd_e8` is a whole number of 10^-8 US dollars, the last digit of a bill: sums of integers are exact everywhere, also in
-the stand-ins for DynamoDB. None of the rows has `expires_at`: TTL would delete a reservation without settling
-it, and the others are accounts.
+the stand-ins for DynamoDB. Reservations are in the index by_due. None of the rows has `expires_at`: TTL would delete a
+reservation without settling it, and the others are accounts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def reserving_writes(
 def reserve_writes(table: str, reservation: Reservation, quota: Quota) -> list[Write]:
     """Return the writes that hold the amount: quota, reservation and, for a job, the unfinished jobs."""
     writes = [{"Update": _hold(table, reservation, quota)}, {"Put": _put_reservation(table, reservation)}]
-    return [*writes, {"Update": _open(table, reservation.tenant, quota)}] if reservation.is_job else writes
+    return [*writes, *_open_writes(table, reservation, quota)] if reservation.is_job else writes
 
 
 def hand_over_writes(table: str, held: Reservation, reservation: Reservation, quota: Quota) -> list[Write]:
@@ -59,8 +59,7 @@ def hand_over_writes(table: str, held: Reservation, reservation: Reservation, qu
     """
     more = Amount(reservation.amount.images - held.amount.images, reservation.amount.usd - held.amount.usd)
     hold = _hold(table, replace(reservation, amount=more), quota)
-    open_ = _open(table, reservation.tenant, quota)
-    return [{"Update": hold}, {"Update": _become_job(table, reservation)}, {"Update": open_}]
+    return [{"Update": hold}, {"Update": _become_job(table, reservation)}, *_open_writes(table, reservation, quota)]
 
 
 def refusal(reservation: Reservation, quota: Quota, reasons: list[Reason], now_ms: int) -> LimitReached | None:
@@ -71,7 +70,7 @@ def refusal(reservation: Reservation, quota: Quota, reasons: list[Reason], now_m
     if failed(held):
         return quota_exceeded(reservation, quota, amount_of(held.get("Item")), now_ms)
     if any(map(failed, jobs)):
-        return queue_full(quota)
+        return queue_full(quota, in_all=not failed(jobs[0]))
     return None
 
 
@@ -88,7 +87,7 @@ def settle_writes(table: str, reservation: Reservation, charge: Charge | None) -
             {"Update": _add(table, quota_key(reservation.tenant, reservation.month), reservation.tenant, change)}
         )
     if reservation.is_job:
-        writes.append({"Update": _add(table, open_key(reservation.tenant), reservation.tenant, {"jobs": -1})})
+        writes += [{"Update": _add(table, key, tenant, {"jobs": -1})} for key, tenant in _open_rows(reservation)]
     if charge is not None and not charge.nothing:
         writes.append(usage_write(table, reservation.tenant, reservation.month, charge))
     return writes
@@ -123,6 +122,10 @@ def open_key(tenant: str) -> dict[str, str]:
     return {"pk": f"OPEN#{tenant}", "sk": "OPEN"}
 
 
+ALL_OPEN_KEY: Final = {"pk": "OPEN", "sk": "OPEN"}
+"""Key of the number of unfinished jobs of all tenants. Only jobs that it limits are counted there."""
+
+
 def amount_of(item: Mapping[str, Any] | None) -> Amount:
     """Return the images and dollars of a row in DynamoDB's JSON; nothing without a row."""
     found = item or {}
@@ -138,6 +141,7 @@ def reservation_of(item: Item) -> Reservation:
         amount=Amount(int(item["images"]), _usd(item["usd_e8"])),
         lost_at=int(item["due_at"]),
         is_job=item["is_job"],
+        in_all=item["in_all"],
     )
 
 
@@ -165,15 +169,28 @@ def _hold(table: str, reservation: Reservation, quota: Quota) -> dict[str, Any]:
     }
 
 
-def _open(table: str, tenant: str, quota: Quota) -> dict[str, Any]:
-    add = _add(table, open_key(tenant), tenant, {"jobs": 1})
-    if not quota.accepts_jobs or quota.open_jobs == 0:
-        return add | {"ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(pk)"}  # never
-    if quota.open_jobs is None:
+def _open_writes(table: str, reservation: Reservation, quota: Quota) -> list[Write]:
+    """Return the writes that count an unfinished job."""
+    limits = (quota.open_jobs, quota.all_open_jobs)
+    rows = zip(_open_rows(reservation), limits, strict=False)
+    return [{"Update": _open(table, key, tenant, limit)} for (key, tenant), limit in rows]
+
+
+def _open_rows(reservation: Reservation) -> list[tuple[dict[str, str], str | None]]:
+    """Return the keys of the rows that count a job while it is unfinished, and the tenant of each, if it has one."""
+    own: tuple[dict[str, str], str | None] = (open_key(reservation.tenant), reservation.tenant)
+    return [own, (ALL_OPEN_KEY, None)] if reservation.in_all else [own]
+
+
+def _open(table: str, key: Mapping[str, str], tenant: str | None, limit: int | None) -> dict[str, Any]:
+    add = _add(table, key, tenant, {"jobs": 1})
+    if limit is None:
         return add
+    if limit == 0:
+        return add | {"ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(pk)"}  # never
     return add | {
         "ConditionExpression": "attribute_not_exists(jobs) OR jobs < :limit",
-        "ExpressionAttributeValues": add["ExpressionAttributeValues"] | serialized({":limit": quota.open_jobs}),
+        "ExpressionAttributeValues": add["ExpressionAttributeValues"] | serialized({":limit": limit}),
     }
 
 
@@ -184,6 +201,7 @@ def _put_reservation(table: str, reservation: Reservation) -> dict[str, Any]:
         "images": reservation.amount.images,
         "usd_e8": _e8(reservation.amount.usd),
         "is_job": reservation.is_job,
+        "in_all": reservation.in_all,
         "due_shard": RESERVED,
         "due_at": reservation.lost_at,
     }
@@ -196,12 +214,13 @@ def _become_job(table: str, reservation: Reservation) -> dict[str, Any]:
         ":usd_e8": _e8(reservation.amount.usd),
         ":due_at": reservation.lost_at,
         ":job": True,
+        ":in_all": reservation.in_all,
         ":request": False,
     }
     return {
         "TableName": table,
         "Key": serialized(_reservation_key(reservation)),
-        "UpdateExpression": "SET images = :images, usd_e8 = :usd_e8, due_at = :due_at, is_job = :job",
+        "UpdateExpression": "SET images = :images, usd_e8 = :usd_e8, due_at = :due_at, is_job = :job, in_all = :in_all",
         "ConditionExpression": "is_job = :request",
         "ExpressionAttributeValues": serialized(changed),
     }
@@ -221,13 +240,15 @@ def _reservation_key(reservation: Reservation) -> dict[str, str]:
     return {"pk": f"RESERVATION#{reservation.tenant}#{reservation.id}", "sk": "RESERVATION"}
 
 
-def _add(table: str, key: Mapping[str, str], tenant: str, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Return an update that adds to each attribute; one that is missing counts as 0."""
+def _add(table: str, key: Mapping[str, str], tenant: str | None, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """Return an update that adds to each attribute; one that is missing counts as 0. None: a row of all tenants."""
+    owner = {} if tenant is None else {":tenant": tenant}
+    expression = "ADD " + ", ".join(f"{name} :{name}" for name in numbers)
     return {
         "TableName": table,
         "Key": serialized(key),
-        "UpdateExpression": "SET tenant = :tenant ADD " + ", ".join(f"{name} :{name}" for name in numbers),
-        "ExpressionAttributeValues": serialized({":tenant": tenant, **{f":{each}": numbers[each] for each in numbers}}),
+        "UpdateExpression": f"SET tenant = :tenant {expression}" if owner else expression,
+        "ExpressionAttributeValues": serialized({**owner, **{f":{name}": number for name, number in numbers.items()}}),
     }
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from imagegen.deadline import Deadline
 from imagegen.generation.planner import Plan
 from imagegen.generation.pricing import Pricing
-from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits.quota import Amount, Quota
@@ -20,14 +19,13 @@ from imagegen.limits.tenant_limits import LimitsOf
 class JobQuotas:
     """Quotas of jobs. `pricing` is that of the function that runs them.
 
-    `max_waiting` is the length of the queue, over all tenants, at which no job is accepted; None for any length.
+    `all_open_jobs` is how many jobs of all tenants may be unfinished; None for any number.
     """
 
     limits_of: LimitsOf
     pricing: Pricing
     timing: JobTiming
-    backlog: Backlog
-    max_waiting: int | None = None
+    all_open_jobs: int | None = None
 
     def quota(self, tenant: str) -> Quota:
         """Return the tenant's quota for a job that runs here."""
@@ -35,7 +33,7 @@ class JobQuotas:
 
     def queueing_quota(self, tenant: str) -> Quota:
         """Return the tenant's quota for a job that is sent to the queue."""
-        return replace(self.quota(tenant), accepts_jobs=not self._queue_is_full())
+        return replace(self.quota(tenant), all_open_jobs=self.all_open_jobs)
 
     def amount(self, plan: Plan, tenant: str) -> Amount:
         """Return what a job reserves: the cost of the longest one, but at most what one request may cost."""
@@ -48,9 +46,3 @@ class JobQuotas:
             return Deadline(lambda: math.inf)
         all_runs = Deadline.after(self.pricing.seconds(job.reserved.amount.usd))
         return Deadline(lambda: all_runs.left() - spent_s())
-
-    def _queue_is_full(self) -> bool:
-        if self.max_waiting is None:
-            return False
-        waiting = self.backlog.waiting()
-        return waiting is not None and waiting >= self.max_waiting

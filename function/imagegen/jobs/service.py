@@ -114,7 +114,7 @@ class JobService:
         held: Reservation | None,
     ) -> Submitted:
         now = self._clock()
-        reserved = self._reservation(tenant, self._quotas.amount(plan, tenant), now, held)
+        reserved = self._reservation(tenant, self._quotas.amount(plan, tenant), now, held, quota)
         require_affordable(reserved.amount, quota)
         job = states.submitted(
             tenant=tenant,
@@ -129,12 +129,15 @@ class JobService:
         stored = self._store.add(job, fingerprint, quota=quota, held=held)
         return Submitted(stored, replayed=stored.job_id != job.job_id)
 
-    def _reservation(self, tenant: str, amount: Amount, now: int, held: Reservation | None) -> Reservation:
+    def _reservation(
+        self, tenant: str, amount: Amount, now: int, held: Reservation | None, quota: Quota
+    ) -> Reservation:
         """Return the reservation of a new job, which is final before it counts as lost."""
+        in_all = quota.all_open_jobs is not None
         if held is not None:
-            return held.for_job(amount, now + round(self._keep_s * 1000))
+            return held.for_job(amount, now + round(self._keep_s * 1000), in_all=in_all)
         job_id = str(ULID.from_timestamp(now / 1000))
-        return Reservation.made(tenant, job_id, amount, now_ms=now, lasts_s=self._keep_s, is_job=True)
+        return Reservation.made(tenant, job_id, amount, now_ms=now, lasts_s=self._keep_s, is_job=True, in_all=in_all)
 
 
 def _is_ulid(text: str) -> bool:

@@ -41,16 +41,16 @@ class Amount:
 
 @dataclass(frozen=True)
 class Quota:
-    """A tenant's limits; None is no limit. `request_usd` caps one request, `open_jobs` counts unfinished jobs.
+    """A tenant's limits; None is no limit. `request_usd` caps one request.
 
-    `accepts_jobs` is False while the deployment's queue is full: no tenant may add a job then.
+    `open_jobs` counts the tenant's unfinished jobs, `all_open_jobs` those of all tenants.
     """
 
     images: int | None = None
     usd: Decimal | None = None
     request_usd: Decimal | None = None
     open_jobs: int | None = None
-    accepts_jobs: bool = True
+    all_open_jobs: int | None = None
 
     def covers(self, amount: Amount, committed: Amount) -> bool:
         """Return whether the month has room for the amount besides what is used and reserved."""
@@ -75,7 +75,8 @@ class Reservation:
     """An amount held for one piece of work, whose `id` is that of the job or of the request.
 
     It counts in the month in which it was made, also if the work ends in the next one. Whoever has not settled it at
-    `lost_at` (epoch milliseconds) is dead: the sweeper releases it then.
+    `lost_at` (epoch milliseconds) is dead: the sweeper releases it then. `in_all` is whether a job also counts among
+    those of all tenants.
     """
 
     tenant: str
@@ -84,17 +85,26 @@ class Reservation:
     amount: Amount
     lost_at: int
     is_job: bool = False
+    in_all: bool = False
 
     @classmethod
     def made(
-        cls, tenant: str, work_id: str, amount: Amount, *, now_ms: int, lasts_s: float, is_job: bool = False
+        cls,
+        tenant: str,
+        work_id: str,
+        amount: Amount,
+        *,
+        now_ms: int,
+        lasts_s: float,
+        is_job: bool = False,
+        in_all: bool = False,
     ) -> Reservation:
         """Return a reservation made now for work that cannot last longer than `lasts_s`."""
-        return cls(tenant, work_id, month_of(now_ms), amount, now_ms + round(lasts_s * 1000), is_job)
+        return cls(tenant, work_id, month_of(now_ms), amount, now_ms + round(lasts_s * 1000), is_job, in_all)
 
-    def for_job(self, amount: Amount, lost_at: int) -> Reservation:
+    def for_job(self, amount: Amount, lost_at: int, *, in_all: bool = False) -> Reservation:
         """Return what becomes of the reservation of a request that becomes a job. It counts in the same month."""
-        return replace(self, amount=amount, lost_at=lost_at, is_job=True)
+        return replace(self, amount=amount, lost_at=lost_at, is_job=True, in_all=in_all)
 
 
 def require_affordable(amount: Amount, quota: Quota) -> None:
@@ -132,9 +142,9 @@ def quota_exceeded(reservation: Reservation, quota: Quota, committed: Amount, no
     return QuotaExceeded(f"The monthly quota is used up: {left}. The next month begins at {begins}.", seconds=seconds)
 
 
-def queue_full(quota: Quota) -> QueueFull:
-    """Return the error of a job that exceeds the tenant's unfinished jobs, or the deployment's queue."""
-    if not quota.accepts_jobs:
+def queue_full(quota: Quota, *, in_all: bool = False) -> QueueFull:
+    """Return the error of a job that exceeds the tenant's unfinished jobs or, if `in_all`, those of all tenants."""
+    if in_all:
         return QueueFull("The deployment's queue is full. Submit the job again later.", seconds=QUEUE_RETRY_S)
     return QueueFull(
         f"{quota.open_jobs} jobs are not finished, which is the most. Wait for one of them, or cancel one.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -87,9 +88,14 @@ def test_images_from_the_cache_cost_nothing(world: JobWorld) -> None:
     assert settled(world)
 
 
-def submitted(world: JobWorld, number: int) -> str:
+def limit_all(world: JobWorld, jobs: int | None) -> None:
+    """Limit the unfinished jobs of all tenants."""
+    world.container.job_quotas = world.jobs._quotas = replace(world.jobs._quotas, all_open_jobs=jobs)
+
+
+def submitted(world: JobWorld, number: int, tenant: str = "alice") -> str:
     try:
-        world.jobs.submit(PLAN, tenant="alice")
+        world.jobs.submit(PLAN, tenant=tenant)
     except LimitReached as error:
         return error.code
     return "submitted"
@@ -136,18 +142,37 @@ def test_a_repeated_request_gets_its_job_although_nothing_is_left(world: JobWorl
 
 
 def test_no_tenant_adds_to_a_full_queue_but_repeated_requests_get_their_job(world: JobWorld) -> None:
-    world.container.job_quotas = world.jobs._quotas = full = world.jobs._quotas.__class__(
-        **{**vars(world.jobs._quotas), "max_waiting": 2}
-    )
+    limit_all(world, 2)
     first = world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed())
-    world.submit("bob")
-    world.clock.pass_s(6)
-    assert not full.queueing_quota("carol").accepts_jobs
+    second = world.submit("bob")
     with pytest.raises(QueueFull) as caught:
         world.submit("carol")
     assert "The deployment's queue is full" in caught.value.detail
     assert world.jobs.submit(PLAN, tenant="alice", fingerprint=keyed()).job.job_id == first.job.job_id
     assert world.items("OPEN#carol") == []
+    world.jobs.cancel("bob", second.job_id)
+    assert world.run(first.job).state == "succeeded"
+    assert [int(row["jobs"]) for row in world.items("OPEN") if row["pk"] == "OPEN"] == [0]
+    world.submit("carol")
+
+
+def test_64_submissions_of_many_tenants_do_not_exceed_the_queue_by_one(world: JobWorld) -> None:
+    limit_all(world, 5)
+    answers = at_once(64, lambda number: submitted(world, number, f"tenant-{number % 7}"))
+    assert answers.count("submitted") == 5 == len(world.items("JOB#"))
+    assert answers.count("queue_full") == 59
+
+
+def test_a_job_from_before_the_limit_of_the_queue_is_not_counted_when_it_ends(world: JobWorld) -> None:
+    before = world.submit()
+    limit_all(world, 1)
+    counted = world.submit("bob")
+    world.run(before)
+    with pytest.raises(QueueFull):
+        world.submit("carol")
+    limit_all(world, None)
+    world.run(counted)
+    assert [int(row["jobs"]) for row in world.items("OPEN") if row["pk"] == "OPEN"] == [0]
 
 
 def test_more_images_than_a_month_has_are_refused_without_a_call(world: JobWorld) -> None:
