@@ -32,6 +32,15 @@ from tests.support.job_faults import fail_calls
 from tests.support.job_requests import PLAN, keyed, was_cached
 from tests.support.job_world import HOOK, JobWorld
 from tests.support.plans import plan
+from tests.support.slept_time import SleptTime
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> SleptTime:
+    """The time that retries of store calls sleep, and the only one that they see."""
+    time = SleptTime()
+    monkeypatch.setattr("imagegen.retry.time", time)
+    return time
 
 
 def test_a_submitted_job_is_run_billed_and_announced(world: JobWorld) -> None:
@@ -186,23 +195,27 @@ def test_a_crash_is_retried_up_to_the_limit_and_its_message_is_not_stored(world:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("operation", ["get_item", "update_item", "transact_write_items"])
-def test_store_calls_at_the_start_and_end_of_a_run_are_retried(world: JobWorld, operation: str, after: bool) -> None:
+def test_store_calls_at_the_start_and_end_of_a_run_are_retried(
+    world: JobWorld, operation: str, after: bool, slept: SleptTime
+) -> None:
     job = world.submit()
     fail_calls(world, operation, times=len(PAUSES_S), after=after)
     done = world.run(job)
     assert (done.state, done.attempt, done.aws_failures) == ("succeeded", 1, 0)
+    assert slept.now == pytest.approx(sum(PAUSES_S))
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("nth", [1, 2], ids=["image", "entry"])
 @pytest.mark.parametrize("cache", ["use", "refresh"])
 def test_lost_writes_of_an_image_or_its_entry_are_retried_and_nothing_is_generated_twice(
-    world: JobWorld, cache: str, nth: int, after: bool
+    world: JobWorld, cache: str, nth: int, after: bool, slept: SleptTime
 ) -> None:
     job = world.submit(seed=7, cache=cache)
     fail_calls(world, "put_object", nth, times=len(PAUSES_S), after=after)
     done = world.run(job)
     assert (done.state, done.attempt, done.aws_failures) == ("succeeded", 1, 0)
+    assert slept.now == pytest.approx(sum(PAUSES_S))
     assert world.engine.generations == 1
 
 

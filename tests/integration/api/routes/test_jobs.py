@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -15,22 +14,8 @@ from imagegen.entrypoints import api
 from tests.support.expectations import outcome
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import PROMPT, UNKNOWN_JOB, JobHandlers, body, header
+from tests.support.slept_time import SleptTime
 from tools.lambda_event import Context, api_event, authorizer
-
-
-class Clock:
-    """A `time` that only sleeping advances. Calls `during` with the time after each sleep."""
-
-    def __init__(self, during: Callable[[float], None]):
-        self.now = 0.0
-        self._during = during
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self._during(self.now)
 
 
 def test_a_job_is_submitted_run_listed_and_deleted(handlers: JobHandlers) -> None:
@@ -195,7 +180,7 @@ def test_all_lines_of_a_repeated_prefer_header_count(handlers: JobHandlers, line
 def test_wait_responds_when_the_job_is_final_at_the_latest_after_its_seconds(
     handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, wait: str, longest: float, ends: float
 ) -> None:
-    clock = Clock(lambda now: handlers.run_queued_jobs() if now >= ends else None)
+    clock = SleptTime(lambda now: handlers.run_queued_jobs() if now >= ends else None)
     monkeypatch.setattr(job_routes, "time", clock)
     answer = handlers.submit(Prefer=f"wait={wait}")
     assert header(answer, "Preference-Applied") == "wait"
