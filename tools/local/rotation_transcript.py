@@ -48,7 +48,7 @@ class Rotation:
         secret = Webhook(_webhook_secret(self._stack))
         self._act("acme, with its first key", old)
         job = self._job("order-18", secret)
-        drawn = self._call("POST", "/generate", DRAWN)
+        drawn = self._draw()
         before = self._call("GET", "/usage")
         new = self._operate("POST", f"/keys/{old['id']}/rotate", {"tenant": TENANT})
         self._act("acme, with the old key: both are valid for a day", old)
@@ -56,7 +56,7 @@ class Rotation:
         self._act("acme, with the new key", new)
         _check(self._call("GET", "/me")["tenant"] == TENANT)
         _check(self._call("GET", f"/jobs/{job}")["id"] == job)
-        again = self._call("POST", "/generate", DRAWN)
+        again = self._draw()
         _check(again["cached"] and again["images"][0]["sha256"] == drawn["images"][0]["sha256"])
         _check(self._call("POST", "/jobs", JOB, Idempotency_Key="order-18")["id"] == job)
         _check(self._call("GET", "/usage")["usd"] == before["usd"])
@@ -80,6 +80,14 @@ class Rotation:
         self.transcript.verified(self._hook.requests[-1], verifier)
         self.transcript.line()
         return job_id
+
+    def _draw(self) -> Any:
+        """Return the result of POST /generate, also on a machine so busy that the request becomes a job."""
+        answer = self._call("POST", "/generate", DRAWN)
+        if "images" in answer:
+            return answer
+        self.transcript.watch(answer["id"])
+        return self._call("GET", f"/jobs/{answer['id']}")["result"]
 
     def _operate(self, method: str, path: str, body: Any = None) -> Any:
         self.transcript.act_as("the operator", self._operator)
