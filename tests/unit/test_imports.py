@@ -66,7 +66,11 @@ def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> Non
 
 
 def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
-    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.container.webhook_sender")
+    loaded = modules_after(
+        "from datetime import UTC, datetime\nfrom imagegen.entrypoints import webhooks\n"
+        "from imagegen.webhooks.signature import SigningSecrets\nwebhooks.container.webhook_sender\n"
+        "SigningSecrets.new().headers('msg_1', datetime.now(UTC), '{}')"
+    )
     assert "standardwebhooks" in loaded
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
