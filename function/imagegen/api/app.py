@@ -148,8 +148,8 @@ def _json_object(app: APIGatewayRestResolver) -> dict[str, Any]:
     raw = _raw_body(app.current_event.body or "", encoded=bool(app.current_event.is_base64_encoded))
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge(
-            f"The body has {len(raw)} bytes and must have at most {MAX_BODY_BYTES} (4.5 MB), a picture of 3.3 MB. Send a "
-            "larger picture with POST /uploads, and its id here."
+            f"The body has {len(raw)} bytes and must have at most {MAX_BODY_BYTES} (4.5 MB), a picture of 3.3 MB. Send "
+            "a larger picture with POST /uploads, and its id here."
         )
     return parse_object(raw)
 

@@ -1,1 +1,1 @@
-"""Pictures that callers send. Only `decode` imports Pillow, so that the zip functions can check a picture without it."""
+"""Pictures that callers send. Only `decode` imports Pillow: the zip functions can check a picture without it."""

@@ -34,9 +34,7 @@ def decode(data: bytes) -> Image.Image:
 
     Raises ImageInvalid, ImageTooLarge or ImageFormatUnsupported, whose field is `image`.
     """
-    stripped = inspect(data)
-    opened = _load(stripped)
-    return _upright(_opaque(opened, WHITE, opened.info.get("icc_profile")), stripped)
+    return _render(inspect(data), WHITE, in_srgb=True)
 
 
 def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
@@ -48,7 +46,7 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
     try:
         stripped = inspect(data)
         _check_size(stripped.size, size)
-        mask = _upright(_opaque(_load(stripped), BLACK, None).convert("L"), stripped)
+        mask = _render(stripped, BLACK, in_srgb=False).convert("L")
     except PictureError as error:
         raise error.in_field("mask_image") from None
     if mask.point(lambda value: value >= REPAINTED_FROM and 255).getbbox() is None:
@@ -64,18 +62,18 @@ def _check_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
         )
 
 
-def _load(stripped: Stripped) -> Image.Image:
-    """Return the decoded pixels as the file has them. Raises ImageInvalid."""
+def _render(stripped: Stripped, background: tuple[int, int, int], *, in_srgb: bool) -> Image.Image:
+    """Return the picture in RGB, upright and on the background. Raises ImageInvalid."""
     try:
         opened = Image.open(io.BytesIO(stripped.data), formats=(stripped.format,))
         if opened.size != (stripped.width, stripped.height):
             raise ImageInvalid
         opened.load()
+        return _upright(_opaque(opened, background, opened.info.get("icc_profile") if in_srgb else None), stripped)
     except (MemoryError, ImageInvalid):
         raise
     except Exception as error:  # Pillow documents no list: also SyntaxError, AssertionError and struct.error
         raise ImageInvalid(private=type(error).__name__) from None
-    return opened
 
 
 def _opaque(opened: Image.Image, background: tuple[int, int, int], profile: bytes | None) -> Image.Image:

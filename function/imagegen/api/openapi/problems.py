@@ -117,8 +117,8 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.ImageInvalid()),
     _of(
         errors.ImageTooLarge(
-            "The picture has 8064 x 6048 pixels. It must have at most 12250000 pixels and no side above 16384. Scale it "
-            "down: models draw much smaller ones."
+            "The picture has 8064 x 6048 pixels. It must have at most 12250000 pixels and no side above 16384. Scale "
+            "it down: models draw much smaller ones."
         )
     ),
     _of(errors.MaskEmpty()),
