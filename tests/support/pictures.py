@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+from imagegen.pictures.stripped import Format
+
+FORMATS: Final[tuple[Format, ...]] = ("PNG", "JPEG", "WEBP")
 QUADRANTS = {(0, 0): (255, 0, 0), (1, 0): (0, 128, 0), (0, 1): (0, 0, 255), (1, 1): (255, 255, 0)}
 """Colors by column and row."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Self
 
-from imagegen.errors.request import NotFound
 from imagegen.problem_details import FieldError
 from imagegen.service_error import ServiceError
 
@@ -41,7 +40,7 @@ class ImageFormatUnsupported(PictureError):
     status = 415
 
 
-class UploadNotFound(PictureError, NotFound):
+class UploadNotFound(PictureError):
     """Unknown, malformed, expired or another tenant's: the response is the same, so that it reveals nothing."""
 
     code = "upload_not_found"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Final
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from imagegen.errors import ImageInvalid, MaskEmpty, MaskSizeMismatch, PictureError
 from imagegen.pictures.inspection import inspect
@@ -65,52 +65,57 @@ def _check_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
 def _render(stripped: Stripped, background: tuple[int, int, int], *, in_srgb: bool) -> Image.Image:
     """Return the picture in RGB, upright and on the background. Raises ImageInvalid."""
     try:
-        opened = Image.open(io.BytesIO(stripped.data), formats=(stripped.format,))
-        if opened.size != (stripped.width, stripped.height):
-            raise ImageInvalid
-        opened.load()
-        return _upright(_opaque(opened, background, opened.info.get("icc_profile") if in_srgb else None), stripped)
+        colors, alpha, profile = _planes(stripped)
+        picture = _to_srgb(colors, profile if in_srgb else None)
+        if alpha is not None:
+            picture.paste(background, mask=ImageChops.invert(alpha))
+        return _upright(picture, stripped.orientation)
     except (MemoryError, ImageInvalid):
         raise
     except Exception as error:  # Pillow documents no list: also SyntaxError, AssertionError and struct.error
         raise ImageInvalid(private=type(error).__name__) from None
 
 
-def _opaque(opened: Image.Image, background: tuple[int, int, int], profile: bytes | None) -> Image.Image:
-    """Return the picture in RGB on the background."""
+def _planes(stripped: Stripped) -> tuple[Image.Image, Image.Image | None, bytes | None]:
+    """Return the colors, the alpha channel and the ICC profile, as copies: the decoder's own memory is then free."""
+    stored = io.BytesIO(stripped.data)
+    opened = Image.open(stored, formats=(stripped.format,))
+    if opened.size != (stripped.width, stripped.height):
+        raise ImageInvalid
+    opened.load()
+    stored.close()
+    profile: bytes | None = opened.info.get("icc_profile")
     if not opened.has_transparency_data:
-        return _to_srgb(_colors(opened), profile)
-    clear = opened.convert("RGBA")
-    canvas = Image.new("RGB", clear.size, background)
-    canvas.paste(_to_srgb(clear.convert("RGB"), profile), mask=clear.getchannel("A"))
-    return canvas
+        return _colors(opened), None, profile
+    clear = opened if opened.mode == "RGBA" else opened.convert("RGBA")
+    return clear.convert("RGB"), clear.getchannel("A"), profile
 
 
 def _colors(opened: Image.Image) -> Image.Image:
-    """Return the picture in a mode that an ICC profile can describe: RGB, L or CMYK."""
+    """Return a copy in a mode that an ICC profile can describe: RGB, L or CMYK."""
     if opened.mode in ("RGB", "L", "CMYK"):
-        return opened
+        return opened.copy()
     if opened.mode == "I;16":  # Pillow's own conversion clips everything above 255
         return opened.convert("I").point(_HIGH_BYTE, "L")
     return opened.convert("L" if opened.mode == "1" else "RGB")
 
 
 def _to_srgb(colors: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the picture in RGB. A profile that cannot be applied is ignored, as browsers do."""
+    """Return the picture in RGB, in place if it was. A profile that cannot be applied is ignored, as browsers do."""
     if profile:
         try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            transformed = ImageCms.profileToProfile(colors, source, _SRGB, outputMode="RGB")
+            source, in_place = ImageCms.ImageCmsProfile(io.BytesIO(profile)), colors.mode == "RGB"
+            converted = ImageCms.profileToProfile(colors, source, _SRGB, outputMode="RGB", inPlace=in_place)
         except (ImageCms.PyCMSError, OSError):
-            return colors.convert("RGB")
-        assert transformed is not None  # noqa: S101 (it is None only if done in place)
-        return transformed
-    return colors.convert("RGB")
+            pass
+        else:
+            return converted or colors
+    return colors if colors.mode == "RGB" else colors.convert("RGB")
 
 
-def _upright(picture: Image.Image, stripped: Stripped) -> Image.Image:
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
     """Return the picture as it is to be seen, without what Pillow knows about the file."""
-    method = _TO_UPRIGHT.get(stripped.orientation)
+    method = _TO_UPRIGHT.get(orientation)
     turned = picture if method is None else picture.transpose(method)
     turned.info.clear()
     return turned

@@ -8,12 +8,12 @@ from typing import Final
 
 from imagegen.errors import ImageFormatUnsupported, ImageInvalid, ImageTooLarge
 from imagegen.pictures import jpeg, png, webp
-from imagegen.pictures.stripped import Stripped
+from imagegen.pictures.stripped import Format, Stripped
 
 MAX_BYTES: Final = 10_000_000
 """Of a file. POST /uploads accepts no more."""
-MAX_PIXELS: Final = 12_250_000
-"""A 12-megapixel camera's 4032 x 3024, and 3500 x 3500. Decoding a WebP takes 16 bytes for each pixel."""
+MAX_PIXELS: Final[dict[Format, int]] = {"PNG": 12_250_000, "JPEG": 12_250_000, "WEBP": 10_000_000}
+"""A 12-megapixel camera's 4032 x 3024 and 3500 x 3500; less for WebP, whose decoder takes 16 bytes for each pixel."""
 MAX_SIDE: Final = 16_384
 """Pixels. WebP has no longer side."""
 FORMATS: Final = "PNG, JPEG or WebP"
@@ -38,7 +38,7 @@ def inspect(data: bytes) -> Stripped:
         stripped = _strip_of(data)(data)
     except (struct.error, IndexError):  # cut off within a header
         raise ImageInvalid from None
-    _check_size(stripped.width, stripped.height)
+    _check_size(stripped.width, stripped.height, MAX_PIXELS[stripped.format])
     return stripped
 
 
@@ -55,11 +55,11 @@ def _strip_of(data: bytes) -> Callable[[bytes], Stripped]:
     raise ImageInvalid(f"The file is not a picture that can be read. Send a {FORMATS} file.")
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, most: int) -> None:
     if not (width and height):
         raise ImageInvalid
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > most or max(width, height) > MAX_SIDE:
         raise ImageTooLarge(
-            f"The picture has {width} x {height} pixels. It must have at most {MAX_PIXELS} pixels and no side above "
+            f"The picture has {width} x {height} pixels. It must have at most {most} pixels and no side above "
             f"{MAX_SIDE}. Scale it down: models draw much smaller ones."
         )

@@ -40,6 +40,8 @@ def strip(data: bytes) -> Stripped:
     reading, position = _Reading(), len(_SOI)
     while (found := _NEXT_MARKER.search(data, position)) and found[1][0] != _END:
         (length,) = struct.unpack_from(">H", data, found.end())
+        if length < 2:  # its own two bytes
+            raise ImageInvalid
         segment = data[found.end() : found.end() + length]
         position = _take(reading, found[1][0], segment, data, found.end() + length)
     reading.kept.append(data[position : found.end() if found else len(data)])

@@ -38,8 +38,8 @@ def reference(data: bytes) -> Image.Image:
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        ("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("JPEG", {"subsampling": 0, "restart_marker_rows": 1}),
-        ("WEBP", {}), ("WEBP", {"lossless": True}),
+        ("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}),
+        ("JPEG", {"subsampling": 0, "restart_marker_rows": 1}), ("WEBP", {}), ("WEBP", {"lossless": True}),
     ],
 )  # fmt: skip
 def test_the_pixels_are_those_of_the_file(kind: str, options: dict[str, object]) -> None:
@@ -61,8 +61,10 @@ def test_all_eight_orientations_are_applied(kind: str, orientation: int) -> None
 @pytest.mark.parametrize(
     "exif",
     [
-        b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + b"\0" * 8, turned(1)[:-6], b"Exif\0\0junk",
-        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0", b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x01\0\0\0\x06\0\0\0",
+        b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + b"\0" * 8,
+        turned(1)[:-6], b"Exif\0\0junk",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0",
+        b"II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x01\0\0\0\x06\0\0\0",
     ],
 )  # fmt: skip
 def test_an_orientation_that_cannot_be_read_is_upright(exif: bytes) -> None:

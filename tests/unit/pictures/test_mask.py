@@ -49,7 +49,8 @@ def test_a_mask_is_turned_like_an_image() -> None:
 @pytest.mark.parametrize(
     "mask",
     [
-        Image.new("L", SIZE, 0), Image.new("L", SIZE, 127), Image.new("1", SIZE, 0), Image.new("RGBA", SIZE, (255, 255, 255, 0)),
+        Image.new("L", SIZE, 0), Image.new("L", SIZE, 127),
+        Image.new("1", SIZE, 0), Image.new("RGBA", SIZE, (255, 255, 255, 0)),
         square("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)),
     ],
     ids=["black", "dark grey", "1-bit black", "clear", "a shape in alpha alone"],
