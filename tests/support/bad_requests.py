@@ -93,6 +93,7 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
         fields=("guidance_scale",),
     ),
     "nested too deeply": _generate(400, "json_too_deep", b'{"metadata": ' + b"[" * 20 + b"]" * 20 + b"}"),
+    "more than 1 MiB beside pictures": _generate(413, "payload_too_large", {"prompt": "x y" * 400_000}),
     "larger than 4.5 MB": _generate(413, "payload_too_large", {"prompt": "x" * 4_500_000}),
     # Headers
     "charset=latin-1": _generate(

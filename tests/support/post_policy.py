@@ -33,7 +33,7 @@ def answer(sent: Mapping[str, str], length: int, now: datetime, bucket: str) -> 
     assert {each[0] for each in ranges} <= {"content-length-range"}
     if not sent.keys() <= exact.keys() | UNCONDITIONED:
         return DENIED
-    if any((sent | {"bucket": bucket}).get(name) != value for name, value in exact.items()):
+    if any({**sent, "bucket": bucket}.get(name) != value for name, value in exact.items()):
         return DENIED
     for _, least, most in ranges:
         if length < least:

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from imagegen.api.app import MAX_BODY_BYTES
+from imagegen.api.body_size import MAX_BODY_BYTES
 from imagegen.api.cors import EXPOSED_HEADERS
 from imagegen.errors import AuthUnavailable, InvalidCredentials, ServiceError
 from tests.support.evaluate import Resources, Template, evaluate

@@ -12,10 +12,13 @@ from tests.support.pictures import file, png, turned
 SIZE = (64, 48)
 
 
-def square(mode: str = "L", background: object = 0, color: object = 255) -> Image.Image:
+Color = int | tuple[int, ...]
+
+
+def square(mode: str = "L", background: Color = 0, color: Color = 255) -> Image.Image:
     """Return a mask whose left half is repainted."""
-    image = Image.new(mode, SIZE, background)  # type: ignore[arg-type]
-    image.paste(color, (0, 0, 32, 48))  # type: ignore[call-overload]
+    image = Image.new(mode, SIZE, background)
+    image.paste(color, (0, 0, 32, 48))
     return image
 
 
