@@ -36,6 +36,14 @@ def test_the_documented_request_of_python(form: dict[str, Any]) -> None:
     assert response.status_code == 204
 
 
+def test_a_page_of_another_origin_may_send_the_form_and_read_the_answer(form: dict[str, Any]) -> None:
+    """A form is a simple request (Fetch): no preflight asks first, but without the header the page sees no status."""
+    headers = {"Origin": "https://app.example.com"}
+    picture = {"file": file(noise(), "PNG")}
+    response = requests.post(form["url"], data=form["fields"], files=picture, headers=headers, timeout=60)
+    assert response.headers["access-control-allow-origin"] in ("*", headers["Origin"])
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_documented_request_of_curl(form: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(file(noise(), "PNG"))

@@ -34,36 +34,37 @@ class _Reading:
     orientation: int = exif.UPRIGHT
     scans: int = 0
 
+    def take(self, marker: int, segment: bytes) -> None:
+        """Add a segment, which begins with its length. Raises struct.error."""
+        if marker == _APP1 and segment[2:].startswith(exif.PREFIX):
+            self.orientation = exif.orientation(segment[2:])
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", segment, 3)
+            self.sizes.append((width, height))
+        if marker not in _DROPPED or (marker in _KEPT and segment[2:].startswith(_KEPT[marker])):
+            self.kept.append(bytes((0xFF, marker)) + segment)
+
 
 def strip(data: bytes) -> Stripped:
     """Return the file without metadata, and without what follows its end. Raises ImageInvalid or struct.error."""
     reading, position = _Reading(), len(_SOI)
     while (found := _NEXT_MARKER.search(data, position)) and found[1][0] != _END:
-        (length,) = struct.unpack_from(">H", data, found.end())
+        marker, start = found[1][0], found.end()
+        (length,) = struct.unpack_from(">H", data, start)
         if length < 2:  # its own two bytes
             raise ImageInvalid
-        segment = data[found.end() : found.end() + length]
-        position = _take(reading, found[1][0], segment, data, found.end() + length)
+        position = start + length
+        reading.take(marker, data[start:position])
+        if marker == _SCAN:
+            start, position = position, _end_of_scan(data, position)
+            reading.kept.append(data[start:position])
+            reading.scans += 1
     reading.kept.append(data[position : found.end() if found else len(data)])
     if len(reading.sizes) != 1 or not 1 <= reading.scans <= MAX_SCANS:
         raise ImageInvalid
     return Stripped("JPEG", *reading.sizes[0], reading.orientation, b"".join(reading.kept))
 
 
-def _take(reading: _Reading, marker: int, segment: bytes, data: bytes, end: int) -> int:
-    """Add a segment, which ends at `end`, and return where to search for the next one."""
-    if marker == _APP1 and segment[2:].startswith(exif.PREFIX):
-        reading.orientation = exif.orientation(segment[2:])
-    elif marker in _FRAMES:
-        height, width = struct.unpack_from(">HH", segment, 3)
-        reading.sizes.append((width, height))
-    elif marker == _SCAN:
-        reading.scans += 1
-    if marker not in _DROPPED or segment[2:].startswith(_KEPT.get(marker, b"\0none")):
-        reading.kept.append(bytes((0xFF, marker)) + segment)
-    if marker != _SCAN:
-        return end
-    following = _NEXT_MARKER.search(data, end)
-    stop = following.start() if following else len(data)
-    reading.kept.append(data[end:stop])
-    return stop
+def _end_of_scan(data: bytes, start: int) -> int:
+    following = _NEXT_MARKER.search(data, start)
+    return following.start() if following else len(data)
