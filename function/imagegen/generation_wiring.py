@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
     from imagegen.jobs.ports import Clock
-    from imagegen.pictures.uploads import Uploads
+    from imagegen.pictures.ports import Uploads
 
 
 class GenerationParts:

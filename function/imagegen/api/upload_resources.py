@@ -10,7 +10,8 @@ from pydantic import Field
 from imagegen.generation.request import StrictRequest
 from imagegen.generation.result import ResponseModel
 from imagegen.pictures.inspection import MAX_BYTES
-from imagegen.pictures.uploads import KEPT, ContentType, UploadForm
+from imagegen.pictures.ports import UploadForm
+from imagegen.pictures.uploads import KEPT, ContentType
 
 
 class UploadRequest(StrictRequest):

@@ -13,7 +13,8 @@ from imagegen.aws import clients
 from imagegen.aws.s3 import CONFIG
 from imagegen.errors import ImageTooLarge, UploadNotFound
 from imagegen.pictures.inspection import MAX_BYTES
-from imagegen.pictures.uploads import FORM_EXPIRES, KEPT, ContentType, UploadForm, is_id, new_id, object_key
+from imagegen.pictures.ports import UploadForm
+from imagegen.pictures.uploads import FORM_EXPIRES, KEPT, ContentType, is_id, new_id, object_key
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class S3Uploads:
-    """Implements pictures.uploads.Uploads."""
+    """Implements pictures.ports.Uploads."""
 
     def __init__(self, bucket: str):
         self._bucket = bucket

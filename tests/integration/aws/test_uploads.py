@@ -17,7 +17,8 @@ from imagegen.aws.uploads import S3Uploads
 from imagegen.errors import ImageTooLarge, StorageUnavailable, UploadNotFound
 from imagegen.pictures.decode import decode
 from imagegen.pictures.inspection import MAX_BYTES
-from imagegen.pictures.uploads import FORM_EXPIRES, KEPT, UploadForm, new_id, object_key
+from imagegen.pictures.ports import UploadForm
+from imagegen.pictures.uploads import FORM_EXPIRES, KEPT, new_id, object_key
 from tests.support.pictures import file, noise
 from tests.support.post_policy import ACCEPTED, DENIED, answer
 
