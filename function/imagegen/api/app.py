@@ -18,6 +18,7 @@ from imagegen import telemetry
 from imagegen.access import ports
 from imagegen.access.ports import UnknownKey, UnknownTenant
 from imagegen.api import scope
+from imagegen.api.body_size import check_size
 from imagegen.api.cors import cors_config, preflight_headers
 from imagegen.api.headers import header_lines
 from imagegen.api.media_type import media_type_error
@@ -28,7 +29,6 @@ from imagegen.errors import (
     KeyEnded,
     KeyNotFound,
     MalformedJson,
-    PayloadTooLarge,
     RouteNotFound,
     ServiceError,
     TenantNotFound,
@@ -50,8 +50,6 @@ _CACHE_CONTROL: Final = {
     "/models": "private, max-age=300",
 }
 """They change only with a deployment. Any other response is `no-store`: it may contain signed URLs."""
-MAX_BODY_BYTES: Final = 1024 * 1024
-"""Far more than any text-to-image request needs. API Gateway's own limit is 10 MB."""
 
 
 def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> APIGatewayRestResolver:
@@ -146,8 +144,7 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
 def _json_object(app: APIGatewayRestResolver) -> dict[str, Any]:
     """Return the body as a JSON object. Raises PayloadTooLarge or one of the syntax errors."""
     raw = _raw_body(app.current_event.body or "", encoded=bool(app.current_event.is_base64_encoded))
-    if len(raw) > MAX_BODY_BYTES:
-        raise PayloadTooLarge(f"The body has {len(raw)} bytes and must have at most {MAX_BODY_BYTES} (1 MiB).")
+    check_size(raw)
     return parse_object(raw)
 
 

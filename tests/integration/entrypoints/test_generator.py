@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imagegen.api.app import MAX_BODY_BYTES
+from imagegen.api.body_size import MAX_BODY_BYTES, MAX_OTHER_BYTES
 from imagegen.entrypoints import generator
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.wiring import Container
@@ -143,9 +143,18 @@ def test_a_body_beyond_the_limit_is_413_and_names_the_limit(function: Function) 
     raw = json.dumps({"prompt": "x" * MAX_BODY_BYTES}).encode()
     answer = function(api_event(raw))
     assert outcome(answer) == (413, "payload_too_large")
-    assert body(answer)["detail"] == f"The body has {len(raw)} bytes and must have at most 1048576 (1 MiB)."
-    largest = b'{"prompt": "a red circle"}'.ljust(MAX_BODY_BYTES)
+    assert body(answer)["detail"] == (
+        f"The body has {len(raw)} bytes and must have at most 4500000 (4.5 MB), a picture of 3.3 MB. Send a larger "
+        "picture with POST /uploads, and its id here."
+    )
+    largest = b'{"prompt": "a red circle"}'.ljust(MAX_OTHER_BYTES)
     assert function(api_event(largest))["statusCode"] == 200
+    assert outcome(function(api_event(largest + b" "))) == (413, "payload_too_large")
+    picture = b'{"picture": "%s"}'
+    assert outcome(function(api_event(picture % (b"A" * (MAX_BODY_BYTES - len(picture) + 2))))) == (
+        422,
+        "missing_field",
+    )
 
 
 def test_a_byte_order_mark_is_ignored(function: Function) -> None:
