@@ -38,7 +38,7 @@ class Generated:
     """Images of the requested size in the order of their seeds, and the seconds of each phase.
 
     `compile_s` is the time to compile, if the size, with or without guidance, was not compiled; a result's `load_ms`
-    includes it.
+    includes it. `encoder_load_s` is the time to load what encodes the picture of an edit, if this size has not had one.
     """
 
     images: list[Image]
@@ -46,6 +46,8 @@ class Generated:
     denoise_s: float
     decode_s: float
     compile_s: float = 0.0
+    encoder_load_s: float = 0.0
+    image_encode_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     shared_by: int = 1
     """Generations in the same batch. Each is billed its share of the time."""

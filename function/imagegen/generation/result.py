@@ -53,13 +53,16 @@ class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
-    does not keep compiled. If several runs of a job made the images, all that contributed count, and `denoise_ms`
+    does not keep compiled. `encoder_load_ms` is loading what encodes an input image, which only requests with one need.
+    If several runs of a job made the images, all that contributed count, and `denoise_ms`
     includes what the earlier ones spent on encoding and compiling.
     """
 
     queue_ms: int = 0
     load_ms: int = 0
+    encoder_load_ms: int = 0
     text_encode_ms: int = 0
+    image_encode_ms: int = 0
     denoise_ms: int = 0
     decode_ms: int = 0
     store_ms: int = 0

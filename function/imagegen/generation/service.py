@@ -214,7 +214,9 @@ class ImageService:
 def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:
     return Timings(
         load_ms=_ms(resident.load_s + generated.compile_s),
+        encoder_load_ms=_ms(generated.encoder_load_s),
         text_encode_ms=_ms(generated.text_encode_s),
+        image_encode_ms=_ms(generated.image_encode_s),
         denoise_ms=_ms(generated.denoise_s),
         decode_ms=_ms(generated.decode_s),
         store_ms=_ms(store_s),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
+from imagegen.generation.edit import Edit, steps_made
 from imagegen.generation.request import MAX_SEED, OutputFormat
 
 CACHE_KEY_VERSION: Final = 2
@@ -30,17 +31,28 @@ class GenerationSpec:
     seed: int
     scheduler: str
     output_format: OutputFormat
+    edit: Edit | None = None
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """The values that generations must share to run in one batch."""
+        """The values that generations must share to run in one batch. An edit runs alone."""
         steps, guidance = self.num_inference_steps, self.guidance_scale
         return self.model_id, self.width, self.height, steps, guidance, self.scheduler
 
     @property
+    def strength(self) -> float:
+        """The part of the denoising steps that a run makes; 1 for one that starts from noise."""
+        return self.edit.strength if self.edit else 1.0
+
+    @property
+    def steps_per_image(self) -> int:
+        """Denoising steps of one image."""
+        return steps_made(self.num_inference_steps, self.strength, self.scheduler)
+
+    @property
     def total_steps(self) -> int:
         """Denoising steps of all images together."""
-        return self.num_inference_steps * self.num_images_per_prompt
+        return self.steps_per_image * self.num_images_per_prompt
 
     def seed_of(self, index: int) -> int:
         """Return the seed of image `index`: (seed + index) mod 2^32."""
@@ -60,6 +72,15 @@ class GenerationSpec:
 
         `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded.
         """
-        document = {"version": CACHE_KEY_VERSION, **asdict(self), **environment}
+        document = {"version": CACHE_KEY_VERSION, **self._key(), **environment}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _key(self) -> dict[str, Any]:
+        """Without an edit there is no trace of one, so that the keys of earlier versions stay valid."""
+        key = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "edit"}
+        edit = self.edit
+        if edit is not None:
+            mask = edit.mask.sha256 if edit.mask else None
+            key["edit"] = {"image": edit.image.sha256, "mask": mask, "strength": edit.strength}
+        return key
