@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
     from imagegen.jobs.ports import Clock
+    from imagegen.pictures.uploads import Uploads
 
 
 class GenerationParts:
@@ -116,6 +117,13 @@ class GenerationParts:
 
         settings = self.settings
         return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Pictures of tenants in S3."""
+        from imagegen.aws.uploads import S3Uploads
+
+        return S3Uploads(self.settings.bucket_name)
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
         """Return None for a GPU, whose pace is not known, and without a readable manifest, which the load reports."""

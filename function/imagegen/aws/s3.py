@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import boto3
     from types_boto3_s3 import S3Client
 
-_CONFIG: Final = Config(
+CONFIG: Final = Config(
     signature_version="s3v4",
     # A request has 28 s in total, so a store that hangs must be detected long before the gateway's timeout.
     retries={"mode": "standard", "total_max_attempts": 3},
@@ -50,7 +50,7 @@ class S3ImageStore:
 
     @cached_property
     def _client(self) -> S3Client:
-        client: S3Client = clients.client("s3", _CONFIG, self._session)
+        client: S3Client = clients.client("s3", CONFIG, self._session)
         return client
 
     @cached_property

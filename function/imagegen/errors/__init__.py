@@ -30,6 +30,15 @@ from imagegen.errors.limits import (
     RateLimited,
     RequestTooExpensive,
 )
+from imagegen.errors.pictures import (
+    ImageFormatUnsupported,
+    ImageInvalid,
+    ImageTooLarge,
+    MaskEmpty,
+    MaskSizeMismatch,
+    PictureError,
+    UploadNotFound,
+)
 from imagegen.errors.request import (
     BadSyntax,
     BodyNotObject,
@@ -73,6 +82,9 @@ __all__ = [
     "IdempotencyInProgress",
     "IdempotencyKeyInvalid",
     "IdempotencyKeyReuse",
+    "ImageFormatUnsupported",
+    "ImageInvalid",
+    "ImageTooLarge",
     "InternalError",
     "InvalidCredentials",
     "InvalidCursor",
@@ -86,6 +98,8 @@ __all__ = [
     "KeyNotFound",
     "LimitReached",
     "MalformedJson",
+    "MaskEmpty",
+    "MaskSizeMismatch",
     "MethodNotAllowed",
     "ModelNotFound",
     "ModelUnavailable",
@@ -93,6 +107,7 @@ __all__ = [
     "NotFound",
     "NumberOutOfRange",
     "PayloadTooLarge",
+    "PictureError",
     "QueueFull",
     "QuotaExceeded",
     "RateLimited",
@@ -104,5 +119,6 @@ __all__ = [
     "TenantNotFound",
     "UnsupportedEvent",
     "UnsupportedMediaType",
+    "UploadNotFound",
     "WebhookSecretMissing",
 ]

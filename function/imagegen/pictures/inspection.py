@@ -1,0 +1,65 @@
+"""Format, size and orientation of a picture from its header, before anything is decoded. Needs no Pillow."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from imagegen.errors import ImageFormatUnsupported, ImageInvalid, ImageTooLarge
+from imagegen.pictures import jpeg, png, webp
+from imagegen.pictures.stripped import Stripped
+
+MAX_BYTES: Final = 10_000_000
+"""Of a file. POST /uploads accepts no more."""
+MAX_PIXELS: Final = 12_250_000
+"""A 12-megapixel camera's 4032 x 3024, and 3500 x 3500. Decoding a WebP takes 16 bytes for each pixel."""
+MAX_SIDE: Final = 16_384
+"""Pixels. WebP has no longer side."""
+FORMATS: Final = "PNG, JPEG or WebP"
+
+_OTHERS: Final = (
+    (0, b"GIF8", "GIF"), (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"BM", "BMP"), (0, b"8BPS", "PSD"),
+    (0, b"%PDF", "PDF"), (0, b"<svg", "SVG"), (0, b"<?xml", "SVG"), (0, b"\0\0\1\0", "ICO"), (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (4, b"ftypavif", "AVIF"), (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+)  # fmt: skip
+"""Formats that callers try: offset, signature and name."""
+
+
+def inspect(data: bytes) -> Stripped:
+    """Return the picture's format, size and orientation, and its file without metadata.
+
+    Raises ImageInvalid, ImageTooLarge or ImageFormatUnsupported, whose field is `image`.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageTooLarge(f"The picture has {len(data)} bytes and must have at most {MAX_BYTES}.")
+    try:
+        stripped = _strip_of(data)(data)
+    except (struct.error, IndexError):  # cut off within a header
+        raise ImageInvalid from None
+    _check_size(stripped.width, stripped.height)
+    return stripped
+
+
+def _strip_of(data: bytes) -> Callable[[bytes], Stripped]:
+    if data.startswith(png.SIGNATURE):
+        return png.strip
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.strip
+    if data.startswith(webp.SIGNATURE) and data[8:12] == webp.FORM:
+        return webp.strip
+    for offset, signature, name in _OTHERS:
+        if data.startswith(signature, offset):
+            raise ImageFormatUnsupported(f"The picture is a {name} file. Send it as {FORMATS}.")
+    raise ImageInvalid(f"The file is not a picture that can be read. Send a {FORMATS} file.")
+
+
+def _check_size(width: int, height: int) -> None:
+    if not (width and height):
+        raise ImageInvalid
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise ImageTooLarge(
+            f"The picture has {width} x {height} pixels. It must have at most {MAX_PIXELS} pixels and no side above "
+            f"{MAX_SIDE}. Scale it down: models draw much smaller ones."
+        )
