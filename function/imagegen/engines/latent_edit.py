@@ -56,9 +56,9 @@ class EditedRun:
         return repainted * sample + (1 - repainted) * kept
 
 
-def repainted_latents(mask: Image) -> NDArray[np.float32]:
+def repainted_latents(weights: Image) -> NDArray[np.float32]:
     """Return 1 for each latent that has any pixel to repaint: a latent that was kept would show through there."""
-    height, width = mask.height // PIXELS_PER_LATENT, mask.width // PIXELS_PER_LATENT
-    blocks = np.asarray(mask).reshape(height, PIXELS_PER_LATENT, width, PIXELS_PER_LATENT)
+    height, width = weights.height // PIXELS_PER_LATENT, weights.width // PIXELS_PER_LATENT
+    blocks = np.asarray(weights).reshape(height, PIXELS_PER_LATENT, width, PIXELS_PER_LATENT)
     latents: NDArray[np.float32] = (blocks.max(axis=(1, 3)) > 0).astype(np.float32)[None, None]
     return latents

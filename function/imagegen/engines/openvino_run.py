@@ -46,11 +46,11 @@ class Run:
 
     def encode_image(self) -> None:
         """Encode the picture that the run starts from, if there is one."""
-        edit = self._spec.edit
-        if edit is not None and self._encoder is not None:
-            original = self._encoder.encode(edit.image.pixels, self.still_wanted)
-            mask = repainted_latents(edit.mask.pixels) if edit.mask else None
-            self._edit = LatentEdit(original, edit.strength, mask)
+        canvas = self._spec.canvas
+        if canvas is not None and self._encoder is not None:
+            original = self._encoder.encode(canvas.image, self.still_wanted)
+            repainted = repainted_latents(canvas.weights) if canvas.weights else None
+            self._edit = LatentEdit(original, self._spec.strength, repainted)
 
     def latents(self, config: SchedulerConfig) -> list[Floats]:
         """Return the denoised latents of each image, (1, channels, height / 8, width / 8)."""

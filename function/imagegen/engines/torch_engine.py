@@ -164,15 +164,16 @@ class TorchEngine:
 
     def _encode_image(self, spec: GenerationSpec) -> LatentEdit | None:
         """Return the picture that the run starts from, if there is one, as latents."""
-        if spec.edit is None:
+        vae, canvas = self._pipeline.vae, spec.canvas
+        if canvas is None:
             return None
-        vae, mask = self._pipeline.vae, spec.edit.mask
-        pixels = torch.from_numpy(np.array(spec.edit.image.pixels)).to(self._device)
+        pixels = torch.from_numpy(np.array(canvas.image)).to(self._device)
         levels = (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1).to(vae.dtype)
         encoded = vae.encode(levels, return_dict=False)[0]
         latents = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()  # AutoencoderTiny has no deviation
-        repainted = torch.from_numpy(repainted_latents(mask.pixels)).to(self._device) if mask else None
-        return LatentEdit(latents.float() * vae.config.scaling_factor, spec.edit.strength, repainted)
+        weights = canvas.weights
+        repainted = torch.from_numpy(repainted_latents(weights)).to(self._device) if weights else None
+        return LatentEdit(latents.float() * vae.config.scaling_factor, spec.strength, repainted)
 
     def _denoise_one_by_one(
         self,

@@ -8,29 +8,34 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+from imagegen.generation.request import ResizeMode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_STRENGTH_DIGITS = 4
+LCM_STEPS: Final = 50
+"""Steps that latent consistency models were distilled from: `original_inference_steps`, unless a checkpoint says
+otherwise, which the engine then reports."""
+_STRENGTHS: Final = 10_000
+"""Strengths are named with four decimals."""
 
 
 @dataclass(frozen=True)
-class Canvas:
-    """A picture of the output's size: RGB, or in mode L a mask, white where the picture is repainted.
-
-    Canvases are equal if their pixels are, whatever file or resizing they come from.
-    """
+class Picture:
+    """A file that a caller sent. Pictures are equal if their files are."""
 
     sha256: str
-    """SHA-256 of the pixels, in hex."""
-    pixels: Image = field(repr=False, compare=False)
+    """Of the file, in hex."""
+    size: tuple[int, int] = field(compare=False)
+    """Width and height in pixels, upright."""
+    data: bytes = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, pixels: Image) -> Canvas:
-        """Return the canvas of an image of mode RGB or L."""
-        return cls(pixels_sha256(pixels), pixels)
+    def of(cls, data: bytes, size: tuple[int, int]) -> Picture:
+        """Return the picture of a file whose upright size is known."""
+        return cls(hashlib.sha256(data).hexdigest(), size, data)
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,22 @@ class Edit:
     At strength 1 a run starts from noise alone, so that nothing of what is repainted remains.
     """
 
-    image: Canvas
+    image: Picture
     strength: float
     """More than 0, at most 1."""
-    mask: Canvas | None = None
+    resize_mode: ResizeMode
+    mask: Picture | None = None
+    """White where the image is repainted."""
+
+    def key(self) -> dict[str, Any]:
+        """Return what a cache key needs."""
+        mask = self.mask.sha256 if self.mask else None
+        return {
+            "image": self.image.sha256,
+            "mask": mask,
+            "strength": float(self.strength),
+            "resize_mode": self.resize_mode,
+        }
 
 
 def pixels_sha256(image: Image) -> str:
@@ -56,7 +73,22 @@ def steps_made(num_inference_steps: int, strength: float, scheduler: str) -> int
     return num_inference_steps if scheduler == "lcm" else int(num_inference_steps * strength)
 
 
-def least_strength(num_inference_steps: int) -> float:
-    """Return a strength that leaves a single step, rounded up to four decimals."""
-    scale = 10**_STRENGTH_DIGITS
-    return math.ceil(scale / num_inference_steps) / scale
+def leaves_a_step(num_inference_steps: int, strength: float, scheduler: str) -> bool:
+    """Return whether a run can be made. LCM can make only the part of LCM_STEPS that the strength leaves."""
+    if scheduler == "lcm":
+        return int(LCM_STEPS * strength) >= num_inference_steps
+    return int(num_inference_steps * strength) >= 1
+
+
+def least_strength(num_inference_steps: int, scheduler: str) -> float:
+    """Return the least strength, of four decimals, that leaves a step. LCM_STEPS is the most for LCM."""
+    needed, of = (num_inference_steps, LCM_STEPS) if scheduler == "lcm" else (1, num_inference_steps)
+    estimate = math.ceil(_STRENGTHS * needed / of) / _STRENGTHS
+    rounded_down = not leaves_a_step(num_inference_steps, estimate, scheduler)  # 50 x 0.58 is below 29
+    return round(estimate + rounded_down / _STRENGTHS, 4)
+
+
+def least_steps(strength: float) -> int:
+    """Return the fewest denoising steps of which `strength` leaves one."""
+    steps = math.ceil(1 / strength)
+    return steps if int(steps * strength) else steps + 1

@@ -105,6 +105,8 @@ class StoredImage:
     stored_at: datetime
     kept_until: datetime
     warnings: tuple[str, ...] = ()
+    pixels_sha256: str | None = None
+    """None for an image that version 0.1.0 stored."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ class SignedUrl:
 class ImageStore(Protocol):
     """Images and cache entries by key. Every call raises StorageUnavailable if the store does not respond."""
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+    def put(
+        self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]
+    ) -> StoredImage:
         """Store an image. The key depends on the file, so an existing object has the same bytes."""
 
     def find(self, entry: str) -> list[StoredImage] | None:

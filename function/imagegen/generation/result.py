@@ -44,6 +44,13 @@ class ImageResult(ResponseModel):
     content_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`.")
     bytes: int = Field(description="Length of the file.")
     sha256: str = Field(description="SHA-256 of the file, in hex.")
+    pixels_sha256: str | None = Field(
+        None,
+        description=(
+            "SHA-256, in hex, of the pixels before they are encoded: rows from the top, each pixel's bytes in RGB. "
+            "Equal for equal pictures, in every format. null for images of earlier versions."
+        ),
+    )
     expires_at: datetime = Field(
         description="The URL's latest end. It ends earlier with the credentials that signed it."
     )
@@ -118,6 +125,7 @@ class KeptImage(ResponseModel):
     content_type: str
     bytes: int
     sha256: str
+    pixels_sha256: str | None = None
     kept_until: datetime
 
 

@@ -6,10 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen.generation.edit import Edit, steps_made
 from imagegen.generation.request import MAX_SEED, OutputFormat
+
+if TYPE_CHECKING:
+    from imagegen.generation.canvas import Canvas
 
 CACHE_KEY_VERSION: Final = 2
 """Increase when the same request starts to produce different bytes, for example with another encoder setting."""
@@ -38,6 +42,13 @@ class GenerationSpec:
         """The values that generations must share to run in one batch. An edit runs alone."""
         steps, guidance = self.num_inference_steps, self.guidance_scale
         return self.model_id, self.width, self.height, steps, guidance, self.scheduler
+
+    @cached_property
+    def canvas(self) -> Canvas | None:
+        """The edit's picture at the output's size, decoded once. Raises what Canvas.of raises."""
+        from imagegen.generation.canvas import Canvas  # imports Pillow, which the zip functions lack
+
+        return Canvas.of(self.edit, (self.width, self.height)) if self.edit else None
 
     @property
     def strength(self) -> float:
@@ -79,8 +90,6 @@ class GenerationSpec:
     def _key(self) -> dict[str, Any]:
         """Without an edit there is no trace of one, so that the keys of earlier versions stay valid."""
         key = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "edit"}
-        edit = self.edit
-        if edit is not None:
-            mask = edit.mask.sha256 if edit.mask else None
-            key["edit"] = {"image": edit.image.sha256, "mask": mask, "strength": edit.strength}
+        if self.edit is not None:
+            key["edit"] = self.edit.key()
         return key

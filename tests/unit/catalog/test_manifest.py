@@ -44,7 +44,8 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
         (manifest.NAME, b'{"format": 3, "files": {}, "flops": {"denoise_step": 1}}', "is not a manifest"),
         (
             manifest.NAME,
-            b'{"format": 3, "files": {}, "flops": {"denoise_step": 1, "decode": "2", "text_encode": 3, "image_encode": 4}}',
+            b'{"format": 3, "files": {}, "flops": '
+            b'{"denoise_step": 1, "decode": "2", "text_encode": 3, "image_encode": 4}}',
             "is not a manifest",
         ),
         (manifest.NAME, b'{"format": 3, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
