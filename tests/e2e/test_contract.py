@@ -22,7 +22,7 @@ PROBLEM = "application/problem+json"
 OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
 CLOSED_ROUTES = [
     ("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1"), ("GET", "/me"), ("POST", "/keys"),
-    ("DELETE", "/keys/1"), ("POST", "/keys/1/rotate"),
+    ("POST", "/uploads"), ("DELETE", "/keys/1"), ("POST", "/keys/1/rotate"),
 ]  # fmt: skip
 
 
@@ -78,6 +78,7 @@ def test_openapi_document_lists_every_route(call: Caller) -> None:
         "/jobs/{job_id}",
         "/jobs/{job_id}/cancel",
         "/me",
+        "/uploads",
         "/keys",
     } <= set(document["paths"])
 
@@ -239,6 +240,7 @@ def test_head_has_the_headers_of_get_and_no_body(call: Caller, path: str) -> Non
         "/jobs/1",
         "/jobs/1/cancel",
         "/me",
+        "/uploads",
         "/keys",
         "/keys/1",
         "/keys/1/rotate",

@@ -93,7 +93,7 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
         fields=("guidance_scale",),
     ),
     "nested too deeply": _generate(400, "json_too_deep", b'{"metadata": ' + b"[" * 20 + b"]" * 20 + b"}"),
-    "larger than 1 MiB": _generate(413, "payload_too_large", {"prompt": "x" * 1024 * 1024}),
+    "larger than 4.5 MB": _generate(413, "payload_too_large", {"prompt": "x" * 4_500_000}),
     # Headers
     "charset=latin-1": _generate(
         415,
@@ -165,6 +165,15 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     "control character": _generate(422, "invalid_text", {"prompt": "a red\u0007 circle"}, fields=("prompt",)),
     "blank prompt": _generate(422, "prompt_empty", {"prompt": " \u200b\n "}, fields=("prompt",)),
     "prompt too long": _generate(422, "prompt_too_long", {"prompt": "circle " * 400}, fields=("prompt",)),
+    # Uploads
+    "an upload without a type": _api(422, "missing_field", "POST", "/uploads", {}, fields=("content_type",)),
+    "an upload of a GIF": _api(
+        422, "out_of_range", "POST", "/uploads", {"content_type": "image/gif"}, fields=("content_type",)
+    ),
+    "an upload of a JPEG with parameters": _api(
+        422, "out_of_range", "POST", "/uploads", {"content_type": "image/jpeg;q=1"}, fields=("content_type",)
+    ),
+    "GET /uploads": _api(405, "method_not_allowed", "GET", "/uploads"),
     # Jobs
     "DELETE /health": _api(405, "method_not_allowed", "DELETE", "/health"),
     "PUT /jobs": _api(405, "method_not_allowed", "PUT", "/jobs"),

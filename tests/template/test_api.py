@@ -18,7 +18,8 @@ from tests.template.conftest import REGION, translated
 ANY = "x-amazon-apigateway-any-method"
 OPEN = {"/health", "/docs", "/openapi.json"}
 KEYED = {
-    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/usage", "/keys",
+    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/usage", "/uploads",
+    "/keys",
     "/keys/{key_id}", "/keys/{key_id}/rotate",
 }  # fmt: skip
 """Routes that need a caller."""
@@ -276,9 +277,11 @@ def test_an_authorizer_that_fails_is_asked_again_when_it_asks_its_issuer_again(b
         assert document == AuthUnavailable().problem(request_id="$context.requestId")
 
 
-def test_413_names_the_services_limit(body: Any) -> None:
+def test_413_names_the_services_limit_and_the_way_out(body: Any) -> None:
     response = body["x-amazon-apigateway-gateway-responses"]["REQUEST_TOO_LARGE"]
-    assert str(MAX_BODY_BYTES) in response["responseTemplates"]["application/json"]
+    document = json.loads(response["responseTemplates"]["application/json"])
+    assert str(MAX_BODY_BYTES) in document["detail"]
+    assert "POST /uploads" in document["detail"]
 
 
 def test_gateway_errors_have_the_packages_status_for_the_same_code() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from imagegen.pictures.uploads import KEPT
 from tests.support.evaluate import Resources, Template, evaluate
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -56,10 +57,11 @@ def test_tls_only(resources: Resources) -> None:
 
 
 def test_images_expire_and_incomplete_uploads_are_aborted(template: Template) -> None:
-    expire, checkpoints, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
+    expire, checkpoints, uploads, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
     assert (expire["Status"], expire["Prefix"], expire["ExpirationInDays"]) == ("Enabled", "images/", "3")
     assert (abort["Status"], abort["AbortIncompleteMultipartUpload"]) == ("Enabled", {"DaysAfterInitiation": 1})
     assert "Prefix" not in abort
+    assert (uploads["Status"], uploads["Prefix"], uploads["ExpirationInDays"]) == ("Enabled", "uploads/", KEPT.days)
     assert (checkpoints["Status"], checkpoints["Prefix"]) == ("Enabled", "checkpoints/")
     assert checkpoints["ExpirationInDays"] == "3"  # not before the job that may need it
 
@@ -69,7 +71,7 @@ def test_deleted_with_the_stack(resources: Resources) -> None:
 
 
 @pytest.mark.parametrize("origins", ["*", "https://a.example,http://localhost:3000"])
-def test_pages_of_the_allowed_origins_may_fetch_images(template: Template, origins: str) -> None:
+def test_pages_of_the_allowed_origins_may_fetch_images_and_send_uploads(template: Template, origins: str) -> None:
     (rule,) = bucket(evaluate(template, AllowedOrigins=origins))["CorsConfiguration"]["CorsRules"]
     assert rule["AllowedOrigins"] == origins.split(",")
-    assert rule["AllowedMethods"] == ["GET", "HEAD"]
+    assert rule["AllowedMethods"] == ["GET", "HEAD", "POST"]

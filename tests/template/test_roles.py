@@ -80,9 +80,10 @@ JOBS = {
 }
 SECRET_EXISTS = {"ssm:ListTagsForResource": {"Fn::Sub": SECRETS}}
 CHECKPOINTS = {"Fn::Sub": "${Bucket.Arn}/checkpoints/*"}
+UPLOADS = {"Fn::Sub": "${Bucket.Arn}/uploads/*"}
 DISCARDS_CHECKPOINTS = {"s3:DeleteObject": CHECKPOINTS}
 IMAGE_ACCESS = {
-    "s3:GetObject": [IMAGES, CHECKPOINTS],
+    "s3:GetObject": [IMAGES, CHECKPOINTS, UPLOADS],
     "s3:PutObject": [IMAGES, CHECKPOINTS],
     **DISCARDS_CHECKPOINTS,
     "kms:GenerateDataKey": KEY,
@@ -118,6 +119,7 @@ def common(name: str) -> dict[str, Any]:
             | SECRET_EXISTS
             | DISCARDS_CHECKPOINTS
             | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": IMAGES}
+            | {"s3:PutObject": UPLOADS, "kms:GenerateDataKey": KEY}
             | {"dynamodb:ConditionCheckItem": TABLE, "ssm:PutParameter": {"Fn::Sub": SECRETS}},
         ),
         (
@@ -200,12 +202,12 @@ def test_a_role_uses_the_key_only_through_what_it_reads(roles: Resources, name: 
     assert via(role, "kms:Decrypt") == [service for service, action in services.items() if action in grants(role)]
 
 
-def test_only_a_role_that_stores_images_may_make_data_keys_and_only_for_s3(roles: Resources) -> None:
+def test_only_a_role_that_stores_images_or_uploads_may_make_data_keys_and_only_for_s3(roles: Resources) -> None:
     making = {
         name: via(role, "kms:GenerateDataKey") for name, role in roles.items() if "kms:GenerateDataKey" in grants(role)
     }
     assert making == {name: ["s3"] for name, role in roles.items() if "s3:PutObject" in grants(role)}
-    assert set(making) == {"GeneratorRole", "WorkerRole"}
+    assert set(making) == {"GeneratorRole", "WorkerRole", "ApiRole"}
 
 
 def test_no_kms_grants_without_a_key(resources: Resources) -> None:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 from pydantic import WithJsonSchema
 
 from imagegen.api.key_resources import TENANT_SCHEMA, KeyRequest, RotationRequest
+from imagegen.api.upload_resources import UploadRequest
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import STATES
 
@@ -42,6 +43,7 @@ ROTATION_EXAMPLES: Final[Any] = {
     "default": {"summary": "Both keys are valid for a day", "value": {}},
     "leaked": {"summary": "The old key ends at once", "value": {"overlap_seconds": 0}},
 }
+UPLOAD_EXAMPLES: Final[Any] = {"photo": {"summary": "A photo", "value": {"content_type": "image/jpeg"}}}
 _KEY_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"}
 
 ImageRequest = Annotated[
@@ -95,6 +97,7 @@ NewKeyBody = Annotated[
 RotationBody = Annotated[
     RotationRequest, Body(description="No field is required: `{}` is valid.", openapi_examples=ROTATION_EXAMPLES)
 ]
+NewUploadBody = Annotated[UploadRequest, Body(description="What you will upload.", openapi_examples=UPLOAD_EXAMPLES)]
 _MONTH_SCHEMA: Final = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
 FromMonth = Annotated[
     Any,

@@ -59,8 +59,8 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
 def _check_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
     if mask != image:
         raise MaskSizeMismatch(
-            f"The mask has {mask[0]} x {mask[1]} pixels and the image {image[0]} x {image[1]}, both upright. Send a mask "
-            "of the image's size."
+            f"The mask has {mask[0]} x {mask[1]} pixels and the image {image[0]} x {image[1]}, both upright. Send a "
+            "mask of the image's size."
         )
 
 
@@ -93,7 +93,7 @@ def _colors(opened: Image.Image) -> Image.Image:
     if opened.mode in ("RGB", "L", "CMYK"):
         return opened
     if opened.mode == "I;16":  # Pillow's own conversion clips everything above 255
-        return opened.point(_HIGH_BYTE, "L")
+        return opened.convert("I").point(_HIGH_BYTE, "L")
     return opened.convert("L" if opened.mode == "1" else "RGB")
 
 

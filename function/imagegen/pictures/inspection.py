@@ -20,8 +20,8 @@ FORMATS: Final = "PNG, JPEG or WebP"
 
 _OTHERS: Final = (
     (0, b"GIF8", "GIF"), (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"BM", "BMP"), (0, b"8BPS", "PSD"),
-    (0, b"%PDF", "PDF"), (0, b"<svg", "SVG"), (0, b"<?xml", "SVG"), (0, b"\0\0\1\0", "ICO"), (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (4, b"ftypavif", "AVIF"), (4, b"ftyphei", "HEIC"),
+    (0, b"%PDF", "PDF"), (0, b"<svg", "SVG"), (0, b"<?xml", "SVG"), (0, b"\0\0\1\0", "ICO"),
+    (0, b"\xff\x0a", "JPEG XL"), (4, b"JXL ", "JPEG XL"), (4, b"jP  ", "JPEG 2000"), (4, b"ftypavif", "AVIF"), (4, b"ftyphei", "HEIC"),
     (4, b"ftypmif1", "HEIC"),
 )  # fmt: skip
 """Formats that callers try: offset, signature and name."""

@@ -21,7 +21,7 @@ _DROPPED: Final = frozenset({*range(0xE0, 0xF0), 0xFE})
 """Application data and comments, except for those in `_KEPT`."""
 _KEPT: Final = {0xE0: b"JFIF", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 """What decides about colors, by its marker and identifier."""
-_NEXT_MARKER: Final = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+_NEXT_MARKER: Final = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """A marker other than a restart; in the data of a scan, 0xFF is followed by 0."""
 
 

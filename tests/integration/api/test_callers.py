@@ -21,6 +21,7 @@ NEEDED: Final[dict[tuple[str, str], Scope]] = {
     ("GET", "/jobs/<job_id>"): "images:read",
     ("DELETE", "/jobs/<job_id>"): "images:write",
     ("POST", "/jobs/<job_id>/cancel"): "images:write",
+    ("POST", "/uploads"): "images:write",
     ("GET", "/me"): "images:read",
     ("GET", "/usage"): "images:read",
     ("POST", "/keys"): "tenants:manage",
@@ -50,6 +51,8 @@ def body_of(method: str, rule: str) -> object:
     """Return a valid body for the route."""
     if method != "POST":
         return b""
+    if rule == "/uploads":
+        return {"content_type": "image/png"}
     return {} if rule.startswith("/keys") else PROMPT
 
 

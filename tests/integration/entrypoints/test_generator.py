@@ -142,7 +142,10 @@ def test_a_body_beyond_the_limit_is_413_and_names_the_limit(function: Function) 
     raw = json.dumps({"prompt": "x" * MAX_BODY_BYTES}).encode()
     answer = function(api_event(raw))
     assert outcome(answer) == (413, "payload_too_large")
-    assert body(answer)["detail"] == f"The body has {len(raw)} bytes and must have at most 1048576 (1 MiB)."
+    assert body(answer)["detail"] == (
+        f"The body has {len(raw)} bytes and must have at most 4500000 (4.5 MB), a picture of 3.3 MB. Send a larger "
+        "picture with POST /uploads, and its id here."
+    )
     largest = b'{"prompt": "a red circle"}'.ljust(MAX_BODY_BYTES)
     assert function(api_event(largest))["statusCode"] == 200
 

@@ -10,12 +10,14 @@ from imagegen.api.limits_report import LimitsInfo, ModelUsage, RateInfo, UsageRe
 from imagegen.api.openapi.problems import examples as problem_examples
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.resources import Health, Identity, ModelList
+from imagegen.api.upload_resources import UploadInfo
 from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
 from imagegen.jobs.job import JobError, State
 from imagegen.jobs.view import JobInfo, JobPage, ProgressInfo
 
 _JOB_ID: Final = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
+_UPLOAD_ID: Final = "upload_01KAJ9X2S4QZ8W3V5N7M6K1H0G"
 _CREATED: Final = datetime(2026, 11, 21, 14, tzinfo=UTC)
 _STARTED: Final = _CREATED + timedelta(seconds=1)
 _FINISHED: Final = _CREATED + timedelta(seconds=3)
@@ -83,6 +85,23 @@ _ROTATED: Final = _KEY.model_copy(
         "replaced_by": _KEY.id,
     }
 )
+_UPLOAD: Final = UploadInfo(
+    id=_UPLOAD_ID,
+    url="https://images-bucket.s3.us-east-1.amazonaws.com/",
+    fields={
+        "Content-Type": "image/jpeg",
+        "key": f"uploads/acme/{_UPLOAD_ID}",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": "ASIAEXAMPLE/20261121/us-east-1/s3/aws4_request",
+        "x-amz-date": "20261121T140000Z",
+        "x-amz-security-token": "IQoJb3JpZ2luEXAMPLE",
+        "policy": "eyJleHBpcmF0aW9uIjoiMjAyNi0xMS0yMVQxNDoxNTowMFoifQ==",
+        "x-amz-signature": "0a1b2c3d",
+    },
+    max_bytes=10_000_000,
+    expires_at=_CREATED + timedelta(minutes=15),
+    usable_until=_CREATED + timedelta(days=1),
+)
 _QUEUED: Final = JobInfo(
     id=_JOB_ID,
     status="queued",
@@ -113,6 +132,7 @@ def examples(models: ModelList) -> dict[str, Any]:
         "usage": _example("A month with one model", _USAGE),
         "new_key": _example("A key with its value", NewKeyInfo(**dict(_KEY), key=_KEY_VALUE)),
         "keys": _example("A key that was rotated, and its successor", KeyList(keys=[_ROTATED, _KEY])),
+        "upload": _example("A form for a JPEG file", _UPLOAD),
         "models": _example("The models of this deployment", models),
         "result": _example("One image", _RESULT),
         "job_queued": _example("A job that waits for a worker", _QUEUED),

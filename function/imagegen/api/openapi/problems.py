@@ -19,8 +19,13 @@ JSON_BODY: Final = (
     "payload_too_large", "unsupported_media_type", "unknown_field",
 )  # fmt: skip
 """Errors of every JSON body."""
+PICTURES: Final = (
+    "image_invalid", "image_too_large", "image_format_unsupported", "upload_not_found", "mask_empty",
+    "mask_size_mismatch",
+)  # fmt: skip
+"""Errors of the pictures in a request for images."""
 BODY: Final = (
-    *JSON_BODY, "not_acceptable",
+    *JSON_BODY, *PICTURES, "not_acceptable",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
     "size_invalid", "unknown_scheduler", "url_not_allowed", "webhook_secret_missing",
     "model_not_found",
@@ -84,7 +89,12 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.KeyEnded()),
     _of(errors.IdempotencyInProgress()),
     _of(errors.ResultExpired("The job's images have expired. Send the request again to generate them.")),
-    _of(errors.PayloadTooLarge("The body has 1200000 bytes and must have at most 1048576 (1 MiB).")),
+    _of(
+        errors.PayloadTooLarge(
+            "The body has 4600000 bytes and must have at most 4500000 (4.5 MB), a picture of 3.3 MB. Send a larger "
+            "picture with POST /uploads, and its id here."
+        )
+    ),
     _of(errors.UnsupportedMediaType("The body must be application/json in UTF-8, without Content-Encoding.")),
     _of(errors.IdempotencyKeyReuse()),
     _field("prompt", "missing_field", "is required and must be a string of 1 to 2000 characters: what the image shows"),
@@ -102,6 +112,21 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _field("scheduler", "unknown_scheduler", f"must be one of {', '.join(DEMO.schedulers)} for the model demo"),
     _field("webhook.url", "url_not_allowed", "must have a public host"),
     _of(errors.WebhookSecretMissing()),
+    _of(errors.UploadNotFound()),
+    _of(errors.ImageFormatUnsupported("The picture is a HEIC file. Send it as PNG, JPEG or WebP.")),
+    _of(errors.ImageInvalid()),
+    _of(
+        errors.ImageTooLarge(
+            "The picture has 8064 x 6048 pixels. It must have at most 12250000 pixels and no side above 16384. Scale it "
+            "down: models draw much smaller ones."
+        )
+    ),
+    _of(errors.MaskEmpty()),
+    _of(
+        errors.MaskSizeMismatch(
+            "The mask has 512 x 512 pixels and the image 640 x 480, both upright. Send a mask of the image's size."
+        )
+    ),
     _of(errors.RequestTooExpensive()),
     _of(errors.RateLimited()),
     _of(errors.QuotaExceeded("The monthly quota is used up: 0 of 500 images are left, 1 are needed.")),

@@ -14,13 +14,14 @@ from imagegen.api.openapi.problems import ERRORS
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.problem import Problem
 from imagegen.api.resources import Health, Identity, ModelInfo, ModelList
+from imagegen.api.upload_resources import UploadInfo, UploadRequest
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
 from imagegen.jobs.view import JobInfo, JobPage
 
 Schema = dict[str, Any]
 
-REQUESTS: Final = (GenerateRequest, KeyRequest, RotationRequest)
+REQUESTS: Final = (GenerateRequest, KeyRequest, RotationRequest, UploadRequest)
 """Models of what callers send."""
 RESPONSES: Final = (
     Health,
@@ -30,6 +31,7 @@ RESPONSES: Final = (
     KeyList,
     NewKeyInfo,
     ModelList,
+    UploadInfo,
     Result,
     JobInfo,
     JobPage,
