@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw
 from imagegen.generation.edit import Picture
 
 Color = tuple[int, int, int]
-WHITE: Color = (255, 255, 255)
+WHITE: Color = (245, 245, 245)
 RED: Color = (220, 40, 40)
 BLUE: Color = (50, 90, 220)
+"""What the demo model calls white, red and blue."""
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels, the last two outside."""
 

@@ -15,7 +15,7 @@ from imagegen.generation.edit import Picture
 from imagegen.generation.planner import Plan
 from imagegen.generation.request import GenerateRequest
 from imagegen.pictures.encoded import decode_base64
-from imagegen.pictures.inspection import inspect
+from imagegen.pictures.inspection import check_mask_size, inspect
 from imagegen.pictures.uploads import Uploads, is_id
 from imagegen.retry import retry
 
@@ -43,7 +43,8 @@ class Inputs:
     def read(self, request: GenerateRequest, tenant: str) -> tuple[Picture, Picture | None] | None:
         """Return image and mask of a request, or None if it has no image.
 
-        Raises ImageInvalid, ImageTooLarge, ImageFormatUnsupported, UploadNotFound or StorageUnavailable.
+        Raises ImageInvalid, ImageTooLarge, ImageFormatUnsupported, MaskSizeMismatch, UploadNotFound or
+        StorageUnavailable.
         """
         if request.image is None:
             return None
@@ -51,9 +52,11 @@ class Inputs:
         if request.mask_image is None:
             return image, None
         try:
-            return image, self._picture(request.mask_image, tenant)
+            mask = self._picture(request.mask_image, tenant)
         except PictureError as error:
             raise error.in_field("mask_image") from None
+        check_mask_size(mask.size, image.size)
+        return image, mask
 
     def keep(self, plan: Plan, tenant: str) -> GenerateRequest:
         """Store the plan's pictures, and return its request with their names: an upload ends before a job may start.

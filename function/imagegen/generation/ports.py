@@ -46,11 +46,11 @@ class Generated:
     denoise_s: float
     decode_s: float
     compile_s: float = 0.0
-    encoder_load_s: float = 0.0
-    image_encode_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     shared_by: int = 1
     """Generations in the same batch. Each is billed its share of the time."""
+    encoder_load_s: float = 0.0
+    image_encode_s: float = 0.0
 
 
 class Resumption(Protocol):
