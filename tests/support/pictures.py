@@ -47,6 +47,12 @@ def png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def damaged(file: bytes) -> bytes:
+    """Return a PNG file with other compressed pixels: its chunks are complete, so only decoding shows it."""
+    start = file.index(b"IDAT") + 6
+    return file[:start] + bytes(8) + file[start + 8 :]
+
+
 def as_base64(image: Image.Image) -> str:
     """Return the image as a request has it."""
     return base64.b64encode(png(image)).decode()

@@ -105,7 +105,6 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED, json_schema_extra={"format": "int
 Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
 Text = Annotated[str, AfterValidator(_check_characters)]
 Prompt = Annotated[Text, AfterValidator(_trimmed)]
-PictureText = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 MetadataText = Annotated[Text, Field(max_length=512)]
 
 
@@ -185,11 +184,11 @@ class GenerateRequest(StrictRequest):
     num_images_per_prompt: Annotated[int, Field(ge=1, le=8), Omitted("one image")] = Field(
         1, description="Image i uses the seed (seed + i) mod 2^32. Default: 1."
     )
-    image: Annotated[PictureText | None, Omitted("a picture from text alone")] = optional(
+    image: Annotated[str | None, Omitted("a picture from text alone")] = optional(
         "A picture to start from: an id from `POST /uploads`, or base64 of a PNG, JPEG or WebP file. Without `width` "
         "and `height`, the output has the model's size that is nearest to the picture's. Default: none."
     )
-    mask_image: Annotated[PictureText | None, Omitted("an edit of the whole picture")] = optional(
+    mask_image: Annotated[str | None, Omitted("an edit of the whole picture")] = optional(
         "A picture of the size of `image`, in the same forms: white is repainted, black is kept to the pixel. Default: "
         "all of `image` is repainted."
     )

@@ -16,7 +16,7 @@ from imagegen.access import tenant
 from imagegen.entrypoints import generator
 from imagegen.pictures.uploads import new_id, object_key
 from tests.support.job_handlers import JobHandlers, body
-from tests.support.pictures import as_base64, mask, png, scene
+from tests.support.pictures import as_base64, damaged, mask, png, scene
 from tools.lambda_event import Context
 
 UPPER = mask((0, 0, 128, 64))
@@ -27,7 +27,7 @@ EDIT = {
     "mask_image": as_base64(UPPER),
     "strength": 0.5,
 }
-TENANT = tenant.of_api_key("sample-key-1234567890")
+TENANT = tenant.of_api_key("key-of-alice")
 
 
 def stored(handlers: JobHandlers, folder: str) -> dict[str, bytes]:
@@ -126,6 +126,7 @@ def test_a_request_with_a_key_is_the_same_request_again(handlers: JobHandlers) -
         ({"mask_image": as_base64(mask((0, 0, 0, 0)))}, "mask_empty", "mask_image"),
         ({"mask_image": as_base64(mask((0, 0, 8, 8), (64, 64)))}, "mask_size_mismatch", "mask_image"),
         ({"image": base64.b64encode(png(scene())[:-60]).decode()}, "image_invalid", "image"),
+        ({"image": base64.b64encode(damaged(png(scene()))).decode()}, "image_invalid", "image"),
         ({"strength": 0.01, "num_inference_steps": 10}, "out_of_range", "strength"),
     ],
 )
@@ -140,7 +141,7 @@ def test_a_bad_picture_is_refused_and_the_next_request_works(
 
 
 def test_what_only_decoding_shows_fails_the_job(handlers: JobHandlers) -> None:
-    job = body(handlers.submit(EDIT | {"image": base64.b64encode(png(scene())[:-60]).decode()}))
+    job = body(handlers.submit(EDIT | {"image": base64.b64encode(damaged(png(scene()))).decode()}))
     handlers.run_queued_jobs()
     ended = body(handlers.call("GET", f"/jobs/{job['id']}"))
     assert (ended["status"], ended["error"]["code"], ended["error"]["status"]) == ("failed", "image_invalid", 422)
