@@ -170,14 +170,14 @@ def test_a_strength_that_leaves_no_step_is_refused_with_the_least_one(body: dict
 @pytest.mark.parametrize(("strength", "steps"), [(None, 2), (1.0, 1), (0.5, 2), (0.3, 4)])
 def test_a_default_of_few_steps_is_raised_until_the_strength_leaves_one(strength: float | None, steps: int) -> None:
     """sdxl-turbo's default is one step, of which a strength of 0.8 would leave none."""
-    body = {"strength": strength} if strength else {}
+    body: dict[str, Any] = {"strength": strength} if strength else {}
     assert edit_plan(model="sdxl-turbo", **body).spec.num_inference_steps == steps
 
 
-@pytest.mark.parametrize("field", ["strength", "resize_mode", "mask_image"])
-def test_fields_of_an_edit_need_an_image(field: str) -> None:
+@pytest.mark.parametrize(("field", "value"), [("strength", 0.5), ("resize_mode", "fit"), ("mask_image", "x")])
+def test_fields_of_an_edit_need_an_image(field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        plan(**{field: {"strength": 0.5, "resize_mode": "fit", "mask_image": "x"}[field]})
+        GenerateRequest.parse({"prompt": "a circle", field: value})
     (error,) = caught.value.errors
     assert (error.field, error.code) == ("image", "missing_field")
     assert error.message == f"is required with {field}; leave it out for a picture from text alone"
