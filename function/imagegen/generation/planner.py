@@ -79,7 +79,8 @@ def _resolve(
 ) -> GenerationSpec:
     """Fill in the model's defaults and check its limits. Raises InvalidRequest."""
     defaults = model.defaults
-    edit = _edit(request, *pictures) if pictures else None
+    scheduler = _default(request.scheduler, defaults.scheduler)
+    edit = _edit(request, pictures)
     width, height = _size(request, model, edit)
     guidance = _default(request.guidance_scale, defaults.guidance_scale)
     spec = GenerationSpec(
@@ -89,11 +90,11 @@ def _resolve(
         negative_prompt=request.negative_prompt if guidance > 1 and model.takes_negative_prompts else "",
         width=width,
         height=height,
-        num_inference_steps=_default(request.num_inference_steps, _default_steps(defaults, edit)),
+        num_inference_steps=_default(request.num_inference_steps, _default_steps(defaults, edit, scheduler)),
         guidance_scale=float(guidance),
         num_images_per_prompt=request.num_images_per_prompt,
         seed=seed,
-        scheduler=_default(request.scheduler, defaults.scheduler),
+        scheduler=scheduler,
         output_format=request.output_format,
         edit=edit,
     )
@@ -124,15 +125,30 @@ def _limit_errors(spec: GenerationSpec, model: Model) -> list[FieldError]:
 
 def _strength_errors(spec: GenerationSpec) -> list[FieldError]:
     steps, scheduler = spec.num_inference_steps, spec.scheduler
-    if leaves_a_step(steps, spec.strength, scheduler):
+    if spec.edit is None or leaves_a_step(steps, spec.strength, scheduler):
         return []
     least = f"must be at least {least_strength(steps, scheduler):g} with {steps} num_inference_steps"
     return [FieldError("strength", "out_of_range", f"{least}, so that a step is left")]
 
 
-def _edit(request: GenerateRequest, image: Picture, mask: Picture | None) -> Edit:
+def _edit(request: GenerateRequest, pictures: tuple[Picture, Picture | None] | None) -> Edit | None:
+    """Return what the request starts from, if it has an image. Raises InvalidRequest if only an edit has its fields."""
+    if request.image is None:
+        _reject_fields_of_edits(request)
+        return None
+    if pictures is None:
+        raise TypeError("a request with an image is planned with its pictures")
+    image, mask = pictures
     strength = _default(request.strength, DEFAULT_STRENGTH)
     return Edit(image, float(strength), _default(request.resize_mode, "crop"), mask)
+
+
+def _reject_fields_of_edits(request: GenerateRequest) -> None:
+    given = [name for name in ("mask_image", "strength", "resize_mode") if getattr(request, name) is not None]
+    if given:
+        way_out = f"leave {'it' if len(given) == 1 else 'them'} out for a picture from text alone"
+        message = f"is required with {' and '.join(given)}; {way_out}"
+        raise InvalidRequest([FieldError("image", "missing_field", message)])
 
 
 def _size(request: GenerateRequest, model: Model, edit: Edit | None) -> Size:
@@ -141,10 +157,12 @@ def _size(request: GenerateRequest, model: Model, edit: Edit | None) -> Size:
     return _default(request.width, model.defaults.width), _default(request.height, model.defaults.height)
 
 
-def _default_steps(defaults: Defaults, edit: Edit | None) -> int:
+def _default_steps(defaults: Defaults, edit: Edit | None, scheduler: str) -> int:
     """Return enough steps for the strength to leave one: some models' default is a single step."""
     steps = defaults.num_inference_steps
-    return steps if edit is None or int(steps * edit.strength) >= 1 else least_steps(edit.strength)
+    if edit is None or scheduler == "lcm" or leaves_a_step(steps, edit.strength, scheduler):
+        return steps
+    return least_steps(edit.strength)
 
 
 def _default(value: T | None, default: T) -> T:

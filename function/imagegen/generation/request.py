@@ -19,13 +19,11 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from imagegen.errors import InvalidRequest
 from imagegen.generation.field_errors import Omitted, field_error, null_message
-from imagegen.problem_details import FieldError
 from imagegen.public_url import MAX_URL, NotAllowed, check
 
 MAX_PROMPT: Final = 2000
@@ -218,14 +216,6 @@ class GenerateRequest(StrictRequest):
     webhook: Annotated[Webhook | None, Omitted("no webhook")] = optional(
         "Receives the job's final state. `POST /generate` then also creates a job."
     )
-
-    @model_validator(mode="after")
-    def _edits_need_an_image(self) -> Self:
-        alone = [name for name in ("mask_image", "strength", "resize_mode") if getattr(self, name) is not None]
-        if alone and self.image is None:
-            message = f"is required with {' and '.join(alone)}; leave {'it' if len(alone) == 1 else 'them'} out"
-            raise InvalidRequest([FieldError("image", "missing_field", f"{message} for a picture from text alone")])
-        return self
 
 
 def invalid_request(model: type[BaseModel], errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:

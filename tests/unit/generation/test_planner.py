@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -177,10 +178,23 @@ def test_a_default_of_few_steps_is_raised_until_the_strength_leaves_one(strength
 @pytest.mark.parametrize(("field", "value"), [("strength", 0.5), ("resize_mode", "fit"), ("mask_image", "x")])
 def test_fields_of_an_edit_need_an_image(field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        GenerateRequest.parse({"prompt": "a circle", field: value})
+        plan(**{"seed": 7, field: value})
     (error,) = caught.value.errors
     assert (error.field, error.code) == ("image", "missing_field")
     assert error.message == f"is required with {field}; leave it out for a picture from text alone"
+
+
+def test_an_image_is_never_ignored() -> None:
+    with pytest.raises(TypeError):
+        plan(image="its name")
+
+
+def test_a_picture_from_text_needs_no_strength() -> None:
+    """Whatever number of steps the model's limits allow: the strength of an edit does not bound them."""
+    model = REGISTRY["lcm-dreamshaper-7"]
+    many = replace(model, limits=replace(model.limits, max_steps=60))
+    request = GenerateRequest.parse({"prompt": "a circle", "num_inference_steps": 60})
+    assert Planner({many.id: many}, many.id, OPENVINO).plan(request).spec.num_inference_steps == 60
 
 
 def test_every_step_count_and_strength_is_planned_or_refused() -> None:
