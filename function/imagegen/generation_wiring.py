@@ -14,6 +14,7 @@ from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from imagegen.engines.batching import Batcher
+    from imagegen.generation.inputs import Inputs
     from imagegen.generation.planner import Planner
     from imagegen.generation.ports import Backend, Engines, ImageStore
     from imagegen.generation.pricing import Pricing
@@ -124,6 +125,14 @@ class GenerationParts:
         from imagegen.aws.uploads import S3Uploads
 
         return S3Uploads(self.settings.bucket_name)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The pictures of requests and jobs."""
+        from imagegen.aws.checkpoints import S3CheckpointStore
+        from imagegen.generation.inputs import Inputs
+
+        return Inputs(self.uploads, S3CheckpointStore(self.settings.bucket_name))
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
         """Return None for a GPU, whose pace is not known, and without a readable manifest, which the load reports."""

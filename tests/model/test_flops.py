@@ -62,3 +62,12 @@ def test_decoding_is_counted_as_by_hand() -> None:
     pixels = 16 * 16
     attention = 2 * pixels * pixels * 64
     assert flops.count(DEMO, checkpoints.DEMO, None).decode == 2 * (sum(counted.values()) + attention)
+
+
+def test_encoding_a_picture_is_counted_as_by_hand() -> None:
+    vae = networks.build("AutoencoderKL", checkpoints.DEMO / "vae")
+    counted = multiplications(vae, lambda vae: vae.encode(torch.ones(1, 3, 128, 128)))
+    assert counted["encoder.conv_in"] == 128 * 128 * 16 * 3 * 3 * 3
+    pixels = 16 * 16
+    attention = 2 * pixels * pixels * 64
+    assert flops.count(DEMO, checkpoints.DEMO, None).image_encode == 2 * (sum(counted.values()) + attention)

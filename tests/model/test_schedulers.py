@@ -109,6 +109,30 @@ def test_a_perfect_network_brings_the_picture_back(name: str, strength: float) -
             assert np.abs(latents - PICTURE).max() < 0.1, steps  # alpha of the first trained timestep is not quite 1
 
 
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_what_a_mask_keeps_has_the_noise_of_each_step_as_in_diffusers(name: str) -> None:
+    for spacing in ("leading", "trailing"):
+        case, noise = Case(name, spacing, "epsilon"), NOISE[-1]
+        theirs = reference.create(case)
+        timesteps = reference.begin(theirs, 10, None)
+        ours = schedulers.create(name, SchedulerConfig.from_json(case.settings), 10, no_noise)
+        for index, timestep in enumerate(ours.timesteps):
+            picture, drawn = (torch.from_numpy(each).double() for each in (PICTURE, noise))
+            expected = theirs.add_noise(picture, drawn, timesteps[index : index + 1])
+            assert np.abs(ours.add_noise(PICTURE, noise, index) - expected.numpy()).max() < 1e-4, (spacing, timestep)
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpm_multistep", "euler", "pndm"])
+def test_a_run_with_a_perfect_network_has_the_noise_of_each_step(name: str) -> None:
+    """What is repainted and what is kept meet at the same level, also within PNDM's repetition."""
+    case, noise = Case(name, "trailing", "sample"), NOISE[-1]
+    scheduler = schedulers.create(name, SchedulerConfig.from_json(case.settings), 10, no_noise, 0.7)
+    sample = scheduler.add_noise(PICTURE, noise)
+    for index in range(len(scheduler.timesteps) - 1):
+        sample = scheduler.step(PICTURE, index, sample)
+        assert np.abs(sample - scheduler.add_noise(PICTURE, noise, index + 1)).max() < 1e-3, index
+
+
 @pytest.mark.parametrize("steps", [3, 10, 20])
 def test_diffusers_leaves_noise_in_a_picture_with_pndm(steps: int) -> None:
     """The reason why PNDM's timesteps differ from diffusers' in runs from a picture. Remove both once it is cured."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.support.expectations import Expectation
+from tests.support.scenes import as_base64, mask, scene
 from tools.lambda_event import api_event
 
 
@@ -21,6 +22,10 @@ class BadRequest:
     event: dict[str, Any]
     expected: Expectation
     fields: tuple[str, ...] = ()
+
+
+PICTURE: Final = as_base64(scene((16, 16)))
+SMALL_MASK: Final = as_base64(mask((0, 0, 8, 8), (8, 8)))
 
 
 def _generate(
@@ -166,6 +171,25 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     "control character": _generate(422, "invalid_text", {"prompt": "a red\u0007 circle"}, fields=("prompt",)),
     "blank prompt": _generate(422, "prompt_empty", {"prompt": " \u200b\n "}, fields=("prompt",)),
     "prompt too long": _generate(422, "prompt_too_long", {"prompt": "circle " * 400}, fields=("prompt",)),
+    # Edits
+    "strength without an image": _generate(
+        422, "missing_field", {"prompt": "a red circle", "strength": 0.5}, fields=("image",)
+    ),
+    "no strength": _generate(
+        422, "out_of_range", {"prompt": "a red circle", "image": PICTURE, "strength": 0}, fields=("strength",)
+    ),
+    "a strength that leaves no step": _generate(
+        422,
+        "out_of_range",
+        {"prompt": "a red circle", "image": PICTURE, "strength": 0.05, "num_inference_steps": 10},
+        fields=("strength",),
+    ),
+    "an image that is a URL": _generate(
+        422, "image_invalid", {"prompt": "a red circle", "image": "https://example.com/a.png"}, fields=("image",)
+    ),
+    "a mask that is no picture": _submit(422, "image_invalid", "mask_image", image=PICTURE, mask_image="aGVsbG8="),
+    "a mask of another size": _submit(422, "mask_size_mismatch", "mask_image", image=PICTURE, mask_image=SMALL_MASK),
+    "an unknown upload": _submit(404, "upload_not_found", "image", image="upload_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
     # Uploads
     "an upload without a type": _api(422, "missing_field", "POST", "/uploads", {}, fields=("content_type",)),
     "an upload of a GIF": _api(

@@ -44,12 +44,13 @@ class MemoryStore:
     entries: dict[str, list[StoredImage]] = field(default_factory=dict)
     failing: ServiceError | None = None
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+    def put(
+        self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]
+    ) -> StoredImage:
         self._check()
         self.objects[key] = body
-        return StoredImage(
-            key, len(body), hashlib.sha256(body).hexdigest(), datetime.now(UTC), FAR_AWAY, tuple(warnings)
-        )
+        digest, now = hashlib.sha256(body).hexdigest(), datetime.now(UTC)
+        return StoredImage(key, len(body), digest, now, FAR_AWAY, tuple(warnings), pixels_sha256)
 
     def find(self, entry: str) -> list[StoredImage] | None:
         self._check()

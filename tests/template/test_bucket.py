@@ -57,13 +57,16 @@ def test_tls_only(resources: Resources) -> None:
 
 
 def test_images_expire_and_incomplete_uploads_are_aborted(template: Template) -> None:
-    expire, checkpoints, uploads, abort = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
+    rules = bucket(evaluate(template, ImageDays="3"))["LifecycleConfiguration"]["Rules"]
+    expire, checkpoints, inputs, uploads, abort = rules
     assert (expire["Status"], expire["Prefix"], expire["ExpirationInDays"]) == ("Enabled", "images/", "3")
     assert (abort["Status"], abort["AbortIncompleteMultipartUpload"]) == ("Enabled", {"DaysAfterInitiation": 1})
     assert "Prefix" not in abort
     assert (uploads["Status"], uploads["Prefix"], uploads["ExpirationInDays"]) == ("Enabled", "uploads/", KEPT.days)
     assert (checkpoints["Status"], checkpoints["Prefix"]) == ("Enabled", "checkpoints/")
-    assert checkpoints["ExpirationInDays"] == "3"  # not before the job that may need it
+    assert (inputs["Status"], inputs["Prefix"]) == ("Enabled", "inputs/")
+    # Not before the job that may need them.
+    assert checkpoints["ExpirationInDays"] == inputs["ExpirationInDays"] == "3"
 
 
 def test_deleted_with_the_stack(resources: Resources) -> None:

@@ -81,13 +81,15 @@ JOBS = {
 SECRET_EXISTS = {"ssm:ListTagsForResource": {"Fn::Sub": SECRETS}}
 CHECKPOINTS = {"Fn::Sub": "${Bucket.Arn}/checkpoints/*"}
 UPLOADS = {"Fn::Sub": "${Bucket.Arn}/uploads/*"}
+INPUTS = {"Fn::Sub": "${Bucket.Arn}/inputs/*"}
+LISTS_BUCKET = {"s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
 DISCARDS_CHECKPOINTS = {"s3:DeleteObject": CHECKPOINTS}
 IMAGE_ACCESS = {
-    "s3:GetObject": [IMAGES, CHECKPOINTS, UPLOADS],
-    "s3:PutObject": [IMAGES, CHECKPOINTS],
+    "s3:GetObject": [IMAGES, CHECKPOINTS, INPUTS, UPLOADS],
+    "s3:PutObject": [IMAGES, CHECKPOINTS, INPUTS],
     **DISCARDS_CHECKPOINTS,
     "kms:GenerateDataKey": KEY,
-    "s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]},
+    **LISTS_BUCKET,
 }
 
 
@@ -118,8 +120,9 @@ def common(name: str) -> dict[str, Any]:
             JOBS
             | SECRET_EXISTS
             | DISCARDS_CHECKPOINTS
-            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": IMAGES}
-            | {"s3:PutObject": UPLOADS, "kms:GenerateDataKey": KEY}
+            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": [IMAGES, UPLOADS]}
+            | LISTS_BUCKET
+            | {"s3:PutObject": [UPLOADS, INPUTS], "kms:GenerateDataKey": KEY}
             | {"dynamodb:ConditionCheckItem": TABLE, "ssm:PutParameter": {"Fn::Sub": SECRETS}},
         ),
         (

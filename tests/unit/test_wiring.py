@@ -148,7 +148,7 @@ def test_the_work_of_a_model_is_read_from_its_manifest(tmp_path: Path) -> None:
     weights = tmp_path / "demo" / "openvino" / "unet" / "openvino_model.bin"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(bytes(1000))
-    counts = Flops(denoise_step=3, decode=2, text_encode=1)
+    counts = Flops(denoise_step=4, decode=3, text_encode=2, image_encode=1)
     manifest.write(tmp_path / "demo" / "openvino", flops=counts)
     assert made._workload(DEMO, backend) == Workload(counts, weight_bytes=1000)
     assert made._workload(DEMO, replace(backend, device="cuda")) is None

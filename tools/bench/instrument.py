@@ -121,9 +121,11 @@ class TimedStore:
         self._instrument = instrument
         self.sign = store.sign
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+    def put(
+        self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]
+    ) -> StoredImage:
         with self._timed():
-            return self._store.put(key, body, content_type, warnings=warnings)
+            return self._store.put(key, body, content_type, pixels_sha256=pixels_sha256, warnings=warnings)
 
     def find(self, entry: str) -> list[StoredImage] | None:
         with self._timed():

@@ -57,7 +57,9 @@ class S3ImageStore:
     def _signer(self) -> UrlSigner:
         return UrlSigner(self._client, self._session, self._bucket)
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+    def put(
+        self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]
+    ) -> StoredImage:
         """Store an image."""
         stored_at, digest = datetime.now(UTC), hashlib.sha256(body)
         checksum = base64.b64encode(digest.digest()).decode()
@@ -66,7 +68,7 @@ class S3ImageStore:
                 Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, ChecksumSHA256=checksum
             )
         kept_until = stored_at + self._kept
-        return StoredImage(key, len(body), digest.hexdigest(), stored_at, kept_until, tuple(warnings))
+        return StoredImage(key, len(body), digest.hexdigest(), stored_at, kept_until, tuple(warnings), pixels_sha256)
 
     def find(self, entry: str) -> list[StoredImage] | None:
         """Return the entry's images, or None if it is missing or one may be deleted before a URL signed now expires."""

@@ -13,10 +13,11 @@ from typing import Any, Final
 from imagegen.errors import ModelUnavailable
 
 NAME: Final = "manifest.json"
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the manifest and of a prepared folder's layout. A folder with any other version is rejected.
 
-1: OpenVINO's own tokenizer (openvino_tokenizer.xml and .bin). 2: tokenizer.json for both engines."""
+1: OpenVINO's own tokenizer (openvino_tokenizer.xml and .bin). 2: tokenizer.json for both engines.
+3: OpenVINO's encoder of images (vae_encoder)."""
 CHECKPOINT_FORMAT: Final = 1
 """Version of a checkpoint's manifest. diffusers defines the layout; the manifest's digest is the model's revision."""
 LISTED: Final = {".json", ".txt", ".safetensors", ".xml", ".bin"}
@@ -34,12 +35,13 @@ class Flops:
     """Floating-point operations at the model's default size; a multiplication and an addition are two.
 
     `denoise_step` is one call of the denoiser for one image without guidance (twice that with guidance), `decode` one
-    image, `text_encode` one prompt through every text encoder.
+    image, `text_encode` one prompt through every text encoder, `image_encode` one image to start from.
     """
 
     denoise_step: int
     decode: int
     text_encode: int
+    image_encode: int
 
 
 @dataclass(frozen=True)

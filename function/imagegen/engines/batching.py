@@ -3,7 +3,7 @@
 Covered: each caller keeps its own lease, deadline and cancellation; a caller that stops does not affect the others; if
 the batch fails, each generation runs alone, so that one bad request cannot fail the others. Not covered: the same bytes
 as without a batch. Rounding differs in a batch; the first result is what the cache keeps. Nor does a batch leave a
-checkpoint: it takes seconds. A job that has one runs alone.
+checkpoint: it takes seconds. A job that has one runs alone, and so does an edit.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class _BatchingEngine:
         self.close = engine.close
 
     def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
-        if resumption is not None and resumption.snapshot.begun:
+        if spec.edit is not None or (resumption is not None and resumption.snapshot.begun):
             self._batcher.leave()
             return self._engine.generate(spec, on_step, resumption)
         member = _Member(spec, on_step)

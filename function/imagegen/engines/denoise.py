@@ -15,6 +15,11 @@ class Predict(Protocol):
         """Return the network's output for latents of unit variance."""
 
 
+def keep_nothing(_calls: int, sample: Any) -> Any:
+    """The `keep` of a run that may change everything."""
+    return sample
+
+
 def denoise(
     scheduler: Scheduler,
     predict: Predict,
@@ -22,16 +27,18 @@ def denoise(
     *,
     calls: int = 0,
     sample: Any = None,
+    keep: Callable[[int, Any], Any] = keep_nothing,
 ) -> Any:
     """Return the latents of one image, or of one batch.
 
     `after_call` gets the number of network calls so far and the latents. A run that was interrupted goes on with these
-    two as `calls` and `sample`, and a scheduler that has its `history`.
+    two as `calls` and `sample`, and a scheduler that has its `history`. Without a `sample` it starts from noise. `keep`
+    returns the latents after that number of calls, with what is not to change restored.
     """
-    if calls == 0:
+    if sample is None:
         sample = scheduler.draw_noise() * scheduler.init_noise_sigma
     for index in range(calls, len(scheduler.timesteps)):
         output = predict(scheduler.scale_model_input(sample, index), scheduler.timesteps[index])
-        sample = scheduler.step(output, index, sample)
+        sample = keep(index + 1, scheduler.step(output, index, sample))
         after_call(index + 1, sample)
     return sample

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import traceback
 
-from imagegen.errors import GenerationFailed, GenerationInvalid, ServiceError
+from imagegen.engines.schedulers.config import UnsupportedSettingError
+from imagegen.errors import GenerationFailed, GenerationInvalid, InvalidRequest, ServiceError
 from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
+from imagegen.problem_details import FieldError
 
 
 class GuardedEngine:
@@ -31,17 +33,29 @@ class GuardedEngine:
                 raise
 
         try:
-            return _checked(self.engine.generate(spec, step, resumption))
+            return _checked(self.engine.generate(spec, step, resumption), spec)
         except ServiceError:
             raise
+        except UnsupportedSettingError as error:
+            raise _impossible_strength(error, spec) from error
         except Exception as error:
             if error in stopped:
                 raise
             raise GenerationFailed(private=_cause(error, spec)) from error
 
 
-def _checked(generated: Generated) -> Generated:
+def _impossible_strength(error: UnsupportedSettingError, spec: GenerationSpec) -> ServiceError:
+    """Preparation has tried every step count without a strength, so only a strength can make one impossible."""
+    if spec.edit is None:
+        return GenerationFailed(private=_cause(error, spec))
+    message = f"must be higher with {spec.num_inference_steps} num_inference_steps and this model's {spec.scheduler}"
+    return InvalidRequest([FieldError("strength", "out_of_range", message)])
+
+
+def _checked(generated: Generated, spec: GenerationSpec) -> Generated:
     """Networks that overflow decode to one color. Even the smallest picture of one subject has two."""
+    if spec.canvas is not None and spec.canvas.of_one_color:
+        return generated
     for image in generated.images:
         if image.getcolors(maxcolors=1) is not None:  # None: more colors than that
             raise GenerationInvalid

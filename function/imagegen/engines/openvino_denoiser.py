@@ -1,19 +1,17 @@
-"""The denoiser and the decoder of a prepared folder, compiled for one size."""
+"""The denoiser, the decoder and the encoder of a prepared folder, compiled for one size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from imagegen.engines.latent_edit import PIXELS_PER_LATENT
 from imagegen.engines.openvino_networks import Network, compile_network, read_config
 from imagegen.engines.openvino_text import Floats, guidance_embedding
-
-PIXELS_PER_LATENT: Final = 8
-"""Every supported autoencoder halves the size three times."""
 
 
 class Denoiser:
@@ -78,3 +76,22 @@ class Decoder:
         self._network.bind({"latent_sample": np.ascontiguousarray(latents / np.float32(self._scaling_factor))})
         (pixels,) = self._network.run(still_wanted)
         return Image.fromarray(pixels[0].copy())  # the next run overwrites this memory
+
+
+class Encoder:
+    """The autoencoder's encoder."""
+
+    def __init__(self, network: Network):
+        self._network = network
+
+    @classmethod
+    def compile(cls, folder: Path, properties: Mapping[str, Any], *, height: int, width: int) -> Encoder:
+        """Compile the encoder for a size in pixels. Raises ModelUnavailable."""
+        return cls(compile_network(folder / "vae_encoder", properties, {"image": [1, height, width, 3]}))
+
+    def encode(self, image: Image.Image, still_wanted: Callable[[], None]) -> Floats:
+        """Return the latents of an RGB image, (1, channels, height / 8, width / 8)."""
+        self._network.bind({"image": np.array(image)[None]})
+        (latents,) = self._network.run(still_wanted)
+        copied: Floats = latents.copy()  # the next run overwrites this memory
+        return copied

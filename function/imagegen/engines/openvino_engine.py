@@ -11,28 +11,22 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from PIL import Image
-
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import Defaults, Model
-from imagegen.engines import schedulers
 from imagegen.engines.cpu import processors
-from imagegen.engines.denoise import denoise
 from imagegen.engines.memory import resident_mb
-from imagegen.engines.noise import Noise
-from imagegen.engines.openvino_denoiser import Decoder, Denoiser
+from imagegen.engines.openvino_denoiser import Decoder, Denoiser, Encoder
 from imagegen.engines.openvino_networks import read_config
-from imagegen.engines.openvino_text import Floats, TextStage
+from imagegen.engines.openvino_run import Run
+from imagegen.engines.openvino_text import TextStage
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
-from imagegen.errors import GenerationInvalid, ModelUnavailable
+from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
-from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec
 
 MAX_SHAPES: Final = 4
@@ -53,15 +47,20 @@ class Shape:
 
 @dataclass(frozen=True)
 class Compiled:
-    """Decoder and denoiser, compiled or being compiled for one shape."""
+    """Decoder and denoiser, compiled or being compiled for one shape, and the encoder once a request needed it."""
 
     decoder: Future[Decoder]
     denoiser: Future[Denoiser]
+    encoder: Future[Encoder] | None = None
+
+    @property
+    def parts(self) -> list[Future[Any]]:
+        """The compilations."""
+        return [each for each in (self.decoder, self.denoiser, self.encoder) if each is not None]
 
     def wait(self) -> None:
-        """Wait until both compilations have ended."""
-        wait([self.decoder])
-        wait([self.denoiser])
+        """Wait until all compilations have ended."""
+        wait(self.parts)
 
 
 class OpenVINOEngine:
@@ -122,11 +121,15 @@ class OpenVINOEngine:
             shape = self._shape(spec)
             started = time.perf_counter()
             compiled = self._compile_for(shape)
-            run = Run(compiled.denoiser.result(), compiled.decoder.result(), spec, on_step, resumption)
             ready = time.perf_counter()
+            encoder = self._encoder_for(shape) if spec.edit else None
+            run = Run(compiled.denoiser.result(), compiled.decoder.result(), encoder, spec, on_step, resumption)
+            loaded = time.perf_counter()
             text = self._text.result().encode(spec, guided=shape.batch == 2, still_wanted=run.still_wanted)
-            encoded = time.perf_counter()
             run.denoiser.condition(text, spec.guidance_scale)
+            text_encoded = time.perf_counter()
+            run.encode_image()
+            encoded = time.perf_counter()
             latents = run.latents(self._scheduler_config)
             denoised = time.perf_counter()
             images = [run.image(each) for each in latents]
@@ -134,10 +137,12 @@ class OpenVINOEngine:
             self._verified.result()
             return Generated(
                 images=images,
-                text_encode_s=encoded - ready,
+                text_encode_s=text_encoded - loaded,
                 denoise_s=denoised - encoded,
                 decode_s=decoded - denoised,
                 compile_s=ready - started,
+                encoder_load_s=loaded - ready,
+                image_encode_s=encoded - text_encoded,
                 warnings=spec.truncation_warnings(self._text.result().count_tokens, self._text.result().window),
             )
 
@@ -155,6 +160,14 @@ class OpenVINOEngine:
         compiled = self._compiled[shape]
         self._finish(self._text, compiled.decoder, compiled.denoiser)
         return compiled
+
+    def _encoder_for(self, shape: Shape) -> Encoder:
+        """Return the encoder of a shape, compiled for its first request with a picture. Raises ModelUnavailable."""
+        compiled = self._compiled[shape]
+        encoder = compiled.encoder or self._background.submit(self._compile_encoder, shape)
+        self._compiled[shape] = replace(compiled, encoder=encoder)
+        self._finish(encoder)
+        return encoder.result()
 
     def _make_room(self) -> None:
         """Release compiled shapes, the least recently used first, until another one fits."""
@@ -189,6 +202,9 @@ class OpenVINOEngine:
     def _compile_decoder(self, shape: Shape) -> Decoder:
         return Decoder.compile(self._folder, self._properties, height=shape.height, width=shape.width)
 
+    def _compile_encoder(self, shape: Shape) -> Encoder:
+        return Encoder.compile(self._folder, self._properties, height=shape.height, width=shape.width)
+
     def _compile_denoiser(self, shape: Shape) -> Denoiser:
         window = self._text.result().window
         return Denoiser.compile(
@@ -199,66 +215,6 @@ class OpenVINOEngine:
             width=shape.width,
             window=window,
         )
-
-
-class Run:
-    """One request on compiled networks: its progress, and the point where it can be stopped."""
-
-    def __init__(
-        self,
-        denoiser: Denoiser,
-        decoder: Decoder,
-        spec: GenerationSpec,
-        on_step: OnStep,
-        resumption: Resumption | None = None,
-    ):
-        self.denoiser = denoiser
-        self._decoder = decoder
-        self._spec = spec
-        self._on_step = on_step
-        self._resumption = resumption
-        self._at = resumption.snapshot if resumption is not None else Snapshot()
-
-    def still_wanted(self) -> None:
-        """Raise what `on_step` raises. Called during long inferences, so that stopping does not wait for a step."""
-        self._on_step(self._at.steps, self._spec.total_steps)
-
-    def latents(self, config: SchedulerConfig) -> list[Floats]:
-        """Return the denoised latents of each image, (1, channels, height / 8, width / 8)."""
-        self.still_wanted()
-        while len(self._at.finished) < self._spec.num_images_per_prompt:
-            latents = self._denoise(config, index=len(self._at.finished))
-            self._at = Snapshot(self._at.steps, (*self._at.finished, latents))
-        return list(self._at.finished)
-
-    def _denoise(self, config: SchedulerConfig, index: int) -> Floats:
-        spec, start = self._spec, self._at
-        noise = Noise(spec.seed_of(index), self.denoiser.latents_shape)
-        scheduler = schedulers.create(spec.scheduler, config, spec.num_inference_steps, noise)
-        if start.random is not None:
-            scheduler.history, noise.state = list(start.history), start.random
-
-        def predict(sample: Floats, timestep: float) -> Floats:
-            return self.denoiser.predict(sample, timestep, self.still_wanted)
-
-        def after_call(calls: int, sample: Floats) -> None:
-            steps = index * spec.num_inference_steps + scheduler.steps_done(calls)
-            self._reached(Snapshot(steps, start.finished, calls, sample, tuple(scheduler.history), noise.state))
-
-        latents: Floats = denoise(scheduler, predict, after_call, calls=start.calls, sample=start.sample)
-        return latents
-
-    def _reached(self, snapshot: Snapshot) -> None:
-        self._at = snapshot
-        if self._resumption is not None:
-            self._resumption.reached(lambda: snapshot)
-        self.still_wanted()
-
-    def image(self, latents: Floats) -> Image.Image:
-        """Decode. Raises GenerationInvalid if the latents are not finite."""
-        if not np.isfinite(latents).all():
-            raise GenerationInvalid
-        return self._decoder.decode(latents, self.still_wanted)
 
 
 def _scheduler_config(folder: Path) -> SchedulerConfig:
@@ -272,7 +228,8 @@ def _scheduler_config(folder: Path) -> SchedulerConfig:
 
 def _compiled_mb(folder: Path) -> float:
     """Return an upper estimate of the memory of one more shape."""
-    stored = sum((folder / name / "openvino_model.bin").stat().st_size for name in ("unet", "vae_decoder"))
+    networks = ("unet", "vae_encoder", "vae_decoder")
+    stored = sum((folder / name / "openvino_model.bin").stat().st_size for name in networks)
     return stored * _COMPILED_PER_STORED_BYTE / 1e6
 
 

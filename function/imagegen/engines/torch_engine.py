@@ -25,6 +25,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusio
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from imagegen.engines.latent_edit import LatentEdit, repainted_latents
 from imagegen.engines.noise import Noise
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
 from imagegen.engines.torch_scheduler import PipelineScheduler
@@ -88,13 +89,16 @@ class TorchEngine:
         with self._lock:
             started = time.perf_counter()
             embeddings = self._encode_text(spec)
+            text_encoded = time.perf_counter()
+            edit = self._encode_image(spec)
             encoded = time.perf_counter()
-            latents = self._denoise_one_by_one(spec, embeddings, on_step, resumption)
+            latents = self._denoise_one_by_one(spec, embeddings, edit, on_step, resumption)
             denoised = time.perf_counter()
             images = [self._decode(latent) for latent in latents]
             return Generated(
                 images,
-                text_encode_s=encoded - started,
+                text_encode_s=text_encoded - started,
+                image_encode_s=encoded - text_encoded,
                 denoise_s=denoised - encoded,
                 decode_s=time.perf_counter() - denoised,
                 warnings=spec.truncation_warnings(self._count_tokens, self._pipeline.tokenizer.model_max_length),
@@ -131,12 +135,14 @@ class TorchEngine:
                 for each, count in zip(specs, counts, strict=True)
             ]
 
-    def _pipeline_for(self, spec: GenerationSpec, seeds: Sequence[int], start: Snapshot) -> Pipeline:
+    def _pipeline_for(
+        self, spec: GenerationSpec, seeds: Sequence[int], start: Snapshot, edit: LatentEdit | None
+    ) -> Pipeline:
         """Return a pipeline of the shared modules and the request's own scheduler."""
         channels, factor = self._pipeline.unet.config.in_channels, self._pipeline.vae_scale_factor
         shape = (1, channels, spec.height // factor, spec.width // factor)
         noise = [Noise(seed, shape) for seed in seeds]
-        scheduler = PipelineScheduler(spec.scheduler, self._scheduler_config, noise, self._device, start)
+        scheduler = PipelineScheduler(spec.scheduler, self._scheduler_config, noise, self._device, start, edit)
         pipeline = type(self._pipeline)(**{**self._pipeline.components, "scheduler": scheduler})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
@@ -156,22 +162,40 @@ class TorchEngine:
         names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
         return dict(zip(names, encoded, strict=False))
 
+    def _encode_image(self, spec: GenerationSpec) -> LatentEdit | None:
+        """Return the picture that the run starts from, if there is one, as latents."""
+        vae, canvas = self._pipeline.vae, spec.canvas
+        if canvas is None:
+            return None
+        pixels = torch.from_numpy(np.array(canvas.image)).to(self._device)
+        levels = (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1).to(vae.dtype)
+        encoded = vae.encode(levels, return_dict=False)[0]
+        latents = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()  # AutoencoderTiny has no deviation
+        weights = canvas.weights
+        repainted = torch.from_numpy(repainted_latents(weights)).to(self._device) if weights else None
+        return LatentEdit(latents.float() * vae.config.scaling_factor, spec.strength, repainted)
+
     def _denoise_one_by_one(
-        self, spec: GenerationSpec, embeddings: Embeddings, on_step: OnStep, resumption: Resumption | None
+        self,
+        spec: GenerationSpec,
+        embeddings: Embeddings,
+        edit: LatentEdit | None,
+        on_step: OnStep,
+        resumption: Resumption | None,
     ) -> list[torch.Tensor]:
         """Return the latents of each image, (1, channels, height / factor, width / factor)."""
 
         def after_call(scheduler: PipelineScheduler, latents: torch.Tensor) -> None:
             if resumption is not None:
                 resumption.reached(scheduler.snapshot(latents))
-            on_step(len(at.finished) * spec.num_inference_steps + scheduler.steps_done(), spec.total_steps)
+            on_step(len(at.finished) * spec.steps_per_image + scheduler.steps_done(), spec.total_steps)
 
         at = resumption.snapshot if resumption is not None else Snapshot()
         on_step(at.steps, spec.total_steps)
         while len(at.finished) < spec.num_images_per_prompt:
-            latents = self._denoise(spec, [spec.seed_of(len(at.finished))], embeddings, after_call, at)
+            latents = self._denoise(spec, [spec.seed_of(len(at.finished))], embeddings, after_call, at, edit)
             finished = (*at.finished, latents.float().cpu().numpy())
-            at = Snapshot(len(finished) * spec.num_inference_steps, finished)
+            at = Snapshot(len(finished) * spec.steps_per_image, finished)
         return [self._to_latents(each) for each in at.finished]
 
     def _denoise(
@@ -181,17 +205,19 @@ class TorchEngine:
         embeddings: Embeddings,
         after_call: Callable[[PipelineScheduler, torch.Tensor], None],
         start: Snapshot | None = None,
+        edit: LatentEdit | None = None,
     ) -> torch.Tensor:
         """Return latents of shape (seeds, channels, height / factor, width / factor); one embedding per seed."""
-        pipeline = self._pipeline_for(spec, seeds, start or Snapshot())
+        pipeline = self._pipeline_for(spec, seeds, start or Snapshot(), edit)
         scheduler = pipeline.scheduler
 
         def after_step(_pipeline: DiffusionPipeline, _step: int, _t: object, tensors: dict[str, torch.Tensor]) -> Any:
             after_call(scheduler, tensors["latents"])
             return {}
 
-        latents = self._to_latents(start.sample) if start and start.sample is not None else scheduler.draw_noise()
-        if scheduler.is_complete(spec.num_inference_steps):  # the pipeline fails without a step
+        complete = scheduler.is_complete(spec.num_inference_steps)
+        latents = self._to_latents(start.sample) if start and start.sample is not None else scheduler.initial_latents()
+        if complete:  # the pipeline fails without a step
             return latents
         denoised: torch.Tensor = pipeline(
             **embeddings,

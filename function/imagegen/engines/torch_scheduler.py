@@ -8,6 +8,7 @@ import torch
 from diffusers import ConfigMixin, SchedulerMixin
 
 from imagegen.engines import schedulers
+from imagegen.engines.latent_edit import EditedRun, LatentEdit
 from imagegen.engines.noise import Noise
 from imagegen.engines.schedulers.config import SchedulerConfig
 from imagegen.generation.snapshot import Snapshot
@@ -22,23 +23,38 @@ class PipelineScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     order = 1
     config_name = "scheduler_config.json"
 
-    def __init__(self, name: str, config: SchedulerConfig, noise: Sequence[Noise], device: str, start: Snapshot):
-        """With one source of noise, the run goes on from `start`."""
+    def __init__(
+        self,
+        name: str,
+        config: SchedulerConfig,
+        noise: Sequence[Noise],
+        device: str,
+        start: Snapshot,
+        edit: LatentEdit | None = None,
+    ):
+        """With one source of noise, the run goes on from `start`, and may be an `edit`."""
         self._start = start
+        self._edit = edit
         self._name = name
         self._scheduler_config = config
         self._noise = noise
         self._device = device
+        self._edit_noise = self.draw_noise() if edit else None
         if start.random is not None:
             noise[0].state = start.random
         self.register_to_config(steps_offset=config.steps_offset, clip_sample=config.clip_sample)
 
     def set_timesteps(self, num_inference_steps: int, device: object = None) -> None:  # noqa: ARG002
         """Start a run, or go on with one."""
-        self._scheduler = schedulers.create(self._name, self._scheduler_config, num_inference_steps, self.draw_noise)
+        strength = self._edit.strength if self._edit else 1.0
+        self._scheduler = schedulers.create(
+            self._name, self._scheduler_config, num_inference_steps, self.draw_noise, strength
+        )
+        self._edited = EditedRun(self._edit, self._scheduler, self._edit_noise) if self._edit else None
         self._scheduler.history = [torch.from_numpy(each).to(self._device) for each in self._start.history]
         self._index = self._start.calls
-        self.init_noise_sigma = 1.0 if self._index else self._scheduler.init_noise_sigma
+        begun = self._index > 0 or self._edit is not None
+        self.init_noise_sigma = 1.0 if begun else self._scheduler.init_noise_sigma
         self.timesteps = torch.tensor(self._scheduler.timesteps[self._index :], dtype=torch.float32)
 
     def scale_model_input(self, sample: torch.Tensor, timestep: object = None) -> torch.Tensor:  # noqa: ARG002
@@ -58,7 +74,13 @@ class PipelineScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         output, latents = model_output.float(), sample.float()
         stepped: torch.Tensor = self._scheduler.step(output, self._index, latents)
         self._index += 1
+        if self._edited is not None:
+            stepped = self._edited.keep(self._index, stepped)
         return (stepped.to(model_output.dtype),)
+
+    def initial_latents(self) -> torch.Tensor:
+        """Return the latents before the first network call, which the pipeline multiplies by `init_noise_sigma`."""
+        return self._edited.start() if self._edited is not None else self.draw_noise()
 
     def is_complete(self, num_inference_steps: int) -> bool:
         """Return whether `start` has all network calls of such a run."""

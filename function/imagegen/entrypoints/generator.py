@@ -68,7 +68,8 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if request.webhook is not None:
         message = "is only for jobs, and a direct invocation creates none; leave it out"
         raise InvalidRequest([FieldError("webhook", "unknown_field", message)])
-    plan, deadline = container.planner.plan(request), Deadline.of_invocation(context)
+    pictures = container.inputs.read(request, tenant.LOCAL)
+    plan, deadline = container.planner.plan(request, pictures), Deadline.of_invocation(context)
     if KEY in event:
         return _run_once(plan, _fingerprint(event[KEY], body, request, plan), deadline).model_dump(mode="json")
     result = container.images.generate(plan, tenant=tenant.LOCAL, deadline=deadline)

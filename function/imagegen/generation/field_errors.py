@@ -22,6 +22,7 @@ _CODES: Final = {
     "missing": "missing_field",
     "extra_forbidden": "unknown_field",
     "string_unicode": "invalid_text",
+    "greater_than": "out_of_range",
     "greater_than_equal": "out_of_range",
     "less_than_equal": "out_of_range",
     "literal_error": "out_of_range",
@@ -123,6 +124,12 @@ def _integer(schema: Schema) -> str:
     return f"an integer from {schema['minimum']} to {schema['maximum']}{multiple}"
 
 
+def _number(schema: Schema) -> str:
+    if "exclusiveMinimum" in schema:
+        return f"a number above {schema['exclusiveMinimum']}, at most {schema['maximum']}"
+    return f"a number from {schema['minimum']} to {schema['maximum']}"
+
+
 def _string(schema: Schema) -> str:
     least = f"{schema['minLength']} to " if "minLength" in schema else "at most "
     length = f" of {least}{schema['maxLength']} characters" if "maxLength" in schema else ""
@@ -148,7 +155,7 @@ def _object(schema: Schema) -> str:
 
 _DESCRIPTIONS: Final = {
     "integer": _integer,
-    "number": lambda schema: f"a number from {schema['minimum']} to {schema['maximum']}",
+    "number": _number,
     "string": _string,
     "array": _array,
     "object": _object,

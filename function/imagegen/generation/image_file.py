@@ -37,6 +37,8 @@ def _text_chunks(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> Png
         "guidance_scale": str(spec.guidance_scale),
         "scheduler": spec.scheduler,
     }
+    if spec.edit is not None:
+        values["strength"] = str(spec.strength)
     if embed_prompt:
         values |= {"prompt": spec.prompt, "negative_prompt": spec.negative_prompt}
     chunks = PngInfo()

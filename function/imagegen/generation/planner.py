@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from imagegen.catalog.registry import Model
+from imagegen.catalog.registry import Defaults, Model
 from imagegen.errors import InvalidRequest, ModelNotFound
+from imagegen.generation.edit import Edit, Picture, least_steps, least_strength, leaves_a_step
 from imagegen.generation.ports import Backend
-from imagegen.generation.request import MAX_SEED, GenerateRequest
+from imagegen.generation.request import DEFAULT_STRENGTH, MAX_SEED, GenerateRequest
+from imagegen.generation.sizes import Size, size_for
 from imagegen.generation.spec import GenerationSpec
 from imagegen.problem_details import FieldError
 
@@ -42,14 +44,14 @@ class Planner:
         self._default_model_id = default_model_id
         self._backend = backend
 
-    def plan(self, request: GenerateRequest) -> Plan:
-        """Return the request's plan.
+    def plan(self, request: GenerateRequest, pictures: tuple[Picture, Picture | None] | None = None) -> Plan:
+        """Return the request's plan. `pictures` are its image and its mask, if it has an image.
 
         Raises ModelNotFound, or InvalidRequest with one entry per field beyond the model's limits.
         """
         model = self._model(request.model)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-        spec = _resolve(request, model, seed)
+        spec = _resolve(request, model, seed, pictures)
         return Plan(_with_seed(request, seed), model, spec, self._backend)
 
     def warm_up(self, model_id: str | None) -> Plan:
@@ -72,23 +74,29 @@ def _with_seed(request: GenerateRequest, drawn: int) -> GenerateRequest:
     return request.model_copy(update={"seed": drawn, "cache": "off" if request.cache == "off" else "refresh"})
 
 
-def _resolve(request: GenerateRequest, model: Model, seed: int) -> GenerationSpec:
+def _resolve(
+    request: GenerateRequest, model: Model, seed: int, pictures: tuple[Picture, Picture | None] | None
+) -> GenerationSpec:
     """Fill in the model's defaults and check its limits. Raises InvalidRequest."""
     defaults = model.defaults
+    scheduler = _default(request.scheduler, defaults.scheduler)
+    edit = _edit(request, pictures)
+    width, height = _size(request, model, edit)
     guidance = _default(request.guidance_scale, defaults.guidance_scale)
     spec = GenerationSpec(
         model_id=model.id,
         revision=model.revision,
         prompt=request.prompt,
         negative_prompt=request.negative_prompt if guidance > 1 and model.takes_negative_prompts else "",
-        width=_default(request.width, defaults.width),
-        height=_default(request.height, defaults.height),
-        num_inference_steps=_default(request.num_inference_steps, defaults.num_inference_steps),
+        width=width,
+        height=height,
+        num_inference_steps=_default(request.num_inference_steps, _default_steps(defaults, edit, scheduler)),
         guidance_scale=float(guidance),
         num_images_per_prompt=request.num_images_per_prompt,
         seed=seed,
-        scheduler=_default(request.scheduler, defaults.scheduler),
+        scheduler=scheduler,
         output_format=request.output_format,
+        edit=edit,
     )
     errors = _limit_errors(spec, model)
     if errors:
@@ -112,7 +120,49 @@ def _limit_errors(spec: GenerationSpec, model: Model) -> list[FieldError]:
     if spec.scheduler not in model.schedulers:
         message = f"must be one of {', '.join(model.schedulers)} for the model {model.id}"
         errors.append(FieldError("scheduler", "unknown_scheduler", message))
-    return errors
+    return errors or _strength_errors(spec)
+
+
+def _strength_errors(spec: GenerationSpec) -> list[FieldError]:
+    steps, scheduler = spec.num_inference_steps, spec.scheduler
+    if spec.edit is None or leaves_a_step(steps, spec.strength, scheduler):
+        return []
+    least = f"must be at least {least_strength(steps, scheduler):g} with {steps} num_inference_steps"
+    return [FieldError("strength", "out_of_range", f"{least}, so that a step is left")]
+
+
+def _edit(request: GenerateRequest, pictures: tuple[Picture, Picture | None] | None) -> Edit | None:
+    """Return what the request starts from, if it has an image. Raises InvalidRequest if only an edit has its fields."""
+    if request.image is None:
+        _reject_fields_of_edits(request)
+        return None
+    if pictures is None:
+        raise TypeError("a request with an image is planned with its pictures")
+    image, mask = pictures
+    strength = _default(request.strength, DEFAULT_STRENGTH)
+    return Edit(image, float(strength), _default(request.resize_mode, "crop"), mask)
+
+
+def _reject_fields_of_edits(request: GenerateRequest) -> None:
+    given = [name for name in ("mask_image", "strength", "resize_mode") if getattr(request, name) is not None]
+    if given:
+        way_out = f"leave {'it' if len(given) == 1 else 'them'} out for a picture from text alone"
+        message = f"is required with {' and '.join(given)}; {way_out}"
+        raise InvalidRequest([FieldError("image", "missing_field", message)])
+
+
+def _size(request: GenerateRequest, model: Model, edit: Edit | None) -> Size:
+    if edit is not None:
+        return size_for(edit.image.size, request.width, request.height, model.limits)
+    return _default(request.width, model.defaults.width), _default(request.height, model.defaults.height)
+
+
+def _default_steps(defaults: Defaults, edit: Edit | None, scheduler: str) -> int:
+    """Return enough steps for the strength to leave one: some models' default is a single step."""
+    steps = defaults.num_inference_steps
+    if edit is None or scheduler == "lcm" or leaves_a_step(steps, edit.strength, scheduler):
+        return steps
+    return least_steps(edit.strength)
 
 
 def _default(value: T | None, default: T) -> T:

@@ -38,7 +38,7 @@ class Generated:
     """Images of the requested size in the order of their seeds, and the seconds of each phase.
 
     `compile_s` is the time to compile, if the size, with or without guidance, was not compiled; a result's `load_ms`
-    includes it.
+    includes it. `encoder_load_s` is the time to load what encodes the picture of an edit, if this size has not had one.
     """
 
     images: list[Image]
@@ -49,6 +49,8 @@ class Generated:
     warnings: list[str] = field(default_factory=list)
     shared_by: int = 1
     """Generations in the same batch. Each is billed its share of the time."""
+    encoder_load_s: float = 0.0
+    image_encode_s: float = 0.0
 
 
 class Resumption(Protocol):
@@ -103,6 +105,8 @@ class StoredImage:
     stored_at: datetime
     kept_until: datetime
     warnings: tuple[str, ...] = ()
+    pixels_sha256: str | None = None
+    """None for an image that version 0.1.0 stored."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,9 @@ class SignedUrl:
 class ImageStore(Protocol):
     """Images and cache entries by key. Every call raises StorageUnavailable if the store does not respond."""
 
-    def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
+    def put(
+        self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]
+    ) -> StoredImage:
         """Store an image. The key depends on the file, so an existing object has the same bytes."""
 
     def find(self, entry: str) -> list[StoredImage] | None:

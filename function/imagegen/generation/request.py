@@ -28,9 +28,11 @@ from imagegen.public_url import MAX_URL, NotAllowed, check
 
 MAX_PROMPT: Final = 2000
 """Characters, after trimming."""
+DEFAULT_STRENGTH: Final = 0.8
 MAX_SEED: Final = 2**32 - 1
 
 OutputFormat = Literal["png", "jpeg", "webp"]
+ResizeMode = Literal["crop", "fit", "stretch"]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
 
 # Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
@@ -179,6 +181,22 @@ class GenerateRequest(StrictRequest):
     )
     num_images_per_prompt: Annotated[int, Field(ge=1, le=8), Omitted("one image")] = Field(
         1, description="Image i uses the seed (seed + i) mod 2^32. Default: 1."
+    )
+    image: Annotated[str | None, Omitted("a picture from text alone")] = optional(
+        "A picture to start from: an id from `POST /uploads`, or base64 of a PNG, JPEG or WebP file. Without `width` "
+        "and `height`, the output has the model's size that is nearest to the picture's. Default: none."
+    )
+    mask_image: Annotated[str | None, Omitted("an edit of the whole picture")] = optional(
+        "A picture of the size of `image`, in the same forms: white is repainted, black is kept to the pixel. Default: "
+        "all of `image` is repainted."
+    )
+    strength: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Omitted(f"{DEFAULT_STRENGTH}")] = optional(
+        "How much of `image` to change: the part of the denoising steps that are made, at least one. Only with "
+        f"`image`. Default: {DEFAULT_STRENGTH}."
+    )
+    resize_mode: Annotated[ResizeMode | None, Omitted("crop")] = optional(
+        "How an `image` of another aspect ratio reaches `width` x `height`: crop what does not fit, fit it with "
+        "borders, which a mask repaints, or stretch it. Only with `image`. Default: crop."
     )
     seed: Annotated[Seed | None, Omitted("a random seed")] = optional(
         "The same request with the same seed gives the same bytes. Default: random, and returned."

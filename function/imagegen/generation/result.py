@@ -44,6 +44,13 @@ class ImageResult(ResponseModel):
     content_type: str = Field(description="`image/png`, `image/jpeg` or `image/webp`.")
     bytes: int = Field(description="Length of the file.")
     sha256: str = Field(description="SHA-256 of the file, in hex.")
+    pixels_sha256: str | None = Field(
+        None,
+        description=(
+            "SHA-256, in hex, of the pixels before they are encoded: rows from the top, each pixel's bytes in RGB. "
+            "Equal for equal pictures, in every format. null for images of earlier versions."
+        ),
+    )
     expires_at: datetime = Field(
         description="The URL's latest end. It ends earlier with the credentials that signed it."
     )
@@ -53,13 +60,16 @@ class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
-    does not keep compiled. If several runs of a job made the images, all that contributed count, and `denoise_ms`
+    does not keep compiled. `encoder_load_ms` is loading what encodes an input image, which only requests with one need.
+    If several runs of a job made the images, all that contributed count, and `denoise_ms`
     includes what the earlier ones spent on encoding and compiling.
     """
 
     queue_ms: int = 0
     load_ms: int = 0
+    encoder_load_ms: int = 0
     text_encode_ms: int = 0
+    image_encode_ms: int = 0
     denoise_ms: int = 0
     decode_ms: int = 0
     store_ms: int = 0
@@ -115,6 +125,7 @@ class KeptImage(ResponseModel):
     content_type: str
     bytes: int
     sha256: str
+    pixels_sha256: str | None = None
     kept_until: datetime
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ulid import ULID
@@ -14,6 +14,7 @@ from ulid import ULID
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, RequestTooExpensive
 from imagegen.generation.checkpoint import Checkpoint
+from imagegen.generation.edit import pixels_sha256
 from imagegen.generation.image_file import CONTENT_TYPES, encode
 from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
@@ -189,7 +190,10 @@ class ImageService:
         return self._single_flight.run(task.folder.tenant, task.folder.cache_key, lambda: self._generate(task), find)
 
     def _generate(self, task: Task) -> Images:
+        canvas = task.spec.canvas  # before a model is loaded for a picture that cannot be read
         resident, generated = self._timed.generate(task)
+        if canvas is not None:
+            generated = replace(generated, images=[canvas.keep(each) for each in generated.images])
         started = self._clock()
         stored = self._store_all(task, generated)
         timings = _timings(resident, generated, store_s=self._clock() - started)
@@ -207,9 +211,13 @@ class ImageService:
 
     def _store_one(self, task: Task, generated: Generated, index: int) -> StoredImage:
         body = encode(generated.images[index], task.spec, index, embed_prompt=self._embed_prompt)
+        pixels = pixels_sha256(generated.images[index])
         key = task.folder.image(task.spec, index, hashlib.sha256(body).hexdigest())
         content_type = CONTENT_TYPES[task.spec.output_format]
-        return retry(lambda: self._store.put(key, body, content_type, warnings=generated.warnings), task.storing_s)
+        return retry(
+            lambda: self._store.put(key, body, content_type, pixels_sha256=pixels, warnings=generated.warnings),
+            task.storing_s,
+        )
 
     def _task(
         self,
@@ -229,7 +237,9 @@ class ImageService:
 def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:
     return Timings(
         load_ms=_ms(resident.load_s + generated.compile_s),
+        encoder_load_ms=_ms(generated.encoder_load_s),
         text_encode_ms=_ms(generated.text_encode_s),
+        image_encode_ms=_ms(generated.image_encode_s),
         denoise_ms=_ms(generated.denoise_s),
         decode_ms=_ms(generated.decode_s),
         store_ms=_ms(store_s),
@@ -245,6 +255,7 @@ def _kept(stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
         content_type=CONTENT_TYPES[spec.output_format],
         bytes=stored.bytes,
         sha256=stored.sha256,
+        pixels_sha256=stored.pixels_sha256,
         kept_until=stored.kept_until,
     )
 
@@ -253,6 +264,10 @@ def _warnings(plan: Plan, stored: list[StoredImage]) -> list[str]:
     warnings = sorted({warning for each in stored for warning in each.warnings})
     if plan.request.negative_prompt and not plan.spec.negative_prompt:
         warnings.append("negative_prompt_ignored: it needs a guidance_scale above 1 and a model that reads it")
+    spec, edit = plan.spec, plan.spec.edit
+    if edit is not None and edit.image.size != (spec.width, spec.height):
+        sizes = "from {} x {} to {} x {} pixels".format(*edit.image.size, spec.width, spec.height)
+        warnings.append(f"image_resized: {sizes} ({edit.resize_mode})")
     return warnings
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
+from imagegen.generation.edit import Edit, steps_made
 from imagegen.generation.request import MAX_SEED, OutputFormat
+
+if TYPE_CHECKING:
+    from imagegen.generation.canvas import Canvas
 
 CACHE_KEY_VERSION: Final = 2
 """Increase when the same request starts to produce different bytes, for example with another encoder setting."""
@@ -30,17 +35,35 @@ class GenerationSpec:
     seed: int
     scheduler: str
     output_format: OutputFormat
+    edit: Edit | None = None
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """The values that generations must share to run in one batch."""
+        """The values that generations must share to run in one batch. An edit runs alone."""
         steps, guidance = self.num_inference_steps, self.guidance_scale
         return self.model_id, self.width, self.height, steps, guidance, self.scheduler
+
+    @cached_property
+    def canvas(self) -> Canvas | None:
+        """The edit's picture at the output's size, decoded once. Raises what Canvas.of raises."""
+        from imagegen.generation.canvas import Canvas  # imports Pillow, which the zip functions lack
+
+        return Canvas.of(self.edit, (self.width, self.height)) if self.edit else None
+
+    @property
+    def strength(self) -> float:
+        """The part of the denoising steps that a run makes; 1 for one that starts from noise."""
+        return self.edit.strength if self.edit else 1.0
+
+    @property
+    def steps_per_image(self) -> int:
+        """Denoising steps of one image."""
+        return steps_made(self.num_inference_steps, self.strength, self.scheduler)
 
     @property
     def total_steps(self) -> int:
         """Denoising steps of all images together."""
-        return self.num_inference_steps * self.num_images_per_prompt
+        return self.steps_per_image * self.num_images_per_prompt
 
     def seed_of(self, index: int) -> int:
         """Return the seed of image `index`: (seed + index) mod 2^32."""
@@ -60,6 +83,13 @@ class GenerationSpec:
 
         `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded.
         """
-        document = {"version": CACHE_KEY_VERSION, **asdict(self), **environment}
+        document = {"version": CACHE_KEY_VERSION, **self._key(), **environment}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _key(self) -> dict[str, Any]:
+        """Without an edit there is no trace of one, so that the keys of earlier versions stay valid."""
+        key = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "edit"}
+        if self.edit is not None:
+            key["edit"] = self.edit.key()
+        return key

@@ -26,12 +26,13 @@ COMPILE_S_PER_GB: Final = 2.5
 READ_S_PER_GB: Final = 3.5
 """With compiling 6 s, half as much again as SDXL took from a warm page cache (14 s for 3.5 GB). A cold disk is not
 measured."""
-FLOP_PER_WEIGHT: Final = {"denoise_step": 0.228, "decode": 16.0, "text_encode": 0.038}
+FLOP_PER_WEIGHT: Final = {"denoise_step": 0.228, "decode": 16.0, "text_encode": 0.038, "image_encode": 8.0}
 """For each weight and each latent pixel, of Stable Diffusion 1.5 at 512 x 512: for manifests without counts."""
 _NETWORKS: Final = {
     "denoise_step": ("unet",),
     "decode": ("vae_decoder", "vae"),
     "text_encode": ("text_encoder", "text_encoder_2"),
+    "image_encode": ("vae_encoder", "vae"),
 }
 _LATENT_AREA: Final = 64
 """Pixels of the image for each pixel of the latent."""
@@ -72,9 +73,10 @@ class Workload:
         return self.flops.denoise_step * _growth(spec, model) * _passes(spec, model)
 
     def around(self, spec: GenerationSpec, model: Model) -> float:
-        """Return the operations of one image outside its steps: text encoding and decoding."""
+        """Return the operations of one image outside its steps: encoding text and picture, and decoding."""
         area = _area(spec, model)
-        return self.flops.text_encode * _passes(spec, model) + self.flops.decode * area
+        encoded = self.flops.image_encode if spec.edit else 0
+        return self.flops.text_encode * _passes(spec, model) + (self.flops.decode + encoded) * area
 
 
 def assumed_pace(backend: Backend) -> float:

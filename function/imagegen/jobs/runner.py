@@ -24,6 +24,7 @@ from imagegen.errors import (
     StorageUnavailable,
 )
 from imagegen.generation.checkpoint import SAVING_SECONDS, Checkpoint
+from imagegen.generation.inputs import Inputs
 from imagegen.generation.planner import Plan, Planner
 from imagegen.generation.result import Outcome
 from imagegen.jobs import states
@@ -53,6 +54,7 @@ class JobRunner:
     turns: Turns
     outbox: Outbox
     planner: Planner
+    inputs: Inputs
     images: ImageService
     checkpoints: JobCheckpoints
     quotas: JobQuotas
@@ -171,13 +173,15 @@ class JobRunner:
         """Return the first run's plan, the one of its submission if it runs there.
 
         After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
-        its deadline stored none. Raises ModelNotFound, InvalidRequest or UnreadableJob.
+        its deadline stored none. Raises ModelNotFound, InvalidRequest, UnreadableJob or what Inputs.read raises.
         """
         if job.request is None:
             raise UnreadableJob("request")
-        if job.attempt + job.aws_failures == 1:
-            return submitted or self.planner.plan(job.request)
-        return self.planner.plan(job.request).again(job.created_at)
+        first = job.attempt + job.aws_failures == 1
+        if first and submitted is not None:
+            return submitted
+        plan = self.planner.plan(job.request, self.inputs.read(job.request, job.tenant))
+        return plan if first else plan.again(job.created_at)
 
     def _requeue_or_fail(self, run: Run, checkpoint: Checkpoint, error: ServiceError) -> Job:
         """Requeue the job, or fail it if another run cannot help. Raises what Run.end raises."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ulid import ULID
 
 from imagegen.errors import JobNotFinal, JobNotFound, StorageUnavailable
+from imagegen.generation.inputs import Inputs
 from imagegen.generation.planner import Plan
 from imagegen.jobs import states
 from imagegen.jobs.checkpoints import JobCheckpoints
@@ -41,6 +42,7 @@ class JobService:
         outbox: Outbox,
         checkpoints: JobCheckpoints,
         quotas: JobQuotas,
+        inputs: Inputs,
         keep_s: float,
         clock: Clock,
         timing: JobTiming,
@@ -49,6 +51,7 @@ class JobService:
         self._checkpoints = checkpoints
         self._outbox = outbox
         self._quotas = quotas
+        self._inputs = inputs
         self._keep_s = keep_s
         self._clock = clock
         self._timing = timing
@@ -119,7 +122,7 @@ class JobService:
         job = states.submitted(
             tenant=tenant,
             job_id=reserved.id,
-            request=plan.request,
+            request=self._inputs.keep(plan, tenant),
             steps=plan.spec.total_steps,
             now=now,
             keep_s=self._keep_s,

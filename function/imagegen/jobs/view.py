@@ -29,7 +29,9 @@ class ProgressInfo(ResponseModel):
         description="While queued, about how many jobs are taken before this one is, itself included; null if unknown."
     )
     step: int = Field(description="Steps done by the attempt that got furthest: never falls.")
-    of: int = Field(description="Steps in total: num_inference_steps x num_images_per_prompt.")
+    of: int = Field(
+        description="Steps in total: num_inference_steps x num_images_per_prompt, of an edit the part that is made."
+    )
     percent: int = Field(description="Step in percent of `of`.")
     resumed_at: int | None = Field(
         description="The step at which the current attempt began: that of its checkpoint, or 0 if it started over; "

@@ -7,8 +7,8 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageCms
 
-from imagegen.errors import ImageInvalid, MaskEmpty, MaskSizeMismatch, PictureError
-from imagegen.pictures.inspection import inspect
+from imagegen.errors import ImageInvalid, MaskEmpty, PictureError
+from imagegen.pictures.inspection import check_mask_size, inspect
 from imagegen.pictures.stripped import Stripped
 
 WHITE: Final = (255, 255, 255)
@@ -45,21 +45,13 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
     """
     try:
         stripped = inspect(data)
-        _check_size(stripped.size, size)
+        check_mask_size(stripped.size, size)
         mask = _render(stripped, BLACK, in_srgb=False).convert("L")
     except PictureError as error:
         raise error.in_field("mask_image") from None
     if mask.point(lambda value: value >= REPAINTED_FROM and 255).getbbox() is None:
         raise MaskEmpty
     return mask
-
-
-def _check_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
-    if mask != image:
-        raise MaskSizeMismatch(
-            f"The mask has {mask[0]} x {mask[1]} pixels and the image {image[0]} x {image[1]}, both upright. Send a "
-            "mask of the image's size."
-        )
 
 
 def _render(stripped: Stripped, background: tuple[int, int, int], *, in_srgb: bool) -> Image.Image:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from imagegen.errors import ImageFormatUnsupported, ImageInvalid, ImageTooLarge
+from imagegen.errors import ImageFormatUnsupported, ImageInvalid, ImageTooLarge, MaskSizeMismatch
 from imagegen.pictures import jpeg, png, webp
 from imagegen.pictures.stripped import Format, Stripped
 
@@ -40,6 +40,15 @@ def inspect(data: bytes) -> Stripped:
         raise ImageInvalid from None
     _check_size(stripped.width, stripped.height, MAX_PIXELS[stripped.format])
     return stripped
+
+
+def check_mask_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
+    """Raise MaskSizeMismatch unless a mask has the size of its image, both upright."""
+    if mask != image:
+        raise MaskSizeMismatch(
+            f"The mask has {mask[0]} x {mask[1]} pixels and the image {image[0]} x {image[1]}, both upright. Send a "
+            "mask of the image's size."
+        )
 
 
 def _strip_of(data: bytes) -> Callable[[bytes], Stripped]:

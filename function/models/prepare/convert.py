@@ -1,7 +1,8 @@
-"""Converts a checkpoint for the OpenVINO engine: text encoders, denoiser, decoder as one network each, and tokenizers.
+"""Converts a checkpoint for the OpenVINO engine: text encoders, denoiser, encoder and decoder of images as one network
+each, and tokenizers.
 
-Covered: text-to-image with Stable Diffusion 1.x, 2.x, XL and latent consistency models in diffusers layout.
-Not covered: image encoders, LoRA, ControlNet. Only one network at a time is in memory.
+Covered: Stable Diffusion 1.x, 2.x, XL and latent consistency models in diffusers layout. Not covered: denoisers that
+were trained for inpainting, LoRA, ControlNet. Only one network at a time is in memory.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def convert(model: Model, checkpoint: Path, decoder: Path | None, folder: Path) 
         elif name.startswith("text_encoder"):
             _convert_text_encoder(model, checkpoint / name, folder / name)
     _convert_unet(model, checkpoint, folder / "unet")
-    _convert_decoder(decoder or checkpoint / "vae", folder / "vae_decoder")
+    autoencoder = decoder or checkpoint / "vae"
+    _convert_encoder(autoencoder, folder / "vae_encoder")
+    _convert_decoder(autoencoder, folder / "vae_decoder")
     scheduler = "scheduler/scheduler_config.json"
     _write(folder / scheduler, (checkpoint / scheduler).read_text())
     _write_json(folder / INDEX, index)
@@ -81,19 +84,37 @@ def _convert_unet(model: Model, checkpoint: Path, folder: Path) -> None:
     _write(folder / "config.json", (source / "config.json").read_text())
 
 
-def _convert_decoder(source: Path, folder: Path) -> None:
-    class_name = networks.autoencoder_class(source)
-    config = json.loads((source / "config.json").read_text())
+def _convert_encoder(source: Path, folder: Path) -> None:
+    config = _autoencoder_config(source)
+    autoencoder = networks.load(config["_class_name"], source, networks.stored_dtype(source))
     export(
-        openvino_modules.LatentsDecoder(networks.load(class_name, source, networks.stored_dtype(source))),
+        openvino_modules.PixelsEncoder(autoencoder, config["scaling_factor"]),
+        folder,
+        inputs={"image": InputSpec((-1, -1, -1, 3), torch.uint8)},
+        outputs=["latents"],
+        int8=False,  # it would save little, and its errors would be in every pixel of the result
+    )
+    _write_json(folder / "config.json", config)
+
+
+def _convert_decoder(source: Path, folder: Path) -> None:
+    config = _autoencoder_config(source)
+    autoencoder = networks.load(config["_class_name"], source, networks.stored_dtype(source))
+    export(
+        openvino_modules.LatentsDecoder(autoencoder),
         folder,
         inputs={"latent_sample": InputSpec((-1, config["latent_channels"], -1, -1))},
         outputs=["image"],
         int8=False,  # it would save little, as the decoder is small, and its errors are visible in every pixel
     )
-    if class_name == "AutoencoderTiny":
-        config |= {"scaling_factor": 1.0}  # its latents are not scaled
     _write_json(folder / "config.json", config)
+
+
+def _autoencoder_config(source: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((source / "config.json").read_text())
+    if networks.autoencoder_class(source) == "AutoencoderTiny":
+        config |= {"scaling_factor": 1.0}  # its latents are not scaled
+    return config
 
 
 def _write_json(file: Path, document: dict[str, Any]) -> None:

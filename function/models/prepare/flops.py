@@ -32,6 +32,7 @@ def count(model: Model, checkpoint: Path, decoder: Path | None) -> Flops:
         return Flops(
             denoise_step=_denoise_step(checkpoint, latents, window),
             decode=_operations(vae.decode, latents),
+            image_encode=_operations(vae.encode, torch.ones(1, 3, model.defaults.height, model.defaults.width)),
             text_encode=sum(_operations(each, torch.ones((1, window), dtype=torch.int64)) for each in encoders),
         )
 

@@ -68,6 +68,24 @@ class LatentsDecoder(nn.Module):
         return levels.permute(0, 2, 3, 1).to(torch.uint8)
 
 
+class PixelsEncoder(nn.Module):
+    """Maps RGB bytes of shape (batch, height, width, 3) to the latents that the denoiser works on.
+
+    They are the mean of the encoder's distribution, times the scaling factor: a sample of it would add noise.
+    """
+
+    def __init__(self, autoencoder: Any, scaling_factor: float):
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.scaling_factor = scaling_factor
+
+    def forward(self, image: Tensor) -> Tensor:
+        levels = image.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+        encoded = self.autoencoder.encode(levels, return_dict=False)[0]
+        latents: Tensor = encoded if isinstance(encoded, Tensor) else encoded.mode()  # AutoencoderTiny has no deviation
+        return latents * self.scaling_factor
+
+
 class DecomposedGroupNorm(nn.Module):
     """Group normalization (Wu and He, 2018) as elementary operations.
 

@@ -31,7 +31,7 @@ def store(request: pytest.FixtureRequest, bucket: str) -> ImageStore:
 
 
 def put(store: ImageStore, body: bytes = b"first", key: str = KEY) -> StoredImage:
-    return store.put(key, body, "image/png", warnings=WARNINGS)
+    return store.put(key, body, "image/png", pixels_sha256="0" * 64, warnings=WARNINGS)
 
 
 def test_a_missing_entry_is_none(store: ImageStore) -> None:

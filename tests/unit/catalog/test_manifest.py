@@ -39,17 +39,18 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
         (manifest.NAME, b"{", "is not a manifest"),
         (manifest.NAME, b"{}", "is not a manifest"),
         (manifest.NAME, b"[]", "is not a manifest"),
-        (manifest.NAME, b'{"format": 2, "files": {"model_index.json": {}}}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 2, "files": {}, "flops": null}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 2, "files": {}, "flops": {"denoise_step": 1}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 3, "files": {"model_index.json": {}}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 3, "files": {}, "flops": null}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 3, "files": {}, "flops": {"denoise_step": 1}}', "is not a manifest"),
         (
             manifest.NAME,
-            b'{"format": 2, "files": {}, "flops": {"denoise_step": 1, "decode": "2", "text_encode": 3}}',
+            b'{"format": 3, "files": {}, "flops": '
+            b'{"denoise_step": 1, "decode": "2", "text_encode": 3, "image_encode": 4}}',
             "is not a manifest",
         ),
-        (manifest.NAME, b'{"format": 2, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 3, "anything": []}', "written by a newer version"),
-        (manifest.NAME, b'{"format": "2", "anything": []}', "written by a newer version"),
+        (manifest.NAME, b'{"format": 3, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
+        (manifest.NAME, b'{"format": 4, "anything": []}', "written by a newer version"),
+        (manifest.NAME, b'{"format": "3", "anything": []}', "written by a newer version"),
         (manifest.NAME, b'{"format": 1, "files": {}}', "written by an older version"),
         ("unet/weights.ckpt", b"", "may be a pickle"),
         ("pytorch_model.bin", b"", "may be a pickle"),
@@ -94,7 +95,7 @@ def test_the_manifest_records_the_tool_versions(folder: Path) -> None:
 
 def test_the_manifest_lists_the_operations_of_the_networks(folder: Path) -> None:
     assert manifest.flops(folder) is None, "as in a manifest that an older version wrote"
-    counted = manifest.Flops(denoise_step=3, decode=2, text_encode=1)
+    counted = manifest.Flops(denoise_step=4, decode=3, text_encode=2, image_encode=1)
     manifest.write(folder, flops=counted)
     assert manifest.flops(folder) == counted
     manifest.verify(folder)
@@ -129,7 +130,7 @@ def test_a_folder_in_the_layout_of_an_older_version_must_be_prepared_again(
     make_old(folder)
     with pytest.raises(ModelUnavailable) as caught:
         read(folder)
-    assert "has format 1, written by an older version; this version reads format 2" in caught.value.private
+    assert "has format 1, written by an older version; this version reads format 3" in caught.value.private
     assert "Prepare the model again" in caught.value.private
 
 

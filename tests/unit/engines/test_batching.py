@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from imagegen.engines.batching import Batcher
+from imagegen.generation.edit import Edit
 from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 from tests.support import plans
+from tests.support.scenes import circle, picture
 
 STEPS = 4
 
@@ -86,6 +88,13 @@ def test_generations_of_another_shape_get_their_own_call(change: dict[str, Any])
     engine = FakeBatchEngine()
     generate_all(engine, [spec(1), spec(2, **change), spec(3)])
     assert sorted(engine.calls) == [[1, 3], [2]]
+
+
+def test_an_edit_runs_alone_and_no_batch_waits_for_it() -> None:
+    engine = FakeBatchEngine()
+    edited = replace(spec(9), edit=Edit(picture(circle()), 1.0, "crop"))
+    generate_all(engine, [spec(1), edited, spec(2)])
+    assert sorted(engine.calls) == [[1, 2], [9]]
 
 
 def test_a_call_generates_at_most_eight_images() -> None:

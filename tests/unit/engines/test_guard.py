@@ -4,11 +4,17 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 
 from imagegen.engines.guard import GuardedEngine
-from imagegen.errors import GenerationFailed, GenerationTimeout, ModelUnavailable
+from imagegen.engines.schedulers.config import UnsupportedSettingError
+from imagegen.errors import GenerationFailed, GenerationInvalid, GenerationTimeout, InvalidRequest, ModelUnavailable
+from imagegen.generation.edit import Edit
+from imagegen.generation.ports import Generated, OnStep, Resumption
+from imagegen.generation.spec import GenerationSpec
 from tests.support.fakes import FakeEngine
 from tests.support.plans import spec
+from tests.support.scenes import WHITE, circle, picture
 
 
 def raising(error: BaseException) -> Callable[[int], None]:
@@ -79,3 +85,33 @@ def test_closing_closes_the_engine() -> None:
     engine = FakeEngine()
     GuardedEngine(engine).close()
     assert engine.closed
+
+
+def edited(image: Image.Image) -> GenerationSpec:
+    return dataclasses.replace(spec(), edit=Edit(picture(image), 0.5, "crop"))
+
+
+class OneColor(FakeEngine):
+    """Draws images of one color."""
+
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
+        return Generated([Image.new("RGB", (spec.width, spec.height))], 0.0, 0.0, 0.0)
+
+
+def test_only_a_picture_of_one_color_may_become_one() -> None:
+    guarded = GuardedEngine(OneColor())
+    guarded.generate(edited(Image.new("RGB", (128, 128), WHITE)), lambda step, of: None)
+    for each in (spec(), edited(circle())):
+        with pytest.raises(GenerationInvalid):
+            guarded.generate(each, lambda step, of: None)
+
+
+def test_a_strength_that_only_the_engine_knows_to_be_impossible_is_the_requests() -> None:
+    """A checkpoint of LCM may have another number of steps than the planner assumes."""
+    engine = GuardedEngine(FakeEngine(during=raising(UnsupportedSettingError("num_inference_steps is 4"))))
+    with pytest.raises(InvalidRequest) as caught:
+        engine.generate(edited(circle()), lambda step, of: None)
+    (error,) = caught.value.errors
+    assert (error.field, error.code) == ("strength", "out_of_range")
+    with pytest.raises(GenerationFailed):
+        engine.generate(spec(), lambda step, of: None)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest, ModelNotFound
+from imagegen.generation.edit import Picture
 from imagegen.generation.planner import Plan, Planner
 from imagegen.generation.ports import Backend
 from imagegen.generation.request import MAX_SEED, GenerateRequest
+from tests.support.scenes import picture, scene
 
 OPENVINO = Backend("openvino", "cpu", "float32", "for tests")
 TORCH = Backend("torch", "cpu", "float32", "for tests")
 DEMO = REGISTRY["demo"]
 PLANNER = Planner(REGISTRY, "demo", OPENVINO)
+SCENE = picture(scene())
 
 
 def plan(planner: Planner = PLANNER, **body: Any) -> Plan:
@@ -119,3 +123,87 @@ def test_a_limit_is_stated_with_its_field_its_values_and_its_model(fields: dict[
 def test_a_latent_consistency_model_ignores_the_negative_prompt() -> None:
     assert plan(model="lcm-dreamshaper-7", negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == ""
     assert plan(negative_prompt="b", guidance_scale=8.0).spec.negative_prompt == "b"
+
+
+# -- edits -------------------------------------------------------------------------------------------------------------
+
+
+def edit_plan(image: Picture = SCENE, **body: Any) -> Plan:
+    request = GenerateRequest.parse({"prompt": "a circle", "image": "its name", **body})
+    return PLANNER.plan(request, (image, None))
+
+
+def test_an_edit_has_strength_mode_and_the_pictures_size() -> None:
+    spec = edit_plan(picture(scene((131, 123)))).spec
+    assert spec.edit is not None
+    assert (spec.strength, spec.edit.resize_mode, spec.width, spec.height) == (0.8, "crop", 128, 120)
+    assert (spec.num_inference_steps, spec.steps_per_image) == (10, 8)
+
+
+def test_a_size_that_is_given_is_the_outputs() -> None:
+    spec = edit_plan(picture(scene((300, 200))), width=120, height=144).spec
+    assert (spec.width, spec.height) == (120, 144)
+    with pytest.raises(InvalidRequest) as caught:
+        edit_plan(width=512)
+    assert [(error.field, error.code) for error in caught.value.errors] == [("width", "size_invalid")]
+
+
+@pytest.mark.parametrize(
+    ("body", "least"),
+    [
+        ({"num_inference_steps": 10, "strength": 0.01}, "0.1"),
+        ({"num_inference_steps": 10, "strength": 0.099}, "0.1"),
+        ({"num_inference_steps": 9, "strength": 0.1}, "0.1112"),
+        ({"num_inference_steps": 1}, "1"),
+        ({"num_inference_steps": 8, "strength": 0.1, "model": "lcm-dreamshaper-7"}, "0.16"),
+    ],
+)
+def test_a_strength_that_leaves_no_step_is_refused_with_the_least_one(body: dict[str, Any], least: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        edit_plan(**body)
+    (error,) = caught.value.errors
+    assert (error.field, error.code) == ("strength", "out_of_range")
+    steps = body["num_inference_steps"]
+    assert error.message == f"must be at least {least} with {steps} num_inference_steps, so that a step is left"
+    assert edit_plan(**body | {"strength": float(least)}).spec.steps_per_image >= 1
+
+
+@pytest.mark.parametrize(("strength", "steps"), [(None, 2), (1.0, 1), (0.5, 2), (0.3, 4)])
+def test_a_default_of_few_steps_is_raised_until_the_strength_leaves_one(strength: float | None, steps: int) -> None:
+    """sdxl-turbo's default is one step, of which a strength of 0.8 would leave none."""
+    body: dict[str, Any] = {"strength": strength} if strength else {}
+    assert edit_plan(model="sdxl-turbo", **body).spec.num_inference_steps == steps
+
+
+@pytest.mark.parametrize(("field", "value"), [("strength", 0.5), ("resize_mode", "fit"), ("mask_image", "x")])
+def test_fields_of_an_edit_need_an_image(field: str, value: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        plan(**{"seed": 7, field: value})
+    (error,) = caught.value.errors
+    assert (error.field, error.code) == ("image", "missing_field")
+    assert error.message == f"is required with {field}; leave it out for a picture from text alone"
+
+
+def test_an_image_is_never_ignored() -> None:
+    with pytest.raises(TypeError):
+        plan(image="its name")
+
+
+def test_a_picture_from_text_needs_no_strength() -> None:
+    """Whatever number of steps the model's limits allow: the strength of an edit does not bound them."""
+    model = REGISTRY["lcm-dreamshaper-7"]
+    many = replace(model, limits=replace(model.limits, max_steps=60))
+    request = GenerateRequest.parse({"prompt": "a circle", "num_inference_steps": 60})
+    assert Planner({many.id: many}, many.id, OPENVINO).plan(request).spec.num_inference_steps == 60
+
+
+def test_every_step_count_and_strength_is_planned_or_refused() -> None:
+    """The grid of the contract: what is planned makes a step."""
+    for steps in (*range(1, 12), 49, 50, 61, 99, 100):
+        for hundredths in range(1, 101):
+            strength = hundredths / 100
+            if int(steps * strength) >= 1:
+                assert edit_plan(num_inference_steps=steps, strength=strength).spec.steps_per_image >= 1
+            else:
+                with pytest.raises(InvalidRequest):
+                    edit_plan(num_inference_steps=steps, strength=strength)

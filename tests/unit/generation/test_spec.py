@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from imagegen.generation.edit import Edit
 from imagegen.generation.request import MAX_SEED
 from imagegen.generation.spec import GenerationSpec
 from tests.support import plans
+from tests.support.scenes import BLUE, circle, mask, picture
 
 ENVIRONMENT: dict[str, str | bool] = {"engine": "torch", "precision": "float32", "embed_prompt": True}
 
@@ -32,8 +34,40 @@ def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict
     assert one.cache_key(**ENVIRONMENT) != other.cache_key(**ENVIRONMENT)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": picture(circle(BLUE))},
+        {"mask": picture(mask((0, 0, 9, 9)))},
+        {"strength": 0.6},
+        {"resize_mode": "fit"},
+    ],
+)
+def test_the_cache_key_depends_on_every_part_of_an_edit(change: dict[str, Any]) -> None:
+    edit = Edit(picture(circle()), 0.5, "crop", picture(mask((0, 0, 8, 8))))
+    keys = {
+        dataclasses.replace(spec(), edit=each).cache_key(**ENVIRONMENT)
+        for each in (None, edit, dataclasses.replace(edit, **change))
+    }
+    assert len(keys) == 3
+
+
+def test_an_edit_of_the_same_files_has_the_same_key() -> None:
+    one, other = (dataclasses.replace(spec(), edit=Edit(picture(circle()), 1, "crop")) for _ in range(2))
+    assert one.canvas is not None  # decoded pixels are no part of it
+    assert one == other
+    assert one.cache_key(**ENVIRONMENT) == other.cache_key(**ENVIRONMENT)
+    assert "pixels" not in repr(one)
+
+
+def test_the_cache_keys_of_earlier_versions_stay_valid() -> None:
+    """A field that is added later must not change the key of a request without it."""
+    stored = "6eb5569ce17db30bb1982a2f361af2e33eb2664c2a4b003c972976de93518323"
+    assert spec(prompt="a red circle").cache_key(**ENVIRONMENT) == stored
+
+
 def test_the_cache_key_covers_every_field_and_the_environment() -> None:
-    tested = 12
+    tested = 13
     assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
     one = spec()
     keys = {

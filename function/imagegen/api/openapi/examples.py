@@ -29,6 +29,7 @@ _IMAGE: Final = ImageResult(
     content_type="image/png",
     bytes=5123,
     sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    pixels_sha256="fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
     expires_at=_FINISHED + timedelta(hours=1),
 )
 _RESULT: Final = Result(

@@ -65,7 +65,8 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     check_accept(event)
     query_parameters(event)
     gateway = _gateway_deadline(event, container.settings)
-    tenant, plan = scope.current().caller.tenant, container.planner.plan(body)
+    tenant = scope.current().caller.tenant
+    plan = container.planner.plan(body, container.inputs.read(body, tenant))
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)

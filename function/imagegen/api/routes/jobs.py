@@ -80,7 +80,7 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
     check_accept(event)
     query_parameters(event)
-    plan = container.planner.plan(body)
+    plan = container.planner.plan(body, container.inputs.read(body, tenant))
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)

@@ -20,9 +20,9 @@ class DiscreteScheduler(Scheduler, ABC):
         self._alphas: list[float] = alphas_cumprod(config).tolist()
         self._final_alpha = 1.0 if config.set_alpha_to_one else self._alphas[0]
 
-    def add_noise(self, original: Array, noise: Array) -> Array:
+    def add_noise(self, original: Array, noise: Array, index: int = 0) -> Array:
         """Keep unit variance."""
-        alpha, sigma = self._levels(self.timesteps[0])
+        alpha, sigma = self._levels(self.timesteps[index])
         return alpha * original + sigma * noise
 
     def _levels(self, timestep: float) -> tuple[float, float]:

@@ -36,8 +36,8 @@ class Scheduler(ABC):
         return calls
 
     @abstractmethod
-    def add_noise(self, original: Array, noise: Array) -> Array:
-        """Return the latents of a picture with noise of the level at which the run starts."""
+    def add_noise(self, original: Array, noise: Array, index: int = 0) -> Array:
+        """Return the latents of a picture with noise of the level at which step `index` begins."""
 
     @abstractmethod
     def step(self, model_output: Array, index: int, sample: Array) -> Array:

@@ -48,9 +48,9 @@ class DPMMultistep(Scheduler):
         self._sigmas: list[float] = [*sigmas[first:].tolist(), last]
         self._few = num_inference_steps < FEW_STEPS
 
-    def add_noise(self, original: Array, noise: Array) -> Array:
+    def add_noise(self, original: Array, noise: Array, index: int = 0) -> Array:
         """Keep unit variance."""
-        alpha, sigma = _levels(self._sigmas[0])
+        alpha, sigma = _levels(self._sigmas[index])
         return alpha * original + sigma * noise
 
     def step(self, model_output: Array, index: int, sample: Array) -> Array:

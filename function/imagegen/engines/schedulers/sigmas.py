@@ -45,9 +45,9 @@ class SigmaScheduler(Scheduler, ABC):
         self._sigmas: list[float] = [*sigmas[first:].tolist(), float(last)]
         self.init_noise_sigma = self._initial_sigma(self._sigmas[0])
 
-    def add_noise(self, original: Array, noise: Array) -> Array:
+    def add_noise(self, original: Array, noise: Array, index: int = 0) -> Array:
         """Keep the original's variance."""
-        return original + self._sigmas[0] * noise
+        return original + self._sigmas[index] * noise
 
     def _initial_sigma(self, highest: float) -> float:
         """With leading spacing the first level is below the highest one, so the signal's own variance counts."""

@@ -1,0 +1,96 @@
+"""The pictures of a request: read from its JSON, from uploads, or from what a job keeps.
+
+Needs no Pillow: format and size come from the header, so that a function without it refuses what is none. What only
+decoding shows, such as a truncated file, fails the generation with the same codes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from imagegen.errors import PictureError, UploadNotFound
+from imagegen.generation.edit import Picture
+from imagegen.generation.planner import Plan
+from imagegen.generation.request import GenerateRequest
+from imagegen.pictures.encoded import decode_base64
+from imagegen.pictures.inspection import check_mask_size, inspect
+from imagegen.pictures.ports import Uploads
+from imagegen.pictures.uploads import is_id
+from imagegen.retry import retry
+
+_KEPT: Final = re.compile(r"input_([0-9a-f]{64})")
+"""How a stored job names a picture: by the SHA-256 of its file."""
+
+
+class InputStore(Protocol):
+    """Objects by key. Every call raises StorageUnavailable if the store does not respond."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return the object, or None if there is none."""
+
+    def write(self, key: str, body: bytes) -> None:
+        """Store the object, in place of an earlier one."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Reads the pictures of requests, and keeps those of jobs as long as the bucket keeps images."""
+
+    uploads: Uploads
+    store: InputStore
+
+    def read(self, request: GenerateRequest, tenant: str) -> tuple[Picture, Picture | None] | None:
+        """Return image and mask of a request, or None if it has no image.
+
+        Raises ImageInvalid, ImageTooLarge, ImageFormatUnsupported, MaskSizeMismatch, UploadNotFound or
+        StorageUnavailable.
+        """
+        if request.image is None:
+            return None
+        image = self._picture(request.image, tenant)
+        if request.mask_image is None:
+            return image, None
+        try:
+            mask = self._picture(request.mask_image, tenant)
+        except PictureError as error:
+            raise error.in_field("mask_image") from None
+        check_mask_size(mask.size, image.size)
+        return image, mask
+
+    def keep(self, plan: Plan, tenant: str) -> GenerateRequest:
+        """Store the plan's pictures, and return its request with their names: an upload ends before a job may start.
+
+        Raises StorageUnavailable.
+        """
+        edit = plan.spec.edit
+        if edit is None:
+            return plan.request
+        names = {"image": self._keep(edit.image, tenant)}
+        if edit.mask is not None:
+            names["mask_image"] = self._keep(edit.mask, tenant)
+        return plan.request.model_copy(update=names)
+
+    def _keep(self, picture: Picture, tenant: str) -> str:
+        retry(lambda: self.store.write(_key(tenant, picture.sha256), picture.data))
+        return f"input_{picture.sha256}"
+
+    def _picture(self, text: str, tenant: str) -> Picture:
+        data = self._data(text, tenant)
+        return Picture.of(data, inspect(data).size)
+
+    def _data(self, text: str, tenant: str) -> bytes:
+        if is_id(text):
+            return retry(lambda: self.uploads.fetch(tenant, text))
+        kept = _KEPT.fullmatch(text)
+        if kept is None:
+            return decode_base64(text)
+        data = retry(lambda: self.store.read(_key(tenant, kept[1])))
+        if data is None:
+            raise UploadNotFound
+        return data
+
+
+def _key(tenant: str, sha256: str) -> str:
+    return f"inputs/{tenant}/{sha256}"
