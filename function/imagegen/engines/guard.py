@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
+from typing import TypeAlias
 
 from imagegen.errors import GenerationFailed, GenerationInvalid, ServiceError
 from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 
+Finish: TypeAlias = Callable[[Generated, GenerationSpec, Callable[[], None]], Generated]
+"""(what the engine made, what was asked for, what raises once it is no longer wanted)"""
+
 
 class GuardedEngine:
     """An Engine in front of another one. Errors of the service, and whatever `on_step` raises, pass unchanged."""
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, finish: Finish | None = None):
+        """`finish` works on the images of the engine, once they are found to be pictures."""
         self.engine = engine
+        self._finish = finish
         self.close = engine.close
 
     def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
@@ -31,7 +38,10 @@ class GuardedEngine:
                 raise
 
         try:
-            return _checked(self.engine.generate(spec, step, resumption))
+            generated = _checked(self.engine.generate(spec, step, resumption))
+            if self._finish is None:
+                return generated
+            return self._finish(generated, spec, lambda: step(spec.total_steps, spec.total_steps))
         except ServiceError:
             raise
         except Exception as error:

@@ -35,10 +35,10 @@ class Backend:
 
 @dataclass(frozen=True)
 class Generated:
-    """Images of the requested size in the order of their seeds, and the seconds of each phase.
+    """Images in the order of their seeds, and the seconds of each phase.
 
-    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled; a result's `load_ms`
-    includes it.
+    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled, and to load the networks
+    that enlarge images and find their subject; a result's `load_ms` includes it.
     """
 
     images: list[Image]
@@ -46,9 +46,16 @@ class Generated:
     denoise_s: float
     decode_s: float
     compile_s: float = 0.0
+    upscale_s: float = 0.0
+    background_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     shared_by: int = 1
     """Generations in the same batch. Each is billed its share of the time."""
+
+    @property
+    def finish_s(self) -> float:
+        """Seconds after the last denoising step."""
+        return self.decode_s + self.upscale_s + self.background_s
 
 
 class Resumption(Protocol):

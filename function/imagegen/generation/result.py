@@ -53,7 +53,7 @@ class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
-    does not keep compiled. If several runs of a job made the images, all that contributed count, and `denoise_ms`
+    does not keep compiled, and the networks behind `background_ms` and `upscale_ms`. If several runs of a job made the images, all that contributed count, and `denoise_ms`
     includes what the earlier ones spent on encoding and compiling.
     """
 
@@ -62,6 +62,8 @@ class Timings(ResponseModel):
     text_encode_ms: int = 0
     denoise_ms: int = 0
     decode_ms: int = 0
+    background_ms: int = 0
+    upscale_ms: int = 0
     store_ms: int = 0
     total_ms: int = 0
 

@@ -217,16 +217,19 @@ def _timings(resident: Resident, generated: Generated, store_s: float) -> Timing
         text_encode_ms=_ms(generated.text_encode_s),
         denoise_ms=_ms(generated.denoise_s),
         decode_ms=_ms(generated.decode_s),
+        background_ms=_ms(generated.background_s),
+        upscale_ms=_ms(generated.upscale_s),
         store_ms=_ms(store_s),
     )
 
 
 def _kept(stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
+    width, height = spec.output_size
     return KeptImage(
         key=stored.key,
         seed=spec.seed_of(index),
-        width=spec.width,
-        height=spec.height,
+        width=width,
+        height=height,
         content_type=CONTENT_TYPES[spec.output_format],
         bytes=stored.bytes,
         sha256=stored.sha256,

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from imagegen.generation.request import MAX_SEED, OutputFormat
+from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER
+from imagegen.generation.request import MAX_SEED, Background, OutputFormat
 
-CACHE_KEY_VERSION: Final = 2
+CACHE_KEY_VERSION: Final = 3
 """Increase when the same request starts to produce different bytes, for example with another encoder setting."""
 
 
@@ -30,6 +31,8 @@ class GenerationSpec:
     seed: int
     scheduler: str
     output_format: OutputFormat
+    upscale: int = 1
+    background: Background = "opaque"
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -41,6 +44,11 @@ class GenerationSpec:
     def total_steps(self) -> int:
         """Denoising steps of all images together."""
         return self.num_inference_steps * self.num_images_per_prompt
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Width and height of the file, in pixels."""
+        return self.width * self.upscale, self.height * self.upscale
 
     def seed_of(self, index: int) -> int:
         """Return the seed of image `index`: (seed + index) mod 2^32."""
@@ -60,6 +68,10 @@ class GenerationSpec:
 
         `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded.
         """
-        document = {"version": CACHE_KEY_VERSION, **asdict(self), **environment}
+        document = {"version": CACHE_KEY_VERSION, **asdict(self), **self._auxiliary_revisions(), **environment}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _auxiliary_revisions(self) -> dict[str, str]:
+        used = {UPSCALER: self.upscale > 1, BACKGROUND: self.background == "transparent"}
+        return {f"{network.name}_revision": network.revision for network, is_used in used.items() if is_used}
