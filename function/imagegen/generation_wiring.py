@@ -55,9 +55,7 @@ class GenerationParts:
         from imagegen.catalog.features import features_of
         from imagegen.generation.planner import Planner
 
-        return Planner(
-            self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines)
-        )
+        return Planner(self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines))
 
     @cached_property
     def batcher(self) -> Batcher:

@@ -56,8 +56,9 @@ class Upscaler:
         network = self._network(TILING.side(height), TILING.side(width))
 
         def draw(rows: slice, columns: slice) -> Pixels:
-            network.bind({"image": np.ascontiguousarray(pixels[None, rows, columns])})
-            return network.run(still_wanted)[0][0].copy()
+            network.bind({"image": pixels[None, rows, columns].copy()})  # Pillow's memory is read-only
+            tile: Pixels = network.run(still_wanted)[0][0].copy()
+            return tile
 
         enlarged = Image.fromarray(TILING.compose(height, width, SCALE, draw))
         return enlarged if factor == SCALE else enlarged.reduce(SCALE // factor)

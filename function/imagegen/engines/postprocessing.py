@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from imagegen.catalog import manifest
-from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Generated
 from imagegen.generation.spec import GenerationSpec
 

@@ -6,15 +6,18 @@ All tiles of an image have the same size, because networks are compiled for fixe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """(height, width, channels)"""
+
+WHOLE_LATENTS: Final = 64 * 64
+"""Latents of this area, 512 x 512 pixels, are decoded in one piece. Above, memory would grow with the area."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Tiling:
 
     most: int
     overlap: int
-    """Less than half of `most`, so that at most two tiles of a row or column overlap."""
+    """Less than `most`."""
 
     def side(self, length: int) -> int:
         """Return the side of each tile of a row or column of `length`: the smallest that the same number allows."""
@@ -48,23 +51,37 @@ class Tiling:
         if len(rows) == len(columns) == 1:
             return draw(rows[0], columns[0])
         composed = np.zeros((height * scale, width * scale, 3), dtype=np.float32)
-        for row, fade_down in zip(rows, _fades(rows, scale), strict=True):
-            for column, fade_across in zip(columns, _fades(columns, scale), strict=True):
-                weights = fade_down[:, None, None] * fade_across[None, :, None]
+        for row, down in self._faded(rows, height, scale):
+            for column, across in self._faded(columns, width, scale):
+                weights = down[:, None, None] * across[None, :, None]
                 composed[_scaled(row, scale), _scaled(column, scale)] += weights * draw(row, column)
         return np.rint(composed).astype(np.uint8)
+
+    def _faded(self, spans: list[slice], length: int, scale: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield each tile with the weight of each of its output pixels."""
+        weights = _fades([_scaled(span, scale) for span in spans], length * scale, self.overlap * scale)
+        return zip(spans, weights, strict=True)
+
+
+LATENTS: Final = Tiling(most=64, overlap=16)
+"""The decoders' normalizations see a whole tile, so tiles differ slightly: the overlap of 128 pixels hides that."""
+
+
+def tiling_of_latents(height: int, width: int) -> Tiling:
+    """Return how latents of this size are decoded."""
+    return LATENTS if height * width > WHOLE_LATENTS else Tiling(most=max(height, width), overlap=0)
 
 
 def _scaled(span: slice, scale: int) -> slice:
     return slice(span.start * scale, span.stop * scale)
 
 
-def _fades(spans: list[slice], scale: int) -> list[NDArray[np.float32]]:
-    """Return the weight of each output pixel of each tile; those of two tiles that overlap add up to 1."""
-    fades = [np.ones((span.stop - span.start) * scale, dtype=np.float32) for span in spans]
-    for index in range(len(spans) - 1):
-        shared = (spans[index].stop - spans[index + 1].start) * scale
-        ramp = ((np.arange(shared) + 0.5) / shared).astype(np.float32)
-        fades[index][-shared:] = 1 - ramp
-        fades[index + 1][:shared] = ramp
-    return fades
+def _fades(spans: list[slice], length: int, ramp: int) -> list[NDArray[np.float32]]:
+    """Return the weights of each tile. They rise over `ramp` pixels; those of one pixel add up to 1."""
+    (side,) = {span.stop - span.start for span in spans}
+    rise: NDArray[np.float32] = np.linspace(0.5, side - 0.5, side, dtype=np.float32) / np.float32(max(1, ramp))
+    trapezoid = np.minimum(np.float32(1), np.minimum(rise, rise[::-1]))
+    total = np.zeros(length, dtype=np.float32)
+    for span in spans:
+        total[span] += trapezoid
+    return [trapezoid / total[span] for span in spans]

@@ -134,7 +134,9 @@ def _output_errors(spec: GenerationSpec) -> list[FieldError]:
     """Check what must fit together in the file, whatever the model."""
     errors = []
     if max(spec.output_size) > MAX_OUTPUT_SIZE:
-        most = max(factor for factor in get_args(UpscaleFactor) if max(spec.width, spec.height) * factor <= MAX_OUTPUT_SIZE)
+        most = max(
+            factor for factor in get_args(UpscaleFactor) if max(spec.width, spec.height) * factor <= MAX_OUTPUT_SIZE
+        )
         message = f"must be at most {most} for {spec.width} x {spec.height}, so that no side exceeds {MAX_OUTPUT_SIZE}"
         errors.append(FieldError("upscale", "out_of_range", message))
     if spec.background == "transparent" and spec.output_format not in FORMATS_WITH_ALPHA:

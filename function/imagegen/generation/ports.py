@@ -37,8 +37,8 @@ class Backend:
 class Generated:
     """Images in the order of their seeds, and the seconds of each phase.
 
-    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled, and to load the networks
-    that enlarge images and find their subject; a result's `load_ms` includes it.
+    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled, and to load what
+    enlarges images and finds their subject; a result's `load_ms` includes it.
     """
 
     images: list[Image]

@@ -198,7 +198,7 @@ class GenerateRequest(StrictRequest):
     output_format: Annotated[OutputFormat, Omitted("png")] = Field("png", description="File format. Default: png.")
     upscale: Annotated[Upscale, Omitted("the size that was drawn")] = Field(
         1,
-        description="Enlarge the image this many times with a super-resolution network, after it was drawn. Default: 1.",
+        description="Enlarge the image so many times with a super-resolution network after it was drawn. Default: 1.",
     )
     background: Annotated[Background, Omitted("an opaque background")] = Field(
         "opaque",

@@ -53,8 +53,9 @@ class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
-    does not keep compiled, and the networks behind `background_ms` and `upscale_ms`. If several runs of a job made the images, all that contributed count, and `denoise_ms`
-    includes what the earlier ones spent on encoding and compiling.
+    does not keep compiled, and loading the networks behind `background_ms` and `upscale_ms`. If several runs of a job
+    made the images, all that contributed count, and `denoise_ms` includes what the earlier ones spent on encoding and
+    compiling.
     """
 
     queue_ms: int = 0

@@ -48,7 +48,7 @@ class SpeedEstimate:
         return known if known.finish_s < math.inf else Measured(known.step_s, FINISHING_SECONDS)
 
     def finish_s(self, plan: Plan, step_s: float | None) -> float:
-        """Return the seconds that one image takes from its last step until it is stored: measured, or at the pace of a step of `step_s`.
+        """Return the seconds that one image takes after its last step: measured, or at the pace of a step of `step_s`.
 
         At 1024 x 1024 and 65 s a step, SDXL's tiny decoder and storing took 5.6 s (docs/decisions/openvino.md).
         """

@@ -91,11 +91,11 @@ def _constant(value: float) -> Any:
 
 
 def _channels(values: tuple[float, ...]) -> Any:
-    return op.constant(np.float32(values).reshape(1, -1, 1, 1))
+    return op.constant(np.array(values, dtype=np.float32).reshape(1, -1, 1, 1))
 
 
 def _all_axes() -> Any:
-    return op.constant(np.int64([1, 2, 3]))
+    return op.constant(np.array([1, 2, 3]))
 
 
 CONVERTERS: Final[Mapping[AuxiliaryNetwork, Callable[[Path], openvino.Model]]] = {

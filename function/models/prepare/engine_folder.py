@@ -45,7 +45,8 @@ Converter = Callable[[Model, Path, Path | None, Path], None]
 def prepare(source: Source, models_dir: Path, engines: list[str], torch_dtype: str) -> dict[str, manifest.Trial]:
     """Build `models_dir`/<model id>/<engine> for each engine, unless it is up to date, and return what drew, by engine.
 
-    With OpenVINO, the auxiliary networks are prepared, too. `torch_dtype` is the dtype of the torch engine's weights. Raises PrepareError; a folder is never left half-written.
+    With OpenVINO, the auxiliary networks are prepared, too. `torch_dtype` is the dtype of the torch engine's weights.
+    Raises PrepareError; a folder is never left half-written.
     """
     trials = {}
     models_dir.mkdir(parents=True, exist_ok=True)

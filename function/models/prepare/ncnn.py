@@ -123,7 +123,7 @@ def _interpolation(inputs: Sequence[Any], parameters: Parameters, _weights: Weig
     """0: 1 for nearest, 1 and 2: factors of height and width."""
     if parameters[0] != 1:
         raise PrepareError("only nearest-neighbor interpolation is supported")
-    factors, axes = np.float32([parameters[1], parameters[2]]), np.int64([2, 3])
+    factors = np.array([parameters[1], parameters[2]], dtype=np.float32)
     return op.interpolate(
         inputs[0],
         op.constant(factors),
@@ -131,7 +131,7 @@ def _interpolation(inputs: Sequence[Any], parameters: Parameters, _weights: Weig
         "scales",
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
-        axes=op.constant(axes),
+        axes=op.constant(np.array([2, 3])),
     )
 
 
