@@ -7,7 +7,6 @@ from typing import Final, Literal, get_args
 
 Feature = Literal["upscale", "transparent_background"]
 FEATURES: Final[tuple[Feature, ...]] = get_args(Feature)
-NEEDS_OPENVINO: Final = "the engine openvino is not in its image (ENGINES)"
 
 
 def features_of(engines: Sequence[str]) -> tuple[Feature, ...]:
@@ -16,3 +15,11 @@ def features_of(engines: Sequence[str]) -> tuple[Feature, ...]:
     Upscaling and transparent backgrounds use networks in OpenVINO, whatever engine draws.
     """
     return FEATURES if "openvino" in engines else ()
+
+
+def not_available(feature: Feature) -> str:
+    """Return why a deployment does not have the feature, for the caller."""
+    return (
+        f"is not available here: the feature {feature} needs OpenVINO, which the deployment's image does not include. "
+        "GET /models lists the features"
+    )

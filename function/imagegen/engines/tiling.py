@@ -81,7 +81,7 @@ def _fades(spans: list[slice], length: int, ramp: int) -> list[NDArray[np.float3
     (side,) = {span.stop - span.start for span in spans}
     rise: NDArray[np.float32] = np.linspace(0.5, side - 0.5, side, dtype=np.float32) / np.float32(max(1, ramp))
     trapezoid = np.minimum(np.float32(1), np.minimum(rise, rise[::-1]))
-    total = np.zeros(length, dtype=np.float32)
+    total: NDArray[np.float32] = np.zeros(length, dtype=np.float32)
     for span in spans:
         total[span] += trapezoid
-    return [trapezoid / total[span] for span in spans]
+    return [(trapezoid / total[span]).astype(np.float32) for span in spans]

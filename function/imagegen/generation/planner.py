@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar, get_args
 
-from imagegen.catalog.features import FEATURES, NEEDS_OPENVINO, Feature
+from imagegen.catalog.features import FEATURES, Feature, not_available
 from imagegen.catalog.registry import Model
 from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.ports import Backend
@@ -151,7 +151,7 @@ def _feature_errors(spec: GenerationSpec, offered: Sequence[Feature]) -> list[Fi
         "transparent_background": ("background", spec.background == "transparent"),
     }
     return [
-        FieldError(field, "feature_not_available", f"needs {feature}, which this deployment lacks: {NEEDS_OPENVINO}")
+        FieldError(field, "feature_not_available", not_available(feature))
         for feature, (field, is_asked) in asked.items()
         if is_asked and feature not in offered
     ]

@@ -4,9 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 
 from imagegen.engines.guard import GuardedEngine
-from imagegen.errors import GenerationFailed, GenerationTimeout, ModelUnavailable
+from imagegen.errors import GenerationFailed, GenerationInvalid, GenerationTimeout, ModelUnavailable
+from imagegen.generation.ports import Generated, OnStep, Resumption
+from imagegen.generation.spec import GenerationSpec
 from tests.support.fakes import FakeEngine
 from tests.support.plans import spec
 
@@ -73,6 +76,59 @@ def test_what_the_caller_raises_to_stop_passes_unchanged(error: Exception) -> No
     with pytest.raises(type(error)) as caught:
         GuardedEngine(FakeEngine()).generate(spec(), stop)
     assert caught.value is error
+
+
+WHITE = Image.new("RGB", (8, 8), "white")
+
+
+class OneColor(FakeEngine):
+    """Draws what networks that overflow decode to."""
+
+    def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
+        return Generated([WHITE], 0.0, 0.0, 0.0)
+
+
+def test_the_images_are_finished_for_the_specification() -> None:
+    def finish(generated: Generated, spec: GenerationSpec, still_wanted: Callable[[], None]) -> Generated:
+        return dataclasses.replace(generated, images=[image.resize(spec.output_size) for image in generated.images])
+
+    generated = GuardedEngine(FakeEngine(), finish).generate(spec(upscale=2), lambda step, of: None)
+    assert [image.size for image in generated.images] == [(256, 256)]
+
+
+def test_only_pictures_are_finished() -> None:
+    """An enlarged image of one color may have several, and a transparent one may show a single one."""
+    engine = GuardedEngine(OneColor(), lambda *arguments: pytest.fail("finished what is no picture"))
+    with pytest.raises(GenerationInvalid):
+        engine.generate(spec(upscale=2), lambda step, of: None)
+
+
+def test_a_library_error_while_finishing_becomes_an_error_of_the_service() -> None:
+    def finish(generated: Generated, spec: GenerationSpec, still_wanted: Callable[[], None]) -> Generated:
+        raise RuntimeError
+
+    with pytest.raises(GenerationFailed) as caught:
+        GuardedEngine(FakeEngine(), finish).generate(spec(), lambda step, of: None)
+    assert "RuntimeError at " in caught.value.private
+
+
+def test_finishing_stops_when_it_is_no_longer_wanted() -> None:
+    """`on_step` gets all steps as done."""
+    asked = spec(num_inference_steps=2, num_images_per_prompt=2)
+    seen: list[tuple[int, int]] = []
+
+    def finish(generated: Generated, spec: GenerationSpec, still_wanted: Callable[[], None]) -> Generated:
+        seen.clear()
+        still_wanted()
+        pytest.fail("went on")
+
+    def stop(step: int, of: int) -> None:
+        seen.append((step, of))
+        if seen == [(4, 4)]:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        GuardedEngine(FakeEngine(), finish).generate(asked, stop)
 
 
 def test_closing_closes_the_engine() -> None:
