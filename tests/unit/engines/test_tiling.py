@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ def test_tiles_of_one_size_cover_a_row_and_overlap_enough(tiling: Tiling, length
     assert {span.stop - span.start for span in spans} == {tiling.side(length)}
     assert tiling.side(length) <= min(tiling.most, length)
     assert (spans[0].start, spans[-1].stop) == (0, length)
-    assert all(left.stop - right.start >= tiling.overlap for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left.stop - right.start >= tiling.overlap for left, right in pairwise(spans))
 
 
 @pytest.mark.parametrize(

@@ -134,9 +134,7 @@ def test_an_image_can_be_enlarged_and_its_background_removed() -> None:
 def test_jpeg_has_no_transparency() -> None:
     with pytest.raises(InvalidRequest) as caught:
         plan(background="transparent", output_format="jpeg")
-    assert caught.value.detail == (
-        "background: must be opaque with output_format jpeg; png and webp have transparency"
-    )
+    assert caught.value.detail == ("background: must be opaque with output_format jpeg; png and webp have transparency")
     assert plan(background="opaque", output_format="jpeg")
 
 
