@@ -259,7 +259,7 @@ class LatestSnapshot:
 @pytest.mark.parametrize("prompt", ["a red circle on a white background", "a large blue star on a yellow background"])
 def test_an_image_decoded_in_tiles_has_no_seam(openvino_engine: OpenVINOEngine, prompt: str) -> None:
     """Two by two tiles of 11 of 18 latents. The decoder normalizes each tile by itself, so tiles differ from the image
-    decoded in one piece. A seam would be a step in the difference, from one row or column to the next."""
+    decoded in one piece. A seam would be a step in the difference where a tile begins or ends."""
     asked, run = generation(prompt=prompt, num_inference_steps=10, width=144, height=144), LatestSnapshot()
     (image,) = openvino_engine.generate(asked, lambda step, of: None, run).images
     tiling = Tiling(most=12, overlap=4)
@@ -267,4 +267,6 @@ def test_an_image_decoded_in_tiles_has_no_seam(openvino_engine: OpenVINOEngine, 
     assert run.latest.sample is not None
     difference = np.asarray(decoder.decode(run.latest.sample, lambda: None), dtype=int) - np.asarray(image, dtype=int)
     assert np.abs(difference).mean() < 4
-    assert max(np.abs(np.diff(difference.mean(axis=axes))).max() for axes in ((0, 2), (1, 2))) < 1.5
+    for axis in (0, 1):
+        steps = np.abs(np.diff(difference, axis=axis)).mean(axis=(1 - axis, 2))
+        assert max(steps[8 * edge - 1] for edge in (7, 11)) < 2
