@@ -11,7 +11,8 @@ SAM := $(SAM_VENV)/bin/sam
 NODE_TOOLS := .local/node
 PYTHON_CLIENT := .local/python-client
 MODELS := .local/models
-DEMO := $(MODELS)/demo/openvino/manifest.json $(MODELS)/demo/torch/manifest.json
+AUXILIARY := $(MODELS)/auxiliary/openvino/manifest.json
+DEMO := $(MODELS)/demo/openvino/manifest.json $(MODELS)/demo/torch/manifest.json $(AUXILIARY)
 export PYTHONPATH := function:cli
 
 # Quotes $1 for the shell. $(value X) is X as the caller wrote it; $(X) would expand `$5` in it.
@@ -169,6 +170,12 @@ $(MODELS)/%/openvino/manifest.json $(MODELS)/%/torch/manifest.json: function/mod
 	@echo "Preparing the model $* for both engines, half a minute." >&2
 	$(BIN)/python -m models.prepare $* $(MODELS)
 	touch $(MODELS)/$*/openvino/manifest.json $(MODELS)/$*/torch/manifest.json
+
+# Prepared with every model. This is for a tree whose models are older than the networks.
+$(AUXILIARY): $(wildcard function/models/auxiliary/*/* function/models/prepare/*.py) \
+		function/imagegen/catalog/auxiliary.py $(VENV)/.ready
+	$(BIN)/python -m models.prepare demo $(MODELS)
+	touch $@
 
 .PHONY: model
 model: $(VENV)/.ready ## prepare a model for make run and make serve (a registry id, a folder, owner/name@revision): make model MODEL=sd-turbo

@@ -48,6 +48,8 @@ class Timings(Document):
     text_encode_ms: float
     denoise_ms: float
     decode_ms: float
+    background_ms: float = 0
+    upscale_ms: float = 0
     store_ms: float
     total_ms: float
 

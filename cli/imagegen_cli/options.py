@@ -41,6 +41,8 @@ Images = Annotated[int | None, typer.Option("--num-images-per-prompt", "-n", hel
 Seed = Annotated[int | None, typer.Option(help="The same request with it gives the same image.")]
 Scheduler = Annotated[str | None, typer.Option(help="One of the model's.")]
 OutputFormat = Annotated[str | None, typer.Option(help="png, jpeg or webp. Default: that of --out, or png.")]
+Upscale = Annotated[int | None, typer.Option(help="Enlarge the image 2 or 4 times.")]
+Background = Annotated[str | None, typer.Option(help="opaque or transparent (png and webp).")]
 Cache = Annotated[str | None, typer.Option(help="use, refresh or off.")]
 Metadata = Annotated[
     list[str] | None,

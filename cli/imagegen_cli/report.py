@@ -31,7 +31,9 @@ def _image_lines(image: Image, file: Sequence[Path]) -> list[str]:
 def _work_lines(result: Result) -> list[str]:
     timings, cost = result.timings, result.cost
     phases = ", ".join(
-        f"{name.removesuffix('_ms')} {ms:.0f}" for name, ms in timings.model_dump(exclude={"total_ms"}).items()
+        f"{name.removesuffix('_ms')} {ms:.0f}"
+        for name, ms in timings.model_dump(exclude={"total_ms"}).items()
+        if ms or name not in ("background_ms", "upscale_ms")
     )
     origin = "from the cache" if result.cached else "cold start" if result.cold_start else "warm"
     return [

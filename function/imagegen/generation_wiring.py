@@ -54,9 +54,10 @@ class GenerationParts:
     @cached_property
     def planner(self) -> Planner:
         """Turns requests into plans."""
+        from imagegen.catalog.features import features_of
         from imagegen.generation.planner import Planner
 
-        return Planner(self.models, self.settings.default_model_id, self.backend)
+        return Planner(self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines))
 
     @cached_property
     def batcher(self) -> Batcher:

@@ -45,9 +45,7 @@ def run(engine: Engine, wanted: GenerationSpec) -> Generated:
 def draw(engine: Engine, wanted: GenerationSpec) -> Pixels:
     """Return the pixels of the result, (height, width, 3)."""
     (image,) = run(engine, wanted).images
-    canvas = wanted.canvas
-    assert canvas is not None
-    return np.asarray(canvas.keep(image), dtype=int)
+    return np.asarray(image, dtype=int)
 
 
 def pixels(image: Image.Image) -> Pixels:

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from imagegen.engines.openvino_denoiser import Decoder
 from imagegen.engines.openvino_engine import OpenVINOEngine
 from imagegen.engines.torch_engine import TorchEngine
 from imagegen.generation.ports import Engine
 from imagegen.generation.spec import GenerationSpec
+from tests.conftest import MODELS
 from tests.model.conftest import DEMO
 from tests.support.plans import spec
 
@@ -144,3 +147,15 @@ def test_both_engines_draw_the_colours_of_the_caption(
         pixels = np.asarray(image, dtype=float)
         assert np.abs(pixels[64, 64] - (220, 40, 40)).max() < 40
         assert np.abs(pixels[4, 4] - (50, 90, 220)).max() < 40
+
+
+def test_both_engines_decode_large_latents_alike(torch_engine: TorchEngine, openvino_engine: OpenVINOEngine) -> None:
+    """In tiles: 576 x 576 pixels are more than what is decoded in one piece."""
+    latents = np.random.default_rng(7).standard_normal((1, 4, 72, 72), dtype=np.float32)
+    decoder = Decoder.compile(MODELS / "demo" / "openvino", openvino_engine._properties, height=576, width=576)
+    with torch.inference_mode():
+        images = [torch_engine._decode(torch.from_numpy(latents)), decoder.decode(latents, lambda: None)]
+    assert [image.size for image in images] == [(576, 576)] * 2
+    difference = np.abs(np.subtract(*(np.asarray(image, dtype=int) for image in images)))
+    assert difference.max() <= 8
+    assert difference.mean() <= 0.2

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from imagegen.catalog import manifest
@@ -19,8 +21,10 @@ from imagegen.engines import openvino_engine
 from imagegen.engines.cpu import fastest_precision
 from imagegen.engines.openvino_denoiser import Decoder, Denoiser
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
+from imagegen.engines.tiling import Tiling
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend
+from imagegen.generation.snapshot import Snapshot
 from tests.conftest import MODELS, ROOT
 from tests.model.conftest import DEMO, OPENVINO
 from tests.model.test_engine_contract import generation
@@ -239,3 +243,30 @@ def test_an_inference_stops_when_it_is_no_longer_wanted() -> None:
         engine.generate(large, stop)
     assert engine.generate(generation(), lambda step, of: None).images
     engine.close()
+
+
+class LatestSnapshot:
+    """A Resumption that begins a generation and keeps its latest snapshot."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        self.latest = Snapshot()
+
+    def reached(self, take: Callable[[], Snapshot]) -> None:
+        self.latest = take()
+
+
+@pytest.mark.parametrize("prompt", ["a red circle on a white background", "a large blue star on a yellow background"])
+def test_an_image_decoded_in_tiles_has_no_seam(openvino_engine: OpenVINOEngine, prompt: str) -> None:
+    """Two by two tiles of 11 of 18 latents. The decoder normalizes each tile by itself, so tiles differ from the image
+    decoded in one piece. A seam would be a step in the difference where a tile begins or ends."""
+    asked, run = generation(prompt=prompt, num_inference_steps=10, width=144, height=144), LatestSnapshot()
+    (image,) = openvino_engine.generate(asked, lambda step, of: None, run).images
+    tiling = Tiling(most=12, overlap=4)
+    decoder = Decoder.compile(PREPARED, openvino_engine._properties, height=144, width=144, tiling=tiling)
+    assert run.latest.sample is not None
+    difference = np.asarray(decoder.decode(run.latest.sample, lambda: None), dtype=int) - np.asarray(image, dtype=int)
+    assert np.abs(difference).mean() < 4
+    for axis in (0, 1):
+        steps = np.abs(np.diff(difference, axis=axis)).mean(axis=(1 - axis, 2))
+        assert max(steps[8 * edge - 1] for edge in (7, 11)) < 2

@@ -168,6 +168,14 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
     "unknown scheduler": _generate(
         422, "unknown_scheduler", {"prompt": "a red circle", "scheduler": "none-such"}, fields=("scheduler",)
     ),
+    "upscale of 3": _generate(422, "out_of_range", {"prompt": "a red circle", "upscale": 3}, fields=("upscale",)),
+    "upscale of 2.0": _generate(422, "wrong_type", {"prompt": "a red circle", "upscale": 2.0}, fields=("upscale",)),
+    "a transparent JPEG": _generate(
+        422,
+        "out_of_range",
+        {"prompt": "a red circle", "background": "transparent", "output_format": "jpeg"},
+        fields=("background",),
+    ),
     "control character": _generate(422, "invalid_text", {"prompt": "a red\u0007 circle"}, fields=("prompt",)),
     "blank prompt": _generate(422, "prompt_empty", {"prompt": " \u200b\n "}, fields=("prompt",)),
     "prompt too long": _generate(422, "prompt_too_long", {"prompt": "circle " * 400}, fields=("prompt",)),

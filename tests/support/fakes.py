@@ -134,6 +134,10 @@ class FakeEngine:
 
     warnings: list[str] = field(default_factory=list)
     step_s: float = 0.005
+    upscale_s: float = 0.0
+    background_s: float = 0.0
+    finishing: Callable[[OnStep, int], None] = lambda on_step, of: None
+    """Called after the last step, with `on_step` and the number of steps."""
     during: Callable[[int], None] = lambda step: None
     compile_s: float = 0.0
     green: int = 0
@@ -156,14 +160,19 @@ class FakeEngine:
             if resumption is not None:
                 resumption.reached(partial(snapshot_at, step))
             on_step(step, steps)
-        size = (spec.width, spec.height)
-        images = [
-            Image.new("RGB", size, (spec.seed_of(index) % 256, self.green, 0))
-            for index in range(spec.num_images_per_prompt)
-        ]
-        for image in images:
-            image.putpixel((0, 0), (255, 255, 255))  # one color everywhere is no picture
-        return Generated(images, 0.01, (steps - done) * self.step_s, 0.03, self.compile_s, self.warnings)
+        self.finishing(on_step, steps)
+        images = [self._image(spec, index) for index in range(spec.num_images_per_prompt)]
+        denoise_s = (steps - done) * self.step_s
+        return Generated(
+            images, 0.01, denoise_s, 0.03, self.compile_s, self.upscale_s, self.background_s, self.warnings
+        )
+
+    def _image(self, spec: GenerationSpec, index: int) -> Image.Image:
+        """Return what a guarded engine returns: with the pixels that a mask keeps, and in the size of the file."""
+        image = Image.new("RGB", (spec.width, spec.height), (spec.seed_of(index) % 256, self.green, 0))
+        image.putpixel((0, 0), (255, 255, 255))  # one color everywhere is no picture
+        kept = image if spec.canvas is None else spec.canvas.keep(image)
+        return kept.resize(spec.output_size, Image.Resampling.NEAREST)
 
     def close(self) -> None:
         self.closed = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field
 
 from imagegen.access.caller import ROLES, SCOPES, Caller, Role, Scope
 from imagegen.api.limits_report import LimitsInfo
+from imagegen.catalog.features import Feature
 from imagegen.catalog.registry import Defaults, Family, Model, ModelLimits
 from imagegen.generation.result import ResponseModel
 
@@ -22,9 +24,13 @@ class ModelInfo(ResponseModel):
     defaults: Defaults
     limits: ModelLimits
     schedulers: list[str]
+    features: list[Feature] = Field(
+        description="What it offers beyond text to image: `image_to_image` for `image`, `inpainting` for `mask_image`, "
+        "`upscale`, and `transparent_background` for `background`."
+    )
 
     @classmethod
-    def of(cls, model: Model, engine: str) -> Self:
+    def of(cls, model: Model, engine: str, features: Sequence[Feature]) -> Self:
         """Return the registry entry as this deployment serves it."""
         return cls(
             id=model.id,
@@ -34,6 +40,7 @@ class ModelInfo(ResponseModel):
             defaults=model.defaults,
             limits=model.limits,
             schedulers=list(model.schedulers),
+            features=list(features),
         )
 
 

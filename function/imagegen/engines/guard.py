@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
 
 from imagegen.engines.schedulers.config import UnsupportedSettingError
 from imagegen.errors import GenerationFailed, GenerationInvalid, InvalidRequest, ServiceError
@@ -10,12 +13,17 @@ from imagegen.generation.ports import Engine, Generated, OnStep, Resumption
 from imagegen.generation.spec import GenerationSpec
 from imagegen.problem_details import FieldError
 
+Finish: TypeAlias = Callable[[Generated, GenerationSpec, Callable[[], None]], Generated]
+"""(what the engine made, what was asked for, what raises once it is no longer wanted)"""
+
 
 class GuardedEngine:
     """An Engine in front of another one. Errors of the service, and whatever `on_step` raises, pass unchanged."""
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, finish: Finish | None = None):
+        """`finish` works on the images of the engine, once they are found to be pictures."""
         self.engine = engine
+        self._finish = finish
         self.close = engine.close
 
     def generate(self, spec: GenerationSpec, on_step: OnStep, resumption: Resumption | None = None) -> Generated:
@@ -33,7 +41,10 @@ class GuardedEngine:
                 raise
 
         try:
-            return _checked(self.engine.generate(spec, step, resumption), spec)
+            generated = _with_kept_pixels(_checked(self.engine.generate(spec, step, resumption), spec), spec)
+            if self._finish is None:
+                return generated
+            return self._finish(generated, spec, lambda: step(spec.total_steps, spec.total_steps))
         except ServiceError:
             raise
         except UnsupportedSettingError as error:
@@ -60,6 +71,13 @@ def _checked(generated: Generated, spec: GenerationSpec) -> Generated:
         if image.getcolors(maxcolors=1) is not None:  # None: more colors than that
             raise GenerationInvalid
     return generated
+
+
+def _with_kept_pixels(generated: Generated, spec: GenerationSpec) -> Generated:
+    """Restore what an edit's mask keeps, before the images are enlarged or lose their background."""
+    if spec.canvas is None:
+        return generated
+    return replace(generated, images=[spec.canvas.keep(each) for each in generated.images])
 
 
 def _cause(error: Exception, spec: GenerationSpec) -> str:

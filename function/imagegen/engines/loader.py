@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagegen.catalog import manifest
+from imagegen.catalog import auxiliary, manifest
 from imagegen.catalog.registry import Model
 from imagegen.engines.batching import Batcher
 from imagegen.engines.guard import GuardedEngine
+from imagegen.engines.postprocessing import Postprocessor
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
 
@@ -26,16 +27,19 @@ class EngineLoader:
 
         Raises ModelUnavailable.
         """
+        postprocessor = Postprocessor(auxiliary.prepared(self.models_dir), backend.threads)
         folder = self.models_dir / model.id / backend.engine
         verified = manifest.begin_verifying(folder)
         try:
             if backend.engine == "openvino":
                 from imagegen.engines.openvino_engine import OpenVINOEngine
 
-                return GuardedEngine(OpenVINOEngine.load(folder, model, backend, verified, self.memory_mb))
+                loaded = OpenVINOEngine.load(folder, model, backend, verified, self.memory_mb)
+                return GuardedEngine(loaded, postprocessor.apply)
             from imagegen.engines.torch_engine import TorchEngine
 
             engine = TorchEngine.load(folder, backend, verified)
-            return GuardedEngine(self.batcher.wrap(engine) if backend.device == "cuda" else engine)
+            batched = self.batcher.wrap(engine) if backend.device == "cuda" else engine
+            return GuardedEngine(batched, postprocessor.apply)
         except ModuleNotFoundError as error:
             raise ModelUnavailable.because(backend.engine, f"is in ENGINES, but not in the image: {error}") from error

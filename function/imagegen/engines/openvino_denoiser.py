@@ -12,6 +12,7 @@ from PIL import Image
 from imagegen.engines.latent_edit import PIXELS_PER_LATENT
 from imagegen.engines.openvino_networks import Network, compile_network, read_config
 from imagegen.engines.openvino_text import Floats, guidance_embedding
+from imagegen.engines.tiling import Pixels, Tiling, tiling_of_latents
 
 
 class Denoiser:
@@ -60,22 +61,34 @@ class Denoiser:
 class Decoder:
     """The autoencoder's decoder."""
 
-    def __init__(self, network: Network, config: Mapping[str, Any]):
+    def __init__(self, network: Network, config: Mapping[str, Any], tiling: Tiling):
         self._network = network
+        self._tiling = tiling
         self._scaling_factor = config["scaling_factor"]
 
     @classmethod
-    def compile(cls, folder: Path, properties: Mapping[str, Any], *, height: int, width: int) -> Decoder:
-        """Compile the decoder for a size in pixels. Raises ModelUnavailable."""
+    def compile(
+        cls, folder: Path, properties: Mapping[str, Any], *, height: int, width: int, tiling: Tiling | None = None
+    ) -> Decoder:
+        """Compile the decoder for a size in pixels; large images are decoded in tiles. Raises ModelUnavailable."""
         config = read_config(folder / "vae_decoder" / "config.json")
-        shape = [1, config["latent_channels"], height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT]
-        return cls(compile_network(folder / "vae_decoder", properties, {"latent_sample": shape}), config)
+        rows, columns = height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT
+        tiling = tiling or tiling_of_latents(rows, columns)
+        shape = [1, config["latent_channels"], tiling.side(rows), tiling.side(columns)]
+        return cls(compile_network(folder / "vae_decoder", properties, {"latent_sample": shape}), config, tiling)
 
     def decode(self, latents: Floats, still_wanted: Callable[[], None]) -> Image.Image:
         """Return the RGB image of latents of shape (1, channels, height / 8, width / 8)."""
-        self._network.bind({"latent_sample": np.ascontiguousarray(latents / np.float32(self._scaling_factor))})
-        (pixels,) = self._network.run(still_wanted)
-        return Image.fromarray(pixels[0].copy())  # the next run overwrites this memory
+        scaled = latents / np.float32(self._scaling_factor)
+        _, _, height, width = latents.shape
+
+        def draw(rows: slice, columns: slice) -> Pixels:
+            self._network.bind({"latent_sample": np.ascontiguousarray(scaled[:, :, rows, columns])})
+            (pixels,) = self._network.run(still_wanted)
+            tile: Pixels = pixels[0].copy()  # the next run overwrites this memory
+            return tile
+
+        return Image.fromarray(self._tiling.compose(height, width, PIXELS_PER_LATENT, draw))
 
 
 class Encoder:

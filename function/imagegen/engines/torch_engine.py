@@ -23,11 +23,12 @@ import torch
 import transformers
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL.Image import Image, fromarray
 
 from imagegen.engines.latent_edit import LatentEdit, repainted_latents
 from imagegen.engines.noise import Noise
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
+from imagegen.engines.tiling import Pixels, tiling_of_latents
 from imagegen.engines.torch_scheduler import PipelineScheduler
 from imagegen.errors import GenerationInvalid, ModelUnavailable
 from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
@@ -235,13 +236,21 @@ class TorchEngine:
         return torch.from_numpy(array).to(self._device, self._pipeline.unet.dtype)
 
     def _decode(self, latents: torch.Tensor) -> Image:
-        """Return the image of one latent. Raises GenerationInvalid if it is not finite."""
+        """Return the image of one latent, in tiles if it is large. Raises GenerationInvalid if it is not finite."""
         if not latents.isfinite().all():
             raise GenerationInvalid
+        height, width = latents.shape[2:]
+        tiling = tiling_of_latents(height, width)
+
+        def draw(rows: slice, columns: slice) -> Pixels:
+            return self._decode_tile(latents[:, :, rows, columns])
+
+        return fromarray(tiling.compose(height, width, self._pipeline.vae_scale_factor, draw))
+
+    def _decode_tile(self, latents: torch.Tensor) -> Pixels:
         pipeline = self._pipeline
         decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
-        image: Image = pipeline.image_processor.postprocess(decoded, output_type="pil")[0]
-        return image
+        return np.asarray(pipeline.image_processor.postprocess(decoded, output_type="pil")[0])
 
     def _count_tokens(self, text: str) -> int:
         return len(self._pipeline.tokenizer(text).input_ids)

@@ -37,8 +37,8 @@ _OWN_CODES: Final = frozenset(
     {"wrong_type", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text", "url_not_allowed"}
 )
 """Types of our own validators' errors, which have our own messages."""
-FIELD_CODES: Final = frozenset({*_CODES.values(), *_OWN_CODES, "unknown_scheduler"})
-"""Every code of an invalid field, all of status 422; planner.py adds unknown_scheduler."""
+FIELD_CODES: Final = frozenset({*_CODES.values(), *_OWN_CODES, "unknown_scheduler", "feature_not_available"})
+"""Every code of an invalid field, all of status 422; planner.py adds the last two."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _schema_at(model: type[BaseModel], location: Location) -> Schema:
 def _description(schema: Schema) -> str:
     """Return the allowed values in words, such as `an integer from 8 to 4096, a multiple of 8`."""
     if "enum" in schema:
-        return f"one of {', '.join(schema['enum'])}"
+        return f"one of {', '.join(map(str, schema['enum']))}"
     if "const" in schema:
         return str(schema["const"]).lower()
     return _DESCRIPTIONS[schema["type"]](schema)

@@ -39,6 +39,10 @@ def _text_chunks(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> Png
     }
     if spec.edit is not None:
         values["strength"] = str(spec.strength)
+    if spec.upscale > 1:
+        values["upscale"] = str(spec.upscale)
+    if spec.background != "opaque":
+        values["background"] = spec.background
     if embed_prompt:
         values |= {"prompt": spec.prompt, "negative_prompt": spec.negative_prompt}
     chunks = PngInfo()

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar, get_args
 
+from imagegen.catalog.features import FEATURES, Feature, not_available
 from imagegen.catalog.registry import Defaults, Model
 from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.edit import Edit, Picture, least_steps, least_strength, leaves_a_step
 from imagegen.generation.ports import Backend
-from imagegen.generation.request import DEFAULT_STRENGTH, MAX_SEED, GenerateRequest
+from imagegen.generation.request import DEFAULT_STRENGTH, MAX_SEED, GenerateRequest, UpscaleFactor
 from imagegen.generation.sizes import Size, size_for
 from imagegen.generation.spec import GenerationSpec
 from imagegen.problem_details import FieldError
 
 T = TypeVar("T")
+
+MAX_OUTPUT_SIZE: Final = 4096
+"""Pixels on a side of an enlarged image. It needs 50 MB for each image, and again as much in float32 while its tiles
+are put together."""
+FORMATS_WITH_ALPHA: Final = ("png", "webp")
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,15 @@ class Plan:
 class Planner:
     """Resolves requests against the models and the backend of this deployment."""
 
-    def __init__(self, models: Mapping[str, Model], default_model_id: str, backend: Backend):
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        default_model_id: str,
+        backend: Backend,
+        features: Sequence[Feature] = FEATURES,
+    ):
+        """`features` are those of the deployment."""
+        self._features = features
         self._models = models
         self._default_model_id = default_model_id
         self._backend = backend
@@ -52,6 +66,9 @@ class Planner:
         model = self._model(request.model)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         spec = _resolve(request, model, seed, pictures)
+        errors = [*_limit_errors(spec, model), *_output_errors(spec), *_feature_errors(spec, self._features)]
+        if errors:
+            raise InvalidRequest(errors)
         return Plan(_with_seed(request, seed), model, spec, self._backend)
 
     def warm_up(self, model_id: str | None) -> Plan:
@@ -77,13 +94,13 @@ def _with_seed(request: GenerateRequest, drawn: int) -> GenerateRequest:
 def _resolve(
     request: GenerateRequest, model: Model, seed: int, pictures: tuple[Picture, Picture | None] | None
 ) -> GenerationSpec:
-    """Fill in the model's defaults and check its limits. Raises InvalidRequest."""
+    """Fill in the model's defaults. Raises InvalidRequest for fields that need an image."""
     defaults = model.defaults
     scheduler = _default(request.scheduler, defaults.scheduler)
     edit = _edit(request, pictures)
     width, height = _size(request, model, edit)
     guidance = _default(request.guidance_scale, defaults.guidance_scale)
-    spec = GenerationSpec(
+    return GenerationSpec(
         model_id=model.id,
         revision=model.revision,
         prompt=request.prompt,
@@ -97,11 +114,9 @@ def _resolve(
         scheduler=scheduler,
         output_format=request.output_format,
         edit=edit,
+        upscale=request.upscale,
+        background=request.background,
     )
-    errors = _limit_errors(spec, model)
-    if errors:
-        raise InvalidRequest(errors)
-    return spec
 
 
 def _limit_errors(spec: GenerationSpec, model: Model) -> list[FieldError]:
@@ -163,6 +178,33 @@ def _default_steps(defaults: Defaults, edit: Edit | None, scheduler: str) -> int
     if edit is None or scheduler == "lcm" or leaves_a_step(steps, edit.strength, scheduler):
         return steps
     return least_steps(edit.strength)
+
+
+def _output_errors(spec: GenerationSpec) -> list[FieldError]:
+    """Check what must fit together in the file, whatever the model."""
+    errors = []
+    if max(spec.output_size) > MAX_OUTPUT_SIZE:
+        most = max(
+            factor for factor in get_args(UpscaleFactor) if max(spec.width, spec.height) * factor <= MAX_OUTPUT_SIZE
+        )
+        message = f"must be at most {most} for {spec.width} x {spec.height}, so that no side exceeds {MAX_OUTPUT_SIZE}"
+        errors.append(FieldError("upscale", "out_of_range", message))
+    if spec.background == "transparent" and spec.output_format not in FORMATS_WITH_ALPHA:
+        message = f"must be opaque with output_format {spec.output_format}; png and webp have transparency"
+        errors.append(FieldError("background", "out_of_range", message))
+    return errors
+
+
+def _feature_errors(spec: GenerationSpec, offered: Sequence[Feature]) -> list[FieldError]:
+    asked: dict[Feature, tuple[str, bool]] = {
+        "upscale": ("upscale", spec.upscale > 1),
+        "transparent_background": ("background", spec.background == "transparent"),
+    }
+    return [
+        FieldError(field, "feature_not_available", not_available(feature))
+        for feature, (field, is_asked) in asked.items()
+        if is_asked and feature not in offered
+    ]
 
 
 def _default(value: T | None, default: T) -> T:

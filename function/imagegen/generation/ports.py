@@ -35,10 +35,13 @@ class Backend:
 
 @dataclass(frozen=True)
 class Generated:
-    """Images of the requested size in the order of their seeds, and the seconds of each phase.
+    """Images in the order of their seeds, and the seconds of each phase.
 
-    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled; a result's `load_ms`
-    includes it. `encoder_load_s` is the time to load what encodes the picture of an edit, if this size has not had one.
+    What the mask of an edit keeps is the picture's own.
+
+    `compile_s` is the time to compile, if the size, with or without guidance, was not compiled, and to load what
+    enlarges images and finds their subject; a result's `load_ms` includes it. `encoder_load_s` is the time to load what
+    encodes the picture of an edit, if this size has not had one.
     """
 
     images: list[Image]
@@ -46,11 +49,18 @@ class Generated:
     denoise_s: float
     decode_s: float
     compile_s: float = 0.0
+    upscale_s: float = 0.0
+    background_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     shared_by: int = 1
     """Generations in the same batch. Each is billed its share of the time."""
     encoder_load_s: float = 0.0
     image_encode_s: float = 0.0
+
+    @property
+    def finish_s(self) -> float:
+        """Seconds after the last denoising step."""
+        return self.decode_s + self.upscale_s + self.background_s
 
 
 class Resumption(Protocol):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -33,6 +34,8 @@ MAX_SEED: Final = 2**32 - 1
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 ResizeMode = Literal["crop", "fit", "stretch"]
+Background = Literal["opaque", "transparent"]
+UpscaleFactor = Literal[1, 2, 4]
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
 
 # Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
@@ -77,6 +80,13 @@ def _check_url(url: str) -> str:
         raise PydanticCustomError("url_not_allowed", "{reason}", {"reason": str(error)}) from None
 
 
+def _integer(value: object) -> object:
+    """Reject what equals an integer without being one: pydantic's Literal accepts 2.0 and true."""
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "is no integer")
+    return value
+
+
 def _is_blank(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) == "Cf"
 
@@ -101,6 +111,7 @@ MODELS_DEFAULT: Final = Omitted("the model's default")
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED, json_schema_extra={"format": "int64"})]
 """More than 32 bits of a signed integer."""
 Size = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
+Upscale = Annotated[UpscaleFactor, BeforeValidator(_integer)]
 Text = Annotated[str, AfterValidator(_check_characters)]
 Prompt = Annotated[Text, AfterValidator(_trimmed)]
 MetadataText = Annotated[Text, Field(max_length=512)]
@@ -203,6 +214,17 @@ class GenerateRequest(StrictRequest):
     )
     scheduler: Annotated[Text | None, MODELS_DEFAULT] = optional("An id from the model's list. Default: the model's.")
     output_format: Annotated[OutputFormat, Omitted("png")] = Field("png", description="File format. Default: png.")
+    upscale: Annotated[Upscale, Omitted("the size that was drawn")] = Field(
+        1,
+        description="Enlarge the image so many times with a super-resolution network after it was drawn. Default: 1.",
+    )
+    background: Annotated[Background, Omitted("an opaque background")] = Field(
+        "opaque",
+        description=(
+            "transparent: everything but the image's most salient subject becomes transparent (png and webp). "
+            "Default: opaque."
+        ),
+    )
     cache: Annotated[Literal["use", "refresh", "off"], Omitted("use")] = Field(
         "use",
         description=(

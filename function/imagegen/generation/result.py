@@ -47,8 +47,9 @@ class ImageResult(ResponseModel):
     pixels_sha256: str | None = Field(
         None,
         description=(
-            "SHA-256, in hex, of the pixels before they are encoded: rows from the top, each pixel's bytes in RGB. "
-            "Equal for equal pictures, in every format. null for images of earlier versions."
+            "SHA-256, in hex, of the pixels before they are encoded: rows from the top, each pixel's bytes in RGB, or "
+            "RGBA with a transparent background. Equal for equal pictures, in every format. null for images of earlier "
+            "versions."
         ),
     )
     expires_at: datetime = Field(
@@ -60,9 +61,9 @@ class Timings(ResponseModel):
     """Milliseconds per phase. For a cached result, all except `total_ms` are 0.
 
     `load_ms` includes loading the model, and compiling it for a size, with or without guidance, that the environment
-    does not keep compiled. `encoder_load_ms` is loading what encodes an input image, which only requests with one need.
-    If several runs of a job made the images, all that contributed count, and `denoise_ms`
-    includes what the earlier ones spent on encoding and compiling.
+    does not keep compiled, and loading the networks behind `background_ms` and `upscale_ms`. `encoder_load_ms` is
+    loading what encodes an input image, which only requests with one need. If several runs of a job made the images,
+    all that contributed count, and `denoise_ms` includes what the earlier ones spent on encoding and compiling.
     """
 
     queue_ms: int = 0
@@ -72,6 +73,8 @@ class Timings(ResponseModel):
     image_encode_ms: int = 0
     denoise_ms: int = 0
     decode_ms: int = 0
+    background_ms: int = 0
+    upscale_ms: int = 0
     store_ms: int = 0
     total_ms: int = 0
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ulid import ULID
@@ -190,10 +190,8 @@ class ImageService:
         return self._single_flight.run(task.folder.tenant, task.folder.cache_key, lambda: self._generate(task), find)
 
     def _generate(self, task: Task) -> Images:
-        canvas = task.spec.canvas  # before a model is loaded for a picture that cannot be read
+        _ = task.spec.canvas  # decoded before a model is loaded for a picture that may be damaged
         resident, generated = self._timed.generate(task)
-        if canvas is not None:
-            generated = replace(generated, images=[canvas.keep(each) for each in generated.images])
         started = self._clock()
         stored = self._store_all(task, generated)
         timings = _timings(resident, generated, store_s=self._clock() - started)
@@ -242,16 +240,19 @@ def _timings(resident: Resident, generated: Generated, store_s: float) -> Timing
         image_encode_ms=_ms(generated.image_encode_s),
         denoise_ms=_ms(generated.denoise_s),
         decode_ms=_ms(generated.decode_s),
+        background_ms=_ms(generated.background_s),
+        upscale_ms=_ms(generated.upscale_s),
         store_ms=_ms(store_s),
     )
 
 
 def _kept(stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
+    width, height = spec.output_size
     return KeptImage(
         key=stored.key,
         seed=spec.seed_of(index),
-        width=spec.width,
-        height=spec.height,
+        width=width,
+        height=height,
         content_type=CONTENT_TYPES[spec.output_format],
         bytes=stored.bytes,
         sha256=stored.sha256,

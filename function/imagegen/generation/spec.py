@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER
 from imagegen.generation.edit import Edit, steps_made
-from imagegen.generation.request import MAX_SEED, OutputFormat
+from imagegen.generation.request import MAX_SEED, Background, OutputFormat
 
 if TYPE_CHECKING:
     from imagegen.generation.canvas import Canvas
 
-CACHE_KEY_VERSION: Final = 2
+CACHE_KEY_VERSION: Final = 3
 """Increase when the same request starts to produce different bytes, for example with another encoder setting."""
 
 
@@ -35,6 +36,8 @@ class GenerationSpec:
     seed: int
     scheduler: str
     output_format: OutputFormat
+    upscale: int = 1
+    background: Background = "opaque"
     edit: Edit | None = None
 
     @property
@@ -65,6 +68,11 @@ class GenerationSpec:
         """Denoising steps of all images together."""
         return self.steps_per_image * self.num_images_per_prompt
 
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Width and height of the file, in pixels."""
+        return self.width * self.upscale, self.height * self.upscale
+
     def seed_of(self, index: int) -> int:
         """Return the seed of image `index`: (seed + index) mod 2^32."""
         return (self.seed + index) % (MAX_SEED + 1)
@@ -83,13 +91,17 @@ class GenerationSpec:
 
         `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded.
         """
-        document = {"version": CACHE_KEY_VERSION, **self._key(), **environment}
+        document = {"version": CACHE_KEY_VERSION, **self._key(), **self._auxiliary_revisions(), **environment}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def _key(self) -> dict[str, Any]:
-        """Without an edit there is no trace of one, so that the keys of earlier versions stay valid."""
+        """An edit counts by its files, not by what is decoded from them."""
         key = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "edit"}
         if self.edit is not None:
             key["edit"] = self.edit.key()
         return key
+
+    def _auxiliary_revisions(self) -> dict[str, str]:
+        used = {UPSCALER: self.upscale > 1, BACKGROUND: self.background == "transparent"}
+        return {f"{network.name}_revision": network.revision for network, is_used in used.items() if is_used}

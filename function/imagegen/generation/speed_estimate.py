@@ -11,7 +11,7 @@ from imagegen.catalog.registry import Model
 from imagegen.generation.planner import Plan
 from imagegen.generation.ports import Backend
 from imagegen.generation.spec import GenerationSpec
-from imagegen.generation.workload import Workload, assumed_pace
+from imagegen.generation.workload import Workload, assumed_pace, postprocessing_s
 
 FINISHING_SECONDS: Final = 1.0
 """Reserved for decoding, storing and responding until a generation of the same size has been measured, beside the time
@@ -51,18 +51,19 @@ class SpeedEstimate:
         return known if known.finish_s < math.inf else Measured(known.step_s, FINISHING_SECONDS)
 
     def finish_s(self, plan: Plan, step_s: float | None) -> float:
-        """Return the seconds that decoding and storing one image take: measured, or at the pace of a step of `step_s`.
+        """Return the seconds that one image takes after its last step: measured, or at the pace of a step of `step_s`.
 
         At 1024 x 1024 and 65 s a step, SDXL's tiny decoder and storing took 5.6 s (docs/decisions/openvino.md).
         """
         known = self._measured.get(_key(plan))
         if known is not None and known.finish_s < math.inf:
             return known.finish_s
+        reserved_s = FINISHING_SECONDS + postprocessing_s(plan.spec, plan.backend)
         workload = self._workload_of(plan.model, plan.backend)
         if workload is None or not step_s:
-            return FINISHING_SECONDS
+            return reserved_s
         around, step = workload.around(plan.spec, plan.model), workload.step(plan.spec, plan.model)
-        return FINISHING_SECONDS + step_s * around / step
+        return reserved_s + step_s * around / step
 
     def record(self, plan: Plan, measured: Measured) -> None:
         """Keep each of the two times if none was faster."""
@@ -125,7 +126,8 @@ class SpeedEstimate:
         """Return times at the pace of another size of the model, if one was measured."""
         pace = self._paces.get(plan.model.id) or assumed_pace(plan.backend)
         step, around = workload.step(plan.spec, plan.model), workload.around(plan.spec, plan.model)
-        return Measured(step / pace, FINISHING_SECONDS + around / pace)
+        finish_s = FINISHING_SECONDS + postprocessing_s(plan.spec, plan.backend) + around / pace
+        return Measured(step / pace, finish_s)
 
     def _expected_load_s(self, plan: Plan, workload: Workload, held_s: float | None) -> float:
         known_s = self._loads.get(plan.model.id)
@@ -173,6 +175,11 @@ class StepPace:
         return True
 
     @property
+    def since_s(self) -> float:
+        """The seconds since the last step ended."""
+        return self._clock() - self._last
+
+    @property
     def latest_s(self) -> float:
         """The seconds of the last step; of a first one, at most `known_s`. 0 before a step has ended."""
         return self._latest_s
@@ -184,4 +191,4 @@ class StepPace:
 
 def _key(plan: Plan) -> tuple[object, ...]:
     spec: GenerationSpec = plan.spec
-    return spec.model_id, spec.width, spec.height, spec.guidance_scale > 1
+    return spec.model_id, spec.width, spec.height, spec.guidance_scale > 1, spec.upscale, spec.background

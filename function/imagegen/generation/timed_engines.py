@@ -38,7 +38,7 @@ class TimedEngines:
         """Keep what this generation measured; earlier runs have done `resumed_steps` of its steps."""
         if resident.load_s > 0:
             self._estimate.record_load(plan.model.id, resident.load_s + generated.compile_s)
-        finish_s = generated.decode_s / plan.spec.num_images_per_prompt + STORING_SECONDS
+        finish_s = generated.finish_s / plan.spec.num_images_per_prompt + STORING_SECONDS
         if steps := plan.spec.total_steps - resumed_steps:
             self._estimate.record(plan, Measured(generated.denoise_s / steps, finish_s))
 
@@ -74,7 +74,8 @@ class TimedEngines:
                 needed_s = _STEP_MARGIN * pace.latest_s if step_ended else 0.0
             else:
                 finish_s = self._estimate.finish_s(task.plan, pace.fastest_s or known.step_s)
-                needed_s = task.spec.num_images_per_prompt * finish_s + pace.rest_s(of - step)
+                finishing_s = max(0.0, task.spec.num_images_per_prompt * finish_s - pace.since_s * (step == of))
+                needed_s = finishing_s + pace.rest_s(of - step)
             task.deadline.require(needed_s + (SAVING_SECONDS if task.checkpoint is not None else 0.0))
 
         try:

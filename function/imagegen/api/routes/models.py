@@ -13,6 +13,7 @@ from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.resources import ModelInfo, ModelList
 from imagegen.api.router import Router
+from imagegen.catalog.features import features_of
 
 if TYPE_CHECKING:
     from imagegen.wiring import Container
@@ -25,7 +26,7 @@ router = Router({"/models": {"GET": "images:read"}})
     operation_id="listModels",
     tags=["Models"],
     summary="List the models of this deployment",
-    description="Each model with its defaults, limits and schedulers.",
+    description="Each model with its defaults, limits, schedulers and features.",
     responses=success(200, "The models.", ModelList, ["models"]) | problems(*KEYED),
 )
 def list_models():  # type: ignore[no-untyped-def]
@@ -36,5 +37,6 @@ def list_models():  # type: ignore[no-untyped-def]
 
 def models_of(container: Container) -> ModelList:
     """Return the models of the container's deployment."""
-    infos = [ModelInfo.of(model, container.backend.engine) for model in container.models.values()]
+    features = features_of(container.settings.engines)
+    infos = [ModelInfo.of(model, container.backend.engine, features) for model in container.models.values()]
     return ModelList(default=container.settings.default_model_id, models=infos)

@@ -1,0 +1,88 @@
+"""The networks that enlarge an image and that find its subject, compiled in OpenVINO.
+
+They compute in float32 on every processor. In bfloat16, levels of brightness from 0.5 to 1 are 1/256 apart, so the
+upscaler, which adds details to its input, would round the input itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER
+from imagegen.engines.cpu import processors
+from imagegen.engines.openvino_networks import Network, compile_network
+from imagegen.engines.tiling import Pixels, Tiling
+
+SCALE: Final = 4
+"""Factor of the upscaling network."""
+TILING: Final = Tiling(most=512, overlap=40)
+"""Of the upscaler's input. Its 18 convolutions see 18 pixels in each direction, so with 36 pixels or more of overlap
+every pixel is that of an image computed in one piece, up to rounding."""
+SALIENCY_SIZE: Final = (320, 320)
+
+
+def properties(threads: int) -> dict[str, Any]:
+    """Return OpenVINO's settings for these networks."""
+    return {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_HYPER_THREADING": True,
+        "ENABLE_CPU_PINNING": threads >= processors(),
+    }
+
+
+class Upscaler:
+    """Real-ESRGAN's compact network. One tile size stays compiled. Not thread-safe."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]):
+        self._folder = folder / UPSCALER.name
+        self._settings = settings
+        self._compiled: tuple[tuple[int, int], Network] | None = None
+
+    def compile(self, width: int, height: int) -> None:
+        """Compile for images of this size, unless done. Raises ModelUnavailable."""
+        self._network(TILING.side(height), TILING.side(width))
+
+    def upscale(self, image: Image.Image, factor: int, still_wanted: Callable[[], None]) -> Image.Image:
+        """Return the RGB image enlarged 2 or 4 times. Raises ModelUnavailable and what `still_wanted` raises."""
+        pixels = np.asarray(image)
+        height, width = pixels.shape[:2]
+        network = self._network(TILING.side(height), TILING.side(width))
+
+        def draw(rows: slice, columns: slice) -> Pixels:
+            network.bind({"image": pixels[None, rows, columns].copy()})  # Pillow's memory is read-only
+            tile: Pixels = network.run(still_wanted)[0][0].copy()
+            return tile
+
+        enlarged = Image.fromarray(TILING.compose(height, width, SCALE, draw))
+        return enlarged if factor == SCALE else enlarged.reduce(SCALE // factor)
+
+    def _network(self, height: int, width: int) -> Network:
+        if self._compiled is None or self._compiled[0] != (height, width):
+            self._compiled = None
+            shapes = {"image": [1, height, width, 3]}
+            self._compiled = (height, width), compile_network(self._folder, self._settings, shapes)
+        return self._compiled[1]
+
+
+class SubjectFinder:
+    """U-2-Net's small version. Not thread-safe."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]):
+        """Compile the network. Raises ModelUnavailable."""
+        self._network = compile_network(folder / BACKGROUND.name, settings, {})
+
+    def alpha(self, image: Image.Image, still_wanted: Callable[[], None]) -> Image.Image:
+        """Return how much each pixel belongs to the image's subject, as opacity: mode L, of the network's size.
+
+        Raises what `still_wanted` raises.
+        """
+        resized = image.resize(SALIENCY_SIZE, Image.Resampling.LANCZOS)
+        self._network.bind({"image": np.asarray(resized)[None].copy()})
+        return Image.fromarray(self._network.run(still_wanted)[0][0, :, :, 0].copy())
