@@ -39,7 +39,8 @@ def expected(image: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray
     bent = np.where(wide > 0, wide, SLOPE[:, None, None] * wide)
     shuffled = bent.reshape(3, 2, 2, *image.shape[2:]).transpose(0, 3, 1, 4, 2)
     large: NDArray[np.float32] = shuffled.reshape(3, 2 * image.shape[2], 2 * image.shape[3])
-    return large + image[0].repeat(2, axis=1).repeat(2, axis=2)
+    added: NDArray[np.float32] = large + image[0].repeat(2, axis=1).repeat(2, axis=2)
+    return added
 
 
 @pytest.mark.parametrize("tag", [FLOAT16, FLOAT32], ids=["float16", "float32"])
