@@ -58,12 +58,17 @@ class S3ImageStore:
         return UrlSigner(self._client, self._session, self._bucket)
 
     def put(self, key: str, body: bytes, content_type: str, *, warnings: Sequence[str]) -> StoredImage:
-        """Store an image."""
+        """Store an image. Downloads are shown by browsers, and saved under the last part of the key."""
         stored_at, digest = datetime.now(UTC), hashlib.sha256(body)
         checksum = base64.b64encode(digest.digest()).decode()
         with clients.translated("S3"):
             self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, ChecksumSHA256=checksum
+                Bucket=self._bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                ContentDisposition=f'inline; filename="{key.rpartition("/")[2]}"',
+                ChecksumSHA256=checksum,
             )
         kept_until = stored_at + self._kept
         return StoredImage(key, len(body), digest.hexdigest(), stored_at, kept_until, tuple(warnings))

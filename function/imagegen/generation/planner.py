@@ -11,7 +11,7 @@ from typing import TypeVar
 from imagegen.catalog.registry import Model
 from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.ports import Backend
-from imagegen.generation.request import MAX_SEED, GenerateRequest
+from imagegen.generation.request import DEFAULT_QUALITY, MAX_SEED, GenerateRequest
 from imagegen.generation.spec import GenerationSpec
 from imagegen.problem_details import FieldError
 
@@ -89,6 +89,7 @@ def _resolve(request: GenerateRequest, model: Model, seed: int) -> GenerationSpe
         seed=seed,
         scheduler=_default(request.scheduler, defaults.scheduler),
         output_format=request.output_format,
+        output_quality=None if request.output_format == "png" else _default(request.output_quality, DEFAULT_QUALITY),
     )
     errors = _limit_errors(spec, model)
     if errors:

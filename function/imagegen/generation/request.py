@@ -31,6 +31,8 @@ MAX_PROMPT: Final = 2000
 MAX_SEED: Final = 2**32 - 1
 
 OutputFormat = Literal["png", "jpeg", "webp"]
+DEFAULT_QUALITY: Final = 90
+"""Of jpeg and webp."""
 WebhookEvent = Literal["job.succeeded", "job.failed", "job.cancelled"]
 
 # Control characters (Cc) other than tab and line breaks, bidirectional controls, surrogates.
@@ -185,6 +187,9 @@ class GenerateRequest(StrictRequest):
     )
     scheduler: Annotated[Text | None, MODELS_DEFAULT] = optional("An id from the model's list. Default: the model's.")
     output_format: Annotated[OutputFormat, Omitted("png")] = Field("png", description="File format. Default: png.")
+    output_quality: Annotated[Annotated[int, Field(ge=1, le=100)] | None, Omitted("90 for jpeg and webp")] = optional(
+        "Quality of a jpeg or webp file; ignored for png, which is lossless. Default: 90."
+    )
     cache: Annotated[Literal["use", "refresh", "off"], Omitted("use")] = Field(
         "use",
         description=(

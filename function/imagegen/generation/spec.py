@@ -10,7 +10,7 @@ from typing import Final
 
 from imagegen.generation.request import MAX_SEED, OutputFormat
 
-CACHE_KEY_VERSION: Final = 2
+CACHE_KEY_VERSION: Final = 3
 """Increase when the same request starts to produce different bytes, for example with another encoder setting."""
 
 
@@ -30,6 +30,8 @@ class GenerationSpec:
     seed: int
     scheduler: str
     output_format: OutputFormat
+    output_quality: int | None = None
+    """1 to 100 for a lossy format; None for png."""
 
     @property
     def shape(self) -> tuple[object, ...]:
