@@ -89,6 +89,12 @@ class S3ImageStore:
         with clients.translated("S3"):
             self._write(request, {} if replace else {"IfNoneMatch": "*"})
 
+    def read(self, key: str) -> bytes:
+        """Return the image that was stored."""
+        with clients.translated("S3"):
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return body
+
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a URL for GET that expires at `until`, or earlier with its lifetime or the signing credentials."""
         with clients.translated("S3"):

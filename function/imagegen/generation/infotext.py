@@ -1,7 +1,8 @@
 """The parameters of an image as the text that Stable Diffusion tools read and write ("infotext"). Pure.
 
-The prompt, a line `Negative prompt: ...`, and a last line `Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 7, ...`. In a
-PNG it is the text chunk `parameters`, in JPEG and WebP the EXIF tag UserComment. AUTOMATIC1111's web UI introduced it.
+The prompt, a line `Negative prompt: ...`, and a last line `Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 7, ...`.
+AUTOMATIC1111's web UI introduced it. In a PNG it is the text chunk `parameters`, in JPEG and WebP the EXIF tag
+UserComment.
 
 Not covered: a prompt with a line that begins with `Negative prompt:`. The format has no escape for it, so readers take
 the rest for the negative prompt.

@@ -1,7 +1,7 @@
 """The syntax of prompts in Stable Diffusion tools: weights, and what this service does not do. Pure.
 
-`(word:1.3)` multiplies a word's weight by 1.3, `(word)` by 1.1, and `[word]` divides it by 1.1; they nest. `\\(`, `\\)`,
-`\\[`, `\\]` and `\\\\` are the characters themselves, and so is a bracket without its counterpart.
+`(word:1.3)` multiplies a word's weight by 1.3, `(word)` by 1.1, and `[word]` divides it by 1.1; they nest. A backslash
+before a bracket or a backslash makes it a character of the text, and so is a bracket without its counterpart.
 
 Read as text, with a warning: `<lora:name:0.8>`, BREAK, and brackets that change a prompt between steps, such as
 `[cat:dog:0.5]` and `[cat|dog]`. Warnings do not repeat the prompt, because results are sent to webhooks.
@@ -117,7 +117,9 @@ class _Parser:
         self._weights[start:] = [weight * factor for weight in self._weights[start:]]
 
     def _ignore_editing(self) -> None:
-        self._noticed["editing_ignored"] = "[from:to:when] and [a|b] are read as text; a prompt is the same in all steps"
+        self._noticed["editing_ignored"] = (
+            "[from:to:when] and [a|b] are read as text; a prompt is the same in all steps"
+        )
 
     def _allowed_weights(self) -> tuple[float, ...]:
         ignored = list(dict.fromkeys(f"{weight:g}" for weight in self._weights if not 0 <= weight <= MAX_WEIGHT))
