@@ -41,6 +41,7 @@ Images = Annotated[int | None, typer.Option("--num-images-per-prompt", "-n", hel
 Seed = Annotated[int | None, typer.Option(help="The same request with it gives the same image.")]
 Scheduler = Annotated[str | None, typer.Option(help="One of the model's.")]
 OutputFormat = Annotated[str | None, typer.Option(help="png, jpeg or webp. Default: that of --out, or png.")]
+OutputQuality = Annotated[int | None, typer.Option(help="1 to 100, for jpeg and webp. Default: 90.")]
 Cache = Annotated[str | None, typer.Option(help="use, refresh or off.")]
 Metadata = Annotated[
     list[str] | None,

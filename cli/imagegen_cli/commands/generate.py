@@ -18,6 +18,7 @@ def generate(
     seed: options.Seed = None,
     scheduler: options.Scheduler = None,
     output_format: options.OutputFormat = None,
+    output_quality: options.OutputQuality = None,
     cache: options.Cache = None,
     metadata: options.Metadata = None,
     webhook_url: options.WebhookUrl = None,
@@ -34,7 +35,7 @@ def generate(
 
     shape = {"width": width, "height": height, "num_images_per_prompt": num_images_per_prompt, "seed": seed}
     how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
-    kept = {"output_format": output_format, "cache": cache, "model": model}
+    kept = {"output_format": output_format, "output_quality": output_quality, "cache": cache, "model": model}
     fields = {"prompt": prompt, "negative_prompt": negative_prompt} | shape | how | kept
     hook = {"url": webhook_url, "events": webhook_event}
     drawing = make_drawing(fields, metadata or [], hook, out, no_wait, idempotency_key)

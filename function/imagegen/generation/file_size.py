@@ -7,7 +7,7 @@ from typing import Final
 from imagegen.generation.spec import GenerationSpec
 
 METADATA_BYTES: Final = 64 * 1024
-"""Container and metadata: two prompts of 2,000 characters, as infotext in UTF-16 and as text chunks, are 50,000."""
+"""Container and metadata: two prompts of 2,000 characters, as infotext and as text chunks of their own, are 32,000."""
 _HIGH_QUALITY: Final = 95
 _BYTES_PER_PIXEL: Final = 3.01
 """PNG of noise: its pixels, a byte per row, and zlib's 0.03 %. JPEG of quality 100: 2.46 for noise of two values."""

@@ -36,14 +36,15 @@ def test_every_field_of_the_contract_has_an_option(ready: CommandLine, server: A
     server.on("POST", "/generate", document(200, server.result()))
     options = """--negative-prompt blurry --model demo --width 128 --height 136 --num-inference-steps 4
         --guidance-scale 1.5 --num-images-per-prompt 2 --seed 4294967295 --scheduler euler --output-format png
-        --cache refresh --metadata order=A-17 --metadata note=a=b --webhook-url https://example.com/hook
+        --output-quality 80 --cache refresh --metadata order=A-17 --metadata note=a=b --webhook-url https://example.com/hook
         --webhook-event job.failed --webhook-event job.succeeded"""
     done = ready.run("generate", "-", *options.split(), stdin="a blue star")
     assert done.returncode == 0, done.stderr
     assert server.received[0].json == {
         "prompt": "a blue star", "negative_prompt": "blurry", "model": "demo", "width": 128, "height": 136,
         "num_inference_steps": 4, "guidance_scale": 1.5, "num_images_per_prompt": 2, "seed": 4294967295,
-        "scheduler": "euler", "output_format": "png", "cache": "refresh", "metadata": {"order": "A-17", "note": "a=b"},
+        "scheduler": "euler", "output_format": "png",
+        "output_quality": 80, "cache": "refresh", "metadata": {"order": "A-17", "note": "a=b"},
         "webhook": {"url": "https://example.com/hook", "events": ["job.failed", "job.succeeded"]},
     }  # fmt: skip
     contract = json.loads((ROOT / "docs" / "openapi.json").read_text())["components"]["schemas"]["GenerateRequest"][

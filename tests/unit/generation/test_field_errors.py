@@ -38,6 +38,7 @@ ALLOWED: Final = {
     "seed": "an integer from 0 to 4294967295; leave seed out for a random seed",
     "scheduler": "a string: an id from the model's list; leave scheduler out for the model's default",
     "output_format": "one of png, jpeg, webp; leave output_format out for png",
+    "output_quality": "an integer from 1 to 100; leave output_quality out for 90 for jpeg and webp",
     "cache": "one of use, refresh, off; leave cache out for use",
     "metadata": "an object with at most 16 members, each a string of at most 512 characters",
     "webhook": "an object with the fields url, events; leave webhook out for no webhook",

@@ -24,6 +24,7 @@ def spec(**fields: Any) -> GenerationSpec:
         {"prompt": "a blue circle"}, {"negative_prompt": "x"}, {"model_id": "x"}, {"revision": "2"}, {"width": 64},
         {"height": 64}, {"num_inference_steps": 3}, {"guidance_scale": 2.0}, {"num_images_per_prompt": 2}, {"seed": 8},
         {"scheduler": "euler"}, {"output_format": "webp"},
+        {"output_quality": 50},
     ],
 )  # fmt: skip
 def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
@@ -33,7 +34,7 @@ def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict
 
 
 def test_the_cache_key_covers_every_field_and_the_environment() -> None:
-    tested = 12
+    tested = 13
     assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
     one = spec()
     keys = {
@@ -50,6 +51,35 @@ def test_the_cache_key_ignores_what_does_not_change_the_bytes() -> None:
     assert spec(guidance_scale=1.0, cache="refresh", metadata={"a": "b"}).cache_key(**ENVIRONMENT) == plain
     assert spec(width=128, scheduler="ddim", guidance_scale=1).cache_key(**ENVIRONMENT) == plain
     assert spec(guidance_scale=1, negative_prompt="unused without guidance").cache_key(**ENVIRONMENT) == plain
+
+
+@pytest.mark.parametrize(
+    ("fields", "quality"),
+    [
+        ({}, None), ({"output_quality": 50}, None), ({"output_format": "jpeg"}, 90),
+        ({"output_format": "webp", "output_quality": 50}, 50),
+    ],
+)  # fmt: skip
+def test_quality_is_that_of_a_lossy_format(fields: dict[str, Any], quality: int | None) -> None:
+    assert spec(**fields).output_quality == quality
+
+
+def test_a_quality_without_effect_leaves_the_cache_key() -> None:
+    assert spec(output_quality=50).cache_key(**ENVIRONMENT) == spec().cache_key(**ENVIRONMENT)
+
+
+def test_warnings_about_syntax_name_the_field() -> None:
+    warned = spec(prompt="(red:9)", negative_prompt="BREAK", guidance_scale=2)
+    assert warned.syntax_warnings() == [
+        "prompt_weight_ignored: weights are 0 to 2, not 9",
+        "negative_prompt_break_literal: BREAK is read as text",
+    ]
+
+
+def test_tokens_are_counted_without_the_syntax() -> None:
+    counted: list[str] = []
+    spec(prompt="a (red:1.3) circle").truncation_warnings(lambda text: counted.append(text) or 0, 77)
+    assert counted == ["a red circle", ""]
 
 
 def test_seeds_of_further_images_wrap_around() -> None:
