@@ -77,9 +77,7 @@ def test_warnings_about_syntax_name_the_field() -> None:
 
 
 def test_tokens_are_counted_without_the_syntax() -> None:
-    counted: list[str] = []
-    spec(prompt="a (red:1.3) circle").truncation_warnings(lambda text: counted.append(text) or 0, 77)
-    assert counted == ["a red circle", ""]
+    assert spec(prompt="a (red:1.3) circle").truncation_warnings(len, len("a red circle")) == []
 
 
 def test_seeds_of_further_images_wrap_around() -> None:
