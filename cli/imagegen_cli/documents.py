@@ -45,7 +45,9 @@ class Image(Document):
 class Timings(Document):
     queue_ms: float
     load_ms: float
+    encoder_load_ms: float = 0
     text_encode_ms: float
+    image_encode_ms: float = 0
     denoise_ms: float
     decode_ms: float
     background_ms: float = 0

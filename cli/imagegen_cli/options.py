@@ -41,6 +41,7 @@ Images = Annotated[int | None, typer.Option("--num-images-per-prompt", "-n", hel
 Seed = Annotated[int | None, typer.Option(help="The same request with it gives the same image.")]
 Scheduler = Annotated[str | None, typer.Option(help="One of the model's.")]
 OutputFormat = Annotated[str | None, typer.Option(help="png, jpeg or webp. Default: that of --out, or png.")]
+OutputQuality = Annotated[int | None, typer.Option(help="1 to 100, for jpeg and webp. Default: 90.")]
 Upscale = Annotated[int | None, typer.Option(help="Enlarge the image 2 or 4 times.")]
 Background = Annotated[str | None, typer.Option(help="opaque or transparent (png and webp).")]
 Cache = Annotated[str | None, typer.Option(help="use, refresh or off.")]

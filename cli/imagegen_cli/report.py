@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from imagegen_cli.documents import Image, Job, Result
 from imagegen_cli.output import table
 from imagegen_cli.watch import describe
+
+OPTIONAL_PHASES: Final = ("encoder_load_ms", "image_encode_ms", "background_ms", "upscale_ms")
+"""Only some requests have them."""
 
 
 def result_text(result: Result, files: Sequence[Path]) -> str:
@@ -33,7 +37,7 @@ def _work_lines(result: Result) -> list[str]:
     phases = ", ".join(
         f"{name.removesuffix('_ms')} {ms:.0f}"
         for name, ms in timings.model_dump(exclude={"total_ms"}).items()
-        if ms or name not in ("background_ms", "upscale_ms")
+        if ms or name not in OPTIONAL_PHASES
     )
     origin = "from the cache" if result.cached else "cold start" if result.cold_start else "warm"
     return [

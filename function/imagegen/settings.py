@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         "auto", description="compute precision; auto: the fastest that the CPU supports"
     )
     threads: int = Field(0, ge=0, le=256, description="compute threads; 0: one per vCPU")
-    embed_prompt: bool = Field(True, description="write the prompt into the text chunks of PNG files")
+    embed_prompt: bool = Field(True, description="write the prompt into the image files")
     url_expires_seconds: int = Field(3600, ge=60, le=3600, description="lifetime of presigned URLs")
     gateway_timeout_seconds: float = Field(
         28, gt=0, le=900, description="time limit of a request: API Gateway's timeout, less one second"

@@ -118,7 +118,17 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
         {"Content-Encoding": "gzip"},
         ("Content-Encoding",),
     ),
-    "Accept: image/png": _generate(406, "not_acceptable", headers={"Accept": "image/png"}, fields=("Accept",)),
+    "Accept: text/html": _generate(406, "not_acceptable", headers={"Accept": "text/html"}, fields=("Accept",)),
+    "Accept: image/png for two images": _generate(
+        406,
+        "not_acceptable",
+        {"prompt": "a red circle", "num_images_per_prompt": 2},
+        {"Accept": "image/png"},
+        ("Accept",),
+    ),
+    "Accept: image/png for a jpeg": _generate(
+        406, "not_acceptable", {"prompt": "a red circle", "output_format": "jpeg"}, {"Accept": "image/png"}, ("Accept",)
+    ),
     # Query parameters
     "a query parameter of POST /generate": _generate(422, "unknown_field", fields=("seed",), **_QUERY),
     "a query parameter of POST /jobs": _api(

@@ -61,6 +61,10 @@ class MemoryStore:
         if replace or entry not in self.entries:
             self.entries[entry] = list(images)
 
+    def read(self, key: str) -> bytes:
+        self._check()
+        return self.objects[key]
+
     def sign(self, key: str, until: datetime) -> SignedUrl:
         self._check()
         return SignedUrl(f"memory://{key}", FAR_AWAY)

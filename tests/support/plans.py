@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from imagegen.catalog.registry import REGISTRY
@@ -17,6 +18,11 @@ PLANNER = Planner(REGISTRY, "demo", BACKEND)
 
 def plan(prompt: str = "a red circle", **body: Any) -> Plan:
     return PLANNER.plan(GenerateRequest.parse({"prompt": prompt, **body}))
+
+
+def sized(width: int, height: int, **body: Any) -> GenerationSpec:
+    """Return the specification of a size that the demo model does not have."""
+    return replace(spec(**body), width=width, height=height)
 
 
 def spec(prompt: str = "a red circle", **body: Any) -> GenerationSpec:

@@ -146,9 +146,9 @@ def test_integration_timeout_is_a_second_longer_than_the_functions_setting(templ
     assert timeout(GatewayTimeoutSeconds="120") == "120999"
 
 
-def test_json_bodies_arrive_as_bytes(resources: Resources, body: Any) -> None:
-    assert resources["Gateway"]["Properties"]["BinaryMediaTypes"] == ["application~1json"]
-    assert body["x-amazon-apigateway-binary-media-types"] == ["application/json"]
+def test_bodies_arrive_as_bytes_and_pictures_leave_as_bytes(resources: Resources, body: Any) -> None:
+    assert resources["Gateway"]["Properties"]["BinaryMediaTypes"] == ["*~1*"]
+    assert body["x-amazon-apigateway-binary-media-types"] == ["*/*"]
 
 
 def test_api_is_regional(resources: Resources) -> None:

@@ -135,6 +135,10 @@ class TimedStore:
         with self._timed():
             self._store.remember(entry, images, replace=replace)
 
+    def read(self, key: str) -> bytes:
+        with self._timed():
+            return self._store.read(key)
+
     @contextmanager
     def _timed(self) -> Iterator[None]:
         started = time.perf_counter()

@@ -18,6 +18,7 @@ def generate(
     seed: options.Seed = None,
     scheduler: options.Scheduler = None,
     output_format: options.OutputFormat = None,
+    output_quality: options.OutputQuality = None,
     upscale: options.Upscale = None,
     background: options.Background = None,
     cache: options.Cache = None,
@@ -36,9 +37,10 @@ def generate(
 
     shape = {"width": width, "height": height, "num_images_per_prompt": num_images_per_prompt, "seed": seed}
     how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
-    file = {"output_format": output_format, "upscale": upscale, "background": background}
+    file = {"output_format": output_format, "output_quality": output_quality}
+    finish = {"upscale": upscale, "background": background}
     kept = {"cache": cache, "model": model}
-    fields = {"prompt": prompt, "negative_prompt": negative_prompt} | shape | how | file | kept
+    fields = {"prompt": prompt, "negative_prompt": negative_prompt} | shape | how | file | finish | kept
     hook = {"url": webhook_url, "events": webhook_event}
     drawing = make_drawing(fields, metadata or [], hook, out, no_wait, idempotency_key)
     draw(drawing, chosen_profile(profile), timeout, as_json)

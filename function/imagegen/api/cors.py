@@ -16,6 +16,7 @@ REQUEST_HEADERS: Final = ("Content-Type", "Authorization", "X-Api-Key", "Idempot
 EXPOSED_HEADERS: Final = (
     *("X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied", "Allow"),
     *("WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
+    *("Content-Disposition", "Image-Id", "Image-Seed", "Image-Cost-Usd", "Image-Cached", "Image-Warnings"),
 )
 """What scripts may read of a response. API Gateway's own errors have the same list (template.yaml)."""
 MAX_AGE_S: Final = 7200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from imagegen.api.problem import JSON
@@ -60,14 +60,22 @@ def preferred_wait(event: APIGatewayProxyEvent) -> float | None:
 
 def check_accept(event: APIGatewayProxyEvent) -> None:
     """Raise NotAcceptable unless the caller accepts JSON; the most specific range decides (RFC 9110, 12.5.1)."""
+    if json_weight(event) == 0:
+        raise NotAcceptable(f"This route responds with {JSON}. Accept it, or omit the Accept header.")
+
+
+def json_weight(event: APIGatewayProxyEvent) -> float:
+    """Return how much the caller wants JSON, 0 to 1. A caller that accepts only problem documents gets JSON, too."""
     specificity = {JSON: 2, MEDIA_TYPE: 2, "application/*": 1, "*/*": 0}
-    accepted = []
+    accepted = [(specificity[media], weight) for media, weight in media_ranges(event) if media in specificity]
+    return max(accepted)[1] if accepted else 0.0
+
+
+def media_ranges(event: APIGatewayProxyEvent) -> Iterator[tuple[str, float]]:
+    """Yield each media range of the Accept header in lower case, without parameters, and its weight."""
     for choice in (event.headers.get("Accept") or "*/*").lower().split(","):
         media, *parameters = (part.strip() for part in choice.split(";"))
-        if media in specificity:
-            accepted.append((specificity[media], _quality(parameters)))
-    if not accepted or max(accepted)[1] == 0:
-        raise NotAcceptable(f"This route responds with {JSON}. Accept it, or omit the Accept header.")
+        yield media, _quality(parameters)
 
 
 def _quality(parameters: Sequence[str]) -> float:

@@ -60,12 +60,17 @@ class S3ImageStore:
     def put(
         self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]
     ) -> StoredImage:
-        """Store an image."""
+        """Store an image. Downloads are shown by browsers, and saved under the last part of the key."""
         stored_at, digest = datetime.now(UTC), hashlib.sha256(body)
         checksum = base64.b64encode(digest.digest()).decode()
         with clients.translated("S3"):
             self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, ChecksumSHA256=checksum
+                Bucket=self._bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                ContentDisposition=f'inline; filename="{key.rpartition("/")[2]}"',
+                ChecksumSHA256=checksum,
             )
         kept_until = stored_at + self._kept
         return StoredImage(key, len(body), digest.hexdigest(), stored_at, kept_until, tuple(warnings), pixels_sha256)
@@ -85,6 +90,12 @@ class S3ImageStore:
         request = {"Bucket": self._bucket, "Key": entry, "Body": body, "ContentType": "application/json"}
         with clients.translated("S3"):
             self._write(request, {} if replace else {"IfNoneMatch": "*"})
+
+    def read(self, key: str) -> bytes:
+        """Return the image that was stored."""
+        with clients.translated("S3"):
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return body
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a URL for GET that expires at `until`, or earlier with its lifetime or the signing credentials."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from imagegen.errors import ModelUnavailable
+from imagegen.generation.prompt_syntax import Prompt
 
 
 class CLIPTokenizer:
@@ -36,3 +38,18 @@ class CLIPTokenizer:
         if len(ids) > self.window:
             ids = [*ids[: self.window - 1], ids[-1]]
         return np.array([ids + [self._pad_id] * (self.window - len(ids))], dtype=np.int64)
+
+    def weights(self, prompt: Prompt) -> NDArray[np.float32]:
+        """Return the weight of each token of `encode`, (1, window, 1)."""
+        return weights_of(prompt, self._tokenizer.encode(prompt.text).offsets, self.window)
+
+
+def weights_of(prompt: Prompt, offsets: Sequence[tuple[int, int]], window: int) -> NDArray[np.float32]:
+    """Return the weight of each token, (1, window, 1), given the characters that each stands for.
+
+    Start, end and padding stand for none. A text that is too long loses tokens before its end.
+    """
+    weights = np.ones((1, window, 1), dtype=np.float32)
+    read = prompt.token_weights(offsets)[: window - 1]
+    weights[0, : len(read), 0] = read
+    return weights

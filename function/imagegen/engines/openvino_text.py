@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from imagegen.engines.clip_tokenizer import CLIPTokenizer
 from imagegen.engines.openvino_networks import Network, compile_network, read_config
+from imagegen.generation.prompt_syntax import Prompt, parse
 from imagegen.generation.spec import GenerationSpec
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -39,10 +40,11 @@ class TextEncoder:
         # A fixed shape doubles the time to compile and makes no request faster (docs/decisions/openvino.md).
         self._network: Network = compile_network(folder / f"text_encoder{suffix}", properties, shapes={})
 
-    def encode(self, text: str, still_wanted: Callable[[], None]) -> list[Floats]:
-        """Return the states and, from an encoder with a projection, the pooled text."""
-        self._network.bind({"input_ids": self.tokenizer.encode(text)})
-        return [output.copy() for output in self._network.run(still_wanted)]
+    def encode(self, prompt: Prompt, still_wanted: Callable[[], None]) -> list[Floats]:
+        """Return the states, each times its token's weight, and, from an encoder with a projection, the pooled text."""
+        self._network.bind({"input_ids": self.tokenizer.encode(prompt.text)})
+        states, *pooled = [output.copy() for output in self._network.run(still_wanted)]
+        return [states * self.tokenizer.weights(prompt) if prompt.weighted else states, *pooled]
 
 
 class TextStage:
@@ -66,10 +68,11 @@ class TextStage:
 
     def encode(self, spec: GenerationSpec, *, guided: bool, still_wanted: Callable[[], None]) -> dict[str, Floats]:
         """Return the denoiser's inputs from the prompts, one row each: the negative prompt, if guided, comes first."""
-        texts = [self._encode(spec.prompt, still_wanted)]
+        texts = [self._encode(parse(spec.prompt), still_wanted)]
         if guided:
-            empty = self._zeros_if_empty and not spec.negative_prompt
-            texts.insert(0, texts[0].zeros() if empty else self._encode(spec.negative_prompt, still_wanted))
+            negative = parse(spec.negative_prompt)
+            empty = self._zeros_if_empty and not negative.text
+            texts.insert(0, texts[0].zeros() if empty else self._encode(negative, still_wanted))
         inputs = {"encoder_hidden_states": np.concatenate([text.states for text in texts])}
         pooled = [text.pooled for text in texts if text.pooled is not None]
         if pooled:
@@ -78,8 +81,8 @@ class TextStage:
             inputs["time_ids"] = np.array([[*size, 0, 0, *size]] * len(texts), dtype=np.float32)
         return inputs
 
-    def _encode(self, text: str, still_wanted: Callable[[], None]) -> EncodedText:
-        encoded = [encoder.encode(text, still_wanted) for encoder in self._encoders]
+    def _encode(self, prompt: Prompt, still_wanted: Callable[[], None]) -> EncodedText:
+        encoded = [encoder.encode(prompt, still_wanted) for encoder in self._encoders]
         states = np.concatenate([outputs[0] for outputs in encoded], axis=-1)
         return EncodedText(states, encoded[-1][1] if len(encoded[-1]) > 1 else None)
 

@@ -25,6 +25,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusio
 from numpy.typing import NDArray
 from PIL.Image import Image, fromarray
 
+from imagegen.engines.clip_tokenizer import weights_of
 from imagegen.engines.latent_edit import LatentEdit, repainted_latents
 from imagegen.engines.noise import Noise
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
@@ -32,6 +33,7 @@ from imagegen.engines.tiling import Pixels, tiling_of_latents
 from imagegen.engines.torch_scheduler import PipelineScheduler
 from imagegen.errors import GenerationInvalid, ModelUnavailable
 from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
+from imagegen.generation.prompt_syntax import Prompt, parse
 from imagegen.generation.snapshot import Snapshot
 from imagegen.generation.spec import GenerationSpec
 
@@ -153,15 +155,27 @@ class TorchEngine:
 
         SDXL distinguishes an absent negative prompt from an empty one.
         """
+        prompt, negative = parse(spec.prompt), parse(spec.negative_prompt)
         encoded = self._pipeline.encode_prompt(
-            spec.prompt,
+            prompt.text,
             device=self._device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=spec.guidance_scale > 1,
-            negative_prompt=spec.negative_prompt or None,
+            negative_prompt=negative.text or None,
         )
         names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-        return dict(zip(names, encoded, strict=False))
+        embeddings = dict(zip(names, encoded, strict=False))
+        for name, each in zip(names, (prompt, negative), strict=False):
+            if each.weighted and embeddings[name] is not None:
+                embeddings[name] = embeddings[name] * self._token_weights(each)
+        return embeddings
+
+    def _token_weights(self, prompt: Prompt) -> torch.Tensor:
+        """Return what the embeddings of the prompt are multiplied by, (1, tokens, 1). Pooled ones have no tokens."""
+        tokenizer = self._pipeline.tokenizer
+        offsets = tokenizer(prompt.text, return_offsets_mapping=True).offset_mapping
+        weights = weights_of(prompt, offsets, tokenizer.model_max_length)
+        return torch.from_numpy(weights).to(self._device, self._pipeline.text_encoder.dtype)
 
     def _encode_image(self, spec: GenerationSpec) -> LatentEdit | None:
         """Return the picture that the run starts from, if there is one, as latents."""

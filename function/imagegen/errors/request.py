@@ -106,6 +106,14 @@ class PayloadTooLarge(ServiceError):
     status = 413
 
 
+class ResponseTooLarge(ServiceError):
+    """The picture may exceed what a Lambda function can return."""
+
+    code = "response_too_large"
+    field = "Accept"
+    status = 413
+
+
 class UnsupportedMediaType(ServiceError):
     """The body is not plain UTF-8 JSON."""
 

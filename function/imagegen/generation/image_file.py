@@ -1,35 +1,41 @@
-"""Image files: encoding, and the generation's parameters in PNG text chunks."""
+"""Image files: encoding, and the generation's parameters in them.
+
+Every format has them as infotext. PNG also has them under diffusers' names, one text chunk each.
+"""
 
 from __future__ import annotations
 
 import io
 from typing import Final
 
-from PIL.Image import Image
+from PIL.ExifTags import IFD, Base
+from PIL.Image import Exif, Image
 from PIL.PngImagePlugin import PngInfo
 
+from imagegen.generation.infotext import infotext
 from imagegen.generation.request import OutputFormat
 from imagegen.generation.spec import GenerationSpec
 
 CONTENT_TYPES: Final[dict[OutputFormat, str]] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-LOSSY_QUALITY: Final = 90
-"""Pillow's `quality` for JPEG and WebP, 0 to 100."""
+SOFTWARE: Final = "Stable Diffusion on Lambda"
 
 
 def encode(image: Image, spec: GenerationSpec, index: int, *, embed_prompt: bool) -> bytes:
     """Return image `index` of `spec` as a file of the requested format. Deterministic."""
+    parameters = infotext(spec, index, embed_prompt=embed_prompt)
     buffer = io.BytesIO()
     if spec.output_format == "png":
-        image.save(buffer, "PNG", pnginfo=_text_chunks(spec, index, embed_prompt=embed_prompt))
+        chunks = _text_chunks(_values(spec, index, embed_prompt=embed_prompt) | {"parameters": parameters})
+        image.save(buffer, "PNG", pnginfo=chunks)
     else:
-        image.save(buffer, spec.output_format.upper(), quality=LOSSY_QUALITY)
+        image.save(buffer, spec.output_format.upper(), quality=spec.output_quality, exif=_exif(parameters))
     return buffer.getvalue()
 
 
-def _text_chunks(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> PngInfo:
-    """Return text chunks under diffusers' parameter names; iTXt, since prompts are Unicode (PNG, 11.3.3)."""
+def _values(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> dict[str, str]:
+    """Return the parameters under diffusers' names."""
     values = {
-        "Software": "Stable Diffusion on Lambda",
+        "Software": SOFTWARE,
         "model": spec.model_id,
         "revision": spec.revision,
         "seed": str(spec.seed_of(index)),
@@ -45,7 +51,23 @@ def _text_chunks(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> Png
         values["background"] = spec.background
     if embed_prompt:
         values |= {"prompt": spec.prompt, "negative_prompt": spec.negative_prompt}
+    return values
+
+
+def _text_chunks(values: dict[str, str]) -> PngInfo:
+    """Return text chunks: tEXt, which every reader knows, for ASCII, and iTXt for other Unicode (PNG, 11.3.3)."""
     chunks = PngInfo()
     for keyword, value in values.items():
-        chunks.add_itxt(keyword, value)
+        if value.isascii():
+            chunks.add_text(keyword, value)
+        else:
+            chunks.add_itxt(keyword, value)
     return chunks
+
+
+def _exif(parameters: str) -> Exif:
+    """Return EXIF data. Readers take a Unicode UserComment for UTF-16 in big-endian order, as web UIs write it."""
+    exif = Exif()
+    exif[Base.Software] = SOFTWARE
+    exif.get_ifd(IFD.Exif)[Base.UserComment] = b"UNICODE\0" + parameters.encode("utf-16-be")
+    return exif

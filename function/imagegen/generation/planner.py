@@ -13,7 +13,14 @@ from imagegen.catalog.registry import Defaults, Model
 from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.edit import Edit, Picture, least_steps, least_strength, leaves_a_step
 from imagegen.generation.ports import Backend
-from imagegen.generation.request import DEFAULT_STRENGTH, MAX_SEED, GenerateRequest, UpscaleFactor
+from imagegen.generation.request import (
+    DEFAULT_QUALITY,
+    DEFAULT_STRENGTH,
+    MAX_SEED,
+    GenerateRequest,
+    OutputFormat,
+    UpscaleFactor,
+)
 from imagegen.generation.sizes import Size, size_for
 from imagegen.generation.spec import GenerationSpec
 from imagegen.problem_details import FieldError
@@ -23,7 +30,7 @@ T = TypeVar("T")
 MAX_OUTPUT_SIZE: Final = 4096
 """Pixels on a side of an enlarged image. It needs 50 MB for each image, and again as much in float32 while its tiles
 are put together."""
-FORMATS_WITH_ALPHA: Final = ("png", "webp")
+FORMATS_WITH_ALPHA: Final[tuple[OutputFormat, ...]] = ("png", "webp")
 
 
 @dataclass(frozen=True)
@@ -113,9 +120,10 @@ def _resolve(
         seed=seed,
         scheduler=scheduler,
         output_format=request.output_format,
-        edit=edit,
+        output_quality=None if request.output_format == "png" else _default(request.output_quality, DEFAULT_QUALITY),
         upscale=request.upscale,
         background=request.background,
+        edit=edit,
     )
 
 

@@ -141,6 +141,9 @@ class ImageStore(Protocol):
     def remember(self, entry: str, images: Sequence[StoredImage], *, replace: bool) -> None:
         """Write a cache entry. Without `replace` an entry that `find` returns stays as it is."""
 
+    def read(self, key: str) -> bytes:
+        """Return the image that was stored."""
+
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a presigned URL that expires at `until` or earlier."""
 

@@ -33,4 +33,4 @@ def presign(
 
 def _presign(kept: KeptImage, store: ImageStore) -> ImageResult:
     url = store.sign(kept.key, kept.kept_until)
-    return ImageResult(url=url.url, expires_at=url.expires_at, **kept.model_dump(exclude={"key", "kept_until"}))
+    return ImageResult(url=url.url, expires_at=url.expires_at, **kept.model_dump(exclude={"kept_until"}))

@@ -33,6 +33,8 @@ DEFAULT_STRENGTH: Final = 0.8
 MAX_SEED: Final = 2**32 - 1
 
 OutputFormat = Literal["png", "jpeg", "webp"]
+DEFAULT_QUALITY: Final = 90
+"""Of jpeg and webp."""
 ResizeMode = Literal["crop", "fit", "stretch"]
 Background = Literal["opaque", "transparent"]
 UpscaleFactor = Literal[1, 2, 4]
@@ -214,6 +216,9 @@ class GenerateRequest(StrictRequest):
     )
     scheduler: Annotated[Text | None, MODELS_DEFAULT] = optional("An id from the model's list. Default: the model's.")
     output_format: Annotated[OutputFormat, Omitted("png")] = Field("png", description="File format. Default: png.")
+    output_quality: Annotated[Annotated[int, Field(ge=1, le=100)] | None, Omitted("90 for jpeg and webp")] = optional(
+        "Quality of a jpeg or webp file; ignored for png, which is lossless. Default: 90."
+    )
     upscale: Annotated[Upscale, Omitted("the size that was drawn")] = Field(
         1,
         description="Enlarge the image so many times with a super-resolution network after it was drawn. Default: 1.",

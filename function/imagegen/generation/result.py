@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from imagegen.generation.request import Seed
 
@@ -35,6 +36,8 @@ class ResponseModel(BaseModel):
 class ImageResult(ResponseModel):
     """One stored image; `url` is presigned and expires at `expires_at`."""
 
+    key: SkipJsonSchema[str] = Field(exclude=True)
+    """In the image store. Not a part of the response."""
     url: str = Field(
         description="Presigned: anyone who has it can download the file.", json_schema_extra={"format": "uri"}
     )

@@ -263,8 +263,11 @@ def _kept(stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
 
 def _warnings(plan: Plan, stored: list[StoredImage]) -> list[str]:
     warnings = sorted({warning for each in stored for warning in each.warnings})
+    warnings += plan.spec.syntax_warnings()
     if plan.request.negative_prompt and not plan.spec.negative_prompt:
         warnings.append("negative_prompt_ignored: it needs a guidance_scale above 1 and a model that reads it")
+    if plan.request.output_quality is not None and plan.spec.output_quality is None:
+        warnings.append(f"output_quality_ignored: {plan.spec.output_format} is lossless")
     spec, edit = plan.spec, plan.spec.edit
     if edit is not None and edit.image.size != (spec.width, spec.height):
         sizes = "from {} x {} to {} x {} pixels".format(*edit.image.size, spec.width, spec.height)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER
 from imagegen.generation.edit import Edit, steps_made
+from imagegen.generation.prompt_syntax import Prompt, parse
 from imagegen.generation.request import MAX_SEED, Background, OutputFormat
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class GenerationSpec:
     seed: int
     scheduler: str
     output_format: OutputFormat
+    output_quality: int | None = None
+    """1 to 100 for a lossy format; None for png."""
     upscale: int = 1
     background: Background = "opaque"
     edit: Edit | None = None
@@ -77,9 +80,18 @@ class GenerationSpec:
         """Return the seed of image `index`: (seed + index) mod 2^32."""
         return (self.seed + index) % (MAX_SEED + 1)
 
+    @property
+    def prompts(self) -> dict[str, Prompt]:
+        """What each prompt means, by the name of its field."""
+        return {"prompt": parse(self.prompt), "negative_prompt": parse(self.negative_prompt)}
+
+    def syntax_warnings(self) -> list[str]:
+        """Return a warning for whatever a prompt asks for and does not get."""
+        return [f"{field}_{warning}" for field, prompt in self.prompts.items() for warning in prompt.warnings]
+
     def truncation_warnings(self, count_tokens: Callable[[str], int], window: int) -> list[str]:
         """Return a warning for each prompt that has more tokens than the text encoder's `window`."""
-        counts = {field: count_tokens(getattr(self, field)) for field in ("prompt", "negative_prompt")}
+        counts = {field: count_tokens(prompt.text) for field, prompt in self.prompts.items()}
         return [
             f"{field}_truncated: the model reads {window} tokens, the {field} has {count}"
             for field, count in counts.items()

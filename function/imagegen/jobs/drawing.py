@@ -6,8 +6,9 @@ reserved for a request that got no response, and the caller pays nothing for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, RequestTooExpensive
@@ -20,6 +21,8 @@ from imagegen.limits.quota import Amount, Reservation
 
 if TYPE_CHECKING:
     from imagegen.generation.service import ImageService  # imports Pillow, which the zip functions lack
+
+T = TypeVar("T")
 
 MARGIN_S: Final = 2.0
 """Reserved beyond the deadline, for storing and signing what was finished just in time."""
@@ -44,23 +47,38 @@ class Drawing:
         amount = self.limiter.limits_of(tenant).quota.bound(longest)
         return self.limiter.admit(tenant, amount, left_s)
 
-    def draw(self, plan: Plan, admission: Admission, *, deadline: Deadline, job_until: Deadline) -> Result | Submitted:
+    def draw(
+        self,
+        plan: Plan,
+        admission: Admission,
+        *,
+        deadline: Deadline,
+        job_until: Deadline,
+        deliver: Callable[[Result], T],
+    ) -> T | Submitted:
         """Return the images, or the job that the request becomes because they do not fit before the deadline.
 
+        `deliver` turns the result into what this returns. If it raises, the caller pays nothing.
+
         The job gets the reservation; no job is made after `job_until`. On an error, the reservation is released.
-        Raises what ImageService.generate and JobService.submit raise, and RequestTooExpensive if the request would use
-        more than it has reserved.
+        Raises what ImageService.generate, JobService.submit and `deliver` raise, and RequestTooExpensive if the request
+        would use more than it has reserved.
         """
         try:
-            return self._draw(plan, admission.reservation, deadline, job_until)
+            return self._draw(plan, admission.reservation, deadline, job_until, deliver)
         except BaseException:
             # Changes nothing if the reservation has become that of a job although the reply was lost.
             self.limiter.release(admission.reservation)
             raise
 
     def _draw(
-        self, plan: Plan, reservation: Reservation, deadline: Deadline, job_until: Deadline
-    ) -> Result | Submitted:
+        self,
+        plan: Plan,
+        reservation: Reservation,
+        deadline: Deadline,
+        job_until: Deadline,
+        deliver: Callable[[Result], T],
+    ) -> T | Submitted:
         paid = Deadline.after(self.pricing.seconds(reservation.amount.usd))
         try:
             result = self._generate(plan, reservation, deadline.earlier(paid))
@@ -70,8 +88,9 @@ class Drawing:
             if job_until.left() < 0:
                 raise
             return self.jobs.submit(plan, tenant=reservation.tenant, held=reservation)
+        delivered = deliver(result)
         self.limiter.settle(reservation, charge_of(result))
-        return result
+        return delivered
 
     def _generate(self, plan: Plan, reservation: Reservation, deadline: Deadline) -> Result:
         tenant = reservation.tenant

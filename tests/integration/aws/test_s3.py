@@ -55,10 +55,15 @@ def test_an_entry_is_written_once_unless_it_is_replaced(store: ImageStore) -> No
     assert store.find(ENTRY) == second
 
 
-def test_objects_have_a_content_type_and_a_body(bucket: str) -> None:
+def test_objects_have_a_content_type_a_name_and_a_body(bucket: str) -> None:
     put(S3ImageStore(bucket, 3600, 7))
     stored = boto3.client("s3").get_object(Bucket=bucket, Key=KEY)
     assert (stored["ContentType"], stored["Body"].read()) == ("image/png", b"first")
+    assert stored["ContentDisposition"] == 'inline; filename="demo-7.png"'
+
+
+def test_an_image_can_be_read(store: ImageStore) -> None:
+    assert store.read(put(store).key) == b"first"
 
 
 def test_a_look_up_is_one_request_for_all_images(bucket: str) -> None:

@@ -51,7 +51,7 @@ def draw(
 ) -> Result | Submitted:
     drawing = world.container.drawing
     admission = drawing.admit(planned, tenant="alice", deadline=deadline)
-    return drawing.draw(planned, admission, deadline=deadline, job_until=job_until)
+    return drawing.draw(planned, admission, deadline=deadline, job_until=job_until, deliver=lambda result: result)
 
 
 def test_a_deployment_without_limits_admits_everything_and_records_it(world: JobWorld) -> None:

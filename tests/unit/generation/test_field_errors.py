@@ -42,6 +42,7 @@ ALLOWED: Final = {
     "seed": "an integer from 0 to 4294967295; leave seed out for a random seed",
     "scheduler": "a string: an id from the model's list; leave scheduler out for the model's default",
     "output_format": "one of png, jpeg, webp; leave output_format out for png",
+    "output_quality": "an integer from 1 to 100; leave output_quality out for 90 for jpeg and webp",
     "upscale": "one of 1, 2, 4; leave upscale out for the size that was drawn",
     "background": "one of opaque, transparent; leave background out for an opaque background",
     "cache": "one of use, refresh, off; leave cache out for use",

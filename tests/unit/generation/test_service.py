@@ -193,6 +193,20 @@ def test_a_negative_prompt_without_guidance_gets_a_warning() -> None:
     assert world.ask(negative_prompt="x", guidance_scale=2).warnings == []
 
 
+@pytest.mark.parametrize("cache", ["use", "off"])
+def test_syntax_that_is_not_honored_gets_a_warning_also_from_the_cache(cache: str) -> None:
+    world = World()
+    results = [world.ask(prompt="a (red:9) circle <lora:x:1>", seed=7, cache=cache) for _ in range(2)]
+    codes = [[warning.split(":")[0] for warning in result.warnings] for result in results]
+    assert codes == [["prompt_tag_literal", "prompt_weight_ignored"]] * 2
+
+
+def test_a_quality_for_a_lossless_format_gets_a_warning() -> None:
+    world = World()
+    assert world.ask(output_quality=50).warnings == ["output_quality_ignored: png is lossless"]
+    assert world.ask(output_quality=50, output_format="webp").warnings == []
+
+
 def test_the_cost_is_memory_times_time() -> None:
     world = World()
     world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 0.5)

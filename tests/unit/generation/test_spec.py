@@ -26,7 +26,8 @@ def spec(**fields: Any) -> GenerationSpec:
     [
         {"prompt": "a blue circle"}, {"negative_prompt": "x"}, {"model_id": "x"}, {"revision": "2"}, {"width": 64},
         {"height": 64}, {"num_inference_steps": 3}, {"guidance_scale": 2.0}, {"num_images_per_prompt": 2}, {"seed": 8},
-        {"scheduler": "euler"}, {"output_format": "webp"}, {"upscale": 2}, {"background": "transparent"},
+        {"scheduler": "euler"}, {"output_format": "webp"}, {"output_quality": 50}, {"upscale": 2},
+        {"background": "transparent"},
     ],
 )  # fmt: skip
 def test_the_cache_key_depends_on_everything_that_changes_the_bytes(change: dict[str, Any]) -> None:
@@ -63,12 +64,12 @@ def test_an_edit_of_the_same_files_has_the_same_key() -> None:
 
 def test_the_cache_keys_of_stored_images_stay_valid() -> None:
     """Another key makes every stored image unfindable: change it only together with CACHE_KEY_VERSION."""
-    stored = "1576db023d979989893802334fba3198a65e68ddc6f5318391a275e148243d5e"
+    stored = "48c836e7f399a76b49e761fca6f433da752fcf429c04dab9bfb0718e557dfafb"
     assert spec(prompt="a red circle").cache_key(**ENVIRONMENT) == stored
 
 
 def test_the_cache_key_covers_every_field_and_the_environment() -> None:
-    tested = 15
+    tested = 16
     assert len(dataclasses.fields(GenerationSpec)) == tested, "add a case for the new field to the test above"
     one = spec()
     keys = {
@@ -102,6 +103,33 @@ def test_another_revision_of_an_auxiliary_network_concerns_only_the_images_that_
 
 def test_the_file_is_as_many_times_larger_as_asked() -> None:
     assert [spec(width=144, upscale=factor).output_size for factor in (1, 2, 4)] == [(144, 128), (288, 256), (576, 512)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "quality"),
+    [
+        ({}, None), ({"output_quality": 50}, None), ({"output_format": "jpeg"}, 90),
+        ({"output_format": "webp", "output_quality": 50}, 50),
+    ],
+)  # fmt: skip
+def test_quality_is_that_of_a_lossy_format(fields: dict[str, Any], quality: int | None) -> None:
+    assert spec(**fields).output_quality == quality
+
+
+def test_a_quality_without_effect_leaves_the_cache_key() -> None:
+    assert spec(output_quality=50).cache_key(**ENVIRONMENT) == spec().cache_key(**ENVIRONMENT)
+
+
+def test_warnings_about_syntax_name_the_field() -> None:
+    warned = spec(prompt="(red:9)", negative_prompt="BREAK", guidance_scale=2)
+    assert warned.syntax_warnings() == [
+        "prompt_weight_ignored: weights are 0 to 2, not 9",
+        "negative_prompt_break_literal: BREAK is read as text",
+    ]
+
+
+def test_tokens_are_counted_without_the_syntax() -> None:
+    assert spec(prompt="a (red:1.3) circle").truncation_warnings(len, len("a red circle")) == []
 
 
 def test_seeds_of_further_images_wrap_around() -> None:

@@ -87,6 +87,7 @@ def test_numbers_of_equal_value_and_the_order_of_keys_and_events_do_not_count() 
     [
         {"prompt": "a  red circle"}, {"seed": 7}, {"cache": "off"}, {"metadata": {"a": "1"}}, {"width": 144},
         {"negative_prompt": "blue"}, {"guidance_scale": 2.5}, {"output_format": "webp"}, {"webhook": HOOK},
+        {"output_format": "jpeg", "output_quality": 50},
     ],
 )  # fmt: skip
 def test_a_different_request_is_not_the_same(change: dict[str, Any]) -> None:

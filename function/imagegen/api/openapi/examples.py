@@ -22,6 +22,7 @@ _CREATED: Final = datetime(2026, 11, 21, 14, tzinfo=UTC)
 _STARTED: Final = _CREATED + timedelta(seconds=1)
 _FINISHED: Final = _CREATED + timedelta(seconds=3)
 _IMAGE: Final = ImageResult(
+    key="images/3f1b2c4d5e6f7a8b/9c0d/2c26b46b68ffc68f/demo-7.png",
     url="https://images-bucket.s3.us-east-1.amazonaws.com/images/3f1b2c4d5e6f7a8b/9c0d/2c26b46b68ffc68f/demo-7.png?X-Amz-Signature=0a1b",
     seed=7,
     width=128,

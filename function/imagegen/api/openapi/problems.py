@@ -96,6 +96,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
             "picture with POST /uploads, and its id here."
         )
     ),
+    _of(errors.ResponseTooLarge("A png of 2048 x 2048 pixels may have 12,690,591 bytes, and a response has ...")),
     _of(errors.UnsupportedMediaType("The body must be application/json in UTF-8, without Content-Encoding.")),
     _of(errors.IdempotencyKeyReuse()),
     _field("prompt", "missing_field", "is required and must be a string of 1 to 2000 characters: what the image shows"),

@@ -48,6 +48,32 @@ HEADERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '"looking";q=40;w=4',
     },
+    "Content-Disposition": {
+        "description": "The picture's name. Only with a picture.",
+        "schema": {"type": "string"},
+        "example": 'inline; filename="demo-7.png"',
+    },
+    "Image-Id": {
+        "description": "The result's `id`. Only with a picture.",
+        "schema": {"type": "string"},
+    },
+    "Image-Seed": {
+        "description": "The picture's `seed`. Only with a picture.",
+        "schema": {"type": "integer", "format": "int64"},
+    },
+    "Image-Cost-Usd": {
+        "description": "The result's `cost.usd`. Only with a picture.",
+        "schema": {"type": "number"},
+    },
+    "Image-Cached": {
+        "description": "The result's `cached`. Only with a picture.",
+        "schema": {"type": "boolean"},
+    },
+    "Image-Warnings": {
+        "description": "The codes of the result's `warnings`, separated by commas. Only with a picture that has some.",
+        "schema": {"type": "string"},
+        "example": "prompt_truncated",
+    },
     "Idempotency-Replayed": {
         "description": "Present if an earlier request with the same Idempotency-Key created this response's job.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -58,6 +84,9 @@ HEADERS: Final[dict[str, Any]] = {
     },
 }
 """Every documented response header."""
+PICTURE_HEADERS: Final = (
+    *("Content-Disposition", "Image-Id", "Image-Seed", "Image-Cost-Usd", "Image-Cached", "Image-Warnings"),
+)
 JOB_LINKS: Final[dict[str, Any]] = {
     name: {
         "operationId": name,
@@ -69,11 +98,20 @@ JOB_LINKS: Final[dict[str, Any]] = {
 
 
 def success(
-    status: int, description: str, model: type[BaseModel], examples: Sequence[str], headers: Sequence[str] = ()
+    status: int,
+    description: str,
+    model: type[BaseModel],
+    examples: Sequence[str],
+    headers: Sequence[str] = (),
+    files: Sequence[str] = (),
 ) -> Responses:
-    """Return the documentation of a response with a body. `examples` and `headers` are names of components."""
-    content = {"schema": _ref("schemas", model.__name__), "examples": _refs("examples", examples)}
-    return {status: {"description": description, "headers": _headers(headers), "content": {JSON: content}}}
+    """Return the documentation of a response with a body. `examples` and `headers` are names of components.
+
+    `files` are the media types of files that the response can be instead.
+    """
+    json = {"schema": _ref("schemas", model.__name__), "examples": _refs("examples", examples)}
+    content = {JSON: json, **{media: {} for media in files}}
+    return {status: {"description": description, "headers": _headers(headers), "content": content}}
 
 
 def accepted(model: type[BaseModel], headers: Sequence[str]) -> Responses:

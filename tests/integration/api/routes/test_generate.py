@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from imagegen.api import picture
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import generator
-from imagegen.errors import ModelUnavailable
+from imagegen.errors import ModelUnavailable, StorageUnavailable
 from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.jobs.message import VERSION, JobMessage
 from tests.support.expectations import outcome
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, header, queued_webhooks
 from tests.support.workloads import SD15
 from tools.lambda_event import Context, api_event
+
+PICTURE = {"Accept": "image/png"}
 
 
 def test_an_idempotency_key_makes_generate_repeatable(handlers: JobHandlers) -> None:
@@ -231,3 +238,90 @@ def test_generate_with_a_webhook_runs_a_job_immediately(handlers: JobHandlers) -
 
 def test_a_direct_invocation_rejects_a_webhook(handlers: JobHandlers) -> None:
     assert outcome(generator.handler(PROMPT | HOOK, Context())) == (422, "unknown_field")
+
+
+def picture_of(answer: dict[str, Any]) -> Image.Image:
+    """Return the picture that the gateway would send."""
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    return Image.open(io.BytesIO(base64.b64decode(answer["body"])))
+
+
+def test_accept_answers_the_picture_with_what_json_would_say_in_headers(handlers: JobHandlers) -> None:
+    answer = handlers.call("POST", "/generate", PROMPT | {"seed": 7}, headers={"Accept": "image/webp, */*;q=0.1"})
+    picture = picture_of(answer)
+    assert (picture.format, picture.size) == ("WEBP", (128, 128))
+    assert header(answer, "Content-Type") == "image/webp"
+    assert header(answer, "Content-Disposition") == 'inline; filename="demo-7.webp"'
+    names = ("Image-Seed", "Image-Cached", "Image-Warnings", "cache-control")
+    assert [header(answer, name) for name in names] == ["7", "false", None, "no-store"]
+    (bill,) = handlers.world.items("BILL#")
+    assert bill["pk"].endswith(f"#{header(answer, 'Image-Id')}")
+    assert float(header(answer, "Image-Cost-Usd") or "") == pytest.approx(float(bill["usd"]), abs=1e-8)
+
+
+def test_the_picture_is_the_file_behind_the_url_of_the_same_request(handlers: JobHandlers) -> None:
+    answer = handlers.call("POST", "/generate", PROMPT | {"seed": 7}, headers=PICTURE)
+    again = handlers.call("POST", "/generate", PROMPT | {"seed": 7})
+    (image,) = body(again)["images"]
+    assert body(again)["cached"]
+    assert hashlib.sha256(base64.b64decode(answer["body"])).hexdigest() == image["sha256"]
+    assert "key" not in image
+
+
+def test_a_picture_from_the_cache_costs_nothing_and_says_so(handlers: JobHandlers) -> None:
+    request = PROMPT | {"seed": 7, "output_quality": 50}
+    first, cached = (handlers.call("POST", "/generate", request, headers=PICTURE) for _ in range(2))
+    assert (header(first, "Image-Cached"), header(cached, "Image-Cached")) == ("false", "true")
+    assert first["body"] == cached["body"]
+    assert header(cached, "Image-Warnings") == "output_quality_ignored"
+    assert handlers.world.engine.generations == 1
+
+
+def test_a_picture_is_repeatable_with_a_key(handlers: JobHandlers) -> None:
+    headers = PICTURE | {"Idempotency-Key": "k"}
+    first, again = (handlers.call("POST", "/generate", PROMPT, headers=headers) for _ in range(2))
+    assert picture_of(first).size == (128, 128)
+    assert (first["body"], header(first, "Image-Id")) == (again["body"], header(again, "Image-Id"))
+    assert header(again, "Idempotency-Replayed") == "true"
+    other = handlers.call("POST", "/generate", PROMPT, headers=headers | {"Accept": "image/webp"})
+    assert outcome(other) == (422, "idempotency_key_reuse")
+    assert handlers.world.engine.generations == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "headers"), [(0, {}), (0, {"Idempotency-Key": "k"}), (900, {"Prefer": "respond-async"})]
+)
+def test_work_that_becomes_a_job_is_json_also_for_a_caller_of_a_picture(
+    handlers: JobHandlers, seconds: float, headers: dict[str, str]
+) -> None:
+    answer = generator.handler(api_event(PROMPT, headers=PICTURE | headers), Context(seconds))
+    assert (answer["statusCode"], body(answer)["status"]) == (202, "queued")
+    handlers.run_queued_jobs()
+    (image,) = body(handlers.call("GET", f"/jobs/{body(answer)['id']}"))["result"]["images"]
+    assert image["content_type"] == "image/png"
+
+
+def test_a_picture_that_may_not_fit_is_refused_before_it_is_drawn(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture, "MAX_BYTES", 100_000)
+    refused = handlers.call("POST", "/generate", PROMPT, headers=PICTURE)
+    assert outcome(refused) == (413, "response_too_large")
+    assert "Accept application/json" in body(refused)["detail"]
+    assert (handlers.world.engine.generations, handlers.world.items("BILL#")) == (0, [])
+    assert handlers.call("POST", "/generate", PROMPT)["statusCode"] == 200
+
+
+def test_a_picture_that_cannot_be_read_costs_nothing(handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_key: str) -> bytes:
+        raise StorageUnavailable("S3 is unavailable.")
+
+    monkeypatch.setattr(handlers.world.container.image_store, "read", fail)
+    assert outcome(handlers.call("POST", "/generate", PROMPT, headers=PICTURE)) == (503, "storage_unavailable")
+    assert handlers.world.engine.generations == 1
+    assert [handlers.world.items(prefix) for prefix in ("BILL#", "RESERVATION#")] == [[], []]
+
+
+def test_the_errors_of_a_picture_are_problem_documents(handlers: JobHandlers) -> None:
+    refused = handlers.call("POST", "/generate", PROMPT | {"width": 9}, headers=PICTURE)
+    assert (outcome(refused), header(refused, "Content-Type")) == ((422, "out_of_range"), "application/problem+json")
