@@ -132,6 +132,11 @@ def _decode_webhook(text: str) -> Webhook:
     return Webhook.model_construct(**json.loads(text))
 
 
+def _encode_result(result: Outcome) -> str:
+    """Without the fields that the version which stored it did not know: the row stays as it was written."""
+    return _json(result.model_dump(mode="json", exclude_unset=True))
+
+
 def _encode_progress(progress: Progress) -> str:
     stored = asdict(progress)
     if progress.resumed_at is None:
@@ -169,7 +174,7 @@ def _decode_state(text: str) -> State:
 
 _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "request": _encode_request,
-    "result": lambda result: _json(result.model_dump(mode="json")),
+    "result": _encode_result,
     "error": lambda error: _json(error.model_dump()),
     "webhook": lambda webhook: _json(webhook.model_dump()),
     "metadata": _json,
