@@ -10,13 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from imagegen.catalog import auxiliary
 from imagegen.engines.guard import GuardedEngine
 from imagegen.engines.openvino_engine import OpenVINOEngine
+from imagegen.engines.postprocessing import Postprocessor
 from imagegen.engines.torch_engine import TorchEngine
 from imagegen.generation.edit import Edit
 from imagegen.generation.ports import Engine, Generated
 from imagegen.generation.snapshot import Snapshot, pack, unpack
 from imagegen.generation.spec import GenerationSpec
+from tests.conftest import MODELS
 from tests.support.plans import spec
 from tests.support.scenes import BLUE, RED, WHITE, circle, mask, picture, scene
 
@@ -91,6 +94,19 @@ def test_what_the_mask_keeps_is_exactly_the_pictures(engine: Engine) -> None:
     drawn = draw(engine, edit(image, 1.0, masked=mask(repainted)))
     assert np.array_equal(drawn[40:], pixels(image)[40:])
     assert np.abs(drawn[:38] - pixels(image)[:38]).mean() > 10
+
+
+def test_what_the_mask_keeps_is_enlarged_with_the_rest(engine: Engine) -> None:
+    """Beyond the 18 pixels that the upscaler sees, it is what the enlarged picture has there."""
+    postprocessor = Postprocessor(auxiliary.prepared(MODELS), threads=1)
+    sent = scene(background=(120, 200, 120))
+    wanted = replace(edit(sent, 1.0, masked=mask((0, 0, 128, 32))), upscale=2, background="transparent")
+    (image,) = GuardedEngine(engine, postprocessor.apply).generate(wanted, lambda step, of: None).images
+    alone = postprocessor.apply(Generated([sent], 0.0, 0.0, 0.0), wanted, lambda: None)
+    difference = np.abs(pixels(image.convert("RGB")) - pixels(alone.images[0].convert("RGB")))
+    assert (image.mode, image.size) == ("RGBA", (256, 256))
+    assert difference[2 * (32 + 18) :].max() <= 1
+    assert difference[: 2 * 28].mean() > 4
 
 
 def test_nothing_of_what_was_under_the_mask_is_left_at_full_strength(engine: Engine) -> None:

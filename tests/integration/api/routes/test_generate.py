@@ -324,4 +324,4 @@ def test_a_picture_that_cannot_be_read_costs_nothing(handlers: JobHandlers, monk
 
 def test_the_errors_of_a_picture_are_problem_documents(handlers: JobHandlers) -> None:
     refused = handlers.call("POST", "/generate", PROMPT | {"width": 9}, headers=PICTURE)
-    assert (outcome(refused), header(refused, "Content-Type")) == ((422, "out_of_range"), "application/problem+json")
+    assert (outcome(refused), header(refused, "Content-Type")) == ((422, "size_invalid"), "application/problem+json")
