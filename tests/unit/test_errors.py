@@ -12,6 +12,7 @@ from imagegen.errors import (
     ModelUnavailable,
     ServiceError,
 )
+from imagegen.jobs.job import JobError
 from imagegen.problem_details import FieldError
 
 
@@ -22,6 +23,13 @@ def tree(root: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]
 
 
 LEAVES = [each for each in tree() if not each.__subclasses__()]
+
+
+@pytest.mark.parametrize("error", LEAVES)
+def test_a_job_knows_by_the_code_whether_its_request_caused_the_error(error: type[ServiceError]) -> None:
+    """A base class without a code of its own, such as PictureError, says nothing about `internal_error`."""
+    stored = JobError(code=error.code, status=error.status, detail="")
+    assert stored.caused_by_request == error.caused_by_request
 
 
 @pytest.mark.parametrize("error", LEAVES)

@@ -33,7 +33,8 @@ class JobError(ResponseModel):
     @property
     def caused_by_request(self) -> bool:
         """Whether an error class with this code is `caused_by_request`; False for a code of another version."""
-        return any(error.code == self.code and error.caused_by_request for error in _subclasses(ServiceError))
+        classes = _subclasses(ServiceError)
+        return any(each.caused_by_request for each in classes if vars(each).get("code") == self.code)  # no base class
 
 
 class UnreadableJob(Exception):
