@@ -2,7 +2,7 @@
 
 Covered: a key or token in two places, in two lines, in the query, too long, or of another scheme is an error, so that a
 proxy and this service cannot take different ones. Every error is InvalidCredentials, and its `private` has the reason.
-Not covered: a key of API Gateway in the query, under a name of its own; it has no form by which to know it.
+Not covered: a key of API Gateway in the query, under another name: such a key has no recognizable form.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagegen.aws.clients import translated
 from imagegen.aws.quota_items import refusal, reserve_writes
 from imagegen.aws.rate_limits import rate_update, stored_tat
-from imagegen.aws.room import require_room
+from imagegen.aws.room import FullTenants, require_room
 from imagegen.aws.table import Table
 from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.jobs.ports import Clock
@@ -21,6 +21,7 @@ class DynamoAdmissions(Table):
         super().__init__(name, clock)
         self._quotas = quotas
         self._memory = memory or TatMemory()
+        self._full = FullTenants()
 
     def admit(self, policy: RatePolicy | None, reservation: Reservation, quota: Quota) -> Decision | None:
         """Count the request and hold its amount, or neither. Safe to repeat. None without a policy.
@@ -46,6 +47,7 @@ class DynamoAdmissions(Table):
                 refused = refusal(reservation, quota, others, now_ms)
                 if refused is None:  # an earlier attempt has reserved it, and counted the request
                     return decision
+                self._full.note(reservation.tenant, full=True)
                 raise refused
             self._memory.learn(reservation.tenant, policy, stored_tat(rate.get("Item")))
 
@@ -54,7 +56,7 @@ class DynamoAdmissions(Table):
         try:
             with translated("DynamoDB"):
                 writes = [rate, *reserve_writes(self._name, reservation, quota)]
-                check = require_room(self._client, self._name, reservation, quota, self._clock())
+                check = require_room(self._client, self._name, reservation, quota, self._clock(), self._full)
                 return transact(self._client, writes, on_conflict=check)
         except Contended as busy:
             raise too_many_at_once() from busy

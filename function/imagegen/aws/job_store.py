@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
@@ -13,7 +14,7 @@ from imagegen.aws.clients import translated
 from imagegen.aws.job_item import key, to_item
 from imagegen.aws.job_reads import JobReads
 from imagegen.aws.quota_items import Write, bill_key, refusal, reserving_writes, settle_writes, usage_write
-from imagegen.aws.room import require_room
+from imagegen.aws.room import FullTenants, require_room
 from imagegen.aws.table import (
     PATIENT_ATTEMPTS,
     Item,
@@ -42,6 +43,10 @@ from imagegen.limits.usage import Charge
 
 class DynamoJobStore(JobReads):
     """Implements jobs.ports.JobStore."""
+
+    @cached_property
+    def _full(self) -> FullTenants:
+        return FullTenants()
 
     def add(
         self,
@@ -119,7 +124,10 @@ class DynamoJobStore(JobReads):
             return job
         if any(map(failed, reasons[: len(puts)])):
             return self._existing(job, fingerprint)
-        raise refusal(cast(Reservation, job.reserved), quota, reasons[len(puts) :], self._clock()) or _lost(job)
+        refused = refusal(cast(Reservation, job.reserved), quota, reasons[len(puts) :], self._clock())
+        if refused is not None:
+            self._full.note(job.tenant, full=True)
+        raise refused or _lost(job)
 
     def _room(
         self, job: Job, quota: Quota, fingerprint: IdempotencyFingerprint | None, held: Reservation | None
@@ -127,7 +135,7 @@ class DynamoJobStore(JobReads):
         """Return what the insert does after a conflict. Only the insert knows whether a key has a job already."""
         if job.reserved is None or fingerprint is not None or held is not None:
             return go_on
-        return require_room(self._client, self._name, job.reserved, quota, self._clock())
+        return require_room(self._client, self._name, job.reserved, quota, self._clock(), self._full)
 
     def _write(self, job: Job, changed: Job) -> Job | None:
         """Write the changed job. Returns the job now stored, by this or another process, or None if deleted."""

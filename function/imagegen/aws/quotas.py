@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from imagegen.aws.clients import translated
@@ -17,7 +18,7 @@ from imagegen.aws.quota_items import (
     reserve_writes,
     settle_writes,
 )
-from imagegen.aws.room import require_room
+from imagegen.aws.room import FullTenants, require_room
 from imagegen.aws.table import ATTEMPTS, PATIENT_ATTEMPTS, Table, deserialized, go_on, serialized
 from imagegen.aws.transactions import Contended, Reason, failed, too_many_at_once, transact
 from imagegen.errors import InternalError, StorageUnavailable
@@ -28,6 +29,10 @@ from imagegen.limits.usage import Charge
 class DynamoQuotas(Table):
     """Implements limits.ports.Quotas."""
 
+    @cached_property
+    def _full(self) -> FullTenants:
+        return FullTenants()
+
     def reserve(self, reservation: Reservation, quota: Quota) -> None:
         """Hold the amount. One call; none for a request that is too expensive. Safe to repeat.
 
@@ -36,12 +41,14 @@ class DynamoQuotas(Table):
         """
         require_affordable(reservation.amount, quota)
         try:
-            check = require_room(self._client, self._name, reservation, quota, self._clock())
+            with translated("DynamoDB"):
+                check = require_room(self._client, self._name, reservation, quota, self._clock(), self._full)
             reasons = self._transact(reserve_writes(self._name, reservation, quota), on_conflict=check)
         except Contended as busy:
             raise too_many_at_once() from busy
         refused = refusal(reservation, quota, reasons, self._clock()) if reasons else None
         if refused is not None:
+            self._full.note(reservation.tenant, full=True)
             raise refused
 
     def settle(self, reservation: Reservation, charge: Charge | None = None) -> bool:

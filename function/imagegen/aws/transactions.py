@@ -46,7 +46,10 @@ def transact(
 
 
 def too_many_at_once() -> RateLimited:
-    """Return the error of a request whose tenant's other requests kept a row busy: nobody else writes that row."""
+    """Return the error of a request that found a row busy for seconds.
+
+    Only the tenant's own requests write it, except for the row that counts the jobs of all tenants (QueueDepth).
+    """
     return RateLimited("Too many requests at the same time. Retry in a second.")
 
 

@@ -231,6 +231,26 @@ def test_a_conflict_does_not_hide_that_nothing_is_left(
         limits.quotas.reserve(limits.reservation("j-2", is_job=True), quota)
 
 
+@pytest.mark.parametrize("quota", [Quota(images=1), Quota(open_jobs=1)], ids=str)
+def test_a_tenant_with_nothing_left_writes_no_row_on_which_others_settle(limits: LimitsWorld, quota: Quota) -> None:
+    """Otherwise its requests keep finished work from being settled: a transaction that is refused conflicts, too."""
+    first = limits.reservation("j-1", is_job=True)
+    limits.quotas.reserve(first, quota)
+    with pytest.raises(LimitReached):
+        limits.quotas.reserve(limits.reservation("j-2", is_job=True), quota)
+    limits.calls.take()
+    for number in range(3, 6):
+        with pytest.raises(LimitReached):
+            limits.quotas.reserve(limits.reservation(f"j-{number}", is_job=True), quota)
+    assert limits.calls.take() == ["GetItem"] * 3
+    limits.quotas.settle(first)
+    limits.quotas.reserve(limits.reservation("j-6", is_job=True), quota)
+    limits.quotas.settle(limits.reservation("j-6", is_job=True))
+    limits.calls.take()
+    limits.quotas.reserve(limits.reservation("j-7", is_job=True), quota)
+    assert limits.calls.take() == ["TransactWriteItems"]
+
+
 def test_a_settlement_is_more_patient_than_a_reservation_because_the_work_is_done(
     limits: LimitsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
