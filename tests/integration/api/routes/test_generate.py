@@ -15,7 +15,7 @@ from imagegen.api import picture
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import generator
 from imagegen.errors import ModelUnavailable, StorageUnavailable
-from imagegen.generation import service
+from imagegen.generation import speed_estimate
 from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.jobs.message import VERSION, JobMessage
 from tests.support.expectations import outcome
@@ -42,7 +42,7 @@ def test_generate_accepts_a_job_if_time_is_short_or_the_caller_prefers_it(
     handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, seconds: float, waited: float, headers: dict[str, str]
 ) -> None:
     # Nine seconds are left after a wait of 20, so that a slow machine does not reach the end of the grace period.
-    monkeypatch.setattr(service, "FINISHING_SECONDS", 10.0)
+    monkeypatch.setattr(speed_estimate, "FINISHING_SECONDS", 10.0)
     event = api_event(PROMPT, headers=headers)
     event["requestContext"]["requestTimeEpoch"] -= int(waited * 1000)
     answer = generator.handler(event, Context(seconds))
