@@ -29,7 +29,7 @@ SCENE: Final = picture(scene())
 DEMO_CONFIG: Final = json.loads((ROOT / "function/models/demo/scheduler/scheduler_config.json").read_text())
 CONFIGS: Final[dict[str, dict[str, Any]]] = {
     **{each: {"timestep_spacing": "leading", "steps_offset": 1} for each in SCHEDULERS},
-    **{each: DEMO_CONFIG for each in _DEMO.schedulers},
+    **dict.fromkeys(_DEMO.schedulers, DEMO_CONFIG),
 }
 """The demo model's configuration for its own schedulers, that of most Stable Diffusion models for the others."""
 
