@@ -104,7 +104,7 @@ class Encoder:
         cls, folder: Path, properties: Mapping[str, Any], *, height: int, width: int, tiling: Tiling | None = None
     ) -> Encoder:
         """Compile the encoder for a size in pixels; large images are encoded in tiles. Raises ModelUnavailable."""
-        config = read_config(folder / "vae_decoder" / "config.json")
+        config = read_config(folder / "vae_encoder" / "config.json")
         rows, columns = height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT
         tiling = tiling or tiling_of_latents(rows, columns)
         shape = [1, tiling.side(rows) * PIXELS_PER_LATENT, tiling.side(columns) * PIXELS_PER_LATENT, 3]
