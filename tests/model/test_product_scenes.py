@@ -67,4 +67,5 @@ def test_the_mask_keeps_the_product_without_its_edge() -> None:
         kept = np.asarray(photo.mask) == 0
         product = np.asarray(photo.image)[kept]
         assert kept.sum() > 100
-        assert (product == COLOURS[photo.scene.first.colour]).all()
+        own = (product == COLOURS[photo.scene.first.colour]).all(axis=1)
+        assert own.mean() > 0.99  # the notch of a heart is narrower than the margin
