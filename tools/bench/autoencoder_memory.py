@@ -48,7 +48,7 @@ def _print_table(folder: Path, sides: Sequence[int]) -> None:
     for network in ("encode", "decode"):
         for side in sides:
             for how in ("tiles", "one piece") if tiling_of_latents(side // 8, side // 8) == LATENTS else ("one piece",):
-                command = [sys.executable, "-m", __spec__.name, "--one", folder, network, str(side), how]
+                command = [sys.executable, "-m", __spec__.name, "--one", str(folder), network, str(side), how]
                 run = subprocess.run(command, check=True, capture_output=True, text=True)
                 print_row([network, f"{side} x {side}", how, *run.stdout.split()])
 

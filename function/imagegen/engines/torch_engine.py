@@ -196,7 +196,8 @@ class TorchEngine:
             return np.asarray(latents[0].permute(1, 2, 0).float().cpu())
 
         joined = tiling_of_latents(height, width).join((height, width, config.latent_channels), compute)
-        return torch.from_numpy(joined).to(self._device).permute(2, 0, 1)[None] * config.scaling_factor
+        latents = torch.from_numpy(joined).to(self._device).permute(2, 0, 1)[None]
+        return latents * float(config.scaling_factor)
 
     def _encode_tile(self, image: Pixels) -> torch.Tensor:
         levels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -45,7 +45,9 @@ class Canvas:
 
     def keep(self, drawn: Image.Image) -> Image.Image:
         """Return the drawn image with the picture's own pixels where the mask keeps them."""
-        return drawn if self.kept is None else Image.composite(drawn, self.kept, self.weights)
+        if self.weights is None or self.kept is None:
+            return drawn
+        return Image.composite(drawn, self.kept, self.weights)
 
     @property
     def of_one_color(self) -> bool:

@@ -23,7 +23,7 @@ from tests.support.scenes import picture, scene
 MOST_STEPS: Final = 100
 GRID: Final = [(steps, hundredths / 100) for steps in range(1, MOST_STEPS + 1) for hundredths in range(1, 101)]
 _DEMO: Final = REGISTRY["demo"]
-_EVERY: Final = replace(_DEMO, schedulers=SCHEDULERS, limits=replace(_DEMO.limits, max_steps=MOST_STEPS))
+_EVERY: Final = replace(_DEMO, schedulers=tuple(SCHEDULERS), limits=replace(_DEMO.limits, max_steps=MOST_STEPS))
 PLANNER: Final = Planner({_EVERY.id: _EVERY}, _EVERY.id, BACKEND)
 SCENE: Final = picture(scene())
 DEMO_CONFIG: Final = json.loads((ROOT / "function/models/demo/scheduler/scheduler_config.json").read_text())
