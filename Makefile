@@ -147,8 +147,12 @@ parity: $(VENV)/.ready ## compare every scheduler with diffusers at every step c
 	PYTHONPATH=function:. $(BIN)/python -m tools.parity
 
 .PHONY: demo-accuracy
-demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts: make demo-accuracy [JUDGE="sizes --count 2"]
+demo-accuracy: $(VENV)/.ready $(DEMO) ## measure the demo model's accuracy on 300 + 300 held-out prompts: make demo-accuracy [JUDGE=product]
 	$(BIN)/python -m tools.accuracy $(or $(JUDGE),captions)
+
+.PHONY: gallery
+gallery: $(VENV)/.ready $(DEMO) ## draw the pictures of docs/gallery.md
+	$(BIN)/python -m tools.gallery
 
 .PHONY: bench
 bench: $(VENV)/.ready $(DEMO) ## benchmark against the naive handler and write docs/performance.md: make bench QUICK=1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from imagegen.engines.openvino_denoiser import Decoder
+from imagegen.engines.openvino_denoiser import Decoder, Encoder
 from imagegen.engines.openvino_engine import OpenVINOEngine
 from imagegen.engines.torch_engine import TorchEngine
 from imagegen.generation.ports import Engine
@@ -16,6 +16,7 @@ from imagegen.generation.spec import GenerationSpec
 from tests.conftest import MODELS
 from tests.model.conftest import DEMO
 from tests.support.plans import spec
+from tests.support.scenes import scene
 
 
 def generation(**fields: Any) -> GenerationSpec:
@@ -147,6 +148,16 @@ def test_both_engines_draw_the_colours_of_the_caption(
         pixels = np.asarray(image, dtype=float)
         assert np.abs(pixels[64, 64] - (220, 40, 40)).max() < 40
         assert np.abs(pixels[4, 4] - (50, 90, 220)).max() < 40
+
+
+def test_both_engines_encode_large_pictures_alike(torch_engine: TorchEngine, openvino_engine: OpenVINOEngine) -> None:
+    """In tiles: 576 x 576 pixels are more than what is encoded in one piece."""
+    picture = scene((576, 576), background=(120, 200, 120))
+    encoder = Encoder.compile(MODELS / "demo" / "openvino", openvino_engine._properties, height=576, width=576)
+    with torch.inference_mode():
+        latents = [torch_engine._encode_pixels(np.array(picture)).numpy(), encoder.encode(picture, lambda: None)]
+    assert [each.shape for each in latents] == [(1, 4, 72, 72)] * 2
+    assert np.abs(latents[0] - latents[1]).max() < 0.001
 
 
 def test_both_engines_decode_large_latents_alike(torch_engine: TorchEngine, openvino_engine: OpenVINOEngine) -> None:

@@ -19,7 +19,7 @@ import pytest
 from imagegen.catalog import manifest
 from imagegen.engines import openvino_engine
 from imagegen.engines.cpu import fastest_precision
-from imagegen.engines.openvino_denoiser import Decoder, Denoiser
+from imagegen.engines.openvino_denoiser import Decoder, Denoiser, Encoder
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
 from imagegen.engines.tiling import Tiling
 from imagegen.errors import ModelUnavailable
@@ -29,6 +29,7 @@ from tests.conftest import MODELS, ROOT
 from tests.model.conftest import DEMO, OPENVINO
 from tests.model.test_engine_contract import generation
 from tests.support.damage import assert_damage_is_found
+from tests.support.scenes import BLUE, RED, Color, circle
 from tools.accuracy.measure import measure
 
 PREPARED = MODELS / "demo" / "openvino"
@@ -270,3 +271,17 @@ def test_an_image_decoded_in_tiles_has_no_seam(openvino_engine: OpenVINOEngine, 
     for axis in (0, 1):
         steps = np.abs(np.diff(difference, axis=axis)).mean(axis=(1 - axis, 2))
         assert max(steps[8 * edge - 1] for edge in (7, 11)) < 2
+
+
+@pytest.mark.parametrize("color", [RED, BLUE])
+def test_a_picture_encoded_in_tiles_decodes_to_the_same_picture(color: Color) -> None:
+    """Two by two tiles of 11 of 18 latents. The encoder normalizes each tile by itself, so latents differ a little."""
+    sizes: dict[str, Any] = {"height": 144, "width": 144}
+    image = circle(color, size=(144, 144))
+    tilings = [None, Tiling(most=12, overlap=4)]
+    encoders = [Encoder.compile(PREPARED, {}, **sizes, tiling=tiling) for tiling in tilings]
+    whole, tiled = (encoder.encode(image, lambda: None) for encoder in encoders)
+    decoder = Decoder.compile(PREPARED, {}, **sizes)
+    decoded, again = (np.asarray(decoder.decode(each, lambda: None), dtype=int) for each in (whole, tiled))
+    assert np.abs(tiled - whole).mean() < 0.1 * whole.std()
+    assert np.abs(decoded - again).mean() < 1.5

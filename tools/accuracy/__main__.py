@@ -1,7 +1,7 @@
 """Judge by their pixels what the demo model draws.
 
 `captions`, which `make demo-accuracy` runs: by engine, scheduler and number of steps. `sizes`: by size. `steps`: one
-caption at every number of steps on both engines, as a contact sheet.
+caption at every number of steps on both engines, as a contact sheet. `product`: a product's photo becomes a scene.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from imagegen.catalog import auxiliary
 from imagegen.catalog.registry import REGISTRY
-from tools.accuracy import captions, contact_sheet, sizes
-from tools.accuracy.engines import loaded
+from imagegen.engines.cpu import vcpus
+from imagegen.engines.postprocessing import Postprocessor
+from tools.accuracy import captions, contact_sheet, product_scenes, sizes
+from tools.accuracy.engines import MODELS, loaded
 from tools.local.process import ROOT
 
 DEMO: Final = REGISTRY["demo"]
 
 
 def main() -> int:
-    """Return 1 if a row of captions misses its requirement, or a picture of the default steps or more is wrong."""
+    """Return 1 if a row misses its requirement, or a picture of the default steps or more is wrong."""
     arguments = _arguments()
     engines = loaded(arguments.engine)
     if arguments.command == "sizes":
@@ -28,6 +31,10 @@ def main() -> int:
         return 0
     if arguments.command == "steps":
         return 0 if contact_sheet.draw(engines, arguments.scheduler, arguments.out) else 1
+    if arguments.command == "product":
+        postprocessor = Postprocessor(auxiliary.prepared(MODELS), vcpus(memory_mb=10240))
+        fields = {"num_inference_steps": arguments.steps}
+        return 0 if product_scenes.print_table(engines, postprocessor, arguments.count, **fields) else 1
     names = DEMO.schedulers if "all" in arguments.scheduler else arguments.scheduler
     combinations = [captions.Combination(name, steps) for name in names for steps in arguments.steps]
     return 0 if captions.print_table(engines, combinations, arguments.count) else 1
@@ -51,6 +58,10 @@ def _arguments() -> argparse.Namespace:
     each = commands.add_parser("steps", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     each.add_argument("--scheduler", choices=DEMO.schedulers, default=defaults.scheduler)
     each.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "steps.png")
+    _add_engine(each)
+    each = commands.add_parser("product", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    each.add_argument("--count", type=int, default=100, help="photos")
+    each.add_argument("--steps", type=int, default=defaults.num_inference_steps)
     _add_engine(each)
     return parser.parse_args()
 

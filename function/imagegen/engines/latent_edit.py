@@ -14,6 +14,11 @@ PIXELS_PER_LATENT = 8
 """Every supported autoencoder halves the size three times."""
 
 
+def in_pixels(latents: slice) -> slice:
+    """Return the rows or columns of pixels that these of latents stand for."""
+    return slice(latents.start * PIXELS_PER_LATENT, latents.stop * PIXELS_PER_LATENT)
+
+
 @dataclass(frozen=True)
 class LatentEdit:
     """A picture's latents, (1, channels, height / 8, width / 8), and which of them are repainted."""

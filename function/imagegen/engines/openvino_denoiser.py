@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from imagegen.engines.latent_edit import PIXELS_PER_LATENT
+from imagegen.engines.latent_edit import PIXELS_PER_LATENT, in_pixels
 from imagegen.engines.openvino_networks import Network, compile_network, read_config
 from imagegen.engines.openvino_text import Floats, guidance_embedding
 from imagegen.engines.tiling import Pixels, Tiling, tiling_of_latents
@@ -94,17 +94,33 @@ class Decoder:
 class Encoder:
     """The autoencoder's encoder."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network, config: Mapping[str, Any], tiling: Tiling):
         self._network = network
+        self._tiling = tiling
+        self._channels: int = config["latent_channels"]
 
     @classmethod
-    def compile(cls, folder: Path, properties: Mapping[str, Any], *, height: int, width: int) -> Encoder:
-        """Compile the encoder for a size in pixels. Raises ModelUnavailable."""
-        return cls(compile_network(folder / "vae_encoder", properties, {"image": [1, height, width, 3]}))
+    def compile(
+        cls, folder: Path, properties: Mapping[str, Any], *, height: int, width: int, tiling: Tiling | None = None
+    ) -> Encoder:
+        """Compile the encoder for a size in pixels; large images are encoded in tiles. Raises ModelUnavailable."""
+        config = read_config(folder / "vae_encoder" / "config.json")
+        rows, columns = height // PIXELS_PER_LATENT, width // PIXELS_PER_LATENT
+        tiling = tiling or tiling_of_latents(rows, columns)
+        shape = [1, tiling.side(rows) * PIXELS_PER_LATENT, tiling.side(columns) * PIXELS_PER_LATENT, 3]
+        return cls(compile_network(folder / "vae_encoder", properties, {"image": shape}), config, tiling)
 
     def encode(self, image: Image.Image, still_wanted: Callable[[], None]) -> Floats:
         """Return the latents of an RGB image, (1, channels, height / 8, width / 8)."""
-        self._network.bind({"image": np.array(image)[None]})
-        (latents,) = self._network.run(still_wanted)
-        copied: Floats = latents.copy()  # the next run overwrites this memory
-        return copied
+        pixels = np.asarray(image)
+        height, width = image.height // PIXELS_PER_LATENT, image.width // PIXELS_PER_LATENT
+
+        def compute(rows: slice, columns: slice) -> Floats:
+            tile = pixels[in_pixels(rows), in_pixels(columns)][None].copy()  # Pillow's memory is read-only
+            self._network.bind({"image": tile})
+            (latents,) = self._network.run(still_wanted)
+            channels_last: Floats = latents[0].transpose(1, 2, 0).copy()  # the next run overwrites this memory
+            return channels_last
+
+        joined = self._tiling.join((height, width, self._channels), compute)
+        return np.ascontiguousarray(joined.transpose(2, 0, 1)[None])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from imagegen.engines.latent_edit import PIXELS_PER_LATENT
 from imagegen.generation.spec import WHOLE_PIXELS
 
 Pixels: TypeAlias = NDArray[np.uint8]
+"""(height, width, channels)"""
+Floats: TypeAlias = NDArray[np.float32]
 """(height, width, channels)"""
 
 _WHOLE_LATENTS: Final = WHOLE_PIXELS // PIXELS_PER_LATENT**2
@@ -49,15 +51,33 @@ class Tiling:
 
         `draw` returns the output for rows and columns of the input. Where tiles overlap, one fades into the next.
         """
-        rows, columns = self.spans(height), self.spans(width)
-        if len(rows) == len(columns) == 1:
-            return draw(rows[0], columns[0])
-        composed = np.zeros((height * scale, width * scale, 3), dtype=np.float32)
-        for row, down in self._faded(rows, height, scale):
-            for column, across in self._faded(columns, width, scale):
+        if self._is_one_piece(height, width):
+            return draw(slice(0, height), slice(0, width))
+        return np.rint(self._faded_together((height * scale, width * scale, 3), scale, draw)).astype(np.uint8)
+
+    def join(self, shape: tuple[int, int, int], compute: Callable[[slice, slice], Floats]) -> Floats:
+        """Return an output of this shape, (height, width, channels), that has the size of the input.
+
+        `compute` returns it for rows and columns. Tiles fade into each other as in `compose`.
+        """
+        if self._is_one_piece(*shape[:2]):
+            return compute(slice(0, shape[0]), slice(0, shape[1]))
+        return self._faded_together(shape, 1, compute)
+
+    def _is_one_piece(self, height: int, width: int) -> bool:
+        return self._count(height) == self._count(width) == 1
+
+    def _faded_together(
+        self, shape: tuple[int, int, int], scale: int, compute: Callable[[slice, slice], NDArray[Any]]
+    ) -> Floats:
+        """Return the tiles of an output of this shape as one."""
+        height, width = shape[0] // scale, shape[1] // scale
+        whole: Floats = np.zeros(shape, dtype=np.float32)
+        for row, down in self._faded(self.spans(height), height, scale):
+            for column, across in self._faded(self.spans(width), width, scale):
                 weights = down[:, None, None] * across[None, :, None]
-                composed[_scaled(row, scale), _scaled(column, scale)] += weights * draw(row, column)
-        return np.rint(composed).astype(np.uint8)
+                whole[_scaled(row, scale), _scaled(column, scale)] += weights * compute(row, column)
+        return whole
 
     def _faded(self, spans: list[slice], length: int, scale: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield each tile with the weight of each of its output pixels."""
@@ -66,11 +86,11 @@ class Tiling:
 
 
 LATENTS: Final = Tiling(most=64, overlap=16)
-"""The decoders' normalizations see a whole tile, so tiles differ slightly: the overlap of 128 pixels hides that."""
+"""An autoencoder's normalizations see a whole tile, so tiles differ slightly: the overlap of 128 pixels hides that."""
 
 
 def tiling_of_latents(height: int, width: int) -> Tiling:
-    """Return how latents of this size are decoded."""
+    """Return how latents of this size are decoded, and how the picture that they stand for is encoded."""
     return LATENTS if height * width > _WHOLE_LATENTS else Tiling(most=max(height, width), overlap=0)
 
 

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from PIL.Image import Image, fromarray
 
 from imagegen.engines.clip_tokenizer import weights_of
-from imagegen.engines.latent_edit import LatentEdit, repainted_latents
+from imagegen.engines.latent_edit import PIXELS_PER_LATENT, LatentEdit, in_pixels, repainted_latents
 from imagegen.engines.noise import Noise
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
-from imagegen.engines.tiling import Pixels, tiling_of_latents
+from imagegen.engines.tiling import Floats, Pixels, tiling_of_latents
 from imagegen.engines.torch_scheduler import PipelineScheduler
 from imagegen.errors import GenerationInvalid, ModelUnavailable
 from imagegen.generation.ports import Backend, Generated, OnStep, Resumption
@@ -179,16 +179,31 @@ class TorchEngine:
 
     def _encode_image(self, spec: GenerationSpec) -> LatentEdit | None:
         """Return the picture that the run starts from, if there is one, as latents."""
-        vae, canvas = self._pipeline.vae, spec.canvas
+        canvas = spec.canvas
         if canvas is None:
             return None
-        pixels = torch.from_numpy(np.array(canvas.image)).to(self._device)
-        levels = (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1).to(vae.dtype)
-        encoded = vae.encode(levels, return_dict=False)[0]
-        latents = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()  # AutoencoderTiny has no deviation
         weights = canvas.weights
         repainted = torch.from_numpy(repainted_latents(weights)).to(self._device) if weights else None
-        return LatentEdit(latents.float() * vae.config.scaling_factor, spec.strength, repainted)
+        return LatentEdit(self._encode_pixels(np.array(canvas.image)), spec.strength, repainted)
+
+    def _encode_pixels(self, image: Pixels) -> torch.Tensor:
+        """Return the latents of an image, in tiles if it is large, (1, channels, height / factor, width / factor)."""
+        config = self._pipeline.vae.config
+        height, width = (side // PIXELS_PER_LATENT for side in image.shape[:2])
+
+        def compute(rows: slice, columns: slice) -> Floats:
+            latents = self._encode_tile(image[in_pixels(rows), in_pixels(columns)])
+            return np.asarray(latents[0].permute(1, 2, 0).float().cpu())
+
+        joined = tiling_of_latents(height, width).join((height, width, config.latent_channels), compute)
+        latents = torch.from_numpy(joined).to(self._device).permute(2, 0, 1)[None]
+        return latents * float(config.scaling_factor)
+
+    def _encode_tile(self, image: Pixels) -> torch.Tensor:
+        levels = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None].float() / 127.5 - 1
+        encoded = self._pipeline.vae.encode(levels.to(self._pipeline.vae.dtype), return_dict=False)[0]
+        latents: torch.Tensor = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()
+        return latents  # AutoencoderTiny has no deviation, so no mode
 
     def _denoise_one_by_one(
         self,

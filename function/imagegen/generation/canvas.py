@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 from imagegen.errors import MaskEmpty
@@ -15,7 +16,7 @@ from imagegen.generation.sizes import Size
 from imagegen.pictures.decode import decode, decode_mask
 
 FEATHER: Final = 2
-"""Pixels inside the edge of what is repainted, over which it blends into the picture. None outside: what the mask
+"""Pixels inside the edge of what is repainted, over which it blends into what is kept. None outside: what the mask
 keeps, such as a product's outline, stays as it is."""
 _REPAINT: Final = 255
 
@@ -27,6 +28,8 @@ class Canvas:
     image: Image.Image
     weights: Image.Image | None = None
     """0 keeps the pixel, 255 repaints it."""
+    kept: Image.Image | None = None
+    """With a mask: what the drawn image blends into, the picture without what is repainted."""
 
     @classmethod
     def of(cls, edit: Edit, size: Size) -> Canvas:
@@ -35,14 +38,16 @@ class Canvas:
         placed = _placed(image, size, edit.resize_mode)
         if edit.mask is None:
             return cls(placed)
-        weights = _feathered(_placed(decode_mask(edit.mask.data, image.size), size, edit.resize_mode))
-        if weights.getbbox() is None:
+        mask = _placed(decode_mask(edit.mask.data, image.size), size, edit.resize_mode)
+        if mask.getbbox() is None:
             raise MaskEmpty
-        return cls(placed, weights)
+        return cls(placed, _feathered(mask), _continued(placed, mask))
 
     def keep(self, drawn: Image.Image) -> Image.Image:
         """Return the drawn image with the picture's own pixels where the mask keeps them."""
-        return drawn if self.weights is None else Image.composite(drawn, self.image, self.weights)
+        if self.weights is None or self.kept is None:
+            return drawn
+        return Image.composite(drawn, self.kept, self.weights)
 
     @property
     def of_one_color(self) -> bool:
@@ -85,3 +90,29 @@ def _feathered(mask: Image.Image) -> Image.Image:
         layers.append(layers[-1].filter(ImageFilter.MinFilter(3)))
     mean = np.mean([np.asarray(each, dtype=np.float32) for each in layers], axis=0)
     return Image.fromarray(mean.round().astype(np.uint8))
+
+
+def _continued(image: Image.Image, mask: Image.Image) -> Image.Image:
+    """Continue what the mask keeps over the FEATHER pixels in which it blends.
+
+    The picture's own pixels there belong to what is repainted: white around a product would be a halo in its scene.
+    """
+    pixels = np.array(image, dtype=np.float32)
+    known = np.asarray(mask) < _REPAINT
+    for _ in range(FEATHER):
+        count = _sum_of_neighbors(known[:, :, None].astype(np.float32))
+        total = _sum_of_neighbors(pixels * known[:, :, None])
+        reached = ~known & (count[:, :, 0] > 0)
+        pixels[reached] = total[reached] / count[reached]
+        known = known | reached
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def _sum_of_neighbors(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sum over each pixel's 3 x 3 surroundings, (height, width, channels)."""
+    height, width, _ = values.shape
+    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)))
+    total: NDArray[np.float32] = np.zeros_like(values)
+    for down, across in np.ndindex(3, 3):
+        total += padded[down : down + height, across : across + width]
+    return total

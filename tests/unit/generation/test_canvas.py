@@ -45,10 +45,34 @@ def test_the_edge_blends_over_two_pixels_inside_the_mask() -> None:
     assert row[127] == 255  # the border of the picture is no edge
 
 
+def test_what_is_repainted_leaves_no_halo() -> None:
+    """The edge blends into the blue of what is kept, not into the white around it that is to go."""
+    image = scene(background=WHITE, square=BLUE)
+    repainted = Image.new("L", (128, 128), 255)
+    repainted.paste(0, (32, 32, 96, 96))
+    kept = np.asarray(canvas(image, repainted).keep(DRAWN), dtype=int)
+    assert (kept[32:96, 32:96] == BLUE).all()
+    assert [kept[64, column].tolist() for column in (95, 98)] == [list(BLUE), list(RED)]
+    for column, of_red in ((96, 1 / 3), (97, 2 / 3)):
+        assert np.abs(kept[64, column] - (np.array(RED) * of_red + np.array(BLUE) * (1 - of_red))).max() <= 1
+
+
 def test_grey_in_a_mask_blends_as_it_says() -> None:
     grey = Image.new("L", (128, 128), 128)
     kept = canvas(Image.new("RGB", (128, 128), (0, 0, 0)), grey).keep(Image.new("RGB", (128, 128), (255, 255, 255)))
     assert np.asarray(kept)[64, 64].tolist() == [128, 128, 128]
+
+
+def test_a_soft_edge_blends_into_the_pictures_own_pixels() -> None:
+    soft = Image.new("L", (128, 128), 0)
+    soft.paste(128, (64, 0, 66, 128))
+    soft.paste(255, (66, 0, 128, 128))
+    image = Image.new("RGB", (128, 128), BLUE)
+    image.paste(WHITE, (64, 0, 128, 128))
+    kept = canvas(image, soft).kept
+    assert kept is not None
+    assert (np.asarray(kept)[:, 64:] == WHITE).all()
+    assert (np.asarray(kept)[:, :64] == BLUE).all()
 
 
 def test_a_picture_of_another_aspect_ratio_is_cropped_fitted_or_stretched() -> None:

@@ -245,15 +245,3 @@ def test_a_picture_from_text_needs_no_strength() -> None:
     many = replace(model, limits=replace(model.limits, max_steps=60))
     request = GenerateRequest.parse({"prompt": "a circle", "num_inference_steps": 60})
     assert Planner({many.id: many}, many.id, OPENVINO).plan(request).spec.num_inference_steps == 60
-
-
-def test_every_step_count_and_strength_is_planned_or_refused() -> None:
-    """The grid of the contract: what is planned makes a step."""
-    for steps in (*range(1, 12), 49, 50, 61, 99, 100):
-        for hundredths in range(1, 101):
-            strength = hundredths / 100
-            if int(steps * strength) >= 1:
-                assert edit_plan(num_inference_steps=steps, strength=strength).spec.steps_per_image >= 1
-            else:
-                with pytest.raises(InvalidRequest):
-                    edit_plan(num_inference_steps=steps, strength=strength)
