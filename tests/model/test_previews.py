@@ -87,7 +87,8 @@ def test_a_preview_of_an_edit_shows_what_its_mask_keeps(engine: Engine) -> None:
 
     engine.generate(replace(asked(), edit=edit), on_step, run)
     first, last = taken[0]().predicted, taken[-1]().predicted
-    assert first is not None and last is not None
+    assert first is not None
+    assert last is not None
     np.testing.assert_array_equal(first[..., :8], last[..., :8])
     assert np.abs(first[..., 8:] - last[..., 8:]).mean() > 0.05
 

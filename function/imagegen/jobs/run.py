@@ -74,8 +74,8 @@ class Run:
 
         `resumed_at` is the step at which the run begins; None as long as it waits for an identical request. Until it
         has done its first step, the deadline bounds it, so the phase restarts: the run is not hung. A step that is
-        reported again is still being computed. `draw` returns a preview, if there is a new one; it is called only if the
-        step is written.
+        reported again is still being computed. `draw` returns a preview, if there is a new one; it is called only if
+        the step is written.
         """
         now = self._clock()
         due = self._resumes(resumed_at) or now - self._written >= self._timing.progress_s * 1000

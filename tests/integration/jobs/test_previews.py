@@ -81,9 +81,7 @@ def test_only_a_job_that_asks_for_previews_has_them(world: JobWorld) -> None:
 
 
 @pytest.mark.parametrize("colors", [COLORS, None])
-def test_colors_are_those_of_the_prepared_folder(
-    world: JobWorld, tmp_path: Path, colors: LatentColors | None
-) -> None:
+def test_colors_are_those_of_the_prepared_folder(world: JobWorld, tmp_path: Path, colors: LatentColors | None) -> None:
     """A folder that an earlier version prepared has none: the job then shows no preview, and runs."""
     folder = tmp_path / "demo" / "torch"
     folder.mkdir(parents=True)
@@ -172,4 +170,3 @@ def test_a_preview_changes_neither_the_images_nor_their_key(world: JobWorld) -> 
     assert other is not None
     assert (one.cached, other.cached) == (False, True)
     assert one.images[0].sha256 == other.images[0].sha256
-

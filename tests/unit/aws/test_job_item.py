@@ -110,6 +110,12 @@ def test_a_job_is_read_as_it_was_written() -> None:
     reservation = Reservation.made("alice", JOB_ID, Amount.of(2, "0.15"), now_ms=NOW, lasts_s=60, is_job=True)
     reserved = replace(new(), reserved=reservation)
     watched = replace(running(), progress=Progress(3, 25, preview="data:image/webp;base64,UklGRg=="))
-    for written in (new(), reserved, watched, renewed_at(running(), 5), states.succeeded(running(), "me", NOW, TIMING, RESULT)):
+    for written in (
+        new(),
+        reserved,
+        watched,
+        renewed_at(running(), 5),
+        states.succeeded(running(), "me", NOW, TIMING, RESULT),
+    ):
         assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
     assert "prompt" not in str(to_item(new())["pk"])

@@ -49,7 +49,11 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
             "is not a manifest",
         ),
         (manifest.NAME, b'{"format": 3, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
-        (manifest.NAME, b'{"format": 3, "files": {}, "latent_colors": {"weights": [[1.0, 2.0, 3.0]]}}', "not a manifest"),
+        (
+            manifest.NAME,
+            b'{"format": 3, "files": {}, "latent_colors": {"weights": [[1.0, 2.0, 3.0]]}}',
+            "not a manifest",
+        ),
         (
             manifest.NAME,
             b'{"format": 3, "files": {}, "latent_colors": {"weights": [[1.0, 2.0]], "offset": [1.0, 2.0, 3.0]}}',
