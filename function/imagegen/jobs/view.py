@@ -41,9 +41,9 @@ class ProgressInfo(ResponseModel):
         description="Estimated milliseconds until the last step is done, or until a queued job starts; null if unknown."
     )
     preview: str | None = Field(
-        description="A data URL of a small picture: about what the image that is being drawn will look like, new at most "
-        "once a second. Only with `preview: true`; null before the first, in lists, and for models that were prepared "
-        "by an earlier version."
+        description="A data URL of a small picture: about what the image that is being drawn will look like, new at "
+        "most once a second. Only with `preview: true`; null before the first, in lists, and for models that were "
+        "prepared by an earlier version."
     )
 
 

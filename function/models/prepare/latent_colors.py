@@ -1,7 +1,7 @@
 """Fits the colors of a model's latents: what a preview multiplies latents by, in place of decoding them.
 
-Covered: any autoencoder with 8 pixels per latent. Not covered: texture, and what colors mean to their neighbours, which
-no linear map of single latents can have. How close it is: docs/decisions/previews.md.
+Covered: every autoencoder that can be prepared. Not covered: what a linear map of single latents cannot have, such as
+texture, and colors that the decoder computes otherwise. How close it is: docs/decisions/previews.md.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def fit(autoencoder: Path) -> LatentColors:
     """
     vae = networks.load(networks.autoencoder_class(autoencoder), autoencoder, torch.float32)
     with torch.inference_mode():
-        latents = torch.cat([_encoded(vae, color) for color in LEVELS])
-        colors = torch.cat([_decoded(vae, each) for each in latents.split(1)])
-    return _least_squares(_rows(latents * _scaling_factor(autoencoder)), _rows(colors))
+        latents = [_encoded(vae, color) for color in LEVELS]
+        colors = torch.cat([_decoded(vae, each) for each in latents])
+    return _least_squares(_rows(torch.cat(latents) * _scaling_factor(autoencoder)), _rows(colors))
 
 
 def _encoded(vae: Any, color: tuple[int, ...]) -> Tensor:
@@ -49,7 +49,8 @@ def _decoded(vae: Any, latent: Tensor) -> Tensor:
     """Return the mean levels of the pixels that belong to each latent."""
     pixels = vae.decode(latent, return_dict=False)[0]
     levels = (pixels * 127.5 + 127.5).clamp(0, 255)
-    return torch.nn.functional.adaptive_avg_pool2d(levels, latent.shape[-2:])
+    height, width = latent.shape[-2:]
+    return torch.nn.functional.adaptive_avg_pool2d(levels, (height, width))
 
 
 def _scaling_factor(autoencoder: Path) -> float:

@@ -120,7 +120,9 @@ def test_it_adds_at_most_8_kb_to_the_row(world: JobWorld) -> None:
 
 def test_only_the_view_of_its_own_tenant_has_it(world: JobWorld) -> None:
     job = world.submit(preview=True)
-    own, listed, foreign = [], [], []
+    own: list[str | None] = []
+    listed: list[str | None] = []
+    foreign: list[Job] = []
 
     def look(_step: int) -> None:
         world.clock.pass_s(2)
