@@ -13,10 +13,12 @@ from imagegen.jobs.timing import JobTiming
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.catalog.manifest import LatentColors
     from imagegen.engines.batching import Batcher
     from imagegen.generation.inputs import Inputs
     from imagegen.generation.planner import Planner
     from imagegen.generation.ports import Backend, Engines, ImageStore
+    from imagegen.generation.preview import Previews
     from imagegen.generation.pricing import Pricing
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
@@ -134,6 +136,21 @@ class GenerationParts:
         from imagegen.generation.inputs import Inputs
 
         return Inputs(self.uploads, S3CheckpointStore(self.settings.bucket_name))
+
+    @cached_property
+    def previews(self) -> Previews:
+        """Small pictures of images that are being drawn."""
+        from imagegen.generation.preview import Previews
+
+        return Previews(cache(self._latent_colors))
+
+    def _latent_colors(self, model: Model, backend: Backend) -> LatentColors | None:
+        """Return None for a folder that was prepared without them, or without a readable manifest, as `_workload`."""
+        from imagegen.catalog import manifest
+
+        with suppress(ModelUnavailable):
+            return manifest.latent_colors(self.settings.models_dir / model.id / backend.engine)
+        return None
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
         """Return None for a GPU, whose pace is not known, and without a readable manifest, which the load reports."""

@@ -166,6 +166,7 @@ class Container(GenerationParts, LimitParts):
             inputs=self.inputs,
             images=images,
             checkpoints=self.checkpoints,
+            previews=self.previews,
             quotas=self.job_quotas,
             clock=self.clock,
             timing=self.timing,

@@ -179,6 +179,7 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
         422, "unknown_scheduler", {"prompt": "a red circle", "scheduler": "none-such"}, fields=("scheduler",)
     ),
     "upscale of 3": _generate(422, "out_of_range", {"prompt": "a red circle", "upscale": 3}, fields=("upscale",)),
+    "preview of 1": _generate(422, "wrong_type", {"prompt": "a red circle", "preview": 1}, fields=("preview",)),
     "upscale of 2.0": _generate(422, "wrong_type", {"prompt": "a red circle", "upscale": 2.0}, fields=("upscale",)),
     "a transparent JPEG": _generate(
         422,

@@ -27,7 +27,7 @@ from imagegen.generation.ports import (
 from imagegen.generation.pricing import Pricing
 from imagegen.generation.service import ImageService
 from imagegen.generation.single_flight import SingleFlight
-from imagegen.generation.snapshot import Snapshot
+from imagegen.generation.snapshot import Array, Snapshot
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.generation.workload import Workload
@@ -124,9 +124,9 @@ class MemoryCheckpoints:
             raise self.failing
 
 
-def snapshot_at(step: int) -> Snapshot:
+def snapshot_at(step: int, predicted: Array | None = None) -> Snapshot:
     """Return a snapshot of an engine without a network."""
-    return Snapshot(steps=step)
+    return Snapshot(steps=step, predicted=predicted)
 
 
 @dataclass
@@ -146,6 +146,8 @@ class FakeEngine:
     compile_s: float = 0.0
     green: int = 0
     """Green of every image. Another value stands for another kind of processor: other bytes for the same request."""
+    predicted: Array | None = None
+    """The latents that it expects after each step."""
     asks_during_steps: bool = False
     """Whether `on_step` is also called during each step, as by the OpenVINO engine during long ones."""
     closed: bool = False
@@ -162,7 +164,7 @@ class FakeEngine:
             self.during(step)
             self.steps += 1
             if resumption is not None:
-                resumption.reached(partial(snapshot_at, step))
+                resumption.reached(partial(snapshot_at, step, self.predicted))
             on_step(step, steps)
         self.finishing(on_step, steps)
         images = [self._image(spec, index) for index in range(spec.num_images_per_prompt)]

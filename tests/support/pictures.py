@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
@@ -21,6 +22,15 @@ def file(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def of_data_url(url: str | None) -> Image.Image:
+    """Return the picture in a data URL of a WebP file, in RGB."""
+    assert url is not None
+    head, _, body = url.partition(",")
+    assert head == "data:image/webp;base64"
+    image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["WEBP"])
+    return image.convert("RGB")
 
 
 def quadrants(width: int = 64, height: int = 48) -> Image.Image:

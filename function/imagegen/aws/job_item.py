@@ -138,10 +138,8 @@ def _encode_result(result: Outcome) -> str:
 
 
 def _encode_progress(progress: Progress) -> str:
-    stored = asdict(progress)
-    if progress.resumed_at is None:
-        del stored["resumed_at"]
-    return _json(stored)
+    later = ("resumed_at", "preview")  # than version 0.1.0
+    return _json({name: value for name, value in asdict(progress).items() if value is not None or name not in later})
 
 
 def _decode_progress(text: str) -> Progress | None:

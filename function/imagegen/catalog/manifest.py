@@ -45,6 +45,18 @@ class Flops:
 
 
 @dataclass(frozen=True)
+class LatentColors:
+    """The affine map from latents, as the denoiser knows them, to the mean color of their 8 x 8 pixels.
+
+    Levels of red, green and blue, 0 to 255, are the sum of each channel times its row of `weights`, and `offset`.
+    """
+
+    weights: tuple[tuple[float, float, float], ...]
+    """One row for each channel of the latents."""
+    offset: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Trial:
     """What drew when the folder was prepared: the schedulers, those that cannot with the reason, and the peak memory
     in MB of a process that loads the model and draws one image of the default size, by compute precision."""
@@ -59,6 +71,7 @@ def write(
     prepared_with: Mapping[str, str] | None = None,
     flops: Flops | None = None,
     trial: Trial | None = None,
+    colors: LatentColors | None = None,
     *,
     version: int = FORMAT,
 ) -> None:
@@ -73,6 +86,7 @@ def write(
         "prepared_with": dict(prepared_with or {}),
         **({"flops": asdict(flops)} if flops else {}),
         **({"trial": asdict(trial)} if trial else {}),
+        **({"latent_colors": asdict(colors)} if colors else {}),
         "files": {
             str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in files
         },
@@ -150,6 +164,15 @@ def trial(folder: Path) -> Trial | None:
     return Trial(tuple(drawn["schedulers"]), dict(drawn["refused"]), dict(drawn["peak_mb"])) if drawn else None
 
 
+def latent_colors(folder: Path) -> LatentColors | None:
+    """Return the colors of the model's latents, or None if the manifest predates them.
+
+    Raises ModelUnavailable if the manifest is missing or unreadable.
+    """
+    found = _document(folder).get("latent_colors")
+    return LatentColors(tuple(map(tuple, found["weights"])), tuple(found["offset"])) if found else None
+
+
 def network_bytes(folder: Path) -> dict[str, int]:
     """Return the bytes of the weights in each folder of a network. Raises ModelUnavailable like `flops`."""
     found: dict[str, int] = {}
@@ -199,6 +222,7 @@ def _is_manifest(document: object) -> bool:
         and all(isinstance(each, dict) and each.keys() == {"bytes", "sha256"} for each in files.values())
         and ("flops" not in document or _is_flops(document["flops"]))
         and ("trial" not in document or _is_trial(document["trial"]))
+        and ("latent_colors" not in document or _is_latent_colors(document["latent_colors"]))
     )
 
 
@@ -217,6 +241,19 @@ def _is_trial(drawn: object) -> bool:
         and drawn.keys() == kinds.keys()
         and all(isinstance(drawn[name], kind) for name, kind in kinds.items())
     )
+
+
+def _is_latent_colors(found: object) -> bool:
+    return (
+        isinstance(found, dict)
+        and found.keys() == {each.name for each in fields(LatentColors)}
+        and isinstance(found["weights"], list)
+        and all(map(_is_color, [*found["weights"], found["offset"]]))
+    )
+
+
+def _is_color(levels: object) -> bool:
+    return isinstance(levels, list) and len(levels) == 3 and all(isinstance(each, float) for each in levels)
 
 
 def _reject_pickles(folder: Path) -> None:

@@ -73,7 +73,9 @@ class Run:
 
         def after_call(calls: int, sample: Floats) -> None:
             steps = index * spec.steps_per_image + scheduler.steps_done(calls)
-            self._reached(Snapshot(steps, start.finished, calls, sample, tuple(scheduler.history), noise.state))
+            predicted = keep(len(scheduler.timesteps), scheduler.predicted)
+            history = tuple(scheduler.history)
+            self._reached(Snapshot(steps, start.finished, calls, sample, history, noise.state, predicted))
 
         sample = edited.start() if edited and start.sample is None else start.sample
         keep = edited.keep if edited else keep_nothing

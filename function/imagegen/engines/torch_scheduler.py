@@ -96,9 +96,13 @@ class PipelineScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         calls, history, state = self._index, tuple(self._scheduler.history), self._noise[0].state
         steps = self._start.steps + self._scheduler.steps_done(calls) - self._scheduler.steps_done(self._start.calls)
 
+        predicted = self._scheduler.predicted
+        if self._edited is not None:
+            predicted = self._edited.keep(len(self._scheduler.timesteps), predicted)
+
         def take() -> Snapshot:
-            arrays = [each.float().cpu().numpy() for each in (latents, *history)]
-            return Snapshot(steps, self._start.finished, calls, arrays[0], tuple(arrays[1:]), state)
+            arrays = [each.float().cpu().numpy() for each in (latents, predicted, *history)]
+            return Snapshot(steps, self._start.finished, calls, arrays[0], tuple(arrays[2:]), state, arrays[1])
 
         return take
 

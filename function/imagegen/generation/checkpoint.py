@@ -90,6 +90,8 @@ class Checkpoint:
         """Whether the run has only waited for another one that generates the same images."""
         self.exists = may_exist
         """Whether there may be something to delete."""
+        self.latest: Callable[[], Snapshot] | None = None
+        """Returns the latest snapshot, also one that has been saved; None before the first."""
         self._store = store
         self._key = key
         self._save_every_s = save_every_s
@@ -137,7 +139,7 @@ class Checkpoint:
 
     def reached(self, take: Callable[[], Snapshot]) -> None:
         """Remember the latest snapshot."""
-        self._take = take
+        self.latest = self._take = take
 
     def save_if_due(self) -> None:
         """Save the latest snapshot if the work since the last save would exceed `save_every_s` with one more step.

@@ -156,6 +156,7 @@ def _object(schema: Schema) -> str:
 _DESCRIPTIONS: Final = {
     "integer": _integer,
     "number": _number,
+    "boolean": lambda _schema: "true or false",
     "string": _string,
     "array": _array,
     "object": _object,

@@ -237,6 +237,13 @@ class GenerateRequest(StrictRequest):
             "later requests; off: generate and leave the cache as it is. Default: use."
         ),
     )
+    preview: Annotated[bool, Omitted("no previews")] = Field(
+        False,
+        description=(
+            "Whether the job shows small pictures of what it draws, in `progress.preview`. They change nothing about "
+            "the images. Default: false."
+        ),
+    )
     metadata: Annotated[dict[MetadataText, MetadataText], Omitted("no metadata")] = Field(
         default_factory=dict, max_length=16, description="String pairs, returned unchanged. Default: none."
     )

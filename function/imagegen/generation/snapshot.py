@@ -37,6 +37,8 @@ class Snapshot:
     """The scheduler's."""
     random: RandomState | None = None
     """Of the image's noise; None before the first call."""
+    predicted: Array | None = None
+    """The finished latents that the network expects after these calls, for a preview. Not a part of the file."""
 
     @property
     def begun(self) -> bool:

@@ -58,13 +58,14 @@ class Progress:
     """Denoising steps done, over all images, by the run that got furthest.
 
     `eta_ms` and `resumed_at`, the step at which it began, are those of the current run. They are None until a step has
-    been measured, and until the run has begun.
+    been measured, and until the run has begun. `preview` is the last one that was drawn, a data URL.
     """
 
     step: int
     of: int
     eta_ms: int | None = None
     resumed_at: int | None = None
+    preview: str | None = None
 
     @property
     def percent(self) -> int:

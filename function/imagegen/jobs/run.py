@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 
 from imagegen.errors import JobNotFound, StorageUnavailable
 from imagegen.heartbeat import heartbeat
@@ -15,6 +16,10 @@ from imagegen.jobs.ports import Clock, JobStore
 from imagegen.jobs.states import Cause, LeaseLost, Refused
 from imagegen.jobs.timing import JobTiming, Phase
 from imagegen.retry import retry
+
+
+def no_preview() -> None:
+    """The `draw` of a run that no caller watches."""
 
 
 class Run:
@@ -62,12 +67,15 @@ class Run:
         """Renew the lease in the background until the block ends."""
         return heartbeat(self._renew, self._timing.renew_s)
 
-    def on_step(self, step: int, of: int, resumed_at: int | None = 0) -> None:
+    def on_step(
+        self, step: int, of: int, resumed_at: int | None = 0, draw: Callable[[], str | None] = no_preview
+    ) -> None:
         """Record a step, and write it if the last write was at least `progress_s` ago. Raises LeaseLost.
 
         `resumed_at` is the step at which the run begins; None as long as it waits for an identical request. Until it
         has done its first step, the deadline bounds it, so the phase restarts: the run is not hung. A step that is
-        reported again is still being computed.
+        reported again is still being computed. `draw` returns a preview, if there is a new one; it is called only if
+        the step is written.
         """
         now = self._clock()
         due = self._resumes(resumed_at) or now - self._written >= self._timing.progress_s * 1000
@@ -79,6 +87,8 @@ class Run:
                 self._progress = Progress(step, of, resumed_at=resumed_at)
                 self._phase = "decode" if step == of else self._phase
         if due:
+            if self._progress is not None:
+                self._progress = replace(self._progress, preview=draw())
             self._renew()
         if self._lost:
             raise LeaseLost

@@ -26,6 +26,7 @@ from imagegen.errors import (
 from imagegen.generation.checkpoint import SAVING_SECONDS, Checkpoint
 from imagegen.generation.inputs import Inputs
 from imagegen.generation.planner import Plan, Planner
+from imagegen.generation.preview import Preview, Previews
 from imagegen.generation.result import Outcome
 from imagegen.jobs import states
 from imagegen.jobs.checkpoints import JobCheckpoints
@@ -34,7 +35,7 @@ from imagegen.jobs.job import Job, JobError, UnreadableJob
 from imagegen.jobs.job_quotas import JobQuotas
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobStore
-from imagegen.jobs.run import Run
+from imagegen.jobs.run import Run, no_preview
 from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
@@ -57,6 +58,7 @@ class JobRunner:
     inputs: Inputs
     images: ImageService
     checkpoints: JobCheckpoints
+    previews: Previews
     quotas: JobQuotas
     clock: Clock
     timing: JobTiming
@@ -137,15 +139,19 @@ class JobRunner:
     def _finish(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
             plan = self._plan(run.job, plan)
-            outcome = self._produce(run, checkpoint, plan, deadline)
-            result = _with_queue_time(outcome, run.job)
+            preview = self.previews.of(plan.model, plan.backend, checkpoint) if plan.request.preview else None
+            outcome = self._produce(run, checkpoint, plan, deadline, preview)
+            result = _with_times(outcome, run.job, preview)
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
 
-    def _produce(self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline) -> Outcome:
+    def _produce(
+        self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline, preview: Preview | None
+    ) -> Outcome:
         """Generate until the deadline, or until the job's runs have used what it reserved: RequestTooExpensive.
 
         A first run that certainly needs more does not begin.
         """
+        draw = preview.draw if preview is not None else no_preview
         paid = self.quotas.paid(run.job, lambda: checkpoint.spent.total_ms / 1000)
         if run.job.runs == 1:
             self.images.require_paid(plan, tenant=run.job.tenant, paid=paid)
@@ -154,7 +160,7 @@ class JobRunner:
                 plan,
                 tenant=run.job.tenant,
                 deadline=deadline.earlier(paid),
-                on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at),
+                on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at, draw),
                 checkpoint=checkpoint,
             )
         except GenerationTimeout as error:
@@ -200,7 +206,13 @@ def _cause(error: ServiceError, checkpoint: Checkpoint) -> Cause:
     return "aws_failure" if error.status == HTTPStatus.SERVICE_UNAVAILABLE else "crash"
 
 
-def _with_queue_time(outcome: Outcome, job: Job) -> Outcome:
+def _with_times(outcome: Outcome, job: Job, preview: Preview | None) -> Outcome:
+    """Add the time in the queue, and that of previews, which the engine has counted as denoising."""
     waited = (job.started_at - job.created_at).total_seconds() if job.started_at else 0.0
-    timings = outcome.timings.model_copy(update={"queue_ms": max(0, round(waited * 1000))})
-    return outcome.model_copy(update={"timings": timings})
+    preview_ms = round(1000 * preview.spent_s) if preview is not None else 0
+    times = {
+        "queue_ms": max(0, round(waited * 1000)),
+        "preview_ms": preview_ms,
+        "denoise_ms": max(0, outcome.timings.denoise_ms - preview_ms),
+    }
+    return outcome.model_copy(update={"timings": outcome.timings.model_copy(update=times)})

@@ -274,9 +274,14 @@ def _reached(job: Job) -> Progress | None:
 
 
 def _furthest(reached: Progress | None, progress: Progress | None) -> Progress | None:
-    """Return the progress that is further, so that it never falls, and the current run's estimate."""
-    if reached is None or progress is None or progress.step * reached.of >= reached.step * progress.of:
+    """Return the progress that is further, so that it never falls, and the current run's estimate.
+
+    A preview stays until there is another: most progress has none.
+    """
+    if reached is None or progress is None:
         return progress or reached
+    if progress.step * reached.of >= reached.step * progress.of:
+        return replace(progress, preview=progress.preview or reached.preview)
     return replace(reached, eta_ms=progress.eta_ms, resumed_at=progress.resumed_at)
 
 

@@ -5,7 +5,7 @@ While a job waits, it shows its place in the queue, which is all that callers le
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, Self
 
@@ -39,6 +39,11 @@ class ProgressInfo(ResponseModel):
     )
     eta_ms: int | None = Field(
         description="Estimated milliseconds until the last step is done, or until a queued job starts; null if unknown."
+    )
+    preview: str | None = Field(
+        description="A data URL of a small picture: about what the image that is being drawn will look like, new at "
+        "most once a second. Only with `preview: true`; null before the first, in lists, and for models that were "
+        "prepared by an earlier version."
     )
 
 
@@ -109,12 +114,13 @@ class JobRenderer:
             return JobInfo.of(job, progress=None, error=JobError.of(error))
 
     def render_listed(self, job: Job) -> JobInfo:
-        """Return the job as `render` does, but report any reason against that as its error: others are listed too.
+        """Return the job as `render` does, but without a preview, which would make lists large, and report any reason
+        against that as its error: others are listed too.
 
         Raises StorageUnavailable.
         """
         try:
-            return self.render_delivered(job)
+            return self.render_delivered(_without_preview(job))
         except UnreadableJob as error:
             return JobInfo.of(job, progress=None, error=JobError.of(error.as_error()))
 
@@ -137,10 +143,15 @@ class JobRenderer:
             percent=progress.percent,
             resumed_at=progress.resumed_at,
             eta_ms=_starts_in_ms(job, position, self.clock()) if job.state == "queued" else _eta_ms(job, self.clock()),
+            preview=progress.preview,
         )
 
     def _position(self, job: Job) -> int | None:
         return self.backlog.position(job) if job.state == "queued" and job.sent else None
+
+
+def _without_preview(job: Job) -> Job:
+    return replace(job, progress=replace(job.progress, preview=None)) if job.progress else job
 
 
 def _starts_in_ms(job: Job, position: int | None, now: int) -> int | None:

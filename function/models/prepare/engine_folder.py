@@ -31,7 +31,10 @@ PACKAGES: Final = {
     "torch": ("torch", "diffusers", "transformers"),
 }
 """Packages whose version affects the engine's files."""
-_SHARED: Final = ("networks.py", "flops.py", "configuration.py", "scheduler_config.py", "weights.py", "completed.py")
+_SHARED: Final = (
+    *("networks.py", "flops.py", "latent_colors.py"),
+    *("configuration.py", "scheduler_config.py", "weights.py", "completed.py"),
+)
 RECIPES: Final = {
     "openvino": (*_SHARED, "convert.py", "tokenizer.py", "openvino_modules.py", "openvino_export.py"),
     "torch": (*_SHARED, "cast_weights.py"),
@@ -133,27 +136,28 @@ def _build(source: Source, folder: Path, build_inputs: dict[str, str], converter
     checkpoint = fetch_checkpoint(source)
     with replacing(folder) as built:
         print(f"Converting {source.model.id} for {folder.name}:", flush=True)
-        flops, variants = _convert(source.model, checkpoint, built, converter)
+        flops, colors, variants = _convert(source.model, checkpoint, built, converter)
         manifest.write(built, build_inputs | variants, flops)
-        manifest.write(built, build_inputs | variants, flops, _draw(source, built, folder.name))
+        manifest.write(built, build_inputs | variants, flops, _draw(source, built, folder.name), colors)
 
 
 def _convert(
     model: Model, checkpoint: Path, folder: Path, converter: Converter
-) -> tuple[manifest.Flops, dict[str, str]]:
-    """Fill the empty `folder`. Returns the networks' operations and, if variants had to be used, which."""
+) -> tuple[manifest.Flops, manifest.LatentColors, dict[str, str]]:
+    """Fill the empty `folder`. Returns operations, colors of the latents and, if variants had to be used, which."""
     from models.prepare.completed import completed  # imports torch, as the converters do
     from models.prepare.flops import count
+    from models.prepare.latent_colors import fit
 
     decoder = fetch_decoder(model.decoder) if model.decoder else None
     chosen, found = weights_of(checkpoint, files_of(checkpoint)), configuration.read(checkpoint)
     with _other_errors(), completed(checkpoint, found, chosen) as view:
-        flops = count(model, view, decoder)
+        flops, colors = count(model, view, decoder), fit(decoder or view / "vae")
         converter(model, view, decoder, folder)
     variants = ", ".join(f"{name} {each.variant}" for name, each in chosen.items() if each.variant)
     for note in [*found.notes, *([f"full weights are missing; used: {variants}"] if variants else [])]:
         print(f"  note: {note}", file=sys.stderr)
-    return flops, {"variants": variants} if variants else {}
+    return flops, colors, {"variants": variants} if variants else {}
 
 
 @contextlib.contextmanager

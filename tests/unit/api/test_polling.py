@@ -20,7 +20,9 @@ RATE_PER_S, BURST, PER_MONTH = 2, 10, 100_000
 
 
 def job(*, status: Any = "running", eta_ms: int | None = None) -> JobInfo:
-    progress = ProgressInfo(phase="step", position=None, step=1, of=10, percent=10, resumed_at=0, eta_ms=eta_ms)
+    progress = ProgressInfo(
+        phase="step", position=None, step=1, of=10, percent=10, resumed_at=0, eta_ms=eta_ms, preview=None
+    )
     return JobInfo(
         id="1",
         status=status,

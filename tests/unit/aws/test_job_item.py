@@ -12,7 +12,7 @@ import pytest
 from imagegen.aws.job_item import from_item, to_item
 from imagegen.generation.request import Webhook
 from imagegen.jobs import states
-from imagegen.jobs.job import Job
+from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.message import JobMessage
 from imagegen.limits.quota import Amount, Reservation
 from imagegen.webhooks.message import WebhookMessage
@@ -109,6 +109,13 @@ def test_a_reservation_that_cannot_be_read_is_left_to_the_sweeper(document: str)
 def test_a_job_is_read_as_it_was_written() -> None:
     reservation = Reservation.made("alice", JOB_ID, Amount.of(2, "0.15"), now_ms=NOW, lasts_s=60, is_job=True)
     reserved = replace(new(), reserved=reservation)
-    for written in (new(), reserved, renewed_at(running(), 5), states.succeeded(running(), "me", NOW, TIMING, RESULT)):
+    watched = replace(running(), progress=Progress(3, 25, preview="data:image/webp;base64,UklGRg=="))
+    for written in (
+        new(),
+        reserved,
+        watched,
+        renewed_at(running(), 5),
+        states.succeeded(running(), "me", NOW, TIMING, RESULT),
+    ):
         assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
     assert "prompt" not in str(to_item(new())["pk"])

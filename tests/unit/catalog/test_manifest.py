@@ -49,6 +49,16 @@ def test_the_manifest_is_reproducible(folder: Path) -> None:
             "is not a manifest",
         ),
         (manifest.NAME, b'{"format": 3, "files": {}, "trial": {"schedulers": ["ddim"]}}', "is not a manifest"),
+        (
+            manifest.NAME,
+            b'{"format": 3, "files": {}, "latent_colors": {"weights": [[1.0, 2.0, 3.0]]}}',
+            "not a manifest",
+        ),
+        (
+            manifest.NAME,
+            b'{"format": 3, "files": {}, "latent_colors": {"weights": [[1.0, 2.0]], "offset": [1.0, 2.0, 3.0]}}',
+            "is not a manifest",
+        ),
         (manifest.NAME, b'{"format": 4, "anything": []}', "written by a newer version"),
         (manifest.NAME, b'{"format": "3", "anything": []}', "written by a newer version"),
         (manifest.NAME, b'{"format": 1, "files": {}}', "written by an older version"),
@@ -109,6 +119,14 @@ def test_the_manifest_lists_what_drew(folder: Path) -> None:
     manifest.verify(folder)
 
 
+def test_the_manifest_has_the_colors_of_the_latents(folder: Path) -> None:
+    assert manifest.latent_colors(folder) is None, "as in a manifest that an older version wrote"
+    colors = manifest.LatentColors(((1.0, -2.5, 3.0), (0.0, 4.0, 5.0)), (128.0, 127.5, 0.0))
+    manifest.write(folder, colors=colors)
+    assert manifest.latent_colors(folder) == colors
+    manifest.verify(folder)
+
+
 def make_old(folder: Path) -> None:
     """Give the folder the layout of version 0.1.0: the tokenizer is OpenVINO's own."""
     (folder / "tokenizer").mkdir()
@@ -121,7 +139,7 @@ def make_old(folder: Path) -> None:
     "read",
     [
         manifest.verify, manifest.begin_verifying, manifest.prepared_with, manifest.flops, manifest.trial,
-        manifest.network_bytes,
+        manifest.latent_colors, manifest.network_bytes,
     ],
 )  # fmt: skip
 def test_a_folder_in_the_layout_of_an_older_version_must_be_prepared_again(

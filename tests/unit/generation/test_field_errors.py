@@ -43,6 +43,7 @@ ALLOWED: Final = {
     "scheduler": "a string: an id from the model's list; leave scheduler out for the model's default",
     "output_format": "one of png, jpeg, webp; leave output_format out for png",
     "output_quality": "an integer from 1 to 100; leave output_quality out for 90 for jpeg and webp",
+    "preview": "true or false; leave preview out for no previews",
     "upscale": "one of 1, 2, 4; leave upscale out for the size that was drawn",
     "background": "one of opaque, transparent; leave background out for an opaque background",
     "cache": "one of use, refresh, off; leave cache out for use",

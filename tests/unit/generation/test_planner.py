@@ -134,6 +134,10 @@ def test_an_image_can_be_enlarged_and_its_background_removed() -> None:
     assert (plan().spec.upscale, plan().spec.background) == (1, "opaque")
 
 
+def test_a_preview_is_not_part_of_the_specification() -> None:
+    assert plan(preview=True, seed=7).spec == plan(seed=7).spec
+
+
 def test_jpeg_has_no_transparency() -> None:
     with pytest.raises(InvalidRequest) as caught:
         plan(background="transparent", output_format="jpeg")

@@ -9,7 +9,7 @@ import pytest
 
 from imagegen.errors import JobAlreadyFinal
 from imagegen.jobs import states
-from imagegen.jobs.job import Progress
+from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.states import Held, LeaseLost
 from imagegen.jobs.timing import Phase
 from tests.support.job_states import ERROR, NOW, RESULT, TIMING, new, renewed_at, running
@@ -136,6 +136,27 @@ def test_progress_never_falls_and_each_run_is_an_attempt() -> None:
             (2, Progress(15, 25, eta_ms=1000)),
         ], ended
         assert {job.started_at for job in seen} == {halfway.started_at}
+
+
+def test_a_preview_stays_until_the_next_one_and_until_the_job_is_final() -> None:
+    def renewed(job: Job, step: int, preview: str | None = None) -> Job:
+        progress = Progress(step, 25, preview=preview)
+        return states.renewed(job, "me", NOW, TIMING, phase="step", phase_began=NOW, progress=progress)
+
+    def shown(job: Job) -> str | None:
+        return job.progress.preview if job.progress else None
+
+    job = renewed(running(), 3, "data:3")
+    assert shown(renewed(job, 4)) == "data:3"
+    assert shown(renewed(job, 4, "data:4")) == "data:4"
+    assert shown(renewed(job, 2, "data:2")) == "data:3"  # of a run that repeats steps
+    assert shown(states.requeued(job, "me", NOW, TIMING, "deadline", Progress(4, 25))) == "data:3"
+    for ended in (
+        states.cancelled(job, NOW, TIMING),
+        states.failed(job, NOW, TIMING, ERROR, owner="me"),
+        states.succeeded(job, "me", NOW, TIMING, RESULT),
+    ):
+        assert ended.progress is None
 
 
 @pytest.mark.parametrize(("waiting", "minutes"), [(0, 1 / 3), (1, 1 / 3), (30, 2), (900, 60), (10_000, 60), (None, 60)])

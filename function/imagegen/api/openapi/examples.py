@@ -112,7 +112,7 @@ _QUEUED: Final = JobInfo(
     finished_at=None,
     expires_at=_CREATED + timedelta(days=7),
     attempt=0,
-    progress=ProgressInfo(phase="queue", position=1, step=0, of=10, percent=0, resumed_at=0, eta_ms=None),
+    progress=ProgressInfo(phase="queue", position=1, step=0, of=10, percent=0, resumed_at=0, eta_ms=None, preview=None),
     result=None,
     error=None,
     metadata={"order": "A-17"},
@@ -123,7 +123,9 @@ def examples(models: ModelList) -> dict[str, Any]:
     """Return the document's examples by name: of responses, webhooks and errors."""
     running = _job(
         "running",
-        progress=ProgressInfo(phase="step", position=None, step=3, of=10, percent=30, resumed_at=0, eta_ms=230),
+        progress=ProgressInfo(
+            phase="step", position=None, step=3, of=10, percent=30, resumed_at=0, eta_ms=230, preview=None
+        ),
     )
     succeeded = _job("succeeded", finished_at=_FINISHED, result=_RESULT)
     failed = _job("failed", finished_at=_FINISHED, error=_error())

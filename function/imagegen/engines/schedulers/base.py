@@ -26,6 +26,8 @@ class Scheduler(ABC):
         """`draw_noise` returns standard normal noise of the latents' shape."""
         self.draw_noise = draw_noise
         self.history: list[Array] = []
+        self.predicted: Array | None = None
+        """The finished latents that the latest output predicts: what a preview shows, and no state."""
 
     def scale_model_input(self, sample: Array, index: int) -> Array:  # noqa: ARG002
         """Return what the network reads in place of `sample` at step `index`."""

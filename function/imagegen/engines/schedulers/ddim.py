@@ -30,4 +30,5 @@ class DDIM(DiscreteScheduler):
         kind = self._config.prediction_type
         original = self._clip(predicted_original(kind, model_output, sample, alpha, sigma))
         noise = predicted_noise(kind, model_output, sample, alpha, sigma)
+        self.predicted = original
         return previous_alpha * original + previous_sigma * noise

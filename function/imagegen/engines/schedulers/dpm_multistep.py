@@ -60,6 +60,7 @@ class DPMMultistep(Scheduler):
         original = predicted_original(self._config.prediction_type, model_output, sample, alpha, sigma)
         estimate = original if self._is_first_order(index) else self._extrapolated(original, index)
         self.history = [original]
+        self.predicted = original
         decay = math.expm1(-self._log_snr_step(index))
         return following_sigma / sigma * sample - following_alpha * decay * estimate
 

@@ -13,4 +13,5 @@ class Euler(SigmaScheduler):
         """Move to the next noise level: a step along the derivative, without its cancellation at high sigma."""
         sigma, following = self._sigmas[index], self._sigmas[index + 1]
         original = self._original(model_output, index, sample)
+        self.predicted = original
         return original + following / sigma * (sample - original)

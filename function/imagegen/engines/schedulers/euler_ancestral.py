@@ -19,4 +19,5 @@ class EulerAncestral(SigmaScheduler):
         up = following * math.sqrt(1 - (following / sigma) ** 2)
         down = following**2 / sigma
         original = self._original(model_output, index, sample)
+        self.predicted = original
         return original + down / sigma * (sample - original) + up * self.draw_noise()

@@ -47,7 +47,7 @@ class LCM(DiscreteScheduler):
         skip = SIGMA_DATA**2 / (scaled**2 + SIGMA_DATA**2)
         out = scaled / (scaled**2 + SIGMA_DATA**2) ** 0.5
         original = self._clip(predicted_original(self._config.prediction_type, model_output, sample, alpha, sigma))
-        denoised = out * original + skip * sample
+        self.predicted = denoised = out * original + skip * sample
         if index == len(self.timesteps) - 1:
             return denoised
         following_alpha, following_sigma = self._levels(self.timesteps[index + 1])

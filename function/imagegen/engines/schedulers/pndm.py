@@ -52,6 +52,7 @@ class PNDM(DiscreteScheduler):
         kind = self._config.prediction_type
         original = predicted_original(kind, model_output, sample, alpha, sigma)
         noise = predicted_noise(kind, model_output, sample, alpha, sigma)
+        self.predicted = original
         return previous_alpha * original + previous_sigma * noise
 
 
