@@ -13,8 +13,10 @@ from imagegen_cli.documents import Document, Result
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 
-_OF_THE_REQUEST: Final = {"generation_timeout", "generation_failed", "generation_invalid"}
-"""Errors of jobs that the same request has again. The service keeps them under the Idempotency-Key."""
+_OF_THE_REQUEST: Final = {"generation_failed", "generation_invalid"}
+"""5xx that the same request has again. The service keeps them under the Idempotency-Key."""
+_OF_A_JOB: Final = "generation_timeout"
+"""The same, if a job has failed with it. As a response, it may also be the gateway's."""
 _MAY_PASS: Final = {ExitCode.THROTTLED, ExitCode.KEY_REFUSED, ExitCode.UNREACHABLE, ExitCode.TIMEOUT, ExitCode.FILE}
 _OF_THE_DEPLOYMENT: Final = {"not_json", "route_not_found", "idempotency_in_progress"}
 """4xx that another address, or another moment, does not have."""
@@ -27,6 +29,9 @@ class LineError(Document):
     code: str
     status: int | None = None
     detail: str
+    errors: list[dict[str, Any]] = []
+    """The fields that the service rejects."""
+    request_id: str | None = None
 
 
 class Entry(Document):
@@ -81,10 +86,8 @@ def success(line: int, key: str, result: Result, files: Sequence[str]) -> Entry:
 
 def failed(line: int, key: str, failure: Failure) -> Entry:
     """Return the entry of a line that has no images."""
-    status = failure.problem.get("status")
     job_id = failure.problem.get("job_id")
-    detail = " ".join([failure.detail, *(f"{each['field']}: {each['message']}" for each in _errors(failure))])
-    error = LineError(code=failure.code, status=status, detail=detail)
+    error = LineError.model_validate(failure.document())
     return Entry(line=line, idempotency_key=key, status="failed", id=job_id, error=error, retryable=may_pass(failure))
 
 
@@ -94,8 +97,10 @@ def may_pass(failure: Failure) -> bool:
         return True
     if failure.exit_code not in (ExitCode.SERVICE_FAILED, ExitCode.JOB_FAILED):
         return False
-    is_kept = failure.code in _OF_THE_REQUEST
-    return not is_kept and int(failure.problem.get("status", _SERVER_ERROR)) >= _SERVER_ERROR
+    is_of_a_job = failure.exit_code is ExitCode.JOB_FAILED and failure.code == _OF_A_JOB
+    if is_of_a_job or failure.code in _OF_THE_REQUEST:
+        return False
+    return int(failure.problem.get("status", _SERVER_ERROR)) >= _SERVER_ERROR
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,3 @@ class Totals:
             usd=math.fsum(entry.usd for entry in done),
             cached=sum(entry.cached for entry in done),
         )
-
-
-def _errors(failure: Failure) -> list[dict[str, Any]]:
-    return list(failure.problem.get("errors", []))

@@ -64,12 +64,14 @@ class Folder:
 
     def add(self, entry: Entry) -> None:
         """Append the entry as a whole or not at all."""
-        row = entry.row()
+        rest, before = entry.row(), os.fstat(self._file).st_size
         with self._writing():
-            before = os.fstat(self._file).st_size
-            if os.write(self._file, row) != len(row):  # the disk is full
-                os.ftruncate(self._file, before)
-                os.write(self._file, row)  # raises the error
+            try:
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+            except BaseException:
+                os.ftruncate(self._file, before)  # a disk that is full takes a part
+                raise
         self._know(entry)
 
     def remove_drafts(self) -> None:
