@@ -48,6 +48,7 @@ class Uploads:
         self._guard = Lock()
         self._locks: dict[str, Lock] = {}
         self._ids: dict[str, str] = {}
+        self._ended: set[str] = set()
 
     def sendable(self, pictures: Mapping[str, Picture]) -> dict[str, str]:
         """Return the fields of a request: files in base64 as far as they fit, the smallest first. Raises Failure."""
@@ -60,11 +61,14 @@ class Uploads:
             room -= length if fits else 0
         return fields
 
-    def forget(self, pictures: Mapping[str, Picture]) -> bool:
-        """Upload these files again next time: the service has none of them any more. Returns whether there are any."""
+    def forget(self, fields: Mapping[str, str]) -> bool:
+        """Upload these files again next time: the service has them no more. Returns whether any was uploaded here."""
         with self._guard:
-            forgotten = [self._ids.pop(file.sha256, None) for _, file in _files(pictures)]
-        return any(forgotten)
+            found = [(digest, upload_id) for digest, upload_id in self._ids.items() if upload_id in fields.values()]
+            for digest, upload_id in found:
+                del self._ids[digest]
+                self._ended.add(upload_id)
+            return not self._ended.isdisjoint(fields.values())
 
     def _id(self, file: PictureFile) -> str:
         with self._guard:

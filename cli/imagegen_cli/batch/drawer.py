@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from imagegen_cli.work import require_success
 
 _ROUNDS: Final = 6
 """After the client's own tries, 4 to 30 s apart: a minute and a half without a network or a service."""
+_LEAST_HOLD_SECONDS: Final = 1
 _LONGEST_HOLD_SECONDS: Final = 600
 """A quota that is used up until next month stops the batch instead."""
 _STOPPING: Final = {ExitCode.THROTTLED, ExitCode.KEY_REFUSED, ExitCode.FILE, ExitCode.INTERRUPTED}
@@ -67,20 +69,21 @@ class Drawer:
     def outcome(self, line: Line) -> Entry | Failure:
         """Return the line's entry, or the failure that stops the batch; the line is then repeated by the next run."""
         key, attempt = key_of(self._folder.batch_id, line), 1
+        pictures: dict[str, str] = {}
         while True:
             try:
                 self._pace.wait()
-                return self._drawn(line, key)
+                pictures = self._uploads.sendable(line.pictures)
+                return self._drawn(line, pictures, key)
             except Failure as failure:
-                seconds = self._next_try(line, failure, attempt)
+                seconds = self._next_try(failure, pictures, attempt)
                 if seconds is None:
                     return failure if self._stops(failure) else failed(line.number, key, failure)
                 self._pace.hold(seconds)
                 attempt += failure.exit_code is not ExitCode.THROTTLED
 
-    def _drawn(self, line: Line, key: str) -> Entry:
-        request = {**line.request, **self._uploads.sendable(line.pictures)}
-        value = self._client.generate(request, key, wait=True).value
+    def _drawn(self, line: Line, pictures: Mapping[str, str], key: str) -> Entry:
+        value = self._client.generate({**line.request, **pictures}, key, wait=True).value
         result = value if isinstance(value, Result) else self._ended(value.id)
         files = save_images(self._client, result, LineFiles(self._folder, line.number, key))
         return success(line.number, key, result, [path.name for path in files])
@@ -92,13 +95,13 @@ class Drawer:
             raise Failure(ExitCode.SERVICE_FAILED, "The job has succeeded, but has no result.", {"job_id": job_id})
         return job.result
 
-    def _next_try(self, line: Line, failure: Failure, attempt: int) -> float | None:
+    def _next_try(self, failure: Failure, pictures: Mapping[str, str], attempt: int) -> float | None:
         """Return the seconds until the line is worth another try in this run, or None."""
         told = failure.problem.get("retry_after")
         if failure.code == "upload_not_found":  # uploads end after a day
-            return 0 if attempt == 1 and self._uploads.forget(line.pictures) else None
+            return 0 if attempt < _ROUNDS and self._uploads.forget(pictures) else None
         if failure.exit_code is ExitCode.THROTTLED:
-            return told if told is not None and told <= _LONGEST_HOLD_SECONDS else None
+            return max(told, _LEAST_HOLD_SECONDS) if told is not None and told <= _LONGEST_HOLD_SECONDS else None
         is_passing = failure.exit_code in (ExitCode.UNREACHABLE, ExitCode.TIMEOUT) or (
             failure.exit_code is ExitCode.SERVICE_FAILED and told is not None
         )

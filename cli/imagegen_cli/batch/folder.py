@@ -75,10 +75,11 @@ class Folder:
         self._know(entry)
 
     def remove_drafts(self) -> None:
-        """Delete what killed processes left of images."""
-        for path in self.path.iterdir():
-            if _DRAFT.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+        """Delete what killed processes left of images. A folder that has vanished has none."""
+        with suppress(FileNotFoundError):
+            for path in self.path.iterdir():
+                if _DRAFT.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
 
     def _take(self) -> None:
         if os.name != "posix":

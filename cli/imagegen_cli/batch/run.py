@@ -71,7 +71,7 @@ class Run:
                 stopped = stopped or outcome
             else:
                 raise outcome
-            self._is_closing = stopped is not None
+            self._is_closing |= stopped is not None
         if stopped:
             raise stopped
 
@@ -91,7 +91,9 @@ class Run:
     def _work(self) -> None:
         try:
             while not self._is_closing:
-                self._outcomes.put(self._drawer.outcome(self._lines.get_nowait()))
+                outcome = self._drawer.outcome(self._lines.get_nowait())
+                self._is_closing |= isinstance(outcome, Failure)
+                self._outcomes.put(outcome)
         except Empty:
             pass
         except BaseException as error:  # the main thread raises it

@@ -23,8 +23,8 @@ class Stop(Deadline):
         self._now.set()
 
     def sleep(self, seconds: float) -> None:
-        """Wait. Raises Failure (interrupted) as soon as the batch is stopped."""
-        if self._now.wait(seconds):
+        """Wait, at most until the deadline. Raises Failure (interrupted) as soon as the batch is stopped."""
+        if self._now.wait(self.within(seconds)):
             self._raise()
 
     def within(self, seconds: float) -> float:

@@ -59,5 +59,5 @@ def test_ids_and_base64_are_sent_as_they_are_and_the_rest_are_files(tmp_path: Pa
 
 @pytest.mark.parametrize("text", ["upload_1", "https://example.com/a.png", "none.png", ""])
 def test_a_picture_that_is_neither_names_the_field(tmp_path: Path, text: str) -> None:
-    with pytest.raises(Failure, match="^mask_image: "):
+    with pytest.raises(Failure, match=r"^mask_image: "):
         find_pictures({"mask_image": text}, tmp_path)

@@ -46,7 +46,8 @@ def test_the_mask_is_black_but_for_its_first_pixel(size: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("size", "output"), [((128, 128), (128, 128)), ((130, 122), (128, 120)), ((1024, 1024), (128, 128)), ((50, 40), (152, 120))]
+    ("size", "output"),
+    [((128, 128), (128, 128)), ((130, 122), (128, 120)), ((1024, 1024), (128, 128)), ((50, 40), (152, 120))],
 )  # fmt: skip
 def test_what_is_drawn_under_the_mask_does_not_show(size: tuple[int, int], output: tuple[int, int]) -> None:
     mask = Image.open(io.BytesIO(mask_of_one_pixel(*size))).convert("L")
