@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import email
-import email.policy
 import io
 import json
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -24,6 +21,7 @@ from imagegen_cli.profile import Profile
 from imagegen_cli.uploads import MAX_INLINE, Uploads, upload
 from tests.integration.cli.conftest import KEY, CommandLine
 from tests.support.api_server import PICTURE, ApiServer, Received, Reply, document, example, problem
+from tests.support.multipart import parts
 from tests.support.pictures import FORMATS, file, noise, turned
 
 UPLOAD = "upload_01KAJ9X2S4QZ8W3V5N7M6K1H0G"
@@ -38,18 +36,6 @@ def refusal_of_s3(status: int, code: str, message: str) -> Reply:
 def bucket(server: ApiServer, *replies: Reply) -> None:
     server.on("POST", "/uploads", document(201, example("upload") | {"url": f"{server.url}/bucket"}))
     server.on("POST", "/bucket", *(replies or [Reply(204)]))
-
-
-def parts(request: Received) -> dict[str, tuple[str, bytes]]:
-    """Content type and content of each part of a form, in order."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
-    form = email.message_from_bytes(head + request.body, policy=email.policy.HTTP)
-    found: dict[str, tuple[str, bytes]] = {}
-    for part in form.iter_parts():
-        assert isinstance(part, EmailMessage)
-        name = str(part.get_param("name", header="content-disposition"))
-        found[name] = (part.get_content_type(), bytes(part.get_payload(decode=True) or b""))
-    return found
 
 
 @pytest.mark.parametrize("kind", FORMATS)
