@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +290,25 @@ def test_an_interrupted_batch_goes_on_where_it_was_and_pays_nothing_twice(
     assert batch.run()["succeeded"] == 12
     assert (batch_server.billed.total(), len(batch.entries()), len(batch.images())) == (12, 12, 12)
     assert [path.name for path in batch.out.glob(".*")] == [".imagegen-batch"]
+
+
+def test_a_terminal_has_a_bar_and_the_lines_that_failed(cli: CommandLine, batch_server: BatchServer) -> None:
+    write_batch(cli.folder / "prompts.jsonl", *prompts(3))
+    batch_server.fault = lambda request, _: problem("out_of_range") if request.json["seed"] == 2 else None
+    cli.variables |= {"IMAGEGEN_URL": batch_server.api, "IMAGEGEN_API_KEY": KEY, "TERM": "xterm", "COLUMNS": "100"}
+    reading, writing = os.openpty()
+    with cli.start("batch", "prompts.jsonl", "--concurrency", "1", stderr=writing) as process:
+        os.close(writing)
+        shown = b""
+        with suppress(OSError):  # the terminal of a process that has ended
+            while chunk := os.read(reading, 4096):
+                shown += chunk
+    os.close(reading)
+    assert process.returncode == 10
+    text = shown.decode()
+    assert "line 2 failed, out_of_range" in text
+    assert "line 1" not in text
+    assert "$0.0001, 1 failed" in text
 
 
 def test_people_see_a_line_per_request_and_the_sum(cli: CommandLine, batch_server: BatchServer) -> None:
