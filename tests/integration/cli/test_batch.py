@@ -40,6 +40,7 @@ class Batch:
         self.file = folder / "prompts.jsonl"
         self.out = folder / "out"
         self.server = server
+        self.summary: dict[str, Any] = {}
         self._capsys = capsys
 
     def run(self, *requests: dict[str, Any], concurrency: int = 2, timeout: float | None = None) -> dict[str, Any]:
@@ -53,8 +54,8 @@ class Batch:
         finally:
             said = self._capsys.readouterr()
             assert said.err == ""
-            self.summary = json.loads(said.out) if said.out else None
-        return self.summary or {}
+            self.summary = json.loads(said.out) if said.out else {}
+        return self.summary
 
     def fails(self, *requests: dict[str, Any], **options: Any) -> Failure:
         with pytest.raises(Failure) as raised:

@@ -32,7 +32,7 @@ def of(
     body: dict[str, Any], key: str | None = "canary", route: str = "/jobs", files: Files | None = None
 ) -> IdempotencyFingerprint | None:
     request = GenerateRequest.parse(body)
-    image, mask = (each and Picture.of(each, (128, 128)) for each in files or (None, None))
+    image, mask = (Picture.of(each, (128, 128)) if each else None for each in files or (None, None))
     spec = PLANNER.plan(request, pictures=(image, mask) if image else None).spec
     return IdempotencyFingerprint.of(key, route, body, request, spec)
 
