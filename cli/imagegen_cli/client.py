@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from imagegen_cli.deadline import Deadline
-from imagegen_cli.documents import Answer, Job, JobPage, ModelList, Result, parse
+from imagegen_cli.documents import Answer, Job, JobPage, ModelList, Result, UploadForm, parse
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 from imagegen_cli.profile import Profile
@@ -74,6 +74,11 @@ class Client:
         """Return the models of the deployment."""
         return self.get(ModelList, "/models")
 
+    def upload_form(self, content_type: str) -> UploadForm:
+        """Return a form for a new upload. A repetition is another form, and stores nothing."""
+        response = self._call("POST", "/uploads", document={"content_type": content_type})
+        return self._parsed(UploadForm, response).value
+
     def get(self, kind: type[T], path: str, **query: str | int | None) -> Answer[T]:
         """Return the document; a query parameter of None is left out."""
         return self._parsed(kind, self._call("GET", _with_query(path, query)))
@@ -101,6 +106,10 @@ class Client:
     def download(self, url: str) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
         """Return the status of a presigned URL and the chunks of its body, once. The key is not sent."""
         return self._transport.download(url)
+
+    def send_file(self, form: UploadForm, content_type: str, data: bytes) -> Response:
+        """Return the bucket's response to the form with the file, once. The key is not sent."""
+        return self._transport.send_file(form.url, form.fields, content_type, data)
 
     def pause(self, seconds: float | None, failure: Failure) -> None:
         """Wait before a repetition. Raises the failure if `seconds` is None, over a minute, or past the deadline."""
@@ -154,8 +163,10 @@ def _plan(response: Response, attempt: int) -> tuple[float | None, Failure]:
     """Return the seconds until the request is repeated, None for never, and the failure if it is not."""
     failure = refusal(response)
     seconds = repeat_after(response, attempt, datetime.now(UTC))
+    told = retry_after(response, datetime.now(UTC))
+    if told is not None and seconds is not None:
+        failure.problem["retry_after"] = round(told)
     if failure.exit_code is ExitCode.THROTTLED and seconds is not None:
-        failure.problem["retry_after"] = round(seconds)
         failure.detail += f" Next try: in {seconds:.0f} s."
     tries = _IN_PROGRESS_TRIES if failure.code == IN_PROGRESS else _TRIES
     return seconds if attempt < tries else None, failure

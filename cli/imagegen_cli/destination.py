@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from imagegen_cli.documents import Image, Result
 from imagegen_cli.exit_code import ExitCode
@@ -16,6 +16,13 @@ from imagegen_cli.whole_file import is_replaceable
 FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """The API's `output_format` for each file extension."""
 _EXTENSIONS: Final = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+
+
+class Place(Protocol):
+    """Names the files of a result's images."""
+
+    def paths(self, result: Result) -> list[Path]:
+        """Return a path for each image. Raises Failure."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Destination:
     def paths(self, result: Result) -> list[Path]:
         """Return a path for each image: star.png, or star-1.png, star-2.png and so on. Raises Failure."""
         images = result.images
-        extension = _extension(images)
+        extension = extension_of(images)
         if self.format and self.format != FORMATS[extension]:
             raise usage(f"--out {self.path}: the images are {FORMATS[extension]}; use the extension {extension}.")
         first = self.path / f"{result.id}{extension}" if self.is_folder else self.path
@@ -67,7 +74,8 @@ def _reason(path: Path, is_folder: bool) -> str | None:
     return None
 
 
-def _extension(images: Sequence[Image]) -> str:
+def extension_of(images: Sequence[Image]) -> str:
+    """Return the extension of files with these images. Raises Failure if it is not known."""
     kind = images[0].content_type.removeprefix("image/")
     if kind not in _EXTENSIONS:
         raise Failure(

@@ -75,6 +75,16 @@ class Result(Document):
     warnings: list[str]
 
 
+class UploadForm(Document):
+    """The response of POST /uploads. Anyone who has the fields can send the file."""
+
+    id: Id
+    url: Annotated[str, AfterValidator(_with_host)]
+    fields: Annotated[dict[str, str], Field(repr=False)]
+    max_bytes: int
+    usable_until: str
+
+
 class Progress(Document):
     phase: str
     position: int | None = None

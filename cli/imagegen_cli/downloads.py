@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from imagegen_cli.client import Client
-from imagegen_cli.destination import Destination
+from imagegen_cli.destination import Place
 from imagegen_cli.documents import Image, Result
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
@@ -20,9 +20,9 @@ from imagegen_cli.whole_file import whole_file
 _TRIES: Final = 3
 
 
-def save_images(client: Client, result: Result, destination: Destination) -> list[Path]:
+def save_images(client: Client, result: Result, place: Place) -> list[Path]:
     """Write every image, each as a whole or not at all, and return the paths. Raises Failure."""
-    paths = destination.paths(result)
+    paths = place.paths(result)
     for number, path in enumerate(paths):
         result = _saved(client, result, number, path)
     return paths

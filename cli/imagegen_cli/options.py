@@ -30,6 +30,29 @@ Out = Annotated[
     ),
 ]
 
+ImageInput = Annotated[
+    str,
+    typer.Option(
+        "--image", metavar="FILE|ID", help="PNG, JPEG or WebP, or an id of `imagegen upload`.", show_default=False
+    ),
+]
+MaskInput = Annotated[
+    str | None,
+    typer.Option(
+        "--mask-image",
+        metavar="FILE|ID",
+        help="A picture of the image's size: white is repainted, black is kept. Default: all is repainted.",
+    ),
+]
+Strength = Annotated[float | None, typer.Option(help="Above 0, at most 1: how much of the image to change.")]
+ResizeMode = Annotated[
+    str | None, typer.Option(help="crop, fit or stretch: how the image reaches another aspect ratio.")
+]
+PictureArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="PNG, JPEG or WebP; its content decides.", show_default=False)
+]
+Factor = Annotated[int, typer.Option(help="2 or 4.")]
+
 Prompt = Annotated[str, typer.Argument(help="What the image shows; - reads it from stdin.", show_default=False)]
 NegativePrompt = Annotated[str | None, typer.Option(help="What it must not show.")]
 Model = Annotated[str | None, typer.Option(help="An id of `imagegen models`.")]
@@ -64,6 +87,25 @@ IdempotencyKey = Annotated[
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Create a job and return it at once.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the job is final; its end is the exit code.")]
+
+BatchFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="JSON Lines: a request of the API in each line.", show_default=False),
+]
+BatchFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Folder of the images and of results.jsonl; created if missing. Default: FILE without its extension.",
+    ),
+]
+Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")]
+BatchTimeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", help="Stop after this time, exit code 9. Default: never."),
+]
 
 Limit = Annotated[int | None, typer.Option(help="Jobs of a page, 1 to 100. Default: 20, with --all 100.")]
 Cursor = Annotated[str | None, typer.Option(help="Where the page begins, as the previous page returned it.")]

@@ -23,7 +23,7 @@ _READ_SECONDS: Final = 60.0
 """API Gateway times out after 29 s; a local stack has no such limit."""
 _MAX_DOCUMENT: Final = 16 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
-_DOWNLOAD_REDIRECTS: Final = 3
+_BUCKET_REDIRECTS: Final = 3
 _AGENT: Final = f"imagegen-cli/{__version__}"
 
 
@@ -54,15 +54,25 @@ class Transport:
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         """Return the response. Redirects are not followed: they would carry the key to another host."""
-        with self._opened(method, url, headers, body, redirects=0) as response:
-            content = b"".join(self._chunks(response, url, _MAX_DOCUMENT))
-            return Response(response.status, response.headers, content)
+        return self._received(method, url, headers, body, redirects=0)
+
+    def send_file(self, url: str, fields: Mapping[str, str], content_type: str, data: bytes) -> Response:
+        """Return the response to a form: its fields, and then the file, named `file`. The key is not sent."""
+        body, kind = urllib3.encode_multipart_formdata([*fields.items(), ("file", ("file", data, content_type))])
+        return self._received("POST", url, {"content-type": kind}, body, _BUCKET_REDIRECTS)
 
     @contextmanager
     def download(self, url: str) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Yield the status and the chunks of the body. The key is not sent."""
-        with self._opened("GET", url, {}, None, _DOWNLOAD_REDIRECTS) as response:
+        with self._opened("GET", url, {}, None, _BUCKET_REDIRECTS) as response:
             yield response.status, self._chunks(response, url)
+
+    def _received(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, redirects: int
+    ) -> Response:
+        with self._opened(method, url, headers, body, redirects) as response:
+            content = b"".join(self._chunks(response, url, _MAX_DOCUMENT))
+            return Response(response.status, response.headers, content)
 
     @contextmanager
     def _opened(

@@ -16,11 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import requests
+from PIL import Image
 
 from imagegen.catalog import manifest
 from tests.support.issuer import AUDIENCE, local_issuer
+from tests.support.pictures import file
+from tests.support.scenes import mask, scene
 from tools.local import stack
 from tools.local.adapt import LocalReceiver
 from tools.local.client import ApiError, Client
@@ -42,7 +46,7 @@ pytestmark = [
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tools.local.run", *arguments]
     environment = os.environ | variables
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 @contextmanager
@@ -329,7 +333,7 @@ def imagegen(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "imagegen_cli", *arguments]
     environment = os.environ | {"XDG_CONFIG_HOME": str(config)}
     return subprocess.run(
-        command, cwd=ROOT / "docs", env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT / "docs", env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -342,6 +346,31 @@ def test_the_command_line_waits_for_a_job_of_the_stack_of_make_serve(tmp_path: P
     assert done.returncode == 0, done.stderr
     assert out.read_bytes().startswith(b"RIFF")
     assert done.stderr.splitlines()[-1].endswith(", succeeded")
+
+
+def test_a_product_gets_a_scene_at_twice_the_size_alone_and_in_a_batch(tmp_path: Path, port: int) -> None:
+    product, background = scene(), mask((0, 0, 128, 32))
+    photo, white = tmp_path / "photo.png", tmp_path / "mask.png"
+    photo.write_bytes(file(product, "PNG"))
+    white.write_bytes(file(background, "PNG"))
+    line = {"prompt": "a red circle", "image": "photo.png", "mask_image": "mask.png", "strength": 1}
+    batch, out = tmp_path / "scenes.jsonl", tmp_path / "scenes"
+    batch.write_text("".join(json.dumps(line | {"seed": seed, "upscale": seed}) + "\n" for seed in (1, 2)))
+    fields = ["--image", str(photo), "--mask-image", str(white), "--strength", "1", "--upscale", "2"]
+    with serving(tmp_path / "serve.log", "--port", str(port)):
+        one = imagegen(tmp_path, "edit", "a red circle", *fields, "--out", str(tmp_path / "scene.png"))
+        many = imagegen(tmp_path, "batch", str(batch), "--out", str(out), "--json")
+        again = imagegen(tmp_path, "batch", str(batch), "--out", str(out), "--json")
+        uploaded = imagegen(tmp_path, "upload", str(photo))
+        large = imagegen(tmp_path, "upscale", str(photo), "--factor", "4", "--out", str(tmp_path / "large.png"))
+    for done in (one, many, again, uploaded, large):
+        assert done.returncode == 0, done.stderr
+    assert json.loads(again.stdout) == json.loads(many.stdout) | {"earlier": 2}
+    assert uploaded.stdout.startswith("upload_")
+    kept = np.asarray(Image.open(out / "00001-1.png"))[32:]
+    assert np.array_equal(kept, np.asarray(product)[32:])
+    sizes = [Image.open(path).size for path in (tmp_path / "scene.png", out / "00002-2.png", tmp_path / "large.png")]
+    assert sizes == [(256, 256), (256, 256), (512, 512)]
 
 
 def test_run_prints_what_the_service_refuses_and_writes_nothing(tmp_path: Path, port: int) -> None:

@@ -32,15 +32,8 @@ def generate(
     as_json: options.AsJson = False,
 ) -> None:
     """Draw images and download them. Work that takes long becomes a job, which the command waits for."""
+    given = locals()
     from imagegen_cli.drawing import draw, make_drawing
     from imagegen_cli.session import chosen_profile
 
-    shape = {"width": width, "height": height, "num_images_per_prompt": num_images_per_prompt, "seed": seed}
-    how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale, "scheduler": scheduler}
-    file = {"output_format": output_format, "output_quality": output_quality}
-    finish = {"upscale": upscale, "background": background}
-    kept = {"cache": cache, "model": model}
-    fields = {"prompt": prompt, "negative_prompt": negative_prompt} | shape | how | file | finish | kept
-    hook = {"url": webhook_url, "events": webhook_event}
-    drawing = make_drawing(fields, metadata or [], hook, out, no_wait, idempotency_key)
-    draw(drawing, chosen_profile(profile), timeout, as_json)
+    draw(make_drawing(given), chosen_profile(profile), timeout, as_json)

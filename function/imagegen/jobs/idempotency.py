@@ -58,9 +58,15 @@ def check_key(key: str | None) -> None:
 
 
 def _resolved(request: GenerateRequest, spec: GenerationSpec) -> dict[str, Any]:
-    """Return the request with the model's defaults. A drawn seed is left out: the next attempt draws another."""
-    defaults = asdict(spec) | {"model": spec.model_id, "seed": None}
+    """Return the request with the model's defaults. A drawn seed is left out: the next attempt draws another.
+
+    Pictures are compared by their files: the next attempt may have uploaded them again.
+    """
+    edit = spec.edit.key() if spec.edit else {}
+    defaults = asdict(spec) | edit | {"model": spec.model_id, "seed": None}
     fields = request.model_dump(mode="json")
+    if spec.edit is not None:
+        fields |= {"image": edit["image"], "mask_image": edit["mask"]}
     if request.webhook is not None:
         fields["webhook"]["events"] = sorted(set(request.webhook.events))
     return {name: defaults.get(name) if value is None else value for name, value in fields.items()}

@@ -38,9 +38,11 @@ class CommandLine:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
-    def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         command, settings = self._command(arguments, {})
-        return subprocess.Popen(command, text=True, stdout=stdout, stderr=subprocess.PIPE, **settings)
+        return subprocess.Popen(command, text=True, stdout=stdout, stderr=stderr, **settings)
 
     def _command(self, arguments: tuple[str, ...], variables: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(self.script.parents[1])}

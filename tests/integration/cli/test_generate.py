@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 
@@ -8,9 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.integration.cli.conftest import KEY, CommandLine
 from tests.support.api_server import JOB_ID, PICTURE, PICTURE_REPLY, ApiServer, Reply, document, example, problem
-
-OF_EDITS = {"image", "mask_image", "strength", "resize_mode"}
-"""The fields of an edit are no options of `imagegen generate`."""
+from tests.support.pictures import file, noise
 
 
 def test_an_image_is_drawn_and_written(ready: CommandLine, server: ApiServer) -> None:
@@ -35,16 +34,25 @@ def test_an_image_is_drawn_and_written(ready: CommandLine, server: ApiServer) ->
     assert "x-api-key" not in get.headers
 
 
-def test_every_field_of_the_contract_has_an_option(ready: CommandLine, server: ApiServer) -> None:
+@pytest.mark.parametrize("command", ["generate", "edit"])
+def test_every_field_of_the_contract_has_an_option(ready: CommandLine, server: ApiServer, command: str) -> None:
     server.on("POST", "/generate", document(200, server.result()))
+    photo, mask = (file(noise(size, size), "PNG") for size in (8, 16))
+    (ready.folder / "photo.png").write_bytes(photo)
+    (ready.folder / "mask.png").write_bytes(mask)
+    edit = "--image photo.png --mask-image mask.png --strength 0.5 --resize-mode fit" if command == "edit" else ""
     options = """--negative-prompt blurry --model demo --width 128 --height 136 --num-inference-steps 4
         --guidance-scale 1.5 --num-images-per-prompt 2 --seed 4294967295 --scheduler euler --output-format png
         --output-quality 80 --upscale 2 --background transparent --cache refresh --metadata order=A-17
         --metadata note=a=b --webhook-url https://example.com/hook --webhook-event job.failed
         --webhook-event job.succeeded"""
-    done = ready.run("generate", "-", *options.split(), stdin="a blue star")
+    done = ready.run(command, "-", *options.split(), *edit.split(), stdin="a blue star")
     assert done.returncode == 0, done.stderr
-    assert server.received[0].json == {
+    of_an_edit = {
+        "image": base64.b64encode(photo).decode(), "mask_image": base64.b64encode(mask).decode(), "strength": 0.5,
+        "resize_mode": "fit",
+    }  # fmt: skip
+    assert server.received[0].json == (of_an_edit if edit else {}) | {
         "prompt": "a blue star", "negative_prompt": "blurry", "model": "demo", "width": 128, "height": 136,
         "num_inference_steps": 4, "guidance_scale": 1.5, "num_images_per_prompt": 2, "seed": 4294967295,
         "scheduler": "euler", "output_format": "png", "output_quality": 80, "upscale": 2, "background": "transparent",
@@ -54,7 +62,7 @@ def test_every_field_of_the_contract_has_an_option(ready: CommandLine, server: A
     contract = json.loads((ROOT / "docs" / "openapi.json").read_text())["components"]["schemas"]["GenerateRequest"][
         "properties"
     ]
-    assert set(server.received[0].json) == set(contract) - OF_EDITS
+    assert set(server.received[0].json) == set(contract) - (set() if edit else set(of_an_edit))
 
 
 def test_json_is_the_result_as_sent_and_the_files(ready: CommandLine, server: ApiServer) -> None:

@@ -6,16 +6,22 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.integration.cli.conftest import KEY, CommandLine
+from tests.support import multipart, post_policy
 from tests.support.api_server import STAGE, ApiServer, Received, Reply, serving
+from tests.support.batch_server import write_batch
 from tests.support.job_handlers import JobHandlers
+from tests.support.pictures import file
+from tests.support.scenes import mask, scene
 from tools.lambda_event import api_event, authorizer
 
 HEADERS = ("prefer", "idempotency-key", "content-type", "accept")
@@ -32,9 +38,11 @@ class Gateway:
 
     def reply(self, request: Received) -> Reply:
         parts = urlsplit(request.path)
-        if parts.path.startswith("/bucket/"):
+        if request.method == "GET" and parts.path.startswith("/bucket/"):
             stored = boto3.client("s3").get_object(Bucket=self.bucket, Key=parts.path.removeprefix("/bucket/"))
             return Reply(200, stored["Body"].read())
+        if parts.path == "/bucket/":
+            return self._upload(request)
         query = parse_qs(parts.query)
         answer = self._handlers.call(
             request.method,
@@ -48,6 +56,17 @@ class Gateway:
         headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
         body = re.sub(rf"https://{self.bucket}[^/]*/", f"{self._server.url}/bucket/", answer["body"])
         return Reply(answer["statusCode"], body.encode(), headers)
+
+    def _upload(self, request: Received) -> Reply:
+        """As S3: it judges the form by its policy."""
+        form = multipart.parts(request)
+        data = form.pop("file")[1]
+        fields = {name: content.decode() for name, (_, content) in form.items()}
+        verdict = post_policy.answer(fields, len(data), datetime.now(UTC), self.bucket)
+        if isinstance(verdict, tuple):
+            return Reply(verdict[0], f"<Error><Code>{verdict[1]}</Code></Error>".encode())
+        boto3.client("s3").put_object(Bucket=self.bucket, Key=fields["key"], Body=data)
+        return Reply(verdict)
 
 
 @pytest.fixture
@@ -173,6 +192,68 @@ def test_what_an_operator_may_not_do_is_passed_on(
 ) -> None:
     done = operated.run(*arguments, "--json")
     assert (done.returncode, done.stdout, json.loads(done.stderr)["code"]) == (exit_code, "", code)
+
+
+def write_pictures(cli: CommandLine) -> None:
+    """A product on white, and a mask that repaints what is above it."""
+    (cli.folder / "photo.png").write_bytes(file(scene(), "PNG"))
+    (cli.folder / "mask.png").write_bytes(file(mask((0, 0, 128, 32)), "PNG"))
+
+
+def kept(png: bytes) -> bool:
+    """Whether all below the mask is the photo's."""
+    picture = np.asarray(Image.open(io.BytesIO(png)))
+    return np.array_equal(picture[32:], np.asarray(scene())[32:]) and not np.array_equal(picture, np.asarray(scene()))
+
+
+EDIT = ["edit", "on a beach", "--mask-image", "mask.png", "--strength", "1", "--seed", "7", "--out", "scene.png"]
+
+
+def test_a_product_gets_another_background_from_a_file_or_an_upload(served: CommandLine) -> None:
+    write_pictures(served)
+    assert served.run(*EDIT, "--image", "photo.png").returncode == 0
+    assert kept((served.folder / "scene.png").read_bytes())
+    upload = served.run("upload", "photo.png").stdout.strip()
+    done = served.run(*EDIT, "--image", upload, "--json")
+    assert (done.returncode, json.loads(done.stdout)["cached"]) == (0, True), done.stderr
+    again = served.run("edit", "x", "--image", upload[:-1] + ("0" if upload[-1] != "0" else "1"), "--json")
+    assert (again.returncode, json.loads(again.stderr)["code"]) == (5, "upload_not_found")
+
+
+def test_a_repeated_edit_with_its_key_may_upload_its_picture_again(served: CommandLine) -> None:
+    write_pictures(served)
+    (served.folder / "photo.png").write_bytes(file(scene(), "PNG") + bytes(3_500_000))
+    ids = [
+        json.loads(served.run(*EDIT, "--image", "photo.png", "--idempotency-key", "k-1", "--json").stdout)["id"]
+        for _ in range(2)
+    ]
+    assert ids[0] == ids[1]
+
+
+def test_a_batch_is_drawn_once_however_often_it_is_run(served: CommandLine, handlers: JobHandlers) -> None:
+    write_pictures(served)
+    edit = {"image": "photo.png", "mask_image": "mask.png", "strength": 1}
+    write_batch(served.folder / "b.jsonl", {"prompt": "on a beach", "seed": 1, **edit}, {"prompt": "x", "seed": 2},
+        {"prompt": "x", "seed": 3, "width": 12345})  # fmt: skip
+    done = served.run("batch", "b.jsonl", "--json")
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["succeeded"], summary["failed"]) == (10, 2, 1), done.stderr
+    assert kept((served.folder / "b" / "00001-1.png").read_bytes())
+    used = json.loads(served.run("usage", "--json").stdout)
+    assert used["images"] == 2
+    assert float(used["usd"]) == pytest.approx(summary["usd"])
+
+    (served.folder / "b" / "results.jsonl").unlink()  # as if the process had died before it wrote them
+    again = json.loads(served.run("batch", "b.jsonl", "--json").stdout)
+    assert again == summary
+    assert json.loads(served.run("usage", "--json").stdout)["images"] == 2
+
+
+def test_a_picture_is_enlarged(served: CommandLine) -> None:
+    write_pictures(served)
+    done = served.run("upscale", "photo.png", "--out", "large.png", "--json")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(served.folder / "large.png").size == (256, 256)
 
 
 def test_the_models_are_those_of_the_deployment(served: CommandLine) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from imagegen.errors import IdempotencyKeyInvalid
+from imagegen.generation.edit import Picture
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from tests.support.plans import PLANNER
@@ -23,14 +24,22 @@ DEFAULTS = {
 }
 
 
-def of(body: dict[str, Any], key: str | None = "canary", route: str = "/jobs") -> IdempotencyFingerprint | None:
+Files = tuple[bytes, bytes | None]
+"""What an image and a mask are."""
+
+
+def of(
+    body: dict[str, Any], key: str | None = "canary", route: str = "/jobs", files: Files | None = None
+) -> IdempotencyFingerprint | None:
     request = GenerateRequest.parse(body)
-    return IdempotencyFingerprint.of(key, route, body, request, PLANNER.plan(request).spec)
+    image, mask = (Picture.of(each, (128, 128)) if each else None for each in files or (None, None))
+    spec = PLANNER.plan(request, pictures=(image, mask) if image else None).spec
+    return IdempotencyFingerprint.of(key, route, body, request, spec)
 
 
-def same(first: dict[str, Any], second: dict[str, Any]) -> bool:
+def same(first: dict[str, Any], second: dict[str, Any], *files: Files) -> bool:
     """Whether the second body counts as a repetition of the first."""
-    stored, fingerprint = of(first), of(second)
+    stored, fingerprint = of(first, files=files[0] if files else None), of(second, files=files[-1] if files else None)
     assert stored is not None
     assert fingerprint is not None
     return fingerprint.matches(stored.body, stored.request)
@@ -66,6 +75,29 @@ def test_a_default_that_is_spelled_out_is_the_same_request(field: str) -> None:
 def test_the_default_of_a_model_that_is_spelled_out_is_the_same_request(field: str) -> None:
     default = getattr(PLANNER.plan(GenerateRequest.parse(PROMPT)).spec, field)
     assert same(PROMPT, PROMPT | {field: default})
+
+
+EDIT = PROMPT | {"image": "upload_1", "mask_image": "upload_2"}
+
+
+def test_a_picture_that_was_uploaded_again_is_the_same() -> None:
+    again = EDIT | {"image": "upload_3", "mask_image": "/9j="}
+    assert same(EDIT, again, (b"photo", b"mask"), (b"photo", b"mask"))
+    assert not same(EDIT, again, (b"photo", b"mask"), (b"another", b"mask"))
+    assert not same(EDIT, again, (b"photo", b"mask"), (b"photo", b"another"))
+
+
+def test_an_edit_without_its_mask_is_not_the_same() -> None:
+    assert not same(EDIT, PROMPT | {"image": "upload_1"}, (b"photo", b"mask"), (b"photo", None))
+
+
+@pytest.mark.parametrize(("field", "default", "other"), [("strength", 0.8, 0.5), ("resize_mode", "crop", "fit")])
+def test_the_default_of_an_edit_that_is_spelled_out_is_the_same_request(
+    field: str, default: object, other: object
+) -> None:
+    files = (b"photo", b"mask")
+    assert same(EDIT, EDIT | {field: default}, files)
+    assert not same(EDIT, EDIT | {field: other}, files)
 
 
 @pytest.mark.parametrize("prompt", ["a red circle ", "\ta red circle\n", "\u200ba red circle"])

@@ -1,0 +1,43 @@
+"""`imagegen edit`."""
+
+from __future__ import annotations
+
+from imagegen_cli import options
+
+
+def edit(
+    prompt: options.Prompt,
+    image: options.ImageInput,
+    mask_image: options.MaskInput = None,
+    strength: options.Strength = None,
+    resize_mode: options.ResizeMode = None,
+    out: options.Out = None,
+    negative_prompt: options.NegativePrompt = None,
+    model: options.Model = None,
+    width: options.Width = None,
+    height: options.Height = None,
+    num_inference_steps: options.Steps = None,
+    guidance_scale: options.GuidanceScale = None,
+    num_images_per_prompt: options.Images = None,
+    seed: options.Seed = None,
+    scheduler: options.Scheduler = None,
+    output_format: options.OutputFormat = None,
+    output_quality: options.OutputQuality = None,
+    upscale: options.Upscale = None,
+    background: options.Background = None,
+    cache: options.Cache = None,
+    metadata: options.Metadata = None,
+    webhook_url: options.WebhookUrl = None,
+    webhook_event: options.WebhookEvents = None,
+    no_wait: options.NoWait = False,
+    idempotency_key: options.IdempotencyKey = None,
+    profile: options.ProfileName = None,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Draw from a picture, or repaint what is white in its mask, and download the result. Large files are uploaded."""
+    given = locals()
+    from imagegen_cli.drawing import draw, make_drawing
+    from imagegen_cli.session import chosen_profile
+
+    draw(make_drawing(given), chosen_profile(profile), timeout, as_json)
