@@ -65,7 +65,8 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     check_accept(event)
     query_parameters(event)
     gateway = _gateway_deadline(event, container.settings)
-    tenant, plan = scope.current().caller.tenant, container.planner.plan(body)
+    caller, plan = scope.current().named, container.planner.plan(body)
+    tenant = caller.tenant
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)
@@ -79,7 +80,8 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
         if not (submitted.replayed or submitted.job.final):
             telemetry.became_job()
         return _render(container, event, submitted)
-    admission = container.drawing.admit(plan, tenant=tenant, deadline=deadline)
+    admission = container.drawing.admit(plan, tenant=tenant, deadline=deadline, key_id=caller.remembered_key)
+    scope.current().key_checked()
     scope.current().headers |= admission.headers
     drawn = container.drawing.draw(plan, admission, deadline=deadline, job_until=gateway.less(-GRACE_S))
     if isinstance(drawn, Submitted):
