@@ -24,6 +24,9 @@ class RecentKeys:
         self._clock = clock
         self._found: dict[str, tuple[Caller, int]] = {}
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def get(self, digest: str) -> Caller | None:
         """Return the caller, marked as remembered, or None."""
         caller, until_ms = self._found.get(digest, (None, 0))

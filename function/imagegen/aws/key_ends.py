@@ -36,7 +36,7 @@ class DynamoKeyEnds(Table):
 
 
 def end_write(table: str, tenant: str, key_id: str, ends_at: int) -> Write:
-    """Return the write of a key's end, in epoch seconds. Its transaction must refuse an end that is later than before."""
+    """Return the write of a key's end, in epoch seconds. Its transaction must refuse an end later than before."""
     item: Item = {**_name(tenant, key_id), "tenant": tenant, "ends_at": ends_at, "expires_at": ends_at + _KEPT_S}
     return {"Put": {"TableName": table, "Item": serialized(item)}}
 
