@@ -57,7 +57,7 @@ class Gateway:
         body: object = PROMPT,
         *,
         key: NewKey | None = None,
-        **headers: Any,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | None:
         """Return the function's response, or None if the authorizer refused the request."""
         try:
@@ -67,11 +67,11 @@ class Gateway:
             assert str(error) == "Unauthorized"
             return None
         context = {"requestId": "r", "path": f"/v1{path}", "authorizer": answer["context"]}
-        return self.handlers.call(method, path, body, headers=headers, requestContext=context)
+        return self.handlers.call(method, path, body, headers=headers or {}, requestContext=context)
 
-    def draw(self, **changes: Any) -> int | None:
+    def draw(self, body: object = PROMPT, key: NewKey | None = None) -> int | None:
         """Return the status code of a POST /generate."""
-        response = self.call(**changes)
+        response = self.call(body=body, key=key)
         return None if response is None else int(response["statusCode"])
 
     def revoke(self, key: NewKey | None = None) -> None:
@@ -164,7 +164,7 @@ def test_a_revoked_key_draws_nothing_from_then_on(gateway: Gateway, limits: Tena
 
 
 def test_the_key_of_another_environment_of_the_authorizer_ends_as_well(
-    gateway: Gateway, handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Revoking a key reaches every environment, also one that looks it up once more and others that do not."""
     gateway.draw()
@@ -191,11 +191,14 @@ OTHERWISE: Final[dict[str, tuple[Case, tuple[int, str]]]] = {
     ),
     "no JSON": ((TenantLimits(), lambda g: g.call(body=b"{")), (400, "malformed_json")),
     "a field": ((TenantLimits(), lambda g: g.call(body={"prompt": 1})), (422, "wrong_type")),
-    "a media type": ((TenantLimits(), lambda g: g.call(**{"Content-Type": "text/plain"})), (415, "unsupported_media_type")),
-    "Accept": ((TenantLimits(), lambda g: g.call(Accept="text/html")), (406, "not_acceptable")),
+    "a media type": (
+        (TenantLimits(), lambda g: g.call(headers={"Content-Type": "text/plain"})),
+        (415, "unsupported_media_type"),
+    ),
+    "Accept": ((TenantLimits(), lambda g: g.call(headers={"Accept": "text/html"})), (406, "not_acceptable")),
     "a webhook": ((TenantLimits(), lambda g: g.call(body=PROMPT | HOOK)), (200, "")),
-    "an Idempotency-Key": ((TenantLimits(), lambda g: g.call(**{"Idempotency-Key": "k"})), (200, "")),
-    "Prefer": ((TenantLimits(), lambda g: g.call(Prefer="respond-async")), (202, "")),
+    "an Idempotency-Key": ((TenantLimits(), lambda g: g.call(headers={"Idempotency-Key": "k"})), (200, "")),
+    "Prefer": ((TenantLimits(), lambda g: g.call(headers={"Prefer": "respond-async"})), (202, "")),
 }
 
 
@@ -271,27 +274,19 @@ def test_a_key_whose_end_is_known_is_not_remembered(gateway: Gateway) -> None:
         assert gateway.calls.take() == [LOOK_UP, TRANSACTION, TRANSACTION]
 
 
-def test_a_key_that_ends_after_the_request_was_admitted_gets_its_images(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_that_ends_after_the_request_was_admitted_gets_its_images(gateway: Gateway) -> None:
     gateway.draw()
-    draw = gateway.handlers.world.container.images.generate
-
-    def revoke_and_draw(*args: Any, **kwargs: Any) -> Any:
-        gateway.revoke()
-        return draw(*args, **kwargs)
-
-    object.__setattr__(gateway.world.container.drawing.images, "generate", revoke_and_draw)
-    assert gateway.draw(body=PROMPT | {"seed": 7}) == 200
+    gateway.world.engine.during = lambda step: gateway.revoke() if step == 1 else None
+    assert gateway.draw() == 200
     assert settled(gateway.world, "acme")
     assert refused(gateway.call())
 
 
 def test_while_the_table_does_not_answer_a_remembered_key_is_503(gateway: Gateway) -> None:
     gateway.draw()
-    for change in ({}, {"body": b"{"}):
+    for body in (PROMPT, b"{"):
         gateway.calls.lose_replies(4)
-        assert gateway.draw(**change) == 503
+        assert gateway.draw(body) == 503
         gateway.calls.lose_replies(0)
 
 

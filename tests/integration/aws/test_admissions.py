@@ -124,7 +124,7 @@ def test_conflicts_that_do_not_end_are_429(limits: LimitsWorld) -> None:
 def end_key(limits: LimitsWorld, ends_in_s: int = 0) -> None:
     """Write the end of alice's key k-1, as a revocation does."""
     write = end_write(limits.table, "alice", "k-1", limits.clock() // 1000 + ends_in_s)
-    boto3.client("dynamodb").transact_write_items(TransactItems=[write])  # type: ignore[list-item]
+    boto3.client("dynamodb").transact_write_items(TransactItems=[write])
     limits.calls.take()
 
 
