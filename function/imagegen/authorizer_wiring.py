@@ -37,7 +37,7 @@ class AuthorizerContainer:
     @cached_property
     def authenticator(self) -> Authenticator:
         """Finds callers."""
-        return Authenticator(DynamoCallers(self.settings.table_name, self.clock), self.tokens)
+        return Authenticator(DynamoCallers(self.settings.table_name, self.clock), self.tokens, self.clock)
 
     @cached_property
     def tokens(self) -> TokenVerifier | None:

@@ -19,6 +19,7 @@ from imagegen.limits_wiring import LimitParts, limits_from
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.access.ports import KeyEnds
     from imagegen.access.tenant_keys import TenantKeys
     from imagegen.aws.sqs import SqsWebhookQueue
     from imagegen.aws.ssm import SsmSecretStore
@@ -193,6 +194,13 @@ class Container(GenerationParts, LimitParts):
 
         store = DynamoCallers(self.settings.table_name, self.clock)
         return TenantKeys(store, SsmWebhookSecrets(self.settings.webhook_secrets_path), self.clock)
+
+    @cached_property
+    def key_ends(self) -> KeyEnds:
+        """When keys end."""
+        from imagegen.aws.key_ends import DynamoKeyEnds
+
+        return DynamoKeyEnds(self.settings.table_name, self.clock)
 
     # -- webhooks ------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import requests
 from PIL import Image
 
 from imagegen.catalog import manifest
+from tests.e2e.conftest import Aws, small_request
 from tests.support.issuer import AUDIENCE, local_issuer
 from tests.support.pictures import file
 from tests.support.scenes import mask, scene
@@ -200,6 +201,28 @@ def test_a_restart_keeps_the_operators_key_and_replaces_a_lost_one(tmp_path: Pat
         assert third.operator_key != first.operator_key
         assert _as_operator(third).accepted()
         assert _as_operator(first).accepted()
+
+
+def test_a_key_draws_nothing_from_its_revocation_on(tmp_path: Path) -> None:
+    """The authorizer's process still remembers it, which the function's log shows."""
+    output = Output(tmp_path / "stack.log")
+    with local_stack(free_port(), output) as running:
+        operator = _as_operator(running)
+        made = operator.call("POST", "/keys", {"tenant": "acme", "name": "nightly"}).json()
+
+        def draw() -> requests.Response:
+            url, headers = f"{running.endpoint.base_url}/generate", {"x-api-key": made["key"]}
+            return requests.post(url, json=small_request(), headers=headers, timeout=60)
+
+        assert [draw().status_code for _ in range(2)] == [200, 200]
+        bills = Aws(running.endpoint).bills("acme")
+        assert len(bills) == 2
+        operator.call("DELETE", f"/keys/{made['id']}?tenant=acme")
+        refused = draw()
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+        assert refused.headers["WWW-Authenticate"] == 'Bearer realm="imagegen", ApiKey realm="imagegen"'
+        assert Aws(running.endpoint).bills("acme") == bills
+        assert '"cause":"ended_key"' in (tmp_path / "stack.log").read_text()
 
 
 def _as_operator(running: Stack) -> Client:

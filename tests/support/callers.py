@@ -34,7 +34,7 @@ class CallerWorld:
         self.directory = DynamoCallers(self.world.resources["Table"], self.clock)
         self.secrets = SsmWebhookSecrets(SECRETS_PATH)
         self.keys = TenantKeys(self.directory, self.secrets, self.clock)
-        self.authenticator = Authenticator(self.directory, None)
+        self.authenticator = Authenticator(self.directory, None, self.clock)
 
     def tenant_of(self, key: str) -> str | None:
         """Return the tenant of a request with this key, or None if it is refused."""
@@ -45,7 +45,8 @@ class CallerWorld:
 
     def find(self, key: str) -> Caller | None:
         """Return the key's caller."""
-        return self.directory.find(api_key.digest(key))
+        found = self.directory.find(api_key.digest(key))
+        return None if found is None else found.caller
 
     def rows(self, *prefixes: str) -> list[dict[str, Any]]:
         """Return the rows of tenants and keys, or those with other prefixes."""

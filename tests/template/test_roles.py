@@ -107,7 +107,7 @@ def common(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS),
+        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | {"dynamodb:ConditionCheckItem": TABLE}),
         (
             "Worker",
             JOBS
@@ -187,9 +187,9 @@ def test_the_authorizer_reaches_only_what_identifies_callers(roles: Resources) -
 
 def test_only_api_and_the_authorizer_reach_credentials(roles: Resources) -> None:
     """Every other role with item access to the table is denied the rows of keys, tenants and issuers."""
-    reaching = set()
+    reaching, actions = set(), {*ITEM_ACCESS, "dynamodb:ConditionCheckItem"}
     for name, role in roles.items():
-        items = {action for action, resource in grants(role).items() if action in ITEM_ACCESS and resource == TABLE}
+        items = {action for action, resource in grants(role).items() if action in actions and resource == TABLE}
         denied = list(statements(role, "Deny"))
         if items and not denied:
             reaching.add(name)

@@ -55,12 +55,12 @@ def tenant_of(stack_name: str, key: str) -> str:
     if table is None:
         raise ValueError("the stack has no table")
     try:
-        caller = DynamoCallers(table, epoch_ms).find(api_key.digest(key))
+        found = DynamoCallers(table, epoch_ms).find(api_key.digest(key))
     except InvalidCredentials:
-        caller = None
-    if caller is None:
+        found = None
+    if found is None:
         raise ValueError("the stack has no such API key. If API Gateway made it: make migrate-keys; or name its TENANT")
-    return caller.tenant
+    return found.caller.tenant
 
 
 def _owner(stack_name: str) -> str:

@@ -41,6 +41,8 @@ class Caller:
     principal: str
     roles: frozenset[Role]
     scopes: frozenset[Scope]
+    remembered_key: str | None = None
+    """Id of the caller's key, if the authorizer has not looked it up for this request: it may have ended since."""
 
     @classmethod
     def of(
@@ -66,16 +68,18 @@ class Caller:
             str(found.get("principal", "")),
             frozenset(each for each in _words(found.get("roles")) if is_role(each)),
             frozenset(each for each in _words(found.get("scopes")) if is_scope(each)),
+            str(found["remembered_key"]) if "remembered_key" in found else None,
         )
 
     def to_context(self) -> dict[str, str]:
         """Return the caller in the form of an authorizer's context, which has no lists. It contains no secret."""
-        return {
+        context = {
             "tenant": self.tenant,
             "principal": self.principal,
             "roles": " ".join(each for each in ROLES if each in self.roles),
             "scopes": " ".join(each for each in SCOPES if each in self.scopes),
         }
+        return context if self.remembered_key is None else context | {"remembered_key": self.remembered_key}
 
     def require(self, scope: Scope) -> None:
         """Raise ForbiddenScope unless the caller has the scope."""

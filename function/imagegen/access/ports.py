@@ -66,11 +66,27 @@ class StoredKey:
         return self.ends_at is None or now < self.ends_at
 
 
+@dataclass(frozen=True)
+class FoundKey:
+    """A key that is valid now, and its caller. `ends_at` is None, or epoch seconds if its end is known."""
+
+    caller: Caller
+    key_id: str
+    ends_at: int | None = None
+
+
 class CallerDirectory(Protocol):
     """Callers by API key."""
 
-    def find(self, digest: str) -> Caller | None:
-        """Return the caller of the key with this digest, or None, in one read. Raises StorageUnavailable."""
+    def find(self, digest: str) -> FoundKey | None:
+        """Return the valid key with this digest, or None, in one read. Raises StorageUnavailable."""
+
+
+class KeyEnds(Protocol):
+    """When keys end, for functions that may not see keys."""
+
+    def require_unended(self, tenant: str, key_id: str) -> None:
+        """Raise InvalidCredentials if the key has ended. One read. Raises StorageUnavailable."""
 
 
 class KeyStore(Protocol):

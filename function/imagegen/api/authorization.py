@@ -11,6 +11,7 @@ from imagegen import telemetry
 from imagegen.access import tenant
 from imagegen.access.caller import Caller, Scope
 from imagegen.api import scope
+from imagegen.errors import InvalidCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,8 @@ SAM_LOCAL: Final = Caller.of(tenant.LOCAL, "sam-local", ["user"])
 class RequireScope(BaseMiddlewareHandler[APIGatewayRestResolver]):
     """Lets only callers with the scope through, and tells the route who the caller is.
 
-    Raises InvalidCredentials and ForbiddenScope.
+    Whoever has no valid credential hears of that, and of nothing else: before another error is the answer, a key that
+    the authorizer only remembered is checked. Raises InvalidCredentials and ForbiddenScope.
     """
 
     def __init__(self, needed: Scope):
@@ -32,11 +34,17 @@ class RequireScope(BaseMiddlewareHandler[APIGatewayRestResolver]):
 
     def handler(self, app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Check the scope, then go on with the request."""
-        caller = _caller(app.current_event["requestContext"])
-        telemetry.called(caller)
-        caller.require(self.needed)
-        scope.current().caller = caller
-        return next_middleware(app)
+        current = scope.current()
+        current.named = _caller(app.current_event["requestContext"])
+        telemetry.called(current.named)
+        try:
+            current.named.require(self.needed)
+            return next_middleware(app)
+        except InvalidCredentials:
+            raise
+        except Exception:
+            current.check_key()
+            raise
 
 
 def _caller(context: Mapping[str, Any]) -> Caller:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -22,12 +22,34 @@ class RequestScope:
 
     container: Container
     request_id: str
-    caller: Caller = field(init=False)
-    """Set by the check of the route's scope; a public route has none."""
+    named: Caller = field(init=False)
+    """Whom the authorizer named. Set by the check of the route's scope; a public route has none.
+
+    A key that the authorizer remembered may have ended. Only what checks that itself may use this instead of `caller`.
+    """
     body: Mapping[str, Any] = field(default_factory=dict)
     """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of the response, whatever it is: those of the rate limit."""
+
+    @property
+    def caller(self) -> Caller:
+        """The caller, after `check_key`."""
+        self.check_key()
+        return self.named
+
+    def check_key(self) -> None:
+        """Check the caller's key, unless the authorizer or an earlier call did. One call.
+
+        Raises InvalidCredentials if it has ended, and StorageUnavailable.
+        """
+        if self.named.remembered_key is not None:
+            self.container.key_ends.require_unended(self.named.tenant, self.named.remembered_key)
+            self.key_checked()
+
+    def key_checked(self) -> None:
+        """Note that a transaction has checked the key."""
+        self.named = replace(self.named, remembered_key=None)
 
 
 _CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")

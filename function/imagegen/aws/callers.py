@@ -6,7 +6,8 @@
 | tenant | `TENANT#{tenant}`, `TENANT` | name, when it was created |
 | key of a tenant | `TENANT#{tenant}`, `KEY#{key_id}` | what an operator sees, and the digest; never expires |
 
-A key is both of its items, written in one transaction. No item has `job_id` or `due_shard`, so none is in an index.
+A key is both of its items, written in one transaction; the transaction that ends it adds a third (key_ends.py). No item
+has `job_id` or `due_shard`, so none is in an index.
 """
 
 from __future__ import annotations
@@ -17,9 +18,19 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from imagegen.access.caller import Caller, is_role, is_scope
-from imagegen.access.ports import KeyEnded, StoredKey, Tenant, TenantExists, UnknownKey, UnknownTenant
+from imagegen.access.ports import FoundKey, KeyEnded, StoredKey, Tenant, TenantExists, UnknownKey, UnknownTenant
 from imagegen.aws.clients import translated
-from imagegen.aws.table import Item, Table, condition_failed, condition_held, deserialized, retry_conflicts, serialized
+from imagegen.aws.key_ends import end_write
+from imagegen.aws.table import (
+    PATIENT_ATTEMPTS,
+    Item,
+    Table,
+    condition_failed,
+    condition_held,
+    deserialized,
+    retry_conflicts,
+    serialized,
+)
 
 _ABSENT = "attribute_not_exists(pk)"
 _ENDS_LATER = "attribute_exists(pk) AND (attribute_not_exists(ends_at) OR ends_at > :ends_at)"
@@ -28,14 +39,15 @@ _ENDS_LATER = "attribute_exists(pk) AND (attribute_not_exists(ends_at) OR ends_a
 class DynamoCallers(Table):
     """Implements access.ports.CallerDirectory and KeyStore."""
 
-    def find(self, digest: str) -> Caller | None:
-        """Return the caller of the key with this digest, or None. One consistent read: a revoked key ends at once."""
+    def find(self, digest: str) -> FoundKey | None:
+        """Return the valid key with this digest, or None. One consistent read: a revoked key ends at once."""
         with translated("DynamoDB"):
             item = self._read(_look_up(digest))
         if item is None or ("expires_at" in item and item["expires_at"] <= self._seconds()):
             return None
         roles = [each for each in item["roles"] if is_role(each)]
-        return Caller.of(item["tenant"], f"key:{item['key_id']}", roles, item.get("scopes"))
+        caller = Caller.of(item["tenant"], f"key:{item['key_id']}", roles, item.get("scopes"))
+        return FoundKey(caller, item["key_id"], int(item["expires_at"]) if "expires_at" in item else None)
 
     def add_tenant(self, tenant: Tenant) -> None:
         """Insert the tenant. Raises TenantExists, unless it is this tenant."""
@@ -92,13 +104,17 @@ class DynamoCallers(Table):
     def _end(
         self, key: StoredKey, ends_at: int, condition: str, replaced_by: str | None = None
     ) -> list[dict[str, Any]]:
-        """Return writes that end the key. TTL deletes its look-up item later; until then `find` compares the time."""
+        """Return writes that end the key, on a condition of its listed item.
+
+        TTL deletes its look-up item later; until then `find` compares the time.
+        """
         values: Item = {":ends_at": ends_at}
         look_up = self._update(_look_up(key.digest), "SET expires_at = :ends_at", "attribute_exists(pk)", values)
         ended = "SET ends_at = :ends_at"
         if replaced_by is not None:
             ended, values = f"{ended}, replaced_by = :successor", values | {":successor": replaced_by}
-        return [look_up, self._update(_key(key.tenant, key.key_id), ended, condition, values)]
+        listed = self._update(_key(key.tenant, key.key_id), ended, condition, values)
+        return [look_up, end_write(self._name, key.tenant, key.key_id, ends_at), listed]
 
     def _update(self, name: dict[str, str], expression: str, condition: str, values: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -112,10 +128,13 @@ class DynamoCallers(Table):
         }
 
     def _transact(self, items: list[dict[str, Any]]) -> bool:
-        """Return whether the transaction was done, as opposed to rejected by a condition. Raises ClientError."""
+        """Return whether the transaction was done, as opposed to rejected by a condition. Raises ClientError.
+
+        It is patient: whoever ends a key competes with the requests of the key for the row of its end.
+        """
         writes: Any = items
         try:
-            retry_conflicts(lambda: self._client.transact_write_items(TransactItems=writes))
+            retry_conflicts(lambda: self._client.transact_write_items(TransactItems=writes), PATIENT_ATTEMPTS)
         except ClientError as error:
             if not condition_failed(error):
                 raise

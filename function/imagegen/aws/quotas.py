@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from imagegen.aws.clients import translated
+from imagegen.aws.key_ends import after_checks, unended_checks
 from imagegen.aws.quota_items import (
     RESERVED,
     amount_of,
@@ -33,20 +34,21 @@ class DynamoQuotas(Table):
     def _full(self) -> FullTenants:
         return FullTenants()
 
-    def reserve(self, reservation: Reservation, quota: Quota) -> None:
+    def reserve(self, reservation: Reservation, quota: Quota, key_id: str | None = None) -> None:
         """Hold the amount. One call; none for a request that is too expensive. Safe to repeat.
 
-        Raises RequestTooExpensive, QuotaExceeded, QueueFull or StorageUnavailable, and RateLimited if the tenant's
-        other requests kept the row busy for seconds.
+        Raises RequestTooExpensive, QuotaExceeded, QueueFull or StorageUnavailable, RateLimited if the tenant's other
+        requests kept the row busy for seconds, and InvalidCredentials if the tenant's key `key_id` has ended.
         """
         require_affordable(reservation.amount, quota)
+        checks = unended_checks(self._name, reservation.tenant, key_id, self._seconds())
         try:
             with translated("DynamoDB"):
-                check = require_room(self._client, self._name, reservation, quota, self._clock(), self._full)
-            reasons = self._transact(reserve_writes(self._name, reservation, quota), on_conflict=check)
+                room = require_room(self._client, self._name, reservation, quota, self._clock(), self._full)
+            reasons = self._transact([*checks, *reserve_writes(self._name, reservation, quota)], on_conflict=room)
         except Contended as busy:
             raise too_many_at_once() from busy
-        refused = refusal(reservation, quota, reasons, self._clock()) if reasons else None
+        refused = refusal(reservation, quota, after_checks(reasons, checks), self._clock()) if reasons else None
         if refused is not None:
             self._full.note(reservation.tenant, full=True)
             raise refused

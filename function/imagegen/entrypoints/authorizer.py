@@ -1,13 +1,13 @@
 """The REST API's authorizer (REQUEST): it finds the caller, and leaves to the functions what the caller may do.
 
-Its answer is the same for every route, so that API Gateway can cache it with a credential and never open or close
-another route with it. A raised "Unauthorized" is the gateway's 401, anything else that is raised its 503.
+Its policy is the same for every route, so that an answer never opens or closes another route. A raised "Unauthorized"
+is the gateway's 401, anything else that is raised its 503.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imagegen import telemetry
 from imagegen.access.caller import Caller
@@ -17,6 +17,10 @@ from imagegen.errors import InvalidCredentials, ServiceError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+_CHECKED_AGAIN: Final = ("POST", "/generate")
+"""The only route for which a key may be remembered: its function checks the key in a call that it makes anyway. Any
+other function would check it in a call of its own (api/scope.py)."""
 
 container = AuthorizerContainer.from_environment()
 
@@ -31,7 +35,8 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Return the policy and the caller. Raises Refused, without a cause, whose text Lambda would log."""
     try:
         telemetry.logger.append_keys(request_id=event["requestContext"].get("requestId"))
-        caller = container.authenticator.caller(*_request(event))
+        may_remember = (event.get("httpMethod"), event.get("resource")) == _CHECKED_AGAIN
+        caller = container.authenticator.caller(*_request(event), may_remember=may_remember)
     except InvalidCredentials as error:
         telemetry.failed(error)
         raise Refused("Unauthorized") from None

@@ -37,15 +37,16 @@ class Drawing:
     jobs: JobService
     pricing: Pricing
 
-    def admit(self, plan: Plan, *, tenant: str, deadline: Deadline) -> Admission:
+    def admit(self, plan: Plan, *, tenant: str, deadline: Deadline, key_id: str | None = None) -> Admission:
         """Count the request, and reserve the price of the time until its deadline or what one request may cost.
 
-        Raises RateLimited, QuotaExceeded, RequestTooExpensive or StorageUnavailable.
+        Raises RateLimited, QuotaExceeded, RequestTooExpensive or StorageUnavailable, and InvalidCredentials if the
+        tenant's key `key_id` has ended.
         """
         left_s = max(0.0, deadline.left())
         longest = Amount.of(plan.spec.num_images_per_prompt, self.pricing.usd(left_s + MARGIN_S))
         amount = self.limiter.limits_of(tenant).quota.bound(longest)
-        return self.limiter.admit(tenant, amount, left_s)
+        return self.limiter.admit(tenant, amount, left_s, key_id)
 
     def draw(
         self,

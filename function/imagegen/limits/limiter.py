@@ -51,15 +51,16 @@ class Limiter:
         decision.require_allowed()
         return decision.headers
 
-    def admit(self, tenant: str, amount: Amount, lasts_s: float) -> Admission:
+    def admit(self, tenant: str, amount: Amount, lasts_s: float, key_id: str | None = None) -> Admission:
         """Count a request of the class `drawing` and hold its amount, or neither. It ends within `lasts_s` seconds.
 
-        One call, usually. Raises RateLimited, QuotaExceeded, RequestTooExpensive or StorageUnavailable.
+        One call, usually. Raises RateLimited, QuotaExceeded, RequestTooExpensive or StorageUnavailable, and
+        InvalidCredentials if the tenant's key `key_id` has ended.
         """
         limits, now = self.limits_of(tenant), self.clock()
         work_id = str(ULID.from_timestamp(now / 1000))
         reservation = Reservation.made(tenant, work_id, amount, now_ms=now, lasts_s=lasts_s + LOST_AFTER_S)
-        decision = self.admissions.admit(limits.rates.get("drawing"), reservation, limits.quota)
+        decision = self.admissions.admit(limits.rates.get("drawing"), reservation, limits.quota, key_id)
         return Admission(reservation, decision.headers if decision else {})
 
     def settle(self, reservation: Reservation, charge: Charge) -> None:

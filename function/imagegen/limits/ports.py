@@ -19,8 +19,11 @@ class RateLimits(Protocol):
 class Quotas(Protocol):
     """Reservations. Each is settled once, by whoever made it or by the sweeper."""
 
-    def reserve(self, reservation: Reservation, quota: Quota) -> None:
-        """Hold the amount. Safe to repeat. Raises RequestTooExpensive, QuotaExceeded, QueueFull or RateLimited."""
+    def reserve(self, reservation: Reservation, quota: Quota, key_id: str | None = None) -> None:
+        """Hold the amount. Safe to repeat. Raises RequestTooExpensive, QuotaExceeded, QueueFull or RateLimited.
+
+        Raises InvalidCredentials if the tenant's key `key_id` has ended.
+        """
 
     def settle(self, reservation: Reservation, charge: Charge | None = None) -> bool:
         """Replace the amount by the charge; None: the work failed, was cancelled or blocked, and costs nothing.
@@ -42,7 +45,9 @@ class Quotas(Protocol):
 class Admissions(Protocol):
     """A rate decision and a reservation in one call."""
 
-    def admit(self, policy: RatePolicy | None, reservation: Reservation, quota: Quota) -> Decision | None:
+    def admit(
+        self, policy: RatePolicy | None, reservation: Reservation, quota: Quota, key_id: str | None = None
+    ) -> Decision | None:
         """Count the request and hold the amount, or neither. Raises RateLimited and what Quotas.reserve raises.
 
         None without a policy: there is no rate limit.

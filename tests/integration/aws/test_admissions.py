@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import boto3
 import pytest
 
-from imagegen.errors import LimitReached, QuotaExceeded, RateLimited, RequestTooExpensive, StorageUnavailable
+from imagegen.aws.key_ends import end_write
+from imagegen.errors import (
+    InvalidCredentials,
+    LimitReached,
+    QuotaExceeded,
+    RateLimited,
+    RequestTooExpensive,
+    StorageUnavailable,
+)
 from imagegen.limits.quota import Quota
 from imagegen.limits.rate_limit import RatePolicy
 from tests.support.aws_calls import at_once
@@ -107,3 +116,68 @@ def test_conflicts_that_do_not_end_are_429(limits: LimitsWorld) -> None:
     with pytest.raises(RateLimited):
         limits.admissions.admit(POLICY, limits.reservation("r-1"), QUOTA)
     assert limits.items("") == []
+
+
+# -- a key that the authorizer has only remembered ---------------------------------------------------------------------
+
+
+def end_key(limits: LimitsWorld, ends_in_s: int = 0) -> None:
+    """Write the end of alice's key k-1, as a revocation does."""
+    write = end_write(limits.table, "alice", "k-1", limits.clock() // 1000 + ends_in_s)
+    boto3.client("dynamodb").transact_write_items(TransactItems=[write])
+    limits.calls.take()
+
+
+@pytest.mark.parametrize("policy", [POLICY, None])
+def test_a_key_without_an_end_changes_nothing(limits: LimitsWorld, policy: RatePolicy | None) -> None:
+    limits.admissions.admit(policy, limits.reservation("r-1"), QUOTA, "k-1")
+    end_key(limits, ends_in_s=1)
+    limits.admissions.admit(policy, limits.reservation("r-2"), QUOTA, "k-1")
+    assert limits.calls.take() == ["TransactWriteItems"]
+    assert limits.quotas.committed("alice", MONTH).images == 2
+
+
+@pytest.mark.parametrize("quota", [QUOTA, Quota(), Quota(images=1)])
+@pytest.mark.parametrize("policy", [POLICY, RatePolicy("drawing", per_second=1, burst=1), None])
+def test_a_key_that_has_ended_is_refused_before_anything_is_counted_or_held(
+    limits: LimitsWorld, policy: RatePolicy | None, quota: Quota
+) -> None:
+    """Also if rate or quota would refuse the request: another process has used them up."""
+    limits.admissions_of_another_process().admit(policy, limits.reservation("r-1"), quota)
+    end_key(limits)
+    before = limits.items("")
+    for key_id in ("k-1", "k-1"):
+        with pytest.raises(InvalidCredentials):
+            limits.admissions.admit(policy, limits.reservation("r-2"), quota, key_id)
+    assert limits.items("") == before
+    assert "GetItem" not in limits.calls.take()
+
+
+def test_another_key_of_the_tenant_and_the_key_of_another_tenant_go_on(limits: LimitsWorld) -> None:
+    end_key(limits)
+    limits.admissions.admit(POLICY, limits.reservation("r-1"), QUOTA, "k-2")
+    limits.admissions.admit(POLICY, limits.reservation("r-2", tenant="bob"), QUOTA, "k-1")
+
+
+@pytest.mark.parametrize("key_id", [None, "k-1"])
+def test_with_a_key_rate_and_quota_refuse_as_without(limits: LimitsWorld, key_id: str | None) -> None:
+    policy, exhausted = RatePolicy("drawing", per_second=1, burst=2), Quota(images=1)
+    limits.admissions_of_another_process().admit(policy, limits.reservation("r-1"), exhausted, key_id)
+    with pytest.raises(QuotaExceeded):
+        limits.admissions.admit(policy, limits.reservation("r-2"), exhausted, key_id)
+    with pytest.raises(QuotaExceeded):
+        limits.admissions.admit(None, limits.reservation("r-2"), exhausted, key_id)
+    limits.calls.take()
+    limits.admissions_of_another_process().admit(policy, limits.reservation("r-3"), QUOTA, key_id)
+    assert limits.calls.take() == ["TransactWriteItems"] * 2, "the bucket was not as the process had seen it"
+    with pytest.raises(RateLimited):
+        limits.admissions_of_another_process().admit(policy, limits.reservation("r-4"), QUOTA, key_id)
+
+
+def test_an_admission_that_was_repeated_after_a_lost_reply_counts_once_with_a_key(limits: LimitsWorld) -> None:
+    reservation = limits.reservation("r-1")
+    limits.calls.lose_replies(1)
+    with pytest.raises(StorageUnavailable):
+        limits.admissions.admit(POLICY, reservation, QUOTA, "k-1")
+    limits.admissions.admit(POLICY, reservation, QUOTA, "k-1")
+    assert limits.quotas.committed("alice", MONTH).images == 1

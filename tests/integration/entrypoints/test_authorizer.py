@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from imagegen.access import api_key
 from imagegen.access.caller import Caller
 from imagegen.access.issuer_http import HttpsKeySets
 from imagegen.authorizer_wiring import AuthorizerContainer
@@ -79,10 +80,30 @@ def credentials(gateway: Gateway) -> dict[str, tuple[str, str]]:
 
 
 def test_the_answer_to_every_route_is_the_same_and_allows_every_route(gateway: Gateway) -> None:
+    """But for a mark that the function has to look whether the key is still valid."""
     for header in credentials(gateway).values():
         answers = [gateway.call(header, method=method, path=path) for method, path in ROUTES]
+        remembered = [answer["context"].pop("remembered_key", None) for answer in answers]
+        assert [route for route, key in zip(ROUTES, remembered, strict=True) if key] in ([], [("POST", "/generate")])
         assert all(answer == answers[0] for answer in answers)
         assert all(allows(answers[0], authorizer_event(method=method, path=path)) for method, path in ROUTES)
+
+
+def test_a_context_never_has_the_key_or_its_digest(gateway: Gateway) -> None:
+    answers = [gateway.call(("x-api-key", gateway.user), method="POST", path="/generate") for _ in range(2)]
+    assert ["remembered_key" in answer["context"] for answer in answers] == [False, True]
+    for answer in answers:
+        assert all(isinstance(value, str) for value in answer["context"].values())
+        assert gateway.user not in json.dumps(answer)
+        assert api_key.digest(gateway.user) not in json.dumps(answer)
+
+
+def test_a_token_is_verified_for_every_request(gateway: Gateway) -> None:
+    token = ("Authorization", f"Bearer {gateway.issuer.token(org='acme', exp=START_S + 10)}")
+    answers = [gateway.call(token, method="POST", path="/generate") for _ in range(2)]
+    assert not any("remembered_key" in answer["context"] for answer in answers)
+    gateway.clock.pass_s(71)
+    assert gateway.call(token, method="POST", path="/generate") == "Unauthorized"
 
 
 def test_the_answer_allows_no_other_stage_api_or_account(gateway: Gateway) -> None:

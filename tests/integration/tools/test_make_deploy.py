@@ -151,7 +151,8 @@ def _add_to_a_plan(gateway: Any, api: str, key_id: str) -> None:
 
 def caller_of(key: str, table: str, endpoint: str) -> Caller | None:
     """Return the key's caller, as the authorizer of this stack does."""
-    return DynamoCallers(table, epoch_ms, of_this_stack("dynamodb", endpoint)).find(api_key.digest(key))
+    found = DynamoCallers(table, epoch_ms, of_this_stack("dynamodb", endpoint)).find(api_key.digest(key))
+    return None if found is None else found.caller
 
 
 DEV = {each.name: each.value for each in resolve("dev", []).values() if each.source == "samconfig.toml"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imagegen.access.caller import GRANTED, ROLES, SCOPES, Caller, Role
@@ -35,6 +37,13 @@ def test_a_caller_passes_through_an_authorizers_context(roles: list[Role]) -> No
     context = caller.to_context()
     assert all(isinstance(value, str) for value in context.values())
     assert Caller.from_context({**context, "principalId": "key:1", "integrationLatency": 12}) == caller
+
+
+def test_a_context_has_the_key_of_a_remembered_caller_only() -> None:
+    caller = Caller.of("alice", "key:1", ["user"])
+    assert "remembered_key" not in caller.to_context()
+    remembered = replace(caller, remembered_key="1")
+    assert Caller.from_context(remembered.to_context()) == remembered
 
 
 @pytest.mark.parametrize(

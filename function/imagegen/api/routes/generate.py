@@ -72,7 +72,7 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     query_parameters(event)
     body = body if picture is None else _in_format(body, picture)
     gateway = _gateway_deadline(event, container.settings)
-    tenant = scope.current().caller.tenant
+    tenant = scope.current().named.tenant
     plan = container.planner.plan(body, container.inputs.read(body, tenant))
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
@@ -95,9 +95,11 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
 
 def _draw(plan: Plan, render: _Renderer, *, deadline: Deadline, job_until: Deadline) -> Response[Any]:
     """Generate without a job, unless the request has to become one."""
-    drawing = render.container.drawing
-    admission = drawing.admit(plan, tenant=scope.current().caller.tenant, deadline=deadline)
-    scope.current().headers |= admission.headers
+    drawing, current = render.container.drawing, scope.current()
+    caller = current.named
+    admission = drawing.admit(plan, tenant=caller.tenant, deadline=deadline, key_id=caller.remembered_key)
+    current.key_checked()
+    current.headers |= admission.headers
     drawn = drawing.draw(plan, admission, deadline=deadline, job_until=job_until, deliver=render.delivered)
     if isinstance(drawn, Submitted):
         telemetry.became_job()
