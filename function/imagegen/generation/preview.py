@@ -61,10 +61,11 @@ class Previews:
     """Previews of the models in this process."""
 
     colors_of: Callable[[Model, Backend], LatentColors | None]
+    clock: Callable[[], float] = time.perf_counter
 
     def of(self, model: Model, backend: Backend, checkpoint: Checkpoint) -> Preview:
         """Return the preview of a run that uses `checkpoint`. It shows nothing of a model without colors."""
-        return Preview(checkpoint, self.colors_of(model, backend))
+        return Preview(checkpoint, self.colors_of(model, backend), self.clock)
 
 
 def data_url(latents: Array, colors: LatentColors) -> str | None:
