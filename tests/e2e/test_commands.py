@@ -222,7 +222,7 @@ def test_a_key_draws_nothing_from_its_revocation_on(tmp_path: Path) -> None:
         assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
         assert refused.headers["WWW-Authenticate"] == 'Bearer realm="imagegen", ApiKey realm="imagegen"'
         assert Aws(running.endpoint).bills("acme") == bills
-        assert '"cause":"ended_key"' in (tmp_path / "stack.log").read_text()
+        wait_until(lambda: '"cause":"ended_key"' in (tmp_path / "stack.log").read_text(), seconds=30)
 
 
 def _as_operator(running: Stack) -> Client:

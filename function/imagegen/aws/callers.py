@@ -6,8 +6,8 @@
 | tenant | `TENANT#{tenant}`, `TENANT` | name, when it was created |
 | key of a tenant | `TENANT#{tenant}`, `KEY#{key_id}` | what an operator sees, and the digest; never expires |
 
-A key is both of its items, written in one transaction; the transaction that ends it adds a third (key_ends.py). No item
-has `job_id` or `due_shard`, so none is in an index.
+A key is both of its items, written in one transaction; its end is a third (key_ends.py). No item has `job_id` or
+`due_shard`, so none is in an index.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from imagegen.access.caller import Caller, is_role, is_scope
 from imagegen.access.ports import FoundKey, KeyEnded, StoredKey, Tenant, TenantExists, UnknownKey, UnknownTenant
 from imagegen.aws.clients import translated
-from imagegen.aws.key_ends import end_write
+from imagegen.aws.key_ends import key_end
 from imagegen.aws.table import (
     PATIENT_ATTEMPTS,
     Item,
@@ -84,15 +84,22 @@ class DynamoCallers(Table):
             old = self._stored(successor.tenant, key_id)
             unended = "attribute_exists(pk) AND attribute_not_exists(ends_at)"
             ended = self._end(old, ends_at, unended, successor.key_id)
-            if self._transact([*self._inserts(successor), *ended]) or self._is_stored(successor):
+            end = {"Put": key_end(self._name, old.tenant, key_id, ends_at)}
+            if self._transact([*self._inserts(successor), *ended, end]) or self._is_stored(successor):
                 return
         raise KeyEnded
 
     def revoke_key(self, tenant: str, key_id: str, now: int) -> None:
-        """End the key now. A key that has ended stays as it is."""
+        """End the key now. A key that has ended stays as it is.
+
+        The look-up ends first, and alone: the key's own requests may keep the row of its end busy (admissions.py). If
+        they do so for seconds, this raises StorageUnavailable, and they end within a minute (access/recent_keys.py).
+        """
         with translated("DynamoDB"):
             old = self._stored(tenant, key_id)
             self._transact(self._end(old, now, _ENDS_LATER))
+            end = key_end(self._name, tenant, key_id, now if old.ends_at is None else min(now, old.ends_at))
+            retry_conflicts(lambda: self._client.put_item(**end), PATIENT_ATTEMPTS)
 
     def _inserts(self, key: StoredKey) -> list[dict[str, Any]]:
         common: Item = {"tenant": key.tenant, "key_id": key.key_id, "roles": list(key.roles)}
@@ -104,17 +111,13 @@ class DynamoCallers(Table):
     def _end(
         self, key: StoredKey, ends_at: int, condition: str, replaced_by: str | None = None
     ) -> list[dict[str, Any]]:
-        """Return writes that end the key, on a condition of its listed item.
-
-        TTL deletes its look-up item later; until then `find` compares the time.
-        """
+        """Return writes that end the key. TTL deletes its look-up item later; until then `find` compares the time."""
         values: Item = {":ends_at": ends_at}
         look_up = self._update(_look_up(key.digest), "SET expires_at = :ends_at", "attribute_exists(pk)", values)
         ended = "SET ends_at = :ends_at"
         if replaced_by is not None:
             ended, values = f"{ended}, replaced_by = :successor", values | {":successor": replaced_by}
-        listed = self._update(_key(key.tenant, key.key_id), ended, condition, values)
-        return [look_up, end_write(self._name, key.tenant, key.key_id, ends_at), listed]
+        return [look_up, self._update(_key(key.tenant, key.key_id), ended, condition, values)]
 
     def _update(self, name: dict[str, str], expression: str, condition: str, values: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -130,7 +133,7 @@ class DynamoCallers(Table):
     def _transact(self, items: list[dict[str, Any]]) -> bool:
         """Return whether the transaction was done, as opposed to rejected by a condition. Raises ClientError.
 
-        It is patient: whoever ends a key competes with the requests of the key for the row of its end.
+        It is patient: a rotation competes with the requests of the key for the row of its end.
         """
         writes: Any = items
         try:

@@ -35,10 +35,10 @@ class DynamoKeyEnds(Table):
             raise _ended()
 
 
-def end_write(table: str, tenant: str, key_id: str, ends_at: int) -> Write:
-    """Return the write of a key's end, in epoch seconds. Its transaction must refuse an end later than before."""
+def key_end(table: str, tenant: str, key_id: str, ends_at: int) -> dict[str, Any]:
+    """Return the PutItem of a key's end, in epoch seconds. It must not be later than the end that the key had."""
     item: Item = {**_name(tenant, key_id), "tenant": tenant, "ends_at": ends_at, "expires_at": ends_at + _KEPT_S}
-    return {"Put": {"TableName": table, "Item": serialized(item)}}
+    return {"TableName": table, "Item": serialized(item)}
 
 
 def unended_checks(table: str, tenant: str, key_id: str | None, now_s: int) -> list[Write]:

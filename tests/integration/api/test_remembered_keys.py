@@ -12,6 +12,7 @@ from imagegen.access.recent_keys import KEPT_MS
 from imagegen.access.tenant_keys import NewKey
 from imagegen.authorizer_wiring import AuthorizerContainer
 from imagegen.entrypoints import authorizer
+from imagegen.errors import StorageUnavailable
 from imagegen.limits.quota import Quota
 from imagegen.limits.rate_limit import RatePolicy, RouteClass
 from imagegen.limits.tenant_limits import TenantLimits
@@ -295,6 +296,21 @@ def test_revoking_a_key_outlasts_the_conflicts_with_its_own_requests(
 ) -> None:
     monkeypatch.setattr("imagegen.aws.table._LONGEST_PAUSE_S", 0.0)
     gateway.draw()
-    gateway.calls.conflict(39)
+    gateway.calls.conflict(39, "PutItem")
     gateway.revoke()
     assert refused(gateway.call())
+
+
+def test_conflicts_that_do_not_end_keep_no_key_from_ending(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator hears of them. Every look-up finds the key ended, and revoking it again ends what is remembered."""
+    monkeypatch.setattr("imagegen.aws.table._LONGEST_PAUSE_S", 0.0)
+    gateway.draw()
+    gateway.calls.conflict(40, "PutItem")
+    with pytest.raises(StorageUnavailable):
+        gateway.revoke()
+    assert gateway.draw() == 200, "still remembered"
+    gateway.world.clock.pass_s(1)
+    gateway.revoke()
+    assert refused(gateway.call())
+    assert gateway.call("GET", "/models", b"") is None
+    assert gateway.call() is None

@@ -7,7 +7,7 @@ from decimal import Decimal
 import boto3
 import pytest
 
-from imagegen.aws.key_ends import end_write
+from imagegen.aws.key_ends import key_end
 from imagegen.errors import (
     InvalidCredentials,
     LimitReached,
@@ -123,8 +123,8 @@ def test_conflicts_that_do_not_end_are_429(limits: LimitsWorld) -> None:
 
 def end_key(limits: LimitsWorld, ends_in_s: int = 0) -> None:
     """Write the end of alice's key k-1, as a revocation does."""
-    write = end_write(limits.table, "alice", "k-1", limits.clock() // 1000 + ends_in_s)
-    boto3.client("dynamodb").transact_write_items(TransactItems=[write])
+    ends_at = limits.clock() // 1000 + ends_in_s
+    boto3.client("dynamodb").put_item(**key_end(limits.table, "alice", "k-1", ends_at))
     limits.calls.take()
 
 
