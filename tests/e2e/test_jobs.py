@@ -80,7 +80,7 @@ def hook(stack: Endpoint, authority: Authority) -> Iterator[Receiver]:
 def test_a_job_from_submission_through_progress_to_its_images(client: Client) -> None:
     body = long_request(metadata={"order": "A-17"})
     job = submit(client, body)
-    assert job["status"] == "queued"
+    assert job["status"] in ("queued", "running")  # a worker may claim it before the response
     seen: list[Json] = []
 
     def poll() -> Json | None:

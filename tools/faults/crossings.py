@@ -1,4 +1,4 @@
-"""R12: for one tenant, another's jobs and keys do not exist: one identical 404 on every route that takes an id.
+"""R12: for one tenant, another's jobs, keys and uploads do not exist: one identical 404 wherever an id is accepted.
 
 `python -m tools.faults.crossings 20 7` makes 20 jobs and 20 keys of each of two tenants, in every state; the
 environment says where the table is. Real: the handlers of Authorizer, Api and Generator, each request with an API key,
@@ -7,6 +7,8 @@ and the table. Replaced: the engine. The routes are those of the OpenAPI documen
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import re
 import sys
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+from PIL import Image
 from ulid import ULID
 
 from imagegen.access.caller import Caller
@@ -22,6 +25,7 @@ from imagegen.api import cursor
 from imagegen.api.routes.documentation import openapi_document
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import api, authorizer, generator
+from imagegen.pictures.uploads import new_id, object_key
 from tools.faults.jobs import BACKEND
 from tools.faults.sleeping_engine import SleepingEngines
 from tools.lambda_event import Context, api_event
@@ -46,6 +50,7 @@ class Tenant:
     name: str
     key: str
     ids: dict[str, list[str]] = field(default_factory=lambda: {"job_id": [], "key_id": []})
+    uploads: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
 
 
@@ -68,6 +73,7 @@ class Crossings:
         before = [self._seen(each) for each in (self.alice, self.bob)]
         pairs = ((self.alice, self.bob), (self.bob, self.alice))
         routes = {route: self._crossed(*route) for route in sorted(self._routes())}
+        routes |= {("POST", path): self._crossed_pictures(path) for path in ("/generate", "/jobs")}
         listed = [name for caller, other in pairs for name in self._found_in_lists(caller, other)]
         changed = [self._seen(each) for each in (self.alice, self.bob)] != before
         shared = [name for caller, other in pairs for name in self._shared(caller, other)]
@@ -105,6 +111,23 @@ class Crossings:
                 if self._ask(caller, method, path, name, given) != reference:
                     different.append(given)
         return count, different
+
+    def _crossed_pictures(self, path: str) -> tuple[int, list[str]]:
+        """Send the other tenant's uploads, and what its jobs keep of them, to a route that draws. As `_crossed`."""
+        count, different = 0, []
+        for caller, other in ((self.alice, self.bob), (self.bob, self.alice)):
+            for name in ("image", "mask_image"):
+                reference = self._draw_from(caller, path, name, new_id())
+                if reference["statusCode"] != 404:
+                    different.append(f"a made-up {name} is not 404")
+                for given in other.uploads:
+                    count += 1
+                    if self._draw_from(caller, path, name, given) != reference:
+                        different.append(f"{name} {given}")
+        return count, different
+
+    def _draw_from(self, caller: Tenant, path: str, name: str, given: str) -> Answer:
+        return self.send(caller, "POST", path, _edit(caller.uploads[0]) | {name: given})
 
     def _ask(self, caller: Tenant, method: str, path: str, name: str, given: str) -> Answer:
         return self.send(caller, method, path, {} if path.startswith("/keys") else b"", ids={name: given})
@@ -147,6 +170,8 @@ class Crossings:
         for number in range(self.volume):
             tenant.ids["job_id"].append(self._job(tenant, number))
             tenant.ids["key_id"].append(self._key(tenant, number))
+            tenant.uploads.append(self._upload(tenant))
+        tenant.uploads.append(self._kept(tenant))
         page = self.container.jobs.page(name, limit=1, after=None)
         tenant.cursors = [cursor.encode(name, each.job_id) for each in page.jobs]
         return tenant
@@ -160,6 +185,17 @@ class Crossings:
             case "succeeded":
                 generator.container.job_runner.run(tenant.name, job_id, Deadline.after(60))
         return job_id
+
+    def _upload(self, tenant: Tenant) -> str:
+        upload_id = str(json.loads(self.send(tenant, "POST", "/uploads", {"content_type": "image/png"})["body"])["id"])
+        self.container.inputs.store.write(object_key(tenant.name, upload_id), _picture(tenant.name))
+        return upload_id
+
+    def _kept(self, tenant: Tenant) -> str:
+        """Return the name of the picture that the tenant's jobs keep."""
+        answer = self.send(tenant, "POST", "/jobs", _edit(tenant.uploads[0]))
+        tenant.ids["job_id"].append(str(json.loads(answer["body"])["id"]))
+        return f"input_{hashlib.sha256(_picture(tenant.name)).hexdigest()}"
 
     def _key(self, tenant: Tenant, number: int) -> str:
         keys = self.container.tenant_keys
@@ -176,6 +212,17 @@ class Crossings:
 
 def _body(seed: int) -> dict[str, Any]:
     return {"prompt": "a circle", "seed": seed, "num_inference_steps": 1}
+
+
+def _edit(image: str) -> dict[str, Any]:
+    return _body(0) | {"image": image, "strength": 1}
+
+
+def _picture(name: str) -> bytes:
+    """Return a PNG of one pixel, another one for each of the two tenants."""
+    file = io.BytesIO()
+    Image.new("L", (1, 1), len(name)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _lasting(document: Any) -> Any:

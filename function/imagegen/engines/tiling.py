@@ -13,14 +13,15 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imagegen.engines.latent_edit import PIXELS_PER_LATENT
+from imagegen.generation.spec import WHOLE_PIXELS
+
 Pixels: TypeAlias = NDArray[np.uint8]
 """(height, width, channels)"""
 Floats: TypeAlias = NDArray[np.float32]
 """(height, width, channels)"""
 
-WHOLE_LATENTS: Final = 64 * 64
-"""Latents of this area, 512 x 512 pixels, are encoded and decoded in one piece. Above, memory would grow with the area.
-"""
+_WHOLE_LATENTS: Final = WHOLE_PIXELS // PIXELS_PER_LATENT**2
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ LATENTS: Final = Tiling(most=64, overlap=16)
 
 def tiling_of_latents(height: int, width: int) -> Tiling:
     """Return how latents of this size are decoded, and how the picture that they stand for is encoded."""
-    return LATENTS if height * width > WHOLE_LATENTS else Tiling(most=max(height, width), overlap=0)
+    return LATENTS if height * width > _WHOLE_LATENTS else Tiling(most=max(height, width), overlap=0)
 
 
 def _scaled(span: slice, scale: int) -> slice:

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER
 from imagegen.generation.edit import Edit, steps_made
 from imagegen.generation.prompt_syntax import Prompt, parse
-from imagegen.generation.request import MAX_SEED, Background, OutputFormat
+from imagegen.generation.request import DEFAULT_QUALITY, MAX_SEED, Background, OutputFormat
 
 if TYPE_CHECKING:
     from imagegen.generation.canvas import Canvas
 
-CACHE_KEY_VERSION: Final = 3
-"""Increase when the same request starts to produce different bytes, for example with another encoder setting."""
+CACHE_KEY_VERSION: Final = 2
+"""Increase when every request starts to produce another picture, for example with another generator of noise."""
+WHOLE_PIXELS: Final = 512 * 512
+"""Images up to this area are encoded and decoded in one piece, larger ones in tiles: memory would grow with the area."""
+_LATER_FIELDS: Final[dict[str, tuple[object, ...]]] = {
+    "output_quality": (None, DEFAULT_QUALITY),
+    "upscale": (1,),
+    "background": ("opaque",),
+    "edit": (None,),
+}
+"""Fields that keys of this version did not have at first, and the values that mean what images were then."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +117,18 @@ class GenerationSpec:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def _key(self) -> dict[str, Any]:
-        """An edit counts by its files, not by what is decoded from them."""
-        key = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "edit"}
+        """Return what decides about the picture. An edit counts by its files, not by what is decoded from them.
+
+        What is drawn as in earlier versions has the same key, so that its stored image is found.
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        key = {name: value for name, value in values.items() if value not in _LATER_FIELDS.get(name, ())}
         if self.edit is not None:
             key["edit"] = self.edit.key()
+        if self.width * self.height > WHOLE_PIXELS:
+            key["decoded_in_tiles"] = True
+        if any(prompt.weighted or prompt.text != getattr(self, name) for name, prompt in self.prompts.items()):
+            key["prompt_syntax"] = 1
         return key
 
     def _auxiliary_revisions(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from random import Random
@@ -30,11 +31,12 @@ def crossed(handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return figures
 
 
-def test_another_tenants_jobs_and_keys_do_not_exist(crossed: Callable[[Leak], dict[str, Any]]) -> None:
+def test_another_tenants_jobs_keys_and_uploads_do_not_exist(crossed: Callable[[Leak], dict[str, Any]]) -> None:
     figures = crossed(lambda _, answer: answer)
     assert figures["holds"], figures
-    assert figures["routes"] == 5
-    assert figures["requests"] == figures["routes"] * 2 * (3 + 8 + 3)
+    assert figures["routes"] == 7
+    jobs, keys, uploads = 4, 3, 4
+    assert figures["requests"] == 2 * (5 * (8 + jobs + keys) + 2 * 2 * uploads)
 
 
 def test_a_leak_is_found(crossed: Callable[[Leak], dict[str, Any]]) -> None:
@@ -53,6 +55,11 @@ def test_a_leak_is_found(crossed: Callable[[Leak], dict[str, Any]]) -> None:
     def everything(event: Any, answer: Answer) -> Answer:
         return answer | {"body": json.dumps({"tenants": ["alice", "bob"]})} if event["path"] == "/me" else answer
 
+    def another_field(event: Any, answer: Answer) -> Answer:
+        is_kept = b"input_" in base64.b64decode(event["body"] or "") and answer["statusCode"] == 404
+        return answer | {"body": answer["body"].replace("upload_not_found", "not_found")} if is_kept else answer
+
+    assert {each.split(":")[0] for each in crossed(another_field)["different"]} == {"POST /jobs"}
     assert crossed(forbidden)["different"]
     assert {each.partition("/")[0] for each in crossed(another_word)["different"]} == {"DELETE ", "POST "}
     assert crossed(everything)["listed"] == ["/me: bob", "/me: alice"]

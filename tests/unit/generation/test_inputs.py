@@ -71,7 +71,7 @@ def test_a_gif_is_refused(inputs: Inputs) -> None:
         inputs.read(request(image="R0lGODlhAQABAAAAACw="), ALICE)
 
 
-@pytest.mark.parametrize("text", [new_id(), "input_" + "0" * 64])
+@pytest.mark.parametrize("text", ["upload_01HZX3K9V5T2Q8R7N6M4P0B1CD", "input_" + "0" * 64])
 def test_unknown_and_foreign_pictures_do_not_exist(inputs: Inputs, text: str) -> None:
     inputs.uploads.files["bob", text] = file(scene(), "PNG")  # type: ignore[attr-defined]
     with pytest.raises(PictureError) as caught:

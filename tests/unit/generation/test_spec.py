@@ -62,10 +62,40 @@ def test_an_edit_of_the_same_files_has_the_same_key() -> None:
     assert "pixels" not in repr(one)
 
 
-def test_the_cache_keys_of_stored_images_stay_valid() -> None:
-    """Another key makes every stored image unfindable: change it only together with CACHE_KEY_VERSION."""
-    stored = "48c836e7f399a76b49e761fca6f433da752fcf429c04dab9bfb0718e557dfafb"
-    assert spec(prompt="a red circle").cache_key(**ENVIRONMENT) == stored
+@pytest.mark.parametrize(
+    ("fields", "stored"),
+    [
+        ({"prompt": "a red circle"}, "6eb5569ce17db30bb1982a2f361af2e33eb2664c2a4b003c972976de93518323"),
+        (
+            {"prompt": "a red circle", "output_format": "jpeg"},
+            "4784f69e33b509dbea17f56bfbfaa19d2ac2ba95d767e65742696ab970983f5e",
+        ),
+        (
+            {"prompt": "a red circle", "guidance_scale": 2, "negative_prompt": "blur, (16:9"},
+            "1e510d6c79302945443d02901a3055c3511d3dad5fdf389c41c4d388401a4fa5",
+        ),
+    ],
+)
+def test_the_cache_keys_of_stored_images_stay_valid(fields: dict[str, Any], stored: str) -> None:
+    """Keys that earlier versions wrote. Another one makes every stored image unfindable: see CACHE_KEY_VERSION."""
+    assert spec(**fields).cache_key(**ENVIRONMENT) == stored
+
+
+@pytest.mark.parametrize(
+    ("fields", "change", "marked"),
+    [
+        ({"prompt": "a (red:1.3) circle"}, {"prompt": "a red circle"}, "prompt_syntax"),
+        ({"prompt": r"a red \( circle"}, {"prompt": "a red ( circle"}, "prompt_syntax"),
+        ({"width": 768, "height": 768}, {"width": 512, "height": 512}, "decoded_in_tiles"),
+        ({"width": 520, "height": 512}, {"width": 512, "height": 512}, "decoded_in_tiles"),
+    ],
+)
+def test_what_is_drawn_differently_than_before_has_another_key(
+    fields: dict[str, Any], change: dict[str, Any], marked: str
+) -> None:
+    drawn = dataclasses.replace(spec(), **fields)
+    assert marked in drawn._key()
+    assert marked not in dataclasses.replace(drawn, **change)._key()
 
 
 def test_the_cache_key_covers_every_field_and_the_environment() -> None:

@@ -22,7 +22,7 @@ def test_a_prepared_model_is_accepted(folder: Path) -> None:
     stack._require_model("sd-turbo")
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [manifest.FORMAT - 1, manifest.FORMAT + 1])
 def test_a_model_that_another_version_prepared_is_refused_before_the_start(folder: Path, version: int) -> None:
     manifest.write(folder, version=version)
     with pytest.raises(StackError, match=rf"has format {version}.*make model MODEL=sd-turbo"):
