@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CACHE_KEY_VERSION: Final = 2
 """Increase when every request starts to produce another picture, for example with another generator of noise."""
 WHOLE_PIXELS: Final = 512 * 512
-"""Images up to this area are encoded and decoded in one piece, larger ones in tiles: memory would grow with the area."""
+"""Images up to this area are encoded and decoded in one piece, larger ones in tiles: memory grows with the area."""
 _LATER_FIELDS: Final[dict[str, tuple[object, ...]]] = {
     "output_quality": (None, DEFAULT_QUALITY),
     "upscale": (1,),
