@@ -22,7 +22,7 @@ from imagegen_cli.output import show
 from imagegen_cli.picture_file import FIELDS, Picture, find_pictures
 from imagegen_cli.profile import Profile
 from imagegen_cli.report import job_text, result_text
-from imagegen_cli.session import session
+from imagegen_cli.session import chosen_profile, session
 from imagegen_cli.uploads import Uploads
 from imagegen_cli.watch import Watch
 from imagegen_cli.work import finished, require_success, saved, submitted
@@ -60,6 +60,12 @@ def make_drawing(options: Mapping[str, Any]) -> Drawing:
     request["prompt"] = read_prompt(request["prompt"])
     pictures = find_pictures({name: options.get(name) for name in FIELDS}, Path())
     return Drawing(request, place, not no_wait, idempotency_key, pictures)
+
+
+def draw_options(options: Mapping[str, Any]) -> None:
+    """Draw what the options of a command say, for the deployment that they name. Raises Failure."""
+    drawing = make_drawing(options)
+    draw(drawing, chosen_profile(options["profile"]), options["timeout"], options["as_json"])
 
 
 def draw(drawing: Drawing, profile: Profile, timeout: float | None, as_json: bool) -> None:

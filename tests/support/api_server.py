@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,6 +121,12 @@ class ApiServer:
         return [each.path for each in self.received if each.method == method]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *client: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that was killed
+            super().handle_error(*client)
+
+
 @contextmanager
 def serving(
     server: ApiServer, reply: Callable[[Received], Reply] | None = None, tls: ssl.SSLContext | None = None
@@ -136,7 +143,7 @@ def serving(
 
         def log_message(self, *_: object) -> None: ...
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with _Server(("127.0.0.1", 0), Handler) as http:
         http.daemon_threads = True
         server.url = f"http://127.0.0.1:{http.server_port}"
         if tls:

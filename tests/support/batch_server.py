@@ -7,10 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from tests.support.api_server import PICTURE, STAGE, ApiServer, Received, Reply, document, example, problem
+from tests.support.api_server import PICTURE, STAGE, ApiServer, Received, Reply, document, example
 
 Fault = Callable[[Received, int], Reply | None]
 """What to answer to a POST /generate instead, if anything; the number counts the requests of its key, from 1."""
@@ -36,8 +37,6 @@ class BatchServer(ApiServer):
         self._results: dict[str, dict[str, Any]] = {}
         self._attempts: Counter[str] = Counter()
         self._lock = Lock()
-        self.drawn = Event()
-        """Set once an image has been drawn."""
 
     def reply(self, request: Received) -> Reply:
         if (request.method, request.path) != ("POST", f"{STAGE}/generate"):
@@ -55,7 +54,6 @@ class BatchServer(ApiServer):
             if key not in self._results:
                 self.billed[key] += 1
                 self._results[key] = self._result(request.json)
-        self.drawn.set()
         return self.lost(request, attempt) or document(200, self._results[key])
 
     def _result(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -70,9 +68,6 @@ class BatchServer(ApiServer):
         return example("result", images=images, id=f"job{number}")
 
 
-def throttled(*_: object) -> Reply:
-    return problem("rate_limited", retry_after="0")
-
-
-def write_batch(path: Any, *requests: dict[str, Any]) -> None:
+def write_batch(path: Path, *requests: dict[str, Any]) -> None:
+    """Write a batch of these lines."""
     path.write_text("".join(json.dumps(request) + "\n" for request in requests))

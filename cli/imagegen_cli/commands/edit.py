@@ -37,7 +37,6 @@ def edit(
 ) -> None:
     """Draw from a picture, or repaint what is white in its mask, and download the result. Large files are uploaded."""
     given = locals()
-    from imagegen_cli.drawing import draw, make_drawing
-    from imagegen_cli.session import chosen_profile
+    from imagegen_cli.drawing import draw_options
 
-    draw(make_drawing(given), chosen_profile(profile), timeout, as_json)
+    draw_options(given)

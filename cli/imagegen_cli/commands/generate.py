@@ -33,7 +33,6 @@ def generate(
 ) -> None:
     """Draw images and download them. Work that takes long becomes a job, which the command waits for."""
     given = locals()
-    from imagegen_cli.drawing import draw, make_drawing
-    from imagegen_cli.session import chosen_profile
+    from imagegen_cli.drawing import draw_options
 
-    draw(make_drawing(given), chosen_profile(profile), timeout, as_json)
+    draw_options(given)

@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -276,7 +277,8 @@ def test_an_interrupted_batch_goes_on_where_it_was_and_pays_nothing_twice(
     batch_server.lost = lambda request, _: Reply(200, holds=True) if request.json["seed"] == 5 else None
     with start(cli, batch_server, "--concurrency", "2", "--json") as process:
         while 5 not in {each["seed"] for each in list(batch_server.sent.values())}:
-            batch_server.arrived.wait(0.05)
+            assert process.poll() is None
+            time.sleep(0.05)
         process.send_signal(ending)
         out, err = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[ending]
