@@ -21,8 +21,8 @@ STORING_SECONDS: Final = 0.3
 """Reserved for encoding, storing and signing one image; mostly the latency of S3."""
 
 FASTEST: Final = 4.0
-"""How many times as fast as assumed_pace a processor may be. An assumption: on a faster one, an affordable job of a size
-that was never measured could be refused."""
+"""How many times as fast as assumed_pace a processor may be. An assumption: on a faster one, an affordable job of a
+size that was never measured could be refused."""
 
 
 @dataclass(frozen=True)
