@@ -61,9 +61,11 @@ class GenerationSpec:
     @cached_property
     def canvas(self) -> Canvas | None:
         """The edit's picture at the output's size, decoded once. Raises what Canvas.of raises."""
+        if self.edit is None:
+            return None
         from imagegen.generation.canvas import Canvas  # imports Pillow, which the zip functions lack
 
-        return Canvas.of(self.edit, (self.width, self.height)) if self.edit else None
+        return Canvas.of(self.edit, (self.width, self.height))
 
     @property
     def strength(self) -> float:

@@ -13,7 +13,13 @@ import pytest
 from tests.conftest import ROOT
 
 FUNCTION = ROOT / "function"
-PROGRAM = "import models.prepare.__main__, models.prepare.trial, models.prepare.completed, imagegen.engines.{engine}"
+PROGRAM = """
+import models.prepare.__main__, models.prepare.trial, models.prepare.completed, imagegen.engines.{engine}
+from imagegen.catalog.registry import REGISTRY
+
+spec = models.prepare.trial._spec(REGISTRY["demo"], "ddim", 128, 128)
+assert spec.canvas is None  # engines ask for it, and its module is not copied
+"""
 
 
 def stage(name: str) -> list[str]:
