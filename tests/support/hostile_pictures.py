@@ -151,6 +151,7 @@ def _metadata_bombs() -> Iterator[Hostile]:
     yield "JPEG with 150 EXIF segments", with_segments(jpeg, *[exif] * 150), OK
     yield "JPEG with 255 parts of a profile", with_segments(jpeg, *[profile] * 150, marker=0xE2), DAMAGED
     yield "JPEG with 100,000 comments", with_segments(jpeg, *[b"x"] * 100_000, marker=0xFE), OK
+    yield "JPEG with 2,400,000 comments", jpeg[:2] + b"\xff\xfe\0\2" * 2_400_000 + jpeg[2:], INVALID
     yield "WebP with EXIF of 5 MB", riff(canvas(64, 48, flags=8), webp, (b"EXIF", exif * 80)), OK
     yield "WebP with 300,000 chunks", riff(canvas(64, 48), webp, *[(b"junk", b"x")] * 300_000), OK
     yield "WebP with a profile of 5 MB", riff(canvas(64, 48, flags=0x20), (b"ICCP", b"\0" * 5_000_000), webp), OK

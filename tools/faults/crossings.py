@@ -25,7 +25,7 @@ from imagegen.api import cursor
 from imagegen.api.routes.documentation import openapi_document
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import api, authorizer, generator
-from imagegen.pictures.uploads import new_id, object_key
+from imagegen.pictures.uploads import is_id, new_id, object_key
 from tools.faults.jobs import BACKEND
 from tools.faults.sleeping_engine import SleepingEngines
 from tools.lambda_event import Context, api_event
@@ -40,6 +40,8 @@ REFUSED: Final[dict[str, list[str]]] = {
     "key_id": ["1", "KEY", "../alice", "a#b", "%00", "TENANT", "KEY#", "x" * 300],
 }
 """Ids that no job and no key has, beside random ones."""
+_MADE_UP: Final = {404: new_id(), 422: "input_" + "0" * 64}
+"""An upload, and what a job keeps, which no caller may name, by the status of an answer."""
 _STATES: Final = ("queued", "cancelled", "succeeded")
 
 
@@ -117,12 +119,12 @@ class Crossings:
         count, different = 0, []
         for caller, other in ((self.alice, self.bob), (self.bob, self.alice)):
             for name in ("image", "mask_image"):
-                reference = self._draw_from(caller, path, name, new_id())
-                if reference["statusCode"] != 404:
-                    different.append(f"a made-up {name} is not 404")
+                answers = {status: self._draw_from(caller, path, name, text) for status, text in _MADE_UP.items()}
+                if [each["statusCode"] for each in answers.values()] != [*answers]:
+                    different.append(f"a made-up {name} is not 404, or 422 for a name that no caller may use")
                 for given in other.uploads:
                     count += 1
-                    if self._draw_from(caller, path, name, given) != reference:
+                    if self._draw_from(caller, path, name, given) != answers[404 if is_id(given) else 422]:
                         different.append(f"{name} {given}")
         return count, different
 

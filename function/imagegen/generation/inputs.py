@@ -7,6 +7,7 @@ decoding shows, such as a truncated file, fails the generation with the same cod
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -42,22 +43,19 @@ class Inputs:
     store: InputStore
 
     def read(self, request: GenerateRequest, tenant: str) -> tuple[Picture, Picture | None] | None:
-        """Return image and mask of a request, or None if it has no image.
+        """Return image and mask of a caller's request, or None if it has no image.
 
         Raises ImageInvalid, ImageTooLarge, ImageFormatUnsupported, MaskSizeMismatch, UploadNotFound or
         StorageUnavailable.
         """
-        if request.image is None:
-            return None
-        image = self._picture(request.image, tenant)
-        if request.mask_image is None:
-            return image, None
-        try:
-            mask = self._picture(request.mask_image, tenant)
-        except PictureError as error:
-            raise error.in_field("mask_image") from None
-        check_mask_size(mask.size, image.size)
-        return image, mask
+        return _pictures(request, lambda text: self._sent(text, tenant))
+
+    def read_kept(self, request: GenerateRequest, tenant: str) -> tuple[Picture, Picture | None] | None:
+        """Return image and mask of a job's request, which `keep` returned, or None if it has no image.
+
+        Only of a job: no caller may name what jobs keep. Raises what `read` raises.
+        """
+        return _pictures(request, lambda text: self._kept(text, tenant))
 
     def keep(self, plan: Plan, tenant: str) -> GenerateRequest:
         """Store the plan's pictures, and return its request with their names: an upload ends before a job may start.
@@ -76,20 +74,33 @@ class Inputs:
         retry(lambda: self.store.write(_key(tenant, picture.sha256), picture.data))
         return f"input_{picture.sha256}"
 
-    def _picture(self, text: str, tenant: str) -> Picture:
-        data = self._data(text, tenant)
-        return Picture.of(data, inspect(data).size)
+    def _sent(self, text: str, tenant: str) -> bytes:
+        return retry(lambda: self.uploads.fetch(tenant, text)) if is_id(text) else decode_base64(text)
 
-    def _data(self, text: str, tenant: str) -> bytes:
-        if is_id(text):
-            return retry(lambda: self.uploads.fetch(tenant, text))
-        kept = _KEPT.fullmatch(text)
-        if kept is None:
-            return decode_base64(text)
-        data = retry(lambda: self.store.read(_key(tenant, kept[1])))
+    def _kept(self, name: str, tenant: str) -> bytes:
+        kept = _KEPT.fullmatch(name)
+        data = retry(lambda: self.store.read(_key(tenant, kept[1]))) if kept else None
         if data is None:
             raise UploadNotFound
         return data
+
+
+def _pictures(request: GenerateRequest, data_of: Callable[[str], bytes]) -> tuple[Picture, Picture | None] | None:
+    if request.image is None:
+        return None
+    image = _picture(data_of(request.image))
+    if request.mask_image is None:
+        return image, None
+    try:
+        mask = _picture(data_of(request.mask_image))
+    except PictureError as error:
+        raise error.in_field("mask_image") from None
+    check_mask_size(mask.size, image.size)
+    return image, mask
+
+
+def _picture(data: bytes) -> Picture:
+    return Picture.of(data, inspect(data).size)
 
 
 def _key(tenant: str, sha256: str) -> str:

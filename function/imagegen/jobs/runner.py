@@ -179,14 +179,14 @@ class JobRunner:
         """Return the first run's plan, the one of its submission if it runs there.
 
         After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
-        its deadline stored none. Raises ModelNotFound, InvalidRequest, UnreadableJob or what Inputs.read raises.
+        its deadline stored none. Raises ModelNotFound, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
         """
         if job.request is None:
             raise UnreadableJob("request")
         first = job.attempt + job.aws_failures == 1
         if first and submitted is not None:
             return submitted
-        plan = self.planner.plan(job.request, self.inputs.read(job.request, job.tenant))
+        plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant))
         return plan if first else plan.again(job.created_at)
 
     def _requeue_or_fail(self, run: Run, checkpoint: Checkpoint, error: ServiceError) -> Job:

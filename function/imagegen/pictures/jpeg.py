@@ -14,6 +14,8 @@ from imagegen.pictures.stripped import Stripped
 SIGNATURE: Final = b"\xff\xd8\xff"
 MAX_SCANS: Final = 32
 """Passes over all pixels, of which each may take a few bytes. Encoders write up to 18, for progressive CMYK."""
+MAX_SEGMENTS: Final = 200_000
+"""A file of 10 MB could have 2,500,000 empty ones, which take a busy processor half a minute. Cameras write dozens."""
 _SOI: Final = b"\xff\xd8"
 _END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -33,9 +35,13 @@ class _Reading:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     orientation: int = exif.UPRIGHT
     scans: int = 0
+    segments: int = 0
 
     def take(self, marker: int, segment: bytes) -> None:
-        """Add a segment, which begins with its length. Raises struct.error."""
+        """Add a segment, which begins with its length. Raises ImageInvalid after MAX_SEGMENTS, or struct.error."""
+        self.segments += 1
+        if self.segments > MAX_SEGMENTS:
+            raise ImageInvalid
         if marker == _APP1 and segment[2:].startswith(exif.PREFIX):
             self.orientation = exif.orientation(segment[2:])
         if marker in _FRAMES:

@@ -56,8 +56,9 @@ def test_a_leak_is_found(crossed: Callable[[Leak], dict[str, Any]]) -> None:
         return answer | {"body": json.dumps({"tenants": ["alice", "bob"]})} if event["path"] == "/me" else answer
 
     def another_field(event: Any, answer: Answer) -> Answer:
-        is_kept = b"input_" in base64.b64decode(event["body"] or "") and answer["statusCode"] == 404
-        return answer | {"body": answer["body"].replace("upload_not_found", "not_found")} if is_kept else answer
+        sent = base64.b64decode(event["body"] or "")
+        is_kept = b"input_" in sent and b"input_0000" not in sent
+        return answer | {"body": answer["body"].replace("image_invalid", "not_found")} if is_kept else answer
 
     assert {each.split(":")[0] for each in crossed(another_field)["different"]} == {"POST /jobs"}
     assert crossed(forbidden)["different"]

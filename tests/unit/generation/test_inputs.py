@@ -71,8 +71,8 @@ def test_a_gif_is_refused(inputs: Inputs) -> None:
         inputs.read(request(image="R0lGODlhAQABAAAAACw="), ALICE)
 
 
-@pytest.mark.parametrize("text", ["upload_01HZX3K9V5T2Q8R7N6M4P0B1CD", "input_" + "0" * 64])
-def test_unknown_and_foreign_pictures_do_not_exist(inputs: Inputs, text: str) -> None:
+def test_unknown_and_foreign_uploads_do_not_exist(inputs: Inputs) -> None:
+    text = "upload_01HZX3K9V5T2Q8R7N6M4P0B1CD"
     inputs.uploads.files["bob", text] = file(scene(), "PNG")  # type: ignore[attr-defined]
     with pytest.raises(PictureError) as caught:
         inputs.read(request(image=text), ALICE)
@@ -85,9 +85,18 @@ def test_a_job_keeps_its_pictures_by_name_and_plans_the_same(inputs: Inputs) -> 
     plan = PLANNER.plan(asked, inputs.read(asked, ALICE))
     kept = inputs.keep(plan, ALICE)
     assert max(len(kept.image or ""), len(kept.mask_image or "")) < 80
-    assert PLANNER.plan(kept, inputs.read(kept, ALICE)).spec == plan.spec
+    assert PLANNER.plan(kept, inputs.read_kept(kept, ALICE)).spec == plan.spec
     with pytest.raises(UploadNotFound):
-        inputs.read(kept, "bob")
+        inputs.read_kept(kept, "bob")
+
+
+def test_no_caller_can_name_what_jobs_keep(inputs: Inputs) -> None:
+    """The function that takes jobs may not read them: it would answer 503."""
+    asked = request(image=as_base64(scene()))
+    kept = inputs.keep(PLANNER.plan(asked, inputs.read(asked, ALICE)), ALICE)
+    for name in (str(kept.image), "input_" + "0" * 64):
+        with pytest.raises(ImageInvalid):
+            inputs.read(request(image=name), ALICE)
 
 
 def test_a_job_from_text_keeps_nothing(inputs: Inputs) -> None:

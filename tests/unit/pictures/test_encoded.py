@@ -63,6 +63,13 @@ def test_anything_else_is_refused_and_told_what_is_accepted(text: str) -> None:
     assert TEXT[:20] not in raised.value.detail
 
 
+@pytest.mark.parametrize("prefix", ["data:", "data:/", "data:image/", "data:;base64"])
+def test_a_prefix_that_never_ends_takes_linear_time(prefix: str) -> None:
+    """A quadratic search would take days here, and the test would not end."""
+    with pytest.raises(ImageInvalid):
+        decode_base64(prefix + "a" * 3_000_001 + "!")
+
+
 def test_ids_of_uploads() -> None:
     first, second = uploads.new_id(), uploads.new_id()
     assert first != second

@@ -8,7 +8,7 @@ import pytest
 
 from imagegen.errors import ImageFormatUnsupported, ImageInvalid, ImageTooLarge
 from imagegen.pictures.inspection import MAX_BYTES, MAX_PIXELS, MAX_SIDE, inspect
-from imagegen.pictures.jpeg import MAX_SCANS
+from imagegen.pictures.jpeg import MAX_SCANS, MAX_SEGMENTS
 from imagegen.pictures.stripped import Format
 from tests.support.pictures import FORMATS, canvas, file, noise, png, quadrants, riff, turned, webp_chunk
 from tests.unit.test_imports import modules_after
@@ -47,6 +47,18 @@ def test_another_format_is_415_and_named(data: bytes, name: str) -> None:
 def test_what_is_no_picture_is_invalid(data: bytes) -> None:
     with pytest.raises(ImageInvalid):
         inspect(data)
+
+
+def test_a_jpeg_of_too_many_segments_is_refused_before_all_of_them_are_read() -> None:
+    """10 MB of empty comments took half a minute under load."""
+    jpeg = file(noise(), "JPEG")
+
+    def with_comments(count: int) -> bytes:
+        return jpeg[:2] + b"\xff\xfe\0\2" * count + jpeg[2:]
+
+    assert inspect(with_comments(MAX_SEGMENTS - 100)).size == (64, 48)
+    with pytest.raises(ImageInvalid):
+        inspect(with_comments(MAX_SEGMENTS + 1))
 
 
 def of_size(kind: str, width: int, height: int) -> bytes:
