@@ -52,7 +52,7 @@ def read_lines(path: Path) -> list[Line]:
 
 def _pictures(request: Mapping[str, Any], folder: Path, look: Callable[[Path], PictureFile]) -> dict[str, Picture]:
     named = {name: request[name] for name in FIELDS if name in request}
-    if not all(isinstance(text, str) for text in named.values()):
+    if not all(isinstance(text, str | None) for text in named.values()):
         raise usage(f"{' and '.join(named)}: name a file, or an upload's id.")
     return find_pictures(named, folder, look)
 

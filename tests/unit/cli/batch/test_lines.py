@@ -70,6 +70,11 @@ def test_pictures_are_relative_to_the_file(tmp_path: Path) -> None:
     assert (photo.path, line.request) == (tmp_path / "photo.png", {"prompt": "a", "strength": 0.5})
 
 
+def test_a_picture_may_be_null_as_in_the_api(tmp_path: Path) -> None:
+    (line,) = lines(tmp_path, '{"prompt": "a", "image": null, "mask_image": null}')
+    assert (line.pictures, line.request) == ({}, {"prompt": "a", "image": None, "mask_image": None})
+
+
 def test_a_line_is_known_by_its_content_and_not_by_its_place(tmp_path: Path) -> None:
     first, second = lines(tmp_path, '{"prompt": "a", "seed": 1}', '{"prompt": "b"}')
     moved = lines(tmp_path, '{"prompt": "c"}', '{"prompt": "b"}', '{"seed": 1, "prompt":  "a"}')
