@@ -129,7 +129,7 @@ class Folder:
         try:
             return Entry.model_validate_json(row)
         except ValidationError:
-            raise usage(f"{self.results}, line {number}, is no entry of a batch. Delete or correct it.") from None
+            raise usage(f"{self.results}, line {number}, is not an entry of a batch. Delete or correct it.") from None
 
     def _know(self, entry: Entry) -> None:
         self.entries[entry.idempotency_key] = entry

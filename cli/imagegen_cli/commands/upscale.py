@@ -17,7 +17,7 @@ def upscale(
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Enlarge a picture and download it. It is first brought to the model's nearest size, as an edit is."""
+    """Enlarge a picture and download it. It is first resized to the model's nearest size, as an edit is."""
     from imagegen_cli.drawing import make_drawing
     from imagegen_cli.home import expanded
     from imagegen_cli.picture_file import look_at

@@ -355,6 +355,18 @@ def test_a_terminal_has_a_bar_and_the_lines_that_failed(cli: CommandLine, batch_
     assert "$0.0001, 1 failed" in text
 
 
+def test_a_batch_goes_on_when_nobody_reads_its_progress_any_more(cli: CommandLine, batch_server: BatchServer) -> None:
+    write_batch(cli.folder / "prompts.jsonl", *prompts(3))
+    reading, writing = os.pipe()
+    os.close(reading)
+    cli.variables |= {"IMAGEGEN_URL": batch_server.api, "IMAGEGEN_API_KEY": KEY}
+    with cli.start("batch", "prompts.jsonl", stderr=writing) as process:
+        os.close(writing)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "3 of 3 lines succeeded" in out
+
+
 def test_people_see_a_line_per_request_and_the_sum(cli: CommandLine, batch_server: BatchServer) -> None:
     write_batch(cli.folder / "prompts.jsonl", *prompts(2))
     batch_server.fault = lambda request, _: problem("out_of_range") if request.json["seed"] == 2 else None

@@ -98,7 +98,7 @@ def test_a_last_line_without_a_line_break_is_kept(tmp_path: Path) -> None:
 
 def test_a_line_that_is_no_entry_is_never_deleted(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text("my notes\n")
-    with pytest.raises(Failure, match="line 1, is no entry"), Folder(tmp_path):
+    with pytest.raises(Failure, match="line 1, is not an entry"), Folder(tmp_path):
         pass
     assert (tmp_path / "results.jsonl").read_text() == "my notes\n"
 
