@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from imagegen_cli.documents import Image, Result
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure, usage
+from imagegen_cli.home import expanded
 from imagegen_cli.whole_file import is_replaceable
 
 FORMATS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
@@ -53,7 +54,7 @@ def destination(out: Path | None, option: str = "--out") -> Destination:
 
     Raises Failure (usage) that names the `option`.
     """
-    path = (out or Path()).expanduser()
+    path = expanded(out or Path())
     is_folder = path.is_dir()
     reason = _reason(path, is_folder)
     if reason:

@@ -98,7 +98,8 @@ BatchFolder = Annotated[
         "--out",
         "-o",
         metavar="DIR",
-        help="Folder of the images and of results.jsonl; created if missing. Default: FILE without its extension.",
+        help="Folder of the images and of results.jsonl; created if missing. Default: in the current one, FILE's name "
+        "without its extension.",
     ),
 ]
 Concurrency = Annotated[int, typer.Option(min=1, max=64, help="Requests at a time.")]

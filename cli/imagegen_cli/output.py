@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from imagegen_cli.failure import Failure
 from imagegen_cli.text import printable
@@ -20,7 +20,7 @@ def show(as_json: bool, document: Any, text: Callable[[], str]) -> None:
     try:
         print(json.dumps(document, indent=2) if as_json else printable(text()), flush=True)  # noqa: T201
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at its end
+        _silence(sys.stdout)
 
 
 def show_failure(as_json: bool, failure: Failure) -> None:
@@ -30,9 +30,18 @@ def show_failure(as_json: bool, failure: Failure) -> None:
 
 
 def note(as_json: bool, text: str) -> None:
-    """Write a remark for people to stderr."""
-    if not as_json:
+    """Write a remark for people to stderr, which a reader or a terminal may have left. The work goes on."""
+    if as_json:
+        return
+    try:
         print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    """Drop what is still written to the stream: Python flushes again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from imagegen_cli.failure import Failure, usage
+from imagegen_cli.home import expanded
 
 FIELDS: Final = ("image", "mask_image")
 _UPLOAD_ID: Final = re.compile(r"upload_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _DATA_URL: Final = re.compile(r"data:[\w.+/-]*;base64,", re.IGNORECASE)
+_BASE64: Final = re.compile(r"(iVBORw0KGgo|/9j/|UklGR)[A-Za-z0-9+/]{16,}={0,2}")
+"""How a PNG, JPEG or WebP file begins."""
 _LONGEST_PATH: Final = 4096
 """Characters. A longer text is base64."""
 
@@ -69,14 +72,15 @@ def find_pictures(
     for name, text in fields.items():
         try:
             if text is not None:
-                found[name] = text if _is_sent_as_it_is(text) else look(folder / Path(text).expanduser())
+                found[name] = text if _is_sent_as_it_is(text) else look(folder / expanded(Path(text)))
         except Failure as failure:
             raise usage(f"{name}: {failure.detail}") from None
     return found
 
 
 def _is_sent_as_it_is(text: str) -> bool:
-    return bool(_UPLOAD_ID.fullmatch(text) or _DATA_URL.match(text)) or len(text) > _LONGEST_PATH
+    is_known = _UPLOAD_ID.fullmatch(text) or _DATA_URL.match(text) or _BASE64.fullmatch(text)
+    return bool(is_known) or len(text) > _LONGEST_PATH
 
 
 @contextmanager

@@ -21,6 +21,8 @@ _EXIT_CODES: Final = {
     429: ExitCode.THROTTLED,
 }
 _GATEWAY_ERRORS: Final = {502, 503, 504}
+_LONGEST_SECONDS: Final = 1e9
+"""In effect never. Hundreds of digits would be infinity, which is no integer."""
 
 
 def refusal(response: Response) -> Failure:
@@ -54,7 +56,7 @@ def retry_after(response: Response, now: datetime) -> float | None:
     """Return the seconds in Retry-After, which may be a date (RFC 9110), or None without a valid one."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
-        return float(value)
+        return min(float(value), _LONGEST_SECONDS)
     try:
         date = email.utils.parsedate_to_datetime(value)
     except ValueError:

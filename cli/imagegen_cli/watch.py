@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from imagegen_cli.documents import Job
+from imagegen_cli.output import note
 from imagegen_cli.text import printable
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class _Lines:
             self.note(describe(job))
 
     def note(self, text: str) -> None:
-        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+        note(False, text)
 
 
 class _Bar:

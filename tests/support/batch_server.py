@@ -27,6 +27,7 @@ class BatchServer(ApiServer):
 
     fault: Fault = no_fault
     lost: Fault = no_fault
+    images: Reply = field(default_factory=lambda: Reply(200, PICTURE))
     billed: Counter[str] = field(default_factory=Counter)
     """Times that each Idempotency-Key was drawn."""
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class BatchServer(ApiServer):
 
     def reply(self, request: Received) -> Reply:
         if (request.method, request.path) != ("POST", f"{STAGE}/generate"):
-            return Reply(200, PICTURE) if request.path.startswith("/images/") else super().reply(request)
+            return self.images if request.path.startswith("/images/") else super().reply(request)
         with self._lock:
             self.received.append(request)
             key = request.headers["idempotency-key"]

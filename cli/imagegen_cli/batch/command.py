@@ -17,6 +17,7 @@ from imagegen_cli.batch.stopping import Stop
 from imagegen_cli.client import Client
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure, usage
+from imagegen_cli.home import expanded
 from imagegen_cli.output import show
 from imagegen_cli.profile import Profile
 
@@ -29,8 +30,8 @@ def run_batch(
     """Draw what is left of the file's lines, and report on all of them. Raises Failure."""
     if timeout is not None and not timeout > 0:  # also NaN
         raise usage("--timeout: give more than 0 seconds.")
-    lines = read_lines(path.expanduser())
-    with Folder((out or Path(path.stem)).expanduser()) as folder:
+    lines = read_lines(expanded(path))
+    with Folder(_folder(path, out)) as folder:
         keys = {key_of(folder.batch_id, line): line for line in lines}
         earlier = sum(key in folder.entries for key in keys)
         stopped = _draw(folder, keys, profile, Stop(timeout), concurrency, as_json)
@@ -38,6 +39,13 @@ def run_batch(
     summary = _summary(folder, len(lines), earlier, entries)
     show(as_json, summary, lambda: _text(summary))
     _require_success(stopped, entries)
+
+
+def _folder(path: Path, out: Path | None) -> Path:
+    folder = expanded(out or Path(path.stem))
+    if folder.exists() and not folder.is_dir():
+        raise usage(f"{folder} is not a folder: name the folder of the images with --out.")
+    return folder
 
 
 def _draw(

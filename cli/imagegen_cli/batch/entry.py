@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,15 @@ _OF_THE_REQUEST: Final = {"generation_failed", "generation_invalid"}
 """5xx that the same request has again. The service keeps them under the Idempotency-Key."""
 _OF_A_JOB: Final = "generation_timeout"
 """The same, if a job has failed with it. As a response, it may also be the gateway's."""
-_MAY_PASS: Final = {ExitCode.THROTTLED, ExitCode.KEY_REFUSED, ExitCode.UNREACHABLE, ExitCode.TIMEOUT, ExitCode.FILE}
-_OF_THE_DEPLOYMENT: Final = {"not_json", "route_not_found", "idempotency_in_progress"}
-"""4xx that another address, or another moment, does not have."""
+_MAY_PASS: Final = {
+    ExitCode.THROTTLED, ExitCode.KEY_REFUSED, ExitCode.UNREACHABLE, ExitCode.TIMEOUT, ExitCode.FILE, ExitCode.USAGE,
+}  # fmt: skip
+"""USAGE: once lines are drawn, only a picture that was moved or replaced meanwhile."""
+_OF_THE_DEPLOYMENT: Final = {
+    "not_json", "route_not_found", "idempotency_in_progress", "result_expired",
+    "upload_refused", "AccessDenied", "RequestTimeout",
+}  # fmt: skip
+"""4xx that another address, or another moment, does not have. The last row is the bucket's, or of a proxy before it."""
 _SERVER_ERROR: Final = 500
 
 
@@ -87,7 +94,8 @@ def success(line: int, key: str, result: Result, files: Sequence[str]) -> Entry:
 def failed(line: int, key: str, failure: Failure) -> Entry:
     """Return the entry of a line that has no images."""
     job_id = failure.problem.get("job_id")
-    error = LineError.model_validate(failure.document())
+    text = json.dumps(failure.document(), ensure_ascii=False)
+    error = LineError.model_validate_json(text.encode(errors="replace"))  # a service may quote a lone surrogate
     return Entry(line=line, idempotency_key=key, status="failed", id=job_id, error=error, retryable=may_pass(failure))
 
 
@@ -95,12 +103,11 @@ def may_pass(failure: Failure) -> bool:
     """Return whether the same request may succeed later: neither it nor its pictures caused the failure."""
     if failure.exit_code in _MAY_PASS or failure.code in _OF_THE_DEPLOYMENT:
         return True
-    if failure.exit_code not in (ExitCode.SERVICE_FAILED, ExitCode.JOB_FAILED):
-        return False
-    is_of_a_job = failure.exit_code is ExitCode.JOB_FAILED and failure.code == _OF_A_JOB
-    if is_of_a_job or failure.code in _OF_THE_REQUEST:
-        return False
-    return int(failure.problem.get("status", _SERVER_ERROR)) >= _SERVER_ERROR
+    if failure.exit_code is ExitCode.JOB_FAILED and failure.code != _OF_A_JOB:
+        is_passing = int(failure.problem.get("status", _SERVER_ERROR)) >= _SERVER_ERROR
+    else:
+        is_passing = failure.exit_code is ExitCode.SERVICE_FAILED  # also 403 and 404 of the URL of an image
+    return is_passing and failure.code not in _OF_THE_REQUEST
 
 
 @dataclass(frozen=True)

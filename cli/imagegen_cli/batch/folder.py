@@ -48,8 +48,8 @@ class Folder:
                 self.path.mkdir(parents=True, exist_ok=True)
                 self._lock = os.open(self.path / _ID, os.O_RDWR | os.O_CREAT, 0o666)
                 self._take()
-                self.batch_id = self._read_id()
                 self._read_entries()
+                self.batch_id = self._read_id()
                 self._file = os.open(self.results, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         except BaseException:
             self._close()
@@ -59,7 +59,8 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.remove_drafts()
+        with suppress(OSError):  # the next run deletes them; `error` says what is wrong with the disk
+            self.remove_drafts()
         self._close()
 
     def add(self, entry: Entry) -> None:
@@ -75,11 +76,10 @@ class Folder:
         self._know(entry)
 
     def remove_drafts(self) -> None:
-        """Delete what killed processes left of images. A folder that has vanished has none."""
-        with suppress(FileNotFoundError):
-            for path in self.path.iterdir():
-                if _DRAFT.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
+        """Delete what killed processes left of images. Raises OSError."""
+        for path in self.path.iterdir():
+            if _DRAFT.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def _take(self) -> None:
         if os.name != "posix":
@@ -92,10 +92,18 @@ class Folder:
             raise usage(f"Another imagegen batch writes to {self.path}. Wait for it, or give another --out.") from None
 
     def _read_id(self) -> str:
-        """Return the id that the first run has drawn. No request was sent before it was written."""
+        """Return the id that the first run has drawn. No request was sent before it was written.
+
+        Raises Failure (usage) if it is gone: results that were copied without it do not say what was paid.
+        """
         text = os.read(self._lock, 64).decode(errors="replace").strip()
         if _UUID.fullmatch(text):
             return text
+        if self.entries:
+            raise usage(
+                f"{self.path / _ID} does not have the batch's id, without which every line would be drawn and paid "
+                "again. Restore the file, or give another --out."
+            )
         drawn = uuid.uuid4().hex
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{drawn}\n".encode(), 0)
@@ -121,7 +129,7 @@ class Folder:
         try:
             return Entry.model_validate_json(row)
         except ValidationError:
-            raise usage(f"{self.results}, line {number}, is no entry of a batch. Delete or correct it.") from None
+            raise usage(f"{self.results}, line {number}, is not an entry of a batch. Delete or correct it.") from None
 
     def _know(self, entry: Entry) -> None:
         self.entries[entry.idempotency_key] = entry

@@ -33,7 +33,7 @@ class Line:
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Return the requests of the file. Raises Failure (usage) that names every line that is none."""
+    """Return the requests of the file. Raises Failure (usage) that names every invalid line."""
     try:
         rows = path.read_bytes().removeprefix(_BOM).split(b"\n")
     except OSError as error:
@@ -52,14 +52,14 @@ def read_lines(path: Path) -> list[Line]:
 
 def _pictures(request: Mapping[str, Any], folder: Path, look: Callable[[Path], PictureFile]) -> dict[str, Picture]:
     named = {name: request[name] for name in FIELDS if name in request}
-    if not all(isinstance(text, str) for text in named.values()):
+    if not all(isinstance(text, str | None) for text in named.values()):
         raise usage(f"{' and '.join(named)}: name a file, or an upload's id.")
     return find_pictures(named, folder, look)
 
 
 def _line(number: int, request: dict[str, Any], pictures: dict[str, Picture], before: Counter[str]) -> Line:
     if not isinstance(request.get("prompt"), str):
-        raise usage("A request needs the string prompt.")
+        raise usage("The field prompt is missing, or is not a string.")
     content = request | {name: _identity(picture) for name, picture in pictures.items()}
     text = json.dumps(content, sort_keys=True)
     before[text] += 1
@@ -96,7 +96,7 @@ def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _finite(text: str) -> float:
     if not math.isfinite(float(text)):
-        raise ValueError(f"{text} is no number of JSON")
+        raise ValueError(f"{text} is not a JSON number")
     return float(text)
 
 
@@ -105,4 +105,4 @@ def _require_lines(path: Path, lines: Sequence[Line], errors: Sequence[Mapping[s
         bad = f"{len(errors)} line{'s' if len(errors) > 1 else ''} cannot be sent, so none was."
         raise Failure(ExitCode.USAGE, f"{path}: {bad}", {"errors": errors[:_SHOWN_ERRORS]})
     if not lines:
-        raise usage(f"{path} has no request.")
+        raise usage(f"{path} contains no requests.")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from imagegen_cli.batch.entry import Entry, Totals
+from imagegen_cli.output import note
 from imagegen_cli.text import printable
 
 
@@ -27,7 +28,7 @@ class _Lines:
         self._total = total
 
     def ended(self, entry: Entry, entries: Sequence[Entry]) -> None:
-        print(printable(f"{len(entries)} of {self._total}: {describe(entry)}"), file=sys.stderr, flush=True)  # noqa: T201
+        note(False, f"{len(entries)} of {self._total}: {describe(entry)}")
 
 
 class _Bar:

@@ -12,12 +12,13 @@ def upload(
     as_json: options.AsJson = False,
 ) -> None:
     """Upload a picture and print its id, which requests of your tenant can use for a day."""
+    from imagegen_cli.home import expanded
     from imagegen_cli.output import note, show
     from imagegen_cli.picture_file import look_at
     from imagegen_cli.session import chosen_profile, session
     from imagegen_cli.uploads import upload
 
-    picture = look_at(file.expanduser())
+    picture = look_at(expanded(file))
     with session(chosen_profile(profile), as_json, timeout) as (client, _):
         form = upload(client, picture)
     document = {"id": form.id, "content_type": picture.content_type, "bytes": picture.size}

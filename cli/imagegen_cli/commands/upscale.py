@@ -17,12 +17,13 @@ def upscale(
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Enlarge a picture and download it. It is first brought to the model's nearest size, as an edit is."""
+    """Enlarge a picture and download it. It is first resized to the model's nearest size, as an edit is."""
     from imagegen_cli.drawing import make_drawing
+    from imagegen_cli.home import expanded
     from imagegen_cli.picture_file import look_at
     from imagegen_cli.session import chosen_profile
     from imagegen_cli.upscaling import REQUEST, upscale
 
     own = {"out": out, "model": model, "output_format": output_format, "output_quality": output_quality}
     drawing = make_drawing({**REQUEST, **own, "upscale": factor, "idempotency_key": idempotency_key})
-    upscale(look_at(file.expanduser()), drawing, chosen_profile(profile), timeout, as_json)
+    upscale(look_at(expanded(file)), drawing, chosen_profile(profile), timeout, as_json)

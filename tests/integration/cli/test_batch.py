@@ -210,6 +210,47 @@ def test_a_service_that_fails_every_line_stops_the_batch(batch: Batch) -> None:
     assert batch.summary["left"] > 90
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_images_that_are_paid_and_cannot_be_downloaded_are_fetched_by_the_next_run(batch: Batch, status: int) -> None:
+    server = batch.server
+    server.images = Reply(status)  # as a proxy that does not let the bucket's host through
+    server.on("GET", "/jobs/job0", document(200, server.job("job_running")))
+    assert batch.fails(*prompts(1), timeout=60).exit_code is ExitCode.JOB_FAILED
+    entry = batch.entries()[1]
+    assert (entry["error"]["status"], entry["retryable"]) == (status, True)
+    server.images = Reply(200, PICTURE)
+    assert batch.run()["succeeded"] == 1
+    assert server.billed.total() == 1
+
+
+def test_a_picture_that_was_away_for_a_while_is_sent_by_the_next_run(batch: Batch) -> None:
+    photo, away = batch.folder / "photo.png", batch.folder / "away.png"
+    photo.write_bytes(file(noise(), "PNG"))
+
+    def fault(request: Received, _: int) -> None:
+        if request.json["seed"] == 1:
+            photo.rename(away)
+
+    batch.server.fault = fault
+    batch.fails(*prompts(2, image="photo.png"), concurrency=1)
+    assert "cannot be read" in batch.entries()[2]["error"]["detail"]
+    away.rename(photo)
+    batch.server.fault = lambda request, _: None
+    assert batch.run()["succeeded"] == 2
+    assert batch.server.billed.total() == 2
+
+
+@pytest.mark.parametrize("out", [None, Path("list")])
+def test_a_list_without_an_extension_does_not_name_its_own_folder(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch, out: Path | None
+) -> None:
+    write_batch(batch.folder / "list", *prompts(1))
+    monkeypatch.chdir(batch.folder)
+    with pytest.raises(Failure, match="list is not a folder: name the folder of the images with --out") as raised:
+        run_batch(Path("list"), out, 1, Profile(None, batch.server.api, api_key(KEY)), None, as_json=True)
+    assert (raised.value.exit_code, batch.server.received) == (ExitCode.USAGE, [])
+
+
 def test_the_timeout_ends_the_batch_and_not_what_is_done(batch: Batch) -> None:
     server = batch.server
     waiting = document(202, server.job("job_queued"), retry_after="30")
@@ -312,6 +353,18 @@ def test_a_terminal_has_a_bar_and_the_lines_that_failed(cli: CommandLine, batch_
     assert "line 2 failed, out_of_range" in text
     assert "line 1" not in text
     assert "$0.0001, 1 failed" in text
+
+
+def test_a_batch_goes_on_when_nobody_reads_its_progress_any_more(cli: CommandLine, batch_server: BatchServer) -> None:
+    write_batch(cli.folder / "prompts.jsonl", *prompts(3))
+    reading, writing = os.pipe()
+    os.close(reading)
+    cli.variables |= {"IMAGEGEN_URL": batch_server.api, "IMAGEGEN_API_KEY": KEY}
+    with cli.start("batch", "prompts.jsonl", stderr=writing) as process:
+        os.close(writing)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "3 of 3 lines succeeded" in out
 
 
 def test_people_see_a_line_per_request_and_the_sum(cli: CommandLine, batch_server: BatchServer) -> None:

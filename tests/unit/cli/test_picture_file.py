@@ -57,6 +57,20 @@ def test_ids_and_base64_are_sent_as_they_are_and_the_rest_are_files(tmp_path: Pa
     assert find_pictures({"image": None}, tmp_path) == {}
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_base64_of_a_small_picture_is_no_path(tmp_path: Path, kind: str) -> None:
+    text = base64.b64encode(file(Image.new("1", (8, 8)).convert("RGB"), kind)).decode()
+    assert len(text) < 4096
+    assert find_pictures({"mask_image": text}, tmp_path) == {"mask_image": text}
+
+
+def test_a_name_may_begin_with_a_tilde(tmp_path: Path) -> None:
+    (tmp_path / "~photo.png").write_bytes(file(noise(), "PNG"))
+    found = find_pictures({"image": "~photo.png"}, tmp_path)["image"]
+    assert isinstance(found, PictureFile)
+    assert found.path == tmp_path / "~photo.png"
+
+
 @pytest.mark.parametrize("text", ["upload_1", "https://example.com/a.png", "none.png", ""])
 def test_a_picture_that_is_neither_names_the_field(tmp_path: Path, text: str) -> None:
     with pytest.raises(Failure, match=r"^mask_image: "):

@@ -26,7 +26,7 @@ def response(status: int, body: object = b"", **headers: str) -> Response:
     [
         ("7", 7), ("0", 0), (" 3 ", 3), ("Thu, 26 Nov 2026 12:00:30 GMT", 30), ("Thu, 26 Nov 2026 11:00:00 GMT", 0),
         ("Thu, 26 Nov 2026 12:00:30 -0000", 30), ("", None), ("soon", None), ("-1", None), ("1.5", None),
-        ("\u0663", None),
+        ("\u0663", None), ("9" * 400, 1e9),
         ("Thu, 99 Nov 2026 12:00:30 GMT", None),
     ],
 )  # fmt: skip

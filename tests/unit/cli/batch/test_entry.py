@@ -36,13 +36,25 @@ def test_the_entry_of_a_line_without_images_says_why() -> None:
     }  # fmt: skip
 
 
+def test_what_a_service_quotes_can_always_be_written() -> None:
+    problem = {"code": "model_not_found", "status": 404, "errors": [{"field": "model", "message": "\ud800"}]}
+    entry = failed(4, "key", Failure(ExitCode.NOT_FOUND, "There is no model '\ud800'.", problem))
+    assert Entry.model_validate_json(entry.row()) == entry
+    assert entry.error is not None
+    assert (entry.error.detail, entry.error.errors[0]["message"]) == ("There is no model '?'.", "?")
+
+
 @pytest.mark.parametrize(
     ("exit_code", "problem", "expected"),
     [
         (ExitCode.REFUSED, {"code": "out_of_range", "status": 422}, False),
         (ExitCode.REFUSED, {"code": "idempotency_in_progress", "status": 409}, True),
         (ExitCode.REFUSED, {"code": "EntityTooLarge", "status": 400}, False),
+        (ExitCode.REFUSED, {"code": "AccessDenied", "status": 403}, True),
+        (ExitCode.REFUSED, {"code": "RequestTimeout", "status": 400}, True),
+        (ExitCode.REFUSED, {"code": "upload_refused", "status": 403}, True),
         (ExitCode.NOT_FOUND, {"code": "model_not_found", "status": 404}, False),
+        (ExitCode.NOT_FOUND, {"code": "result_expired", "status": 410}, True),
         (ExitCode.NOT_FOUND, {"code": "not_json", "status": 404}, True),
         (ExitCode.KEY_REFUSED, {"code": "invalid_token", "status": 401}, True),
         (ExitCode.THROTTLED, {"code": "quota_exceeded", "status": 429}, True),
@@ -50,12 +62,14 @@ def test_the_entry_of_a_line_without_images_says_why() -> None:
         (ExitCode.SERVICE_FAILED, {"code": "generation_failed", "status": 500}, False),
         (ExitCode.SERVICE_FAILED, {"code": "generation_timeout", "status": 504}, True),
         (ExitCode.SERVICE_FAILED, {}, True),
+        (ExitCode.SERVICE_FAILED, {"status": 403}, True),
+        (ExitCode.SERVICE_FAILED, {"status": 404}, True),
         (ExitCode.JOB_FAILED, {"code": "generation_timeout", "status": 504}, False),
         (ExitCode.JOB_FAILED, {"code": "generation_invalid", "status": 500}, False),
         (ExitCode.JOB_FAILED, {"code": "image_invalid", "status": 422}, False),
         (ExitCode.JOB_FAILED, {"code": "storage_unavailable", "status": 503}, True),
         (ExitCode.JOB_CANCELLED, {}, False),
-        (ExitCode.USAGE, {}, False),
+        (ExitCode.USAGE, {}, True),
         (ExitCode.UNREACHABLE, {}, True),
         (ExitCode.TIMEOUT, {}, True),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def test_an_id_that_was_not_written_completely_is_drawn_again(tmp_path: Path, le
     with Folder(tmp_path) as folder:
         assert len(folder.batch_id) == 32
     assert (tmp_path / ".imagegen-batch").read_text() == f"{folder.batch_id}\n"
+
+
+def test_results_without_the_id_of_their_batch_are_refused_before_they_are_paid_again(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        folder.add(entry(1, "a"))
+    (tmp_path / ".imagegen-batch").unlink()  # as a copy of `scenes/*` has it
+    for _ in range(2):
+        with pytest.raises(Failure, match=r"\.imagegen-batch does not have the batch's id"), Folder(tmp_path):
+            pass
+    (tmp_path / ".imagegen-batch").write_text(folder.batch_id)
+    with Folder(tmp_path) as again:
+        assert (again.batch_id, list(again.entries)) == (folder.batch_id, ["a"])
 
 
 def test_entries_are_there_for_the_next_run(tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_a_last_line_without_a_line_break_is_kept(tmp_path: Path) -> None:
 
 def test_a_line_that_is_no_entry_is_never_deleted(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").write_text("my notes\n")
-    with pytest.raises(Failure, match="line 1, is no entry"), Folder(tmp_path):
+    with pytest.raises(Failure, match="line 1, is not an entry"), Folder(tmp_path):
         pass
     assert (tmp_path / "results.jsonl").read_text() == "my notes\n"
 
@@ -111,6 +124,16 @@ def test_a_folder_that_cannot_be_made_is_a_failure_of_a_file(tmp_path: Path) -> 
     with pytest.raises(Failure, match="cannot be written") as raised, Folder(tmp_path / "file"):
         pass
     assert raised.value.exit_code is ExitCode.FILE
+
+
+def test_a_disk_that_fails_does_not_hide_why_the_batch_stopped(tmp_path: Path) -> None:
+    def stop(folder: Folder) -> None:
+        shutil.rmtree(folder.path)
+        folder.path.touch()  # no folder, so that its drafts cannot be listed
+        raise Failure(ExitCode.INTERRUPTED, "Interrupted.")
+
+    with pytest.raises(Failure, match="Interrupted"), Folder(tmp_path / "out") as folder:
+        stop(folder)
 
 
 def test_an_entry_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path) -> None:

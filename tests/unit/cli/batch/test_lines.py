@@ -28,8 +28,8 @@ def test_a_line_is_a_request_with_its_number_in_the_file(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("{", "not JSON"), ('["a"]', "not a JSON object"), ("7", "not a JSON object"), ("{}", "string prompt"),
-        ('{"prompt": 7}', "string prompt"), ('{"prompt": "a", "prompt": "b"}', "same key twice"),
+        ("{", "not JSON"), ('["a"]', "not a JSON object"), ("7", "not a JSON object"), ("{}", "prompt is missing"),
+        ('{"prompt": 7}', "not a string"), ('{"prompt": "a", "prompt": "b"}', "same key twice"),
         ('{"prompt": "a", "seed": NaN}', "NaN"), ('{"prompt": "a", "strength": 1e999}', "1e999"),
         (b'{"prompt": "\xff"}', "not UTF-8"), ('{"prompt": "a", "image": 7}', "name a file"),
         ('{"prompt": "a", "image": "none.png"}', "image: .*none.png cannot be read"),
@@ -53,7 +53,7 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [[], ["", " "]])
 def test_a_file_without_requests_is_refused(tmp_path: Path, rows: list[str]) -> None:
-    with pytest.raises(Failure, match="no request"):
+    with pytest.raises(Failure, match="no requests"):
         lines(tmp_path, *rows)
 
 
@@ -68,6 +68,11 @@ def test_pictures_are_relative_to_the_file(tmp_path: Path) -> None:
     photo = line.pictures["image"]
     assert isinstance(photo, PictureFile)
     assert (photo.path, line.request) == (tmp_path / "photo.png", {"prompt": "a", "strength": 0.5})
+
+
+def test_a_picture_may_be_null_as_in_the_api(tmp_path: Path) -> None:
+    (line,) = lines(tmp_path, '{"prompt": "a", "image": null, "mask_image": null}')
+    assert (line.pictures, line.request) == ({}, {"prompt": "a", "image": None, "mask_image": None})
 
 
 def test_a_line_is_known_by_its_content_and_not_by_its_place(tmp_path: Path) -> None:
