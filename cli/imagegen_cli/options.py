@@ -68,6 +68,10 @@ OutputQuality = Annotated[int | None, typer.Option(help="1 to 100, for jpeg and 
 Upscale = Annotated[int | None, typer.Option(help="Enlarge the image 2 or 4 times.")]
 Background = Annotated[str | None, typer.Option(help="opaque or transparent (png and webp).")]
 Cache = Annotated[str | None, typer.Option(help="use, refresh or off.")]
+Preview = Annotated[
+    bool | None,
+    typer.Option("--preview", help="While a job runs, `imagegen job ID --json` has a small picture of what it draws."),
+]
 Metadata = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="Kept with the job; may be repeated."),

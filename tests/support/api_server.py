@@ -135,7 +135,11 @@ def serving(
 
     class Handler(BaseHTTPRequestHandler):
         def _respond(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            length = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # a client that was killed
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             _send(self, (reply or server.reply)(Received(self.command, self.path, headers, body)), server.stopped)
 

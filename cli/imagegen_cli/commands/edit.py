@@ -26,6 +26,7 @@ def edit(
     upscale: options.Upscale = None,
     background: options.Background = None,
     cache: options.Cache = None,
+    preview: options.Preview = None,
     metadata: options.Metadata = None,
     webhook_url: options.WebhookUrl = None,
     webhook_event: options.WebhookEvents = None,

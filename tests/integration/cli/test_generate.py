@@ -43,8 +43,8 @@ def test_every_field_of_the_contract_has_an_option(ready: CommandLine, server: A
     edit = "--image photo.png --mask-image mask.png --strength 0.5 --resize-mode fit" if command == "edit" else ""
     options = """--negative-prompt blurry --model demo --width 128 --height 136 --num-inference-steps 4
         --guidance-scale 1.5 --num-images-per-prompt 2 --seed 4294967295 --scheduler euler --output-format png
-        --output-quality 80 --upscale 2 --background transparent --cache refresh --metadata order=A-17
-        --metadata note=a=b --webhook-url https://example.com/hook --webhook-event job.failed
+        --output-quality 80 --upscale 2 --background transparent --cache refresh --preview
+        --metadata order=A-17 --metadata note=a=b --webhook-url https://example.com/hook --webhook-event job.failed
         --webhook-event job.succeeded"""
     done = ready.run(command, "-", *options.split(), *edit.split(), stdin="a blue star")
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def test_every_field_of_the_contract_has_an_option(ready: CommandLine, server: A
         "prompt": "a blue star", "negative_prompt": "blurry", "model": "demo", "width": 128, "height": 136,
         "num_inference_steps": 4, "guidance_scale": 1.5, "num_images_per_prompt": 2, "seed": 4294967295,
         "scheduler": "euler", "output_format": "png", "output_quality": 80, "upscale": 2, "background": "transparent",
-        "cache": "refresh", "metadata": {"order": "A-17", "note": "a=b"},
+        "cache": "refresh", "preview": True, "metadata": {"order": "A-17", "note": "a=b"},
         "webhook": {"url": "https://example.com/hook", "events": ["job.failed", "job.succeeded"]},
     }  # fmt: skip
     contract = json.loads((ROOT / "docs" / "openapi.json").read_text())["components"]["schemas"]["GenerateRequest"][
