@@ -85,6 +85,7 @@ class Faults:
             answer = real(session, request)
         except HTTPClientError:
             self.log.add(operation, kind, 0)
+            self.watch(operation, "failed", request.url)
             raise
         self.log.add(operation, kind, answer.status_code)
         self.watch(operation, "after", request.url)

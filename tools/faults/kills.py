@@ -50,8 +50,13 @@ class Kills:
         self.reached("before_claim")
 
     def watch(self, operation: str, when: str, url: str) -> None:
-        """Derive points from AWS calls. Called `before` and `after` each call that reaches AWS."""
-        if when == "before":
+        """Derive points from AWS calls. Called `before` and `after` each call that reaches AWS, or `failed`.
+
+        `failed` is a call that AWS has not answered.
+        """
+        if when == "failed" and operation == "s3.PutObject" and _CHECKPOINTS in url:
+            self._history.add("save_failed", pid=os.getpid())
+        if when != "after":
             return
         if operation in _WRITES:
             self.reached("after_claim")

@@ -25,6 +25,8 @@ class StepRun:
     steps: list[Entry] = field(default_factory=list)
     killed: bool = False
     """Whether its process died while it generated, at a kill point other than `any`."""
+    save_failed: bool = False
+    """Whether AWS did not respond to a save: the product then continues, and a kill costs more."""
 
     @property
     def reached(self) -> int:
@@ -55,6 +57,8 @@ class StepFindings:
     """Most steps that one kill cost."""
     most_lost_s: float
     """The time that the steps took which one kill cost, without the last one."""
+    failed_saves: int
+    """Runs in which AWS did not respond to a save. What a kill costs these is not judged."""
     hand_on_steps: set[int]
     """After how many steps runs ended by themselves; 0 for one that had no time for a step."""
     kill_steps: set[int]
@@ -89,7 +93,8 @@ def check_steps(history: History, steps: int, save_every_s: float) -> StepFindin
     every = [run for each in runs.values() for run in each]
     ended = [(run, after) for each in runs.values() for run, after in pairwise(each)]
     back = [(run, after) for run, after in ended if after.began_at < run.reached]
-    lost_s = [(run.n, _lost_s(runs[run.n], run, after)) for run, after in back if run.killed]
+    judged = [(run, after) for run, after in back if run.killed and not run.save_failed]
+    lost_s = [(run.n, _lost_s(runs[run.n], run, after)) for run, after in judged]
     return StepFindings(
         executed=sum(len(run.steps) for run in every),
         hand_ons=sum(not run.killed for run, _ in ended),
@@ -98,6 +103,7 @@ def check_steps(history: History, steps: int, save_every_s: float) -> StepFindin
         repeated=sum(run.reached - after.began_at for run, after in back),
         most_lost_steps=max((run.reached - after.began_at for run, after in back if run.killed), default=0),
         most_lost_s=round(max((lost for _, lost in lost_s), default=0.0), 2),
+        failed_saves=sum(run.save_failed for run in every),
         hand_on_steps={run.reached for run, _ in ended if not run.killed},
         kill_steps={run.reached for run in every if run.killed},
         repeated_after_hand_on=sorted({run.n for run, _ in back if not run.killed}),
@@ -109,7 +115,7 @@ def check_steps(history: History, steps: int, save_every_s: float) -> StepFindin
 
 def step_runs(history: History) -> dict[str, list[StepRun]]:
     """Return the runs of each job number, oldest first."""
-    entries = [entry for event in ("generating", "step", "killed") for entry in history.entries(event)]
+    entries = [entry for event in ("generating", "step", "killed", "save_failed") for entry in history.entries(event)]
     runs: dict[str, list[StepRun]] = defaultdict(list)
     current: dict[int, StepRun] = {}
     for entry in sorted(entries, key=lambda each: float(each["at"])):
@@ -119,6 +125,8 @@ def step_runs(history: History) -> dict[str, list[StepRun]]:
                 runs[entry["n"]].append(current[entry["pid"]])
             case "step":
                 current[entry["pid"]].steps.append(entry)
+            case "save_failed" if entry["pid"] in current:
+                current[entry["pid"]].save_failed = True
             case "killed" if isinstance(entry["point"], int) or entry["point"] in _WHILE_GENERATING:
                 current[entry["pid"]].killed = True
     return dict(runs)

@@ -97,6 +97,7 @@ class Checkpoint:
         self._save_every_s = save_every_s
         self._clock = clock
         self._began = self._reached_at = clock()
+        self._step_s = 0.0
         self._save_from = self._began + save_every_s
         self._found = Saved("", (), Timings())
         self._load_ms = 0
@@ -138,7 +139,9 @@ class Checkpoint:
         return len(self._found.cache_keys) <= 1
 
     def reached(self, take: Callable[[], Snapshot]) -> None:
-        """Remember the latest snapshot."""
+        """Remember the latest snapshot, as soon as there is one: whatever comes later, a kill repeats."""
+        now = self._clock()
+        self._step_s, self._reached_at = now - self._reached_at, now
         self.latest = self._take = take
 
     def save_if_due(self) -> None:
@@ -146,16 +149,13 @@ class Checkpoint:
 
         To be called once for each step, after the run has made sure that it still owns the job.
         """
-        now = self._clock()
-        step_s, self._reached_at = now - self._reached_at, now
-        if now + step_s > self._save_from:
+        if self._clock() + self._step_s > self._save_from:
             self.save()
 
     def save(self, retry_s: float = _RETRY_S) -> None:
         """Save the latest snapshot, if this run has got further than the last save. No retry starts after `retry_s`."""
         if self._take is None:
             return
-        taken_at = self._clock()
         saved = Saved(self._found.spec_key, self._found.cache_keys, self._spent_now(), self._take())
         body = saved.encode()
         self.exists = True  # also if the response is lost
@@ -163,7 +163,8 @@ class Checkpoint:
         with suppress(StorageUnavailable):
             retry(lambda: self._store.write(self._key, body), retry_s)
             self.advanced, self._take = True, None
-            self._save_from = taken_at + self._save_every_s  # a slow write is work that a kill repeats, too
+            # A slow write of the progress, or of the snapshot, is time that a kill costs, too.
+            self._save_from = self._reached_at + self._save_every_s
 
     def discard(self) -> None:
         """Delete it, if there is one. What cannot be deleted expires with the bucket's lifecycle rule."""

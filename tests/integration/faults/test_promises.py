@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,4 +19,4 @@ from tools.faults.scenarios import SCENARIOS
 @pytest.mark.parametrize(("name", "scale"), [("R1", 0.01), ("R2", 0.003), ("R7", 1.0), ("R12", 0.03), ("R13", 0.05)])
 def test_promise_holds(aws: LocalAws, tmp_path: Path, name: str, scale: float) -> None:
     figures = SCENARIOS[name](Run(aws, JOBS, tmp_path, seed=1, scale=scale))
-    assert figures["holds"], figures
+    assert figures["holds"], json.dumps(figures)  # pytest shortens a dict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tools.faults.run import Figures, Run
 
 def test_a_hand_on_at_every_step_repeats_none(aws: LocalAws, tmp_path: Path) -> None:
     figures = hand_ons(Run(aws, JOBS, tmp_path, seed=1, scale=0.0))
-    assert figures["holds"], figures
+    assert figures["holds"], json.dumps(figures)  # pytest shortens a dict
     assert figures["executed"] == STEPS * figures["jobs"]
     assert set(figures["hand_on_steps"]) >= set(range(1, STEPS + 1))
     assert (figures["repeated"], figures["left_checkpoints"]) == (0, 0)
@@ -24,7 +25,7 @@ def test_a_hand_on_at_every_step_repeats_none(aws: LocalAws, tmp_path: Path) -> 
 
 def test_a_kill_at_every_step_costs_at_most_the_work_since_the_checkpoint(aws: LocalAws, tmp_path: Path) -> None:
     figures = kills_at_every_step(Run(aws, JOBS, tmp_path, seed=1, scale=0.0))
-    assert figures["holds"], figures
+    assert figures["holds"], json.dumps(figures)  # pytest shortens a dict
     assert figures["kills"] >= STEPS
     assert figures["repeated"] > 0
 

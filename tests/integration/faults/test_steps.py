@@ -29,6 +29,11 @@ class Story:
             self._add("killed", pid=pid, point=killed)
         return self
 
+    def save_failed(self, pid: int = 1) -> Story:
+        """Add a save of this process's latest run that AWS did not answer."""
+        self._add("save_failed", pid=pid)
+        return self
+
     def findings(self, folder: Path, save_every_s: float = 2.0) -> StepFindings:
         """Check the history."""
         (folder / "1.history").write_text("".join(f"{json.dumps(entry)}\n" for entry in self.entries))
@@ -48,6 +53,14 @@ def test_a_step_that_is_repeated_after_a_hand_on_is_found(tmp_path: Path) -> Non
     found = Story().run(1, 2).run(2, 3, 4).findings(tmp_path)
     assert (found.executed, found.repeated) == (5, 1)
     assert found.problems() == {"repeated_after_hand_on": ["7"]}
+
+
+def test_what_a_kill_costs_is_not_judged_if_aws_did_not_respond_to_a_save(tmp_path: Path) -> None:
+    story = Story().save_failed(pid=9).run(1, 2, 3).save_failed()
+    found = story.run(1, 2, 3, 4, pid=2).findings(tmp_path, save_every_s=0.0)
+    assert (found.failed_saves, found.problems()) == (1, {"repeated_after_hand_on": ["7"]})
+    killed = Story().run(1, 2, 3, killed=3).save_failed().run(1, 2, 3, 4, pid=2)
+    assert killed.findings(tmp_path, save_every_s=0.0).problems() == {}
 
 
 @pytest.mark.parametrize(("save_every_s", "problems"), [(2.0, {}), (1.9, {"lost_too_much": ["7"]})])

@@ -138,6 +138,22 @@ def test_a_save_comes_before_the_work_since_the_last_one_exceeds_the_bound(
     assert world.run().snapshot.steps == saved_step
 
 
+def test_time_between_a_step_and_its_save_counts_as_work_that_a_kill_costs() -> None:
+    world = World()
+    checkpoint = world.run(may_exist=False)
+    reached, saved = [world.now], 0
+    for step in range(1, 31):
+        world.now += 4
+        checkpoint.reached(at(step))
+        reached.append(world.now)
+        cost_s = world.now - reached[saved]
+        assert cost_s <= 30, f"a kill after step {step} repeats {cost_s} s"
+        world.now += 20 if step == 7 else 1  # writing the progress takes time, too
+        checkpoint.save_if_due()
+        saved = world.run().snapshot.steps
+    assert (saved, world.store.writes) == (28, 6)
+
+
 def test_the_last_save_is_of_the_latest_step_and_only_made_if_there_is_a_new_one() -> None:
     world = World()
     checkpoint = world.run()
