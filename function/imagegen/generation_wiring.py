@@ -38,15 +38,17 @@ class GenerationParts:
     @cached_property
     def backend(self) -> Backend:
         """What runs every generation. Imports no engine."""
-        from imagegen.engines.cpu import Precision, fastest_precision, vcpus
+        from imagegen.engines.cpu import Precision, compilable, fastest_precision, vcpus
         from imagegen.engines.selection import choose_backend
 
-        settings, memory_mb = self.settings, self.settings.aws_lambda_function_memory_size
+        settings = self.settings
+        threads = settings.threads or vcpus(settings.aws_lambda_function_memory_size)
         if settings.precision == "auto":
-            precision = fastest_precision(settings.onednn_max_cpu_isa)
+            precision = fastest_precision(threads, settings.onednn_max_cpu_isa)
         else:
-            precision = Precision(settings.precision, f"PRECISION={settings.precision}")
-        return choose_backend(settings.device, settings.engines, precision, settings.threads or vcpus(memory_mb))
+            asked = Precision(settings.precision, f"PRECISION={settings.precision}")
+            precision = compilable(asked, threads, settings.onednn_max_cpu_isa)
+        return choose_backend(settings.device, settings.engines, precision, threads)
 
     @property
     def on_gpu(self) -> bool:

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device that the pipeline runs on")
     engines: Strings = Field(("openvino", "torch"), description="engines in the image: openvino, torch or both")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="compute precision; auto: the fastest that the CPU supports"
+        "auto",
+        description="compute precision; auto: the fastest that the CPU supports; with AMX, bfloat16 needs two threads",
     )
     threads: int = Field(0, ge=0, le=256, description="compute threads; 0: one per vCPU")
     embed_prompt: bool = Field(True, description="write the prompt into the image files")

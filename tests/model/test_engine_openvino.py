@@ -18,7 +18,7 @@ import pytest
 
 from imagegen.catalog import manifest
 from imagegen.engines import openvino_engine
-from imagegen.engines.cpu import fastest_precision
+from imagegen.engines.cpu import fastest_precision, processors
 from imagegen.engines.openvino_denoiser import Decoder, Denoiser, Encoder
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
 from imagegen.engines.tiling import Tiling
@@ -135,10 +135,11 @@ def test_a_failed_load_waits_for_running_compilations(folder: Path, monkeypatch:
 
 
 def test_the_fastest_precision_of_this_cpu_follows_the_captions() -> None:
-    precision = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
+    threads = min(2, processors())  # AMX needs two
+    precision = fastest_precision(threads, os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
     if precision.name == "float32":
         pytest.skip(precision.reason)
-    backend = Backend("openvino", "cpu", precision.name, "for tests", threads=1)
+    backend = Backend("openvino", "cpu", precision.name, "for tests", threads)
     engine = OpenVINOEngine.load(PREPARED, DEMO, backend, manifest.begin_verifying(PREPARED))
     tally = measure(engine, two=False, count=20)
     assert tally.right >= 0.9, tally.wrong

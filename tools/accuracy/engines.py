@@ -28,7 +28,7 @@ def loaded(names: Collection[str]) -> Iterator[tuple[str, Engine]]:
 def backends() -> list[Backend]:
     """Return torch float32 as the reference, and OpenVINO in float32 and the processor's fastest type."""
     threads = vcpus(memory_mb=10240)
-    precisions = dict.fromkeys(["float32", fastest_precision().name])
+    precisions = dict.fromkeys(["float32", fastest_precision(threads).name])
     return [
         Backend("torch", "cpu", "float32", "reference", threads),
         *(Backend("openvino", "cpu", precision, "default", threads) for precision in precisions),

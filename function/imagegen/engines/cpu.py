@@ -12,7 +12,8 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 _MB_PER_VCPU: Final = 1769
 """Memory per vCPU (AWS Lambda Developer Guide, "Configure Lambda function memory")."""
-_BFLOAT16: Final = ("amx_bf16", "avx512_bf16")
+_AMX: Final = "amx_bf16"
+_BFLOAT16: Final = (_AMX, "avx512_bf16")
 _FLOAT16: Final = ("asimdhp",)
 """Arm's half-precision vector instructions, in Graviton2 and later."""
 
@@ -25,7 +26,7 @@ class Precision:
     reason: str
 
 
-def fastest_precision(max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
+def fastest_precision(threads: int, max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
     """Return a 16-bit type only if the CPU has instructions for it: emulation is slower than float32.
 
     `max_isa` is oneDNN's own limit, ONEDNN_MAX_CPU_ISA, which can exclude the CPU's bfloat16 instructions.
@@ -38,7 +39,23 @@ def fastest_precision(max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
         return Precision("float16", f"the CPU has {flag}")
     if not _allows_bfloat16(max_isa):
         return Precision("float32", f"ONEDNN_MAX_CPU_ISA={max_isa} disables the CPU's {flag}")
-    return Precision("bfloat16", f"the CPU has {flag}")
+    return compilable(Precision("bfloat16", f"the CPU has {flag}"), threads, max_isa, cpuinfo)
+
+
+def compilable(precision: Precision, threads: int, max_isa: str = "", cpuinfo: Path = _CPUINFO) -> Precision:
+    """Return `precision`, or float32 if OpenVINO would end the process when it compiles a network.
+
+    With AMX and one thread it divides by zero (https://github.com/openvinotoolkit/openvino/issues/33300, and OpenVINO
+    2026.4.1). It uses no more threads than this process has CPUs.
+    """
+    amx = _AMX in _flags(cpuinfo) and _allows_amx(max_isa)
+    if precision.name != "bfloat16" or not amx or min(threads, processors()) > 1:
+        return precision
+    why = (
+        f"{precision.reason}, but with one thread OpenVINO crashes on {_AMX}; a second CPU, or "
+        "ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16, allows bfloat16"
+    )
+    return Precision("float32", why)
 
 
 def vcpus(memory_mb: int, quota: Path = _QUOTA) -> int:
@@ -55,6 +72,12 @@ def _allows_bfloat16(max_isa: str) -> bool:
     """Return whether the limit includes bfloat16. Names: oneDNN's documentation, "CPU Dispatcher Control"."""
     name = max_isa.upper()
     return name in ("", "ALL", "DEFAULT") or "BF16" in name or "FP16" in name or "AMX" in name or "AVX10" in name
+
+
+def _allows_amx(max_isa: str) -> bool:
+    """Return whether the limit includes AMX; names as above."""
+    name = max_isa.upper()
+    return name in ("", "ALL", "DEFAULT") or "AMX" in name
 
 
 def _flags(cpuinfo: Path) -> set[str]:

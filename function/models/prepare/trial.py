@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from imagegen.catalog.manifest import Trial
 from imagegen.catalog.registry import Model
 from imagegen.engines import schedulers
-from imagegen.engines.cpu import fastest_precision
+from imagegen.engines.cpu import fastest_precision, processors
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
@@ -31,6 +31,8 @@ from models.prepare.errors import PrepareError
 from models.prepare.peak_memory import peak_mb
 
 MODEL: Final = TypeAdapter(Model)
+_THREADS: Final = min(2, processors())
+"""Memory is measured, not speed; with one thread, OpenVINO does not compile for AMX (`cpu.compilable`)."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ def run(model: Model, folder: Path, engine: str) -> Trial:
 def _peaks(model: Model, folder: Path, engine: str, outcome: _Outcome) -> dict[str, int]:
     """Return the peak memory by precision: float32, and the 16-bit type if this CPU and the engine compute in one."""
     peaks = {"float32": outcome.peak_mb}
-    half = fastest_precision(os.environ.get("ONEDNN_MAX_CPU_ISA", "")).name
+    half = fastest_precision(_THREADS, os.environ.get("ONEDNN_MAX_CPU_ISA", "")).name
     if engine == "openvino" and half != "float32":
         peaks[half] = _child(model, folder, engine, half, outcome.drawn[:1]).peak_mb
     return {precision: peak for precision, peak in peaks.items() if peak > 0}
@@ -98,11 +100,11 @@ def _add(outcome: _Outcome, line: dict[str, Any]) -> None:
 
 
 def _load(folder: Path, engine: str, precision: str, model: Model) -> Engine:
-    """Load without verification: the folder was just written. One thread: memory is measured, not speed."""
+    """Load without verification: the folder was just written."""
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     verified: Future[None] = Future()
     verified.set_result(None)
-    backend = Backend(cast("Any", engine), "cpu", cast("Any", precision), "trial")
+    backend = Backend(cast("Any", engine), "cpu", cast("Any", precision), "trial", _THREADS)
     if engine == "openvino":
         from imagegen.engines.openvino_engine import OpenVINOEngine
 

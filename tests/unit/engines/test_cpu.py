@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagegen.engines.cpu import fastest_precision, vcpus
+from imagegen.engines import cpu
+from imagegen.engines.cpu import Precision, compilable, fastest_precision, vcpus
 
 X86 = "processor\t: 0\nmodel name\t: some\nflags\t\t: fpu avx2 {}\n\nprocessor\t: 1\nflags\t\t: fpu\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd {}\n"
@@ -33,13 +34,39 @@ def cpuinfo(tmp_path: Path) -> Path:
 )
 def test_16_bit_precision_needs_hardware_support(cpuinfo: Path, text: str, max_isa: str, expected: str) -> None:
     cpuinfo.write_text(text)
-    precision = fastest_precision(max_isa, cpuinfo)
+    precision = fastest_precision(2, max_isa, cpuinfo)
     assert precision.name == expected
     assert precision.reason
 
 
+@pytest.mark.parametrize(
+    ("threads", "flags", "max_isa", "expected"),
+    [
+        (1, "amx_bf16 avx512_bf16", "", "float32"),
+        (1, "amx_bf16 avx512_bf16", "AVX512_CORE_AMX", "float32"),
+        (1, "amx_bf16 avx512_bf16", "AVX512_CORE_FP16", "bfloat16"),
+        (1, "avx512_bf16", "", "bfloat16"),
+        (2, "amx_bf16 avx512_bf16", "", "bfloat16"),
+    ],
+)
+def test_openvino_gets_no_bfloat16_where_it_would_crash(
+    cpuinfo: Path, monkeypatch: pytest.MonkeyPatch, threads: int, flags: str, max_isa: str, expected: str
+) -> None:
+    monkeypatch.setattr(cpu, "processors", lambda: 8)
+    cpuinfo.write_text(X86.format(flags))
+    assert fastest_precision(threads, max_isa, cpuinfo).name == expected
+    asked = compilable(Precision("bfloat16", "PRECISION=bfloat16"), threads, max_isa, cpuinfo)
+    assert (asked.name, asked.reason.startswith("PRECISION=bfloat16")) == (expected, True)
+
+
+def test_openvino_uses_no_more_threads_than_cpus(cpuinfo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "processors", lambda: 1)
+    cpuinfo.write_text(X86.format("amx_bf16"))
+    assert fastest_precision(6, "", cpuinfo).name == "float32"
+
+
 def test_float32_is_used_without_cpuinfo(cpuinfo: Path) -> None:
-    assert fastest_precision(cpuinfo=cpuinfo).name == "float32"
+    assert fastest_precision(2, cpuinfo=cpuinfo).name == "float32"
 
 
 def test_the_thread_count_is_limited_by_memory_affinity_and_quota(tmp_path: Path) -> None:
