@@ -33,11 +33,12 @@ class RecentKeys:
         return caller if self._clock() < until_ms else None
 
     def learn(self, digest: str, found: FoundKey | None) -> None:
-        """Remember what a look-up found, if it is a key without an end."""
+        """Remember what a look-up found: a minute, but no longer than the key is known to be valid."""
         self._found.pop(digest, None)
-        if found is None or found.ends_at is not None:
+        if found is None:
             return
         if len(self._found) >= MAX_KEYS:
             del self._found[next(iter(self._found))]  # the one that was looked up first
         caller = replace(found.caller, remembered_key=found.key_id)
-        self._found[digest] = caller, self._clock() + KEPT_MS
+        until_ms = self._clock() + KEPT_MS
+        self._found[digest] = caller, until_ms if found.ends_at is None else min(until_ms, found.ends_at * 1000)

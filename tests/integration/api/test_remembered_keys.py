@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+import boto3
 import pytest
 
 from imagegen.access.recent_keys import KEPT_MS
@@ -266,13 +267,30 @@ def test_an_overlap_can_be_cut_short(gateway: Gateway) -> None:
     assert refused(gateway.call())
 
 
-def test_a_key_whose_end_is_known_is_not_remembered(gateway: Gateway) -> None:
-    """An earlier version may have rotated it, which wrote no row for the functions."""
+@pytest.mark.parametrize("by_earlier_version", [False, True])
+def test_a_key_in_its_overlap_makes_two_calls_and_ends_with_it(gateway: Gateway, by_earlier_version: bool) -> None:
+    """An earlier version wrote no row of the end: what Authorizer remembers ends all the same."""
     gateway.keys.rotate("acme", gateway.made.stored.key_id, by=OPERATOR, overlap_s=30)
-    for _ in range(2):
-        gateway.calls.take()
-        assert gateway.draw() == 200
-        assert gateway.calls.take() == [LOOK_UP, TRANSACTION, TRANSACTION]
+    table = boto3.resource("dynamodb").Table(gateway.world.resources["Table"])
+    (end,) = gateway.world.items("KEY_END#")
+    if by_earlier_version:
+        table.delete_item(Key={name: end[name] for name in ("pk", "sk")})
+    gateway.calls.take()
+    assert gateway.draw() == 200
+    assert gateway.calls.take() == [LOOK_UP, TRANSACTION, TRANSACTION], "the first one of a process"
+    assert gateway.draw() == 200
+    assert gateway.calls.take() == [TRANSACTION, TRANSACTION]
+    gateway.world.clock.pass_s(30)
+    assert gateway.call() is None
+
+
+def test_a_key_revoked_in_its_overlap_draws_nothing_although_it_is_remembered(gateway: Gateway) -> None:
+    gateway.keys.rotate("acme", gateway.made.stored.key_id, by=OPERATOR, overlap_s=30)
+    assert gateway.draw() == 200
+    gateway.revoke()
+    before = gateway.state()
+    assert refused(gateway.call())
+    assert gateway.state() == before
 
 
 def test_a_key_that_ends_after_the_request_was_admitted_gets_its_images(gateway: Gateway) -> None:

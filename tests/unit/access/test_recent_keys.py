@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from imagegen.access.caller import Caller
 from imagegen.access.ports import FoundKey
 from imagegen.access.recent_keys import KEPT_MS, MAX_KEYS, RecentKeys
@@ -20,12 +22,22 @@ def test_a_key_is_remembered_for_a_minute_and_marked() -> None:
     assert recent.get("a") is None
 
 
-def test_a_key_that_has_an_end_is_not_remembered() -> None:
+@pytest.mark.parametrize(("ends_at", "until_ms"), [(30, 30_000), (60, 60_000), (90, KEPT_MS)])
+def test_a_key_that_has_an_end_is_remembered_until_then(ends_at: int, until_ms: int) -> None:
+    clock = MovableClock(0)
+    recent = RecentKeys(clock)
+    recent.learn("a", FoundKey(CALLER, "1", ends_at=ends_at))
+    clock.now = until_ms - 1
+    assert recent.get("a") is not None
+    clock.now = until_ms
+    assert recent.get("a") is None
+
+
+def test_a_key_that_is_not_found_any_more_is_forgotten() -> None:
     recent = RecentKeys(MovableClock(0))
-    for found in (FoundKey(CALLER, "1", ends_at=1_000_000), None):
-        recent.learn("a", FOUND)
-        recent.learn("a", found)
-        assert recent.get("a") is None
+    recent.learn("a", FOUND)
+    recent.learn("a", None)
+    assert recent.get("a") is None
 
 
 def test_the_memory_is_bounded_and_forgets_the_key_that_was_looked_up_first() -> None:
