@@ -19,6 +19,7 @@ from tools.local.aws_environment import aws_environment
 from tools.local.callers import DeployedStack
 from tools.local.endpoint import Endpoint
 from tools.local.process import ACCESS_KEY, HOST, REGION, StackError
+from tools.local.signing_certificate import development_files
 from tools.local.template import S3Object, Template, translate
 
 STACK: Final = "imagegen-local"
@@ -69,7 +70,13 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, options: Opt
     code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
     translated = translate(root / "template.yaml", code, REGION, parameters)
     template = adapt(
-        translated, code=code, models_dir=models_dir, host=HOST, receiver=options.receiver, issuers=options.issuers
+        translated,
+        code=code,
+        models_dir=models_dir,
+        host=HOST,
+        signing=development_files(root / ".local" / "content-credentials"),
+        receiver=options.receiver,
+        issuers=options.issuers,
     )
     _upload(client("s3", endpoint), {code.key: zipped, _TEMPLATE_KEY: json.dumps(template).encode()})
     template_url = f"{endpoint}/{_BUCKET}/{_TEMPLATE_KEY}"

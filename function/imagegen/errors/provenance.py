@@ -6,15 +6,15 @@ from imagegen.service_error import ServiceError
 
 
 class ProvenanceUnavailable(ServiceError):
-    """A picture cannot be signed, so none is returned. A later request may succeed, or the owner must repair it."""
+    """A picture cannot be signed, so none is returned, or not be checked. The owner must repair it, unless KMS does."""
 
     code = "provenance_unavailable"
     status = 503
     retryable = True
     retry_after = 30
     usual_detail = (
-        "The picture's content credentials cannot be signed at the moment, and this deployment returns none without "
-        "them. Try again later; the deployment's log has the cause."
+        "Content credentials can be neither signed nor checked at the moment, and this deployment returns no picture "
+        "without them. Try again later; the deployment's log has the cause."
     )
 
     @classmethod

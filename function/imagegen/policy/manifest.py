@@ -19,6 +19,8 @@ GENERATED: Final = f"{_SOURCES}trainedAlgorithmicMedia"
 EDITED: Final = f"{_SOURCES}compositeWithTrainedAlgorithmicMedia"
 PARENT: Final = "parent"
 """Name of the ingredient within a manifest's definition. The signed manifest replaces it by a reference."""
+MAX_PARENT_BYTES: Final = 256 * 1024
+"""Of a parent's own credentials and other metadata. Larger ones are left out: each edit of an edit adds its own."""
 MediaType = Literal["image/png", "image/jpeg", "image/webp"]
 MEDIA_TYPES: Final[dict[Format, MediaType]] = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 from uuid import uuid4
 
 from imagegen.errors import ImageInvalid
 from imagegen.pictures.inspection import inspect
-from imagegen.policy.manifest import MEDIA_TYPES, MediaType, ingredient
+from imagegen.policy.manifest import MAX_PARENT_BYTES, MEDIA_TYPES, MediaType, ingredient
 from imagegen.policy.report import report
-
-MAX_METADATA_BYTES: Final = 256 * 1024
-"""Of a parent's own credentials and other metadata. Larger ones are left out: each edit of an edit adds its own."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Parent:
         """Return the ingredient of a file that was decoded before. Raises what `inspect` raises."""
         stripped = inspect(data)
         media_type = MEDIA_TYPES[stripped.format]
-        kept = len(data) - len(stripped.data) <= MAX_METADATA_BYTES and _holds(data, media_type)
+        kept = len(data) - len(stripped.data) <= MAX_PARENT_BYTES and _holds(data, media_type)
         return cls(ingredient(media_type, f"xmp:iid:{uuid4()}"), media_type, data if kept else None)
 
 

@@ -8,17 +8,19 @@ sends must not choose whom this service calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from c2pa import C2paError, Context, Reader
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from imagegen.errors import ImageInvalid
+from imagegen.errors import ImageInvalid, ProvenanceUnavailable
 from imagegen.pictures.inspection import format_of
 from imagegen.policy.bounded_file import BoundedFile
 from imagegen.policy.manifest import MEDIA_TYPES, MediaType
+from imagegen.policy.verdict import Report, State
 
-State = Literal["trusted", "valid", "invalid", "not_present"]
 OFFLINE: Final[dict[str, Any]] = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False},
     "core": {"max_decompressed_manifest_size_in_mb": 16},
@@ -31,22 +33,6 @@ _UNREADABLE: Final = "asset could not be parsed"
 """How the library's message begins for a damaged picture. It has no class of its own for it."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """The verdict. Texts are the picture's own, and absent unless it is valid.
-
-    `trusted`: signed by someone whom a trusted authority has certified. `valid`: unchanged since it was signed, by
-    whoever that was. `invalid`: changed since, or signed wrongly. `not_present`: no credentials in the file.
-    """
-
-    state: State
-    issuer: str | None = None
-    """Organization in the signer's certificate."""
-    model: str | None = None
-    generated_at: str | None = None
-    """RFC 3339, as the signer claims it."""
-
-
 class Verifier:
     """Checks pictures for a deployment, which names the authorities that it trusts."""
 
@@ -56,10 +42,13 @@ class Verifier:
         self._anchors: str | None = None
 
     def check(self, data: bytes) -> Report:
-        """Return the verdict on a PNG, JPEG or WebP file. Raises what `report` and `format_of` raise."""
+        """Return the verdict on a PNG, JPEG or WebP file. Raises what `report` and `format_of` raise.
+
+        Raises ProvenanceUnavailable if the authorities are not certificates: nothing tells then what they trust.
+        """
         media_type = MEDIA_TYPES[format_of(data)]
         if self._anchors is None:
-            self._anchors = (self._read_anchors() or b"").decode("ascii", "replace")
+            self._anchors = _certificates(self._read_anchors())
         return report(data, media_type, self._anchors)
 
 
@@ -80,6 +69,15 @@ def report(data: bytes, media_type: MediaType, anchors: str = "") -> Report:
         return _failed(str(error), exhausted=file.exhausted)
 
 
+def _certificates(pem: bytes | None) -> str:
+    """Return the certificates in PEM without the text around them, which lists of authorities have."""
+    try:
+        found = [] if pem is None else x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise ProvenanceUnavailable.because(f"the trusted authorities are no PEM: {error}") from error
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
+
+
 def _failed(message: str, *, exhausted: bool) -> Report:
     if exhausted:
         raise ImageInvalid("The file has too many parts. Open it in an image editor and save it again.")
@@ -98,7 +96,7 @@ def _described(state: State, manifest: Mapping[str, Any]) -> Report:
         state,
         issuer=_text(manifest.get("signature_info", {}).get("issuer")),
         model=_text(agent.get("name") if isinstance(agent, Mapping) else agent),
-        generated_at=_text(made.get("when")),
+        generated_at=_moment(made.get("when")),
     )
 
 
@@ -119,3 +117,12 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return "".join(each for each in value[:MAX_TEXT] if each.isprintable()) or None
+
+
+def _moment(value: object) -> datetime | None:
+    """Return a time of RFC 3339 in UTC; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
