@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
@@ -15,6 +16,7 @@ from imagegen.errors import ProvenanceUnavailable
 from imagegen.policy.report import report
 from imagegen.policy.signing import ContentCredentials
 from tests.support.credentials import DEMO, anchors, authority, pictures
+from tools.local.process import ACCESS_KEY, Output, free_port, ministack
 from tools.local.signing_certificate import certify
 
 PICTURES = pictures()
@@ -53,8 +55,26 @@ def test_a_missing_key_is_an_error_with_its_cause_for_the_log_only(arn: str) -> 
     missing = arn.rpartition("/")[0] + "/00000000-0000-4000-8000-000000000000"
     with pytest.raises(ProvenanceUnavailable) as refusal:
         KmsKey(missing).sign(b"data")
-    assert refusal.value.private == "KMS: ClientError NotFoundException"
+    assert refusal.value.private == "KMS: NotFoundException NotFoundException"
     assert "KMS" not in refusal.value.detail
+
+
+def test_a_key_that_is_disabled_signs_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On MiniStack: moto's disabled keys sign."""
+    with ministack(free_port(), tmp_path / "stack", Output(tmp_path / "log")) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", running.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials of earlier calls
+        kms = boto3.client("kms")
+        arn = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+        chain = certificate(arn)
+        signing = ContentCredentials(KmsKey(arn), lambda: chain)
+        signed = signing.sign(PICTURES["image/png"], "image/png", DEMO)
+        assert report(signed, "image/png", anchors()).state == "trusted"
+        kms.disable_key(KeyId=arn)
+        with pytest.raises(ProvenanceUnavailable) as refusal:
+            signing.sign(PICTURES["image/png"], "image/png", DEMO)
+        assert refusal.value.private == "KMS: DisabledException DisabledException"
 
 
 def test_a_key_that_cannot_be_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
