@@ -130,6 +130,10 @@ transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stac
 rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a tenant keeps when its API key is rotated
 	$(BIN)/python -m tools.local.rotation_transcript
 
+.PHONY: provenance-transcript
+provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the content credentials of a generated and of an edited picture
+	$(BIN)/python -m tools.local.provenance_transcript
+
 .PHONY: openapi
 openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 	$(BIN)/python -m tools.openapi
@@ -258,6 +262,15 @@ migrate-keys: $(VENV)/.ready ## give the API keys of the stack's usage plan thei
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [TENANT=... | API_KEY=...] [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) $(call quote,$(or $(value ACTION),show))
+
+.PHONY: signing-key
+signing-key: $(VENV)/.ready ## make a key in KMS for content credentials and a request for its certificate: make signing-key ENV=prod ORGANIZATION="Example Studios" [KEY_ARN=arn:...]
+	@$(BIN)/python -m tools.deploy.signing_key $(STACK_NAME) $(call option,--organization,ORGANIZATION) $(call option,--key-arn,KEY_ARN)
+
+.PHONY: signing-certificate
+signing-certificate: $(VENV)/.ready ## check and install the certificates of that key: make signing-certificate ENV=prod KEY_ARN=arn:... CHAIN=chain.pem
+	$(if $(value CHAIN),,$(error CHAIN is missing: the certificates in PEM, the signer's first))
+	@$(BIN)/python -m tools.deploy.signing_key $(STACK_NAME) $(call option,--chain,CHAIN) $(call option,--key-arn,KEY_ARN)
 
 .PHONY: destroy
 destroy: $(VENV)/.ready $(SAM_VENV)/.ready ## export the bills, empty the bucket and delete the stack: make destroy ENV=dev [CONFIRM=imagegen-dev]

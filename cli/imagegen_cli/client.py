@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from imagegen_cli.deadline import Deadline
-from imagegen_cli.documents import Answer, Job, JobPage, ModelList, Result, UploadForm, parse
+from imagegen_cli.documents import Answer, Job, JobPage, ModelList, ProvenanceCheck, Result, UploadForm, parse
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 from imagegen_cli.profile import Profile
 from imagegen_cli.refusal import IN_PROGRESS, backoff, refusal, repeat_after, retry_after
-from imagegen_cli.transport import Response, Transport
+from imagegen_cli.transport import Response, Transport, encoded_form
 
 _TRIES: Final = 5
 _NETWORK_TRIES: Final = 3
@@ -74,6 +74,11 @@ class Client:
         """Return the models of the deployment."""
         return self.get(ModelList, "/models")
 
+    def verify(self, content_type: str, data: bytes) -> Answer[ProvenanceCheck]:
+        """Return what the picture's content credentials say, and whether they hold."""
+        body, kind = encoded_form({}, content_type, data)
+        return self._parsed(ProvenanceCheck, self._call("POST", "/verify", {"content-type": kind}, body=body))
+
     def upload_form(self, content_type: str) -> UploadForm:
         """Return a form for a new upload. A repetition is another form, and stores nothing."""
         response = self._call("POST", "/uploads", document={"content_type": content_type})
@@ -124,12 +129,17 @@ class Client:
         path: str,
         headers: Mapping[str, str] | None = None,
         document: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
         network_tries: int = _NETWORK_TRIES,
         only_unread: bool = False,
     ) -> Response:
-        """Return the 2xx response; repeat the request while that can help, or only after a 429 (`only_unread`)."""
-        body = None if document is None else json.dumps(document).encode()
-        content = {} if body is None else {"content-type": "application/json"}
+        """Return the 2xx response; repeat the request while that can help, or only after a 429 (`only_unread`).
+
+        What is sent is the `document` as JSON, or the `body`, whose media type is in `headers`.
+        """
+        content = {}
+        if document is not None:
+            body, content = json.dumps(document).encode(), {"content-type": "application/json"}
         sent = {"accept": "application/json", **self._credential, **content, **(headers or {})}
         attempt = 1
         while True:

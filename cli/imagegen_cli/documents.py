@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -83,6 +83,22 @@ class UploadForm(Document):
     fields: Annotated[dict[str, str], Field(repr=False)]
     max_bytes: int
     usable_until: str
+
+
+class Provenance(Document):
+    """One kind of provenance; what the picture says is None unless it is valid."""
+
+    type: str
+    validation_state: Literal["trusted", "valid", "invalid", "not_present"]
+    issuer: str | None = None
+    model: str | None = None
+    generated_at: str | None = None
+
+
+class ProvenanceCheck(Document):
+    """The response of POST /verify."""
+
+    results: Annotated[list[Provenance], Field(min_length=1)]
 
 
 class Progress(Document):

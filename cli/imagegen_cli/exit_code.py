@@ -29,6 +29,10 @@ class ExitCode(IntEnum):
     JOB_CANCELLED = 11
     FILE = 12
     """A file cannot be written."""
+    NOT_PRESENT = 13
+    """`verify`: the picture has no content credentials."""
+    INVALID = 14
+    """`verify`: the picture's content credentials do not hold."""
     INTERRUPTED = 130
     """Ctrl-C. A job goes on."""
     TERMINATED = 143

@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 from imagegen_cli import __version__
-from imagegen_cli.commands import batch, edit, generate, jobs, keys, me, models, profiles, upload, upscale, usage
+from imagegen_cli.commands import (
+    batch,
+    edit,
+    generate,
+    jobs,
+    keys,
+    me,
+    models,
+    profiles,
+    upload,
+    upscale,
+    usage,
+    verify,
+)
 from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 from imagegen_cli.output import show_failure
@@ -26,6 +39,7 @@ app.command()(generate.generate)
 app.command()(edit.edit)
 app.command()(upscale.upscale)
 app.command()(upload.upload)
+app.command()(verify.verify)
 app.command()(batch.batch)
 app.command(name="jobs")(jobs.list_jobs)
 app.command(name="job")(jobs.show_job)

@@ -58,7 +58,7 @@ class Transport:
 
     def send_file(self, url: str, fields: Mapping[str, str], content_type: str, data: bytes) -> Response:
         """Return the response to a form: its fields, and then the file, named `file`. The key is not sent."""
-        body, kind = urllib3.encode_multipart_formdata([*fields.items(), ("file", ("file", data, content_type))])
+        body, kind = encoded_form(fields, content_type, data)
         return self._received("POST", url, {"content-type": kind}, body, _BUCKET_REDIRECTS)
 
     @contextmanager
@@ -113,6 +113,11 @@ class Transport:
             self._deadline.within(_READ_SECONDS)
             return Failure(ExitCode.TIMEOUT, f"{host_of(url)} did not respond in time.")
         return Failure(ExitCode.UNREACHABLE, f"{host_of(url)} cannot be reached: {_reason(error)}.")
+
+
+def encoded_form(fields: Mapping[str, str], content_type: str, data: bytes) -> tuple[bytes, str]:
+    """Return the body of a form, which has these fields and then the file, and its media type."""
+    return urllib3.encode_multipart_formdata([*fields.items(), ("file", ("file", data, content_type))])
 
 
 def timeouts_within(deadline: Deadline) -> urllib3.Timeout:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from imagegen import telemetry
 from imagegen.catalog.registry import Model
-from imagegen.errors import ModelUnavailable, ServiceError
+from imagegen.errors import ModelUnavailable, ProvenanceUnavailable, ServiceError
 from imagegen.jobs.timing import JobTiming
 from imagegen.settings import Settings
 
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from imagegen.generation.workload import Workload
     from imagegen.jobs.ports import Clock
     from imagegen.pictures.ports import Uploads
+    from imagegen.policy.ports import SigningKey
+    from imagegen.policy.report import Verifier
+    from imagegen.policy.signing import ContentCredentials
+
+_FILE: Final = "file:"
 
 
 class GenerationParts:
@@ -98,7 +105,56 @@ class GenerationParts:
             pricing=self.pricing,
             embed_prompt=self.settings.embed_prompt,
             estimate=SpeedEstimate(cache(self._workload)),
+            credentials=self.content_credentials,
         )
+
+    @cached_property
+    def content_credentials(self) -> ContentCredentials | None:
+        """Signs pictures; None if the deployment has no key. Nothing is read or signed before the first picture."""
+        if not self.settings.content_credentials_key:
+            telemetry.signs_nothing()
+            return None
+        from imagegen.policy.signing import ContentCredentials
+
+        return ContentCredentials(
+            self._signing_key(),
+            self._certificates,
+            on_ready=telemetry.signs_with,
+            on_failure=telemetry.provenance_unavailable,
+        )
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Checks the content credentials of pictures."""
+        from imagegen.policy.report import Verifier
+
+        return Verifier(lambda: self._provenance_file(self.settings.content_credentials_anchors))
+
+    def _signing_key(self) -> SigningKey:
+        name = self.settings.content_credentials_key
+        if name.startswith(_FILE):
+            from imagegen.policy.local_key import LocalKey
+
+            return LocalKey(Path(name.removeprefix(_FILE)))
+        from imagegen.aws.kms import KmsKey
+
+        return KmsKey(name)
+
+    def _certificates(self) -> bytes:
+        """Return the signer's chain in PEM. Raises ProvenanceUnavailable or StorageUnavailable."""
+        name = self.settings.content_credentials_chain
+        if (chain := self._provenance_file(name)) is None:
+            raise ProvenanceUnavailable.because(f"the certificate chain {name} does not exist")
+        return chain
+
+    def _provenance_file(self, name: str) -> bytes | None:
+        """Return the file or the object of the bucket; None if there is none. Raises StorageUnavailable."""
+        if name.startswith(_FILE):
+            path = Path(name.removeprefix(_FILE))
+            return path.read_bytes() if path.exists() else None
+        from imagegen.aws.checkpoints import S3CheckpointStore
+
+        return S3CheckpointStore(self.settings.bucket_name).read(name)
 
     @cached_property
     def pricing(self) -> Pricing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ _LIMITS: Final = (
     *("monthly_images", "monthly_usd", "usd_per_request", "tenant_queue_depth", "queue_depth"),
 )
 """Settings of which an empty value, like 0, is no limit."""
+_SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
 
 
 class Settings(BaseSettings):
@@ -77,6 +79,19 @@ class Settings(BaseSettings):
     webhook_secrets_path: str = Field(
         min_length=1, description="path of the tenants' signing secrets in SSM Parameter Store"
     )
+    content_credentials_key: str = Field(
+        "", description="KMS key that signs pictures, or file:/path of a development key; empty: none is signed"
+    )
+    content_credentials_chain: str = Field(
+        "provenance/certificate-chain.pem",
+        min_length=1,
+        description="the key's certificates, the signer's first: an object of the bucket, or file:/path",
+    )
+    content_credentials_anchors: str = Field(
+        "provenance/trust-anchors.pem",
+        min_length=1,
+        description="authorities that POST /verify trusts: an object of the bucket that may be absent, or file:/path",
+    )
     aws_lambda_initialization_type: str = Field("", description="set by Lambda; empty elsewhere")
     aws_sam_local: bool = Field(False, description="set by `sam local`")
     onednn_max_cpu_isa: str = Field("", description="instruction sets that oneDNN may use; oneDNN also reads it")
@@ -104,6 +119,13 @@ class Settings(BaseSettings):
     def _known_engines(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not set(value) <= {"openvino", "torch"}:
             raise ValueError("expected openvino, torch or both, comma-separated")
+        return value
+
+    @field_validator("content_credentials_key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        if not re.fullmatch(_SIGNING_KEY, value):
+            raise ValueError("expected the ARN of a KMS key (not of an alias), file:/path, or nothing")
         return value
 
     @model_validator(mode="after")

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from imagegen import __version__
-from imagegen.errors import ServiceError
+from imagegen.errors import ProvenanceUnavailable, ServiceError
 
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
     from imagegen.generation.result import Result, WarmUp
     from imagegen.jobs.job import Job
+    from imagegen.policy.certificate_chain import CertificateChain
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False, version=__version__)
 metrics: Final = Metrics(namespace=NAMESPACE, service="imagegen")
+_RENEW_BEFORE: Final = timedelta(days=30)
 warnings.filterwarnings("ignore", "No application metrics to publish")  # an invocation without metrics is normal
 
 
@@ -131,6 +134,31 @@ def swept(jobs: int, given_up: list[str], released: int) -> None:
     logger.info("swept", extra={"jobs": jobs})
     metrics.add_metric("Swept", MetricUnit.Count, jobs)
     metrics.add_metric("JobFailures", MetricUnit.Count, len(given_up))
+
+
+def signs_with(chain: CertificateChain) -> None:
+    """Log the certificate that pictures are signed with from now on: as a warning if it expires within 30 days."""
+    left = chain.expires_at - datetime.now(UTC)
+    level = logger.warning if left < _RENEW_BEFORE else logger.info
+    extra = {"certificate": chain.fingerprint, "expires_at": chain.expires_at.isoformat()}
+    level("pictures are signed", extra=extra)
+
+
+def signs_nothing() -> None:
+    """Log that this deployment has no key for content credentials."""
+    logger.warning("pictures are not signed: no key for content credentials is configured")
+
+
+def provenance_unavailable(error: ProvenanceUnavailable) -> None:
+    """Log and count that pictures cannot be signed. Jobs wait, and other requests fail, until that is repaired."""
+    logger.error("pictures cannot be signed", extra={"cause": error.private})
+    metrics.add_metric("ProvenanceUnavailable", MetricUnit.Count, 1)
+
+
+def verified(state: str) -> None:
+    """Log and count a check of a picture's content credentials."""
+    logger.info("verified", extra={"validation_state": state})
+    metrics.add_metric("Verifications", MetricUnit.Count, 1)
 
 
 def failed(error: ServiceError) -> None:

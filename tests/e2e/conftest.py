@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.support.credentials import decoded
 from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
 from tools.local.aws_environment import NO_AWS_FILES
@@ -155,10 +156,13 @@ def client(stack: Endpoint) -> Client:
 
 @pytest.fixture
 def assert_same_image(request: pytest.FixtureRequest) -> Callable[[bytes, bytes], None]:
-    """Return a function that compares two images byte for byte, and saves both in .local/e2e if they differ."""
+    """Return a function that compares the pixels of two images, and saves both in .local/e2e if they differ.
+
+    Files of the same picture differ: each signature is another one.
+    """
 
     def compare(expected: bytes, actual: bytes) -> None:
-        if expected == actual:
+        if decoded(expected) == decoded(actual):
             return
         folder = LOCAL / "e2e" / request.node.name
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ PROBLEM = "application/problem+json"
 OPEN_ROUTES = ["/health", "/openapi.json", "/docs"]
 CLOSED_ROUTES = [
     ("POST", "/generate"), ("GET", "/models"), ("POST", "/jobs"), ("GET", "/jobs/1"), ("GET", "/me"), ("POST", "/keys"),
-    ("POST", "/uploads"), ("DELETE", "/keys/1"), ("POST", "/keys/1/rotate"),
+    ("POST", "/uploads"), ("POST", "/verify"), ("DELETE", "/keys/1"), ("POST", "/keys/1/rotate"),
 ]  # fmt: skip
 
 
@@ -79,6 +79,7 @@ def test_openapi_document_lists_every_route(call: Caller) -> None:
         "/jobs/{job_id}/cancel",
         "/me",
         "/uploads",
+        "/verify",
         "/keys",
     } <= set(document["paths"])
 

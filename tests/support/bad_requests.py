@@ -55,6 +55,33 @@ def _api(
     return BadRequest(event, Expectation("Api", status, code), fields)
 
 
+def _generator(
+    status: int,
+    code: str,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: dict[str, str] | None = None,
+    fields: tuple[str, ...] = (),
+) -> BadRequest:
+    event = api_event(body, method=method, path=path, headers=headers or {})
+    return BadRequest(event, Expectation("Generator", status, code), fields)
+
+
+def _verify(
+    status: int,
+    code: str,
+    body: bytes,
+    content_type: str = "multipart/form-data; boundary=b",
+    fields: tuple[str, ...] = (),
+) -> BadRequest:
+    return _generator(status, code, "POST", "/verify", body, {"Content-Type": content_type}, fields)
+
+
+def _form(file: bytes) -> bytes:
+    return b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + file + b"\r\n--b--\r\n"
+
+
 def _submit(status: int, code: str, field: str, headers: dict[str, str] | None = None, **request: object) -> BadRequest:
     return _api(status, code, "POST", "/jobs", {"prompt": "a red circle", **request}, headers, (field,))
 
@@ -218,6 +245,13 @@ BAD_REQUESTS: Final[dict[str, BadRequest]] = {
         422, "out_of_range", "POST", "/uploads", {"content_type": "image/jpeg;q=1"}, fields=("content_type",)
     ),
     "GET /uploads": _api(405, "method_not_allowed", "GET", "/uploads"),
+    # Verification
+    "a form without a file": _verify(422, "missing_field", b"--b--\r\n", fields=("file",)),
+    "a form that breaks off": _verify(400, "malformed_form", b"--b\r\nContent-Disposition: form-data"),
+    "a file that is no picture": _verify(422, "image_invalid", _form(b"hello"), fields=("file",)),
+    "a GIF to verify": _verify(415, "image_format_unsupported", _form(b"GIF89a"), fields=("file",)),
+    "JSON instead of a form": _verify(415, "unsupported_media_type", b"{}", "application/json", ("Content-Type",)),
+    "GET /verify": _generator(405, "method_not_allowed", "GET", "/verify"),
     # Jobs
     "DELETE /health": _api(405, "method_not_allowed", "DELETE", "/health"),
     "PUT /jobs": _api(405, "method_not_allowed", "PUT", "/jobs"),

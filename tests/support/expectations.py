@@ -38,6 +38,7 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "generate-jpeg.json": _generator(200),
     "generate-unicode-prompt.json": _generator(200),
     "generate-scheduler.json": _generator(200),
+    "verify.json": _generator(200),
     "bad-json.json": _generator(400, "malformed_json"),
     "bad-model.json": _generator(404, "model_not_found"),
     "bad-method.json": _generator(405, "method_not_allowed"),

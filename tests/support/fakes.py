@@ -16,6 +16,7 @@ from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
 from imagegen.generation.ports import (
     Backend,
+    Credentials,
     Engines,
     Generated,
     OnStep,
@@ -215,6 +216,7 @@ def build_service(
     clock: Callable[[], float] = lambda: 0.0,
     embed_prompt: bool = True,
     workload: Workload | None = None,
+    credentials: Credentials | None = None,
 ) -> ImageService:
     """An ImageService on fakes."""
     return ImageService(
@@ -224,5 +226,6 @@ def build_service(
         pricing=Pricing(memory_mb=1024, usd_per_gb_second=0.01),
         embed_prompt=embed_prompt,
         estimate=SpeedEstimate(lambda _model, _backend: workload),
+        credentials=credentials,
         clock=clock,
     )

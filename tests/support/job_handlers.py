@@ -40,7 +40,7 @@ class JobHandlers:
         if len(parts) > 2:
             route |= {"pathParameters": {name: unquote(parts[2])}}
         event = api_event(body, method=method, path=unquote(path), **changes) | route
-        handler = generator.handler if path == "/generate" else api.handler
+        handler = generator.handler if path in ("/generate", "/verify") else api.handler
         return checked(event, handler(event, Context()))
 
     def make_webhook_secret(self, api_key: str) -> None:

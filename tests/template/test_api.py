@@ -19,6 +19,7 @@ ANY = "x-amazon-apigateway-any-method"
 OPEN = {"/health", "/docs", "/openapi.json"}
 KEYED = {
     "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/usage", "/uploads",
+    "/verify",
     "/keys",
     "/keys/{key_id}", "/keys/{key_id}/rotate",
 }  # fmt: skip
@@ -118,9 +119,10 @@ def test_every_operation_is_a_proxy(body: Any) -> None:
     assert {each["x-amazon-apigateway-integration"]["type"] for each in operations} == {"aws_proxy"}
 
 
-def test_generate_runs_the_alias_and_other_routes_the_api_function(body: Any) -> None:
-    assert "${GeneratorAliaslive}" in target(operation(body, "/generate", "post"))
-    others = (OPEN | KEYED) - {"/generate"}
+def test_the_generators_routes_run_the_alias_and_other_routes_the_api_function(body: Any) -> None:
+    generators = {"/generate", "/verify"}
+    assert all("${GeneratorAliaslive}" in target(operation(body, path, "post")) for path in generators)
+    others = (OPEN | KEYED) - generators
     assert all("${Api.Arn}" in target(operation(body, path, "get")) for path in others)
 
 

@@ -29,6 +29,8 @@ NOT_SET = {
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
     "AWS_LAMBDA_INITIALIZATION_TYPE": "set by Lambda",
     "AWS_SAM_LOCAL": "set by `sam local`",
+    "CONTENT_CREDENTIALS_CHAIN": "where docs/provenance.md tells the owner to put it, like the ANCHORS",
+    "CONTENT_CREDENTIALS_ANCHORS": "for the local stack",
 }
 READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
 OWN = {"Authorizer": {"TOKEN_ISSUERS"}}

@@ -66,6 +66,8 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("UrlExpiresSeconds", "86400"),
         ("EmbedPrompt", "yes"),
         ("KmsKeyArn", "alias/mine"),
+        ("ContentCredentialsKeyArn", "alias/mine"),
+        ("ContentCredentialsKeyArn", "file:/tmp/key.pem"),
         ("LogDays", "2"),
         ("LogLevel", "TRACE"),
     ],
@@ -82,6 +84,7 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'),
         ("GatewayTimeoutSeconds", "898"),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
+        ("ContentCredentialsKeyArn", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
     ],
 )

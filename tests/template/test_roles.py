@@ -11,14 +11,15 @@ import pytest
 from tests.support.evaluate import Resources, Template, evaluate
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+SIGNING_KEY = "arn:aws:kms:eu-central-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """Actions without resource-level permissions: IAM accepts only `*`."""
 
 
 @pytest.fixture(scope="module")
 def roles(template: Template) -> Resources:
-    """The roles of a deployment with a KMS key, so with every conditional statement."""
-    resources = evaluate(template, KmsKeyArn=KEY)
+    """The roles of a deployment with KMS keys, so with every conditional statement."""
+    resources = evaluate(template, KmsKeyArn=KEY, ContentCredentialsKeyArn=SIGNING_KEY)
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::IAM::Role"}
 
 
@@ -81,14 +82,16 @@ JOBS = {
 SECRET_EXISTS = {"ssm:ListTagsForResource": {"Fn::Sub": SECRETS}}
 CHECKPOINTS = {"Fn::Sub": "${Bucket.Arn}/checkpoints/*"}
 UPLOADS = {"Fn::Sub": "${Bucket.Arn}/uploads/*"}
+PROVENANCE = {"Fn::Sub": "${Bucket.Arn}/provenance/*"}
 INPUTS = {"Fn::Sub": "${Bucket.Arn}/inputs/*"}
 LISTS_BUCKET = {"s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
 DISCARDS_CHECKPOINTS = {"s3:DeleteObject": CHECKPOINTS}
 IMAGE_ACCESS = {
-    "s3:GetObject": [IMAGES, CHECKPOINTS, INPUTS, UPLOADS],
+    "s3:GetObject": [IMAGES, CHECKPOINTS, INPUTS, UPLOADS, PROVENANCE],
     "s3:PutObject": [IMAGES, CHECKPOINTS, INPUTS],
     **DISCARDS_CHECKPOINTS,
     "kms:GenerateDataKey": KEY,
+    "kms:Sign": SIGNING_KEY,
     **LISTS_BUCKET,
 }
 

@@ -22,7 +22,7 @@ from imagegen.wiring import Container
 from tests.support.fakes import FakeEngine
 
 PARTS = sorted(name for name, value in vars(Container).items() if isinstance(value, cached_property | property))
-VALUES = {"backend", "on_gpu"}
+VALUES = {"backend", "on_gpu", "content_credentials"}
 """Parts that may be equal in two containers."""
 DEMO = REGISTRY["demo"]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tools.local.signing_certificate import Files
 from tools.local.template import S3Object, Template
 
 Resource = dict[str, Any]
@@ -56,18 +57,20 @@ def adapt(
     code: S3Object,
     models_dir: Path,
     host: str,
+    signing: Files,
     receiver: LocalReceiver | None = None,
     issuers: LocalIssuers | None = None,
 ) -> Template:
     """Return a copy of `template` for MiniStack.
 
-    Functions run `code` and load models from `models_dir`; the API answers at `host`; webhooks can reach `receiver`,
-    and the authorizer the `issuers`.
+    Functions run `code`, load models from `models_dir` and sign pictures with `signing`; the API answers at `host`;
+    webhooks can reach `receiver`, and the authorizer the `issuers`.
     """
     adapted = copy.deepcopy(template)
     resources: Resources = adapted["Resources"]
     limit_concurrency(resources)
     set_image_environment(resources, models_dir)
+    sign_with_files(resources, signing)
     package_images_as_zips(resources, code)
     remove_layers(resources)
     set_poller_concurrency(resources)
@@ -96,6 +99,15 @@ def set_image_environment(resources: Resources, models_dir: Path) -> None:
     for function in _image_functions(resources):
         variables = function.setdefault("Environment", {}).setdefault("Variables", {})
         variables |= {"MODELS_DIR": str(models_dir), **IMAGE_VARIABLES}
+
+
+def sign_with_files(resources: Resources, signing: Files) -> None:
+    """Sign with a development key in a file. No authority is trusted, so `POST /verify` calls such pictures valid."""
+    for function in _image_functions(resources):
+        function["Environment"]["Variables"] |= {
+            "CONTENT_CREDENTIALS_KEY": f"file:{signing.key}",
+            "CONTENT_CREDENTIALS_CHAIN": f"file:{signing.chain}",
+        }
 
 
 def package_images_as_zips(resources: Resources, code: S3Object) -> None:

@@ -18,10 +18,13 @@ from tools.local.adapt import FUNCTION, LocalIssuers, LocalReceiver, adapt
 from tools.local.aws_environment import aws_environment
 from tools.local.callers import DeployedStack
 from tools.local.endpoint import Endpoint
-from tools.local.process import ACCESS_KEY, HOST, REGION, StackError
+from tools.local.process import ACCESS_KEY, HOST, REGION, ROOT, StackError
+from tools.local.signing_certificate import development_files
 from tools.local.template import S3Object, Template, translate
 
 STACK: Final = "imagegen-local"
+CREDENTIALS: Final = ROOT / ".local" / "content-credentials"
+"""Key and certificates that sign pictures on this machine."""
 _BUCKET: Final = "imagegen-local-code"
 PARAMETERS: Final = {
     "Engines": "openvino,torch",  # this machine has both installed
@@ -69,7 +72,13 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, options: Opt
     code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
     translated = translate(root / "template.yaml", code, REGION, parameters)
     template = adapt(
-        translated, code=code, models_dir=models_dir, host=HOST, receiver=options.receiver, issuers=options.issuers
+        translated,
+        code=code,
+        models_dir=models_dir,
+        host=HOST,
+        signing=development_files(CREDENTIALS),
+        receiver=options.receiver,
+        issuers=options.issuers,
     )
     _upload(client("s3", endpoint), {code.key: zipped, _TEMPLATE_KEY: json.dumps(template).encode()})
     template_url = f"{endpoint}/{_BUCKET}/{_TEMPLATE_KEY}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from imagegen.api.cors import cors_config, preflight_headers
 from imagegen.api.headers import header_lines
 from imagegen.api.media_type import media_type_error
 from imagegen.api.problem import JSON, problem_response
+from imagegen.api.raw_body import raw_body
 from imagegen.api.strict_json import parse_object
 from imagegen.errors import (
     InternalError,
@@ -143,16 +143,9 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], ServiceError]]] = {
 
 def _json_object(app: APIGatewayRestResolver) -> dict[str, Any]:
     """Return the body as a JSON object. Raises PayloadTooLarge or one of the syntax errors."""
-    raw = _raw_body(app.current_event.body or "", encoded=bool(app.current_event.is_base64_encoded))
+    raw = raw_body(app.current_event)
     check_size(raw)
     return parse_object(raw)
-
-
-def _raw_body(body: object, *, encoded: bool) -> bytes:
-    """Return the event's body in bytes. API Gateway always sends text; events written by hand may not."""
-    if not isinstance(body, str):
-        raise MalformedJson("The event's body must be a string that contains JSON.")
-    return base64.b64decode(body) if encoded else body.encode("utf-8", "surrogatepass")
 
 
 def _normalized(event: dict[str, Any]) -> dict[str, Any]:

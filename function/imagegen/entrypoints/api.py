@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 from imagegen import telemetry
 from imagegen.api.app import build_app, resolve
 from imagegen.api.event_kind import REST_API, is_rest_api, refusal
-from imagegen.api.routes import documentation, generate, health, jobs, keys, me, models, uploads, usage
+from imagegen.api.routes import documentation, generate, health, jobs, keys, me, models, uploads, usage, verify
 from imagegen.wiring import Container
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 container = Container.from_environment()
-# POST /generate is included for the OpenAPI document and the preflight's list of methods only: the gateway sends that
-# route to the generator.
+# POST /generate and POST /verify are included for the OpenAPI document and the preflight's list of methods only: the
+# gateway sends these routes to the generator.
 app = build_app(
     container.settings.allowed_origins,
     *(health.router, models.router, documentation.router, jobs.router, me.router, usage.router, keys.router),
-    *(uploads.router, generate.router),
+    *(uploads.router, generate.router, verify.router),
 )
 
 

@@ -1,4 +1,4 @@
-"""The container function for POST /generate, warm-up pings and direct invocations."""
+"""The container function for POST /generate and POST /verify, warm-up pings and direct invocations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imagegen.access import tenant
 from imagegen.api.app import build_app, resolve
 from imagegen.api.event_kind import REST_API, is_rest_api, refusal
 from imagegen.api.job_response import result_of
-from imagegen.api.routes import generate
+from imagegen.api.routes import generate, verify
 from imagegen.deadline import Deadline
 from imagegen.errors import (
     IdempotencyInProgress,
@@ -35,7 +35,7 @@ KEY: Final = "idempotency_key"
 _FIELDS: Final = {*GenerateRequest.model_fields, *WarmUpRequest.model_fields, KEY}
 
 container = Container.from_environment()
-app = build_app(container.settings.allowed_origins, generate.router)
+app = build_app(container.settings.allowed_origins, generate.router, verify.router)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)

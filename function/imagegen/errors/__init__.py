@@ -39,6 +39,7 @@ from imagegen.errors.pictures import (
     PictureError,
     UploadNotFound,
 )
+from imagegen.errors.provenance import ProvenanceUnavailable
 from imagegen.errors.request import (
     BadSyntax,
     BodyNotObject,
@@ -46,6 +47,7 @@ from imagegen.errors.request import (
     InvalidCursor,
     InvalidRequest,
     JsonTooDeep,
+    MalformedForm,
     MalformedJson,
     MethodNotAllowed,
     ModelNotFound,
@@ -98,6 +100,7 @@ __all__ = [
     "KeyEnded",
     "KeyNotFound",
     "LimitReached",
+    "MalformedForm",
     "MalformedJson",
     "MaskEmpty",
     "MaskSizeMismatch",
@@ -109,6 +112,7 @@ __all__ = [
     "NumberOutOfRange",
     "PayloadTooLarge",
     "PictureError",
+    "ProvenanceUnavailable",
     "QueueFull",
     "QuotaExceeded",
     "RateLimited",

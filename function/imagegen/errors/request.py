@@ -21,6 +21,13 @@ class UnsupportedEvent(BadSyntax):
     code = "unsupported_event"
 
 
+class MalformedForm(BadSyntax):
+    """Not multipart/form-data as its Content-Type describes it."""
+
+    code = "malformed_form"
+    usual_detail = "The body is not multipart/form-data with the boundary of its Content-Type, or it breaks off."
+
+
 class MalformedJson(BadSyntax):
     """Not JSON, not UTF-8, empty, NaN or Infinity."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from imagegen.generation.spec import GenerationSpec
+from imagegen.policy.manifest import MAX_PARENT_BYTES
 
 METADATA_BYTES: Final = 64 * 1024
-"""Container and metadata: two prompts of 2,000 characters, as infotext and as text chunks of their own, are 32,000."""
+"""Container and metadata: two prompts of 2,000 characters, as infotext and as text chunks of their own, are 32,000, and
+content credentials with the longest chain of certificates 20,000."""
 _HIGH_QUALITY: Final = 95
 _BYTES_PER_PIXEL: Final = 3.01
 """PNG of noise: its pixels, a byte per row, and zlib's 0.03 %. JPEG of quality 100: 2.46 for noise of two values."""
@@ -24,4 +26,5 @@ def largest_file(spec: GenerationSpec) -> int:
     if spec.background == "transparent":
         per_pixel += _ALPHA_BYTES_PER_PIXEL
     width, height = spec.output_size
-    return round(width * height * per_pixel) + METADATA_BYTES
+    parent = MAX_PARENT_BYTES if spec.edit else 0
+    return round(width * height * per_pixel) + METADATA_BYTES + parent

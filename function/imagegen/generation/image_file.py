@@ -15,9 +15,9 @@ from PIL.PngImagePlugin import PngInfo
 from imagegen.generation.infotext import infotext
 from imagegen.generation.request import OutputFormat
 from imagegen.generation.spec import GenerationSpec
+from imagegen.policy.manifest import PRODUCT, MediaType
 
-CONTENT_TYPES: Final[dict[OutputFormat, str]] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-SOFTWARE: Final = "Stable Diffusion on Lambda"
+CONTENT_TYPES: Final[dict[OutputFormat, MediaType]] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 def encode(image: Image, spec: GenerationSpec, index: int, *, embed_prompt: bool) -> bytes:
@@ -35,7 +35,7 @@ def encode(image: Image, spec: GenerationSpec, index: int, *, embed_prompt: bool
 def _values(spec: GenerationSpec, index: int, *, embed_prompt: bool) -> dict[str, str]:
     """Return the parameters under diffusers' names."""
     values = {
-        "Software": SOFTWARE,
+        "Software": PRODUCT,
         "model": spec.model_id,
         "revision": spec.revision,
         "seed": str(spec.seed_of(index)),
@@ -68,6 +68,6 @@ def _text_chunks(values: dict[str, str]) -> PngInfo:
 def _exif(parameters: str) -> Exif:
     """Return EXIF data. Readers take a Unicode UserComment for UTF-16 in big-endian order, as web UIs write it."""
     exif = Exif()
-    exif[Base.Software] = SOFTWARE
+    exif[Base.Software] = PRODUCT
     exif.get_ifd(IFD.Exif)[Base.UserComment] = b"UNICODE\0" + parameters.encode("utf-16-be")
     return exif

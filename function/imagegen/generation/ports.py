@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from imagegen.generation.snapshot import Snapshot  # imports NumPy, which the zip functions lack
+    from imagegen.policy.manifest import MediaType, Origin  # not in the stages of the image that prepare models
 
 OnStep = Callable[[int, int], None]
 """Called before the first denoising step, after each one, and during long ones, with (steps done, steps in total).
@@ -146,6 +147,17 @@ class ImageStore(Protocol):
 
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a presigned URL that expires at `until` or earlier."""
+
+
+class Credentials(Protocol):
+    """Content credentials of pictures. Both calls raise ProvenanceUnavailable, also before anything is drawn."""
+
+    @property
+    def identity(self) -> str:
+        """Names the signer's certificate. Pictures that another one signed are not served in place of new ones."""
+
+    def sign(self, body: bytes, media_type: MediaType, origin: Origin) -> bytes:
+        """Return the file with credentials, each time another one: signatures are random."""
 
 
 class CheckpointStore(Protocol):

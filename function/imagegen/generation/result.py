@@ -55,6 +55,9 @@ class ImageResult(ResponseModel):
             "versions."
         ),
     )
+    content_credentials: bool = Field(
+        False, description="Whether the file is signed: `POST /verify` tells by whom. Editors may drop the signature."
+    )
     expires_at: datetime = Field(
         description="The URL's latest end. It ends earlier with the credentials that signed it."
     )
@@ -134,6 +137,7 @@ class KeptImage(ResponseModel):
     bytes: int
     sha256: str
     pixels_sha256: str | None = None
+    content_credentials: bool = False
     kept_until: datetime
 
 

@@ -18,7 +18,7 @@ from imagegen.generation.edit import pixels_sha256
 from imagegen.generation.image_file import CONTENT_TYPES, encode
 from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
-from imagegen.generation.ports import Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.ports import Credentials, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
 from imagegen.generation.presign import presign
 from imagegen.generation.pricing import Pricing
 from imagegen.generation.result import KeptImage, Outcome, Result, Timings, WarmUp
@@ -27,6 +27,7 @@ from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
 from imagegen.generation.task import Task
 from imagegen.generation.timed_engines import TimedEngines
+from imagegen.policy.manifest import Origin
 from imagegen.retry import retry
 
 
@@ -59,13 +60,16 @@ class ImageService:
         pricing: Pricing,
         embed_prompt: bool,
         estimate: SpeedEstimate,
+        credentials: Credentials | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ):
+        """Without `credentials`, files are not signed, and results say so."""
         self._engines = engines
         self._store = store
         self._single_flight = single_flight
         self._pricing = pricing
         self._embed_prompt = embed_prompt
+        self._credentials = credentials
         self._clock = clock
         self._estimate = estimate
         self._timed = TimedEngines(engines, estimate, clock)
@@ -95,7 +99,8 @@ class ImageService:
         While another request generates the same images, this one waits and `on_step` gets (0, steps). With a
         `checkpoint` the generation resumes from there, and a deadline that ends it leaves one.
 
-        Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, or what `on_step` raises.
+        Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, ProvenanceUnavailable, or what
+        `on_step` raises.
         Images may be stored then; the next identical request finds all of them or none.
         """
         started = self._clock()
@@ -108,7 +113,7 @@ class ImageService:
         timings = images.timings.model_copy(update={"total_ms": _ms(elapsed)})
         return Outcome(
             model=plan.model.id,
-            images=[_kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
+            images=[self._kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
             cached=images.cached,
             cold_start=images.cold_start,
             timings=timings.plus(images.spent),
@@ -210,11 +215,34 @@ class ImageService:
     def _store_one(self, task: Task, generated: Generated, index: int) -> StoredImage:
         body = encode(generated.images[index], task.spec, index, embed_prompt=self._embed_prompt)
         pixels = pixels_sha256(generated.images[index])
+        body = self._signed(body, task.spec)  # the last change, and once: each signature is another file
         key = task.folder.image(task.spec, index, hashlib.sha256(body).hexdigest())
         content_type = CONTENT_TYPES[task.spec.output_format]
         return retry(
             lambda: self._store.put(key, body, content_type, pixels_sha256=pixels, warnings=generated.warnings),
             task.storing_s,
+        )
+
+    def _signed(self, body: bytes, spec: GenerationSpec) -> bytes:
+        if self._credentials is None:
+            return body
+        parent = spec.edit.image.data if spec.edit else None
+        origin = Origin(spec.model_id, spec.revision, parent)
+        return self._credentials.sign(body, CONTENT_TYPES[spec.output_format], origin)
+
+    def _kept(self, stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
+        width, height = spec.output_size
+        return KeptImage(
+            key=stored.key,
+            seed=spec.seed_of(index),
+            width=width,
+            height=height,
+            content_type=CONTENT_TYPES[spec.output_format],
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+            pixels_sha256=stored.pixels_sha256,
+            content_credentials=self._credentials is not None,  # the cache key has the signer
+            kept_until=stored.kept_until,
         )
 
     def _task(
@@ -226,8 +254,9 @@ class ImageService:
         checkpoint: Checkpoint | None = None,
     ) -> Task:
         backend = plan.backend
+        signer = {} if self._credentials is None else {"signer": self._credentials.identity}
         cache_key = plan.spec.cache_key(
-            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt
+            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt, **signer
         )
         return Task(plan, Folder(tenant, cache_key), deadline, on_step, checkpoint)
 
@@ -243,21 +272,6 @@ def _timings(resident: Resident, generated: Generated, store_s: float) -> Timing
         background_ms=_ms(generated.background_s),
         upscale_ms=_ms(generated.upscale_s),
         store_ms=_ms(store_s),
-    )
-
-
-def _kept(stored: StoredImage, spec: GenerationSpec, index: int) -> KeptImage:
-    width, height = spec.output_size
-    return KeptImage(
-        key=stored.key,
-        seed=spec.seed_of(index),
-        width=width,
-        height=height,
-        content_type=CONTENT_TYPES[spec.output_format],
-        bytes=stored.bytes,
-        sha256=stored.sha256,
-        pixels_sha256=stored.pixels_sha256,
-        kept_until=stored.kept_until,
     )
 
 

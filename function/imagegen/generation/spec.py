@@ -112,7 +112,8 @@ class GenerationSpec:
     def cache_key(self, **environment: str | bool) -> str:
         """Return the SHA-256, in hex, of the canonical JSON of this spec and of `environment`.
 
-        `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded.
+        `environment` is everything else that determines the bytes: engine, precision, whether the prompt is embedded,
+        and the signer, if files are signed.
         """
         document = {"version": CACHE_KEY_VERSION, **self._key(), **self._auxiliary_revisions(), **environment}
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))

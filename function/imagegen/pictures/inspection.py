@@ -17,6 +17,7 @@ MAX_PIXELS: Final[dict[Format, int]] = {"PNG": 12_250_000, "JPEG": 12_250_000, "
 MAX_SIDE: Final = 16_384
 """Pixels. WebP has no longer side."""
 FORMATS: Final = "PNG, JPEG or WebP"
+_STRIP: Final[dict[Format, Callable[[bytes], Stripped]]] = {"PNG": png.strip, "JPEG": jpeg.strip, "WEBP": webp.strip}
 
 _OTHERS: Final = (
     (0, b"GIF8", "GIF"), (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"BM", "BMP"), (0, b"8BPS", "PSD"),
@@ -35,11 +36,25 @@ def inspect(data: bytes) -> Stripped:
     if len(data) > MAX_BYTES:
         raise ImageTooLarge(f"The picture has {len(data)} bytes and must have at most {MAX_BYTES}.")
     try:
-        stripped = _strip_of(data)(data)
+        stripped = _STRIP[format_of(data)](data)
     except (struct.error, IndexError):  # cut off within a header
         raise ImageInvalid from None
     _check_size(stripped.width, stripped.height, MAX_PIXELS[stripped.format])
     return stripped
+
+
+def format_of(data: bytes) -> Format:
+    """Return the format that the file's first bytes name. Raises ImageInvalid or ImageFormatUnsupported."""
+    if data.startswith(png.SIGNATURE):
+        return "PNG"
+    if data.startswith(jpeg.SIGNATURE):
+        return "JPEG"
+    if data.startswith(webp.SIGNATURE) and data[8:12] == webp.FORM:
+        return "WEBP"
+    for offset, signature, name in _OTHERS:
+        if data.startswith(signature, offset):
+            raise ImageFormatUnsupported(f"The picture is a {name} file. Send it as {FORMATS}.")
+    raise ImageInvalid(f"The file is not a picture that can be read. Send a {FORMATS} file.")
 
 
 def check_mask_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
@@ -49,19 +64,6 @@ def check_mask_size(mask: tuple[int, int], image: tuple[int, int]) -> None:
             f"The mask has {mask[0]} x {mask[1]} pixels and the image {image[0]} x {image[1]}, both upright. Send a "
             "mask of the image's size."
         )
-
-
-def _strip_of(data: bytes) -> Callable[[bytes], Stripped]:
-    if data.startswith(png.SIGNATURE):
-        return png.strip
-    if data.startswith(jpeg.SIGNATURE):
-        return jpeg.strip
-    if data.startswith(webp.SIGNATURE) and data[8:12] == webp.FORM:
-        return webp.strip
-    for offset, signature, name in _OTHERS:
-        if data.startswith(signature, offset):
-            raise ImageFormatUnsupported(f"The picture is a {name} file. Send it as {FORMATS}.")
-    raise ImageInvalid(f"The file is not a picture that can be read. Send a {FORMATS} file.")
 
 
 def _check_size(width: int, height: int, most: int) -> None:

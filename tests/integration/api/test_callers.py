@@ -22,6 +22,7 @@ NEEDED: Final[dict[tuple[str, str], Scope]] = {
     ("DELETE", "/jobs/<job_id>"): "images:write",
     ("POST", "/jobs/<job_id>/cancel"): "images:write",
     ("POST", "/uploads"): "images:write",
+    ("POST", "/verify"): "images:read",
     ("GET", "/me"): "images:read",
     ("GET", "/usage"): "images:read",
     ("POST", "/keys"): "tenants:manage",

@@ -61,6 +61,7 @@ def test_an_answer_has_every_documented_member(function: Function) -> None:
     }  # fmt: skip
     assert set(result["images"][0]) == {
         "url", "seed", "width", "height", "content_type", "bytes", "sha256", "pixels_sha256", "expires_at",
+        "content_credentials",
     }  # fmt: skip
     assert result["image_url"] == result["images"][0]["url"]
     assert answer["multiValueHeaders"]["x-request-id"] == ["c6af9ac6-7b61-11e6-9a41-93e800000000"]

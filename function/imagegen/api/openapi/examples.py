@@ -9,12 +9,14 @@ from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo
 from imagegen.api.limits_report import LimitsInfo, ModelUsage, RateInfo, UsageReport
 from imagegen.api.openapi.problems import examples as problem_examples
 from imagegen.api.openapi.webhooks import JobEvent
+from imagegen.api.provenance_resources import ProvenanceCheck
 from imagegen.api.resources import Health, Identity, ModelList
 from imagegen.api.upload_resources import UploadInfo
 from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
 from imagegen.jobs.job import JobError, State
 from imagegen.jobs.view import JobInfo, JobPage, ProgressInfo
+from imagegen.policy.verdict import Report
 
 _JOB_ID: Final = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
 _UPLOAD_ID: Final = "upload_01KAJ9X2S4QZ8W3V5N7M6K1H0G"
@@ -31,6 +33,7 @@ _IMAGE: Final = ImageResult(
     bytes=5123,
     sha256="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     pixels_sha256="fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+    content_credentials=True,
     expires_at=_FINISHED + timedelta(hours=1),
 )
 _RESULT: Final = Result(
@@ -104,6 +107,7 @@ _UPLOAD: Final = UploadInfo(
     expires_at=_CREATED + timedelta(minutes=15),
     usable_until=_CREATED + timedelta(days=1),
 )
+_VERIFIED: Final = ProvenanceCheck.of(Report("trusted", "Example Studios", "demo", _FINISHED), _FINISHED)
 _QUEUED: Final = JobInfo(
     id=_JOB_ID,
     status="queued",
@@ -137,6 +141,7 @@ def examples(models: ModelList) -> dict[str, Any]:
         "new_key": _example("A key with its value", NewKeyInfo(**dict(_KEY), key=_KEY_VALUE)),
         "keys": _example("A key that was rotated, and its successor", KeyList(keys=[_ROTATED, _KEY])),
         "upload": _example("A form for a JPEG file", _UPLOAD),
+        "provenance": _example("A picture of this deployment", _VERIFIED),
         "models": _example("The models of this deployment", models),
         "result": _example("One image", _RESULT),
         "job_queued": _example("A job that waits for a worker", _QUEUED),

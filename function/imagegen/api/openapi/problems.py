@@ -69,6 +69,7 @@ def _field(field: str, code: str, message: str) -> ErrorExample:
 
 _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.MalformedJson("The body is not JSON: it ends too early (line 1, column 12).")),
+    _of(errors.MalformedForm()),
     _of(errors.UnsupportedEvent("This function handles events of an SQS queue, and this event is something else.")),
     _of(errors.BodyNotObject()),
     _of(errors.JsonTooDeep("The body must have at most 16 levels of arrays and objects.")),
@@ -141,6 +142,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
     ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
     _of(errors.AuthUnavailable()),
+    _of(errors.ProvenanceUnavailable()),
     _of(errors.GenerationTimeout("The response took longer than the gateway's timeout.")),
 )
 

@@ -13,6 +13,7 @@ from imagegen.api.limits_report import UsageReport
 from imagegen.api.openapi.problems import ERRORS
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.problem import Problem
+from imagegen.api.provenance_resources import ProvenanceCheck
 from imagegen.api.resources import Health, Identity, ModelInfo, ModelList
 from imagegen.api.upload_resources import UploadInfo, UploadRequest
 from imagegen.generation.request import GenerateRequest
@@ -32,6 +33,7 @@ RESPONSES: Final = (
     NewKeyInfo,
     ModelList,
     UploadInfo,
+    ProvenanceCheck,
     Result,
     JobInfo,
     JobPage,

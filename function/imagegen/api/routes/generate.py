@@ -45,6 +45,7 @@ RESPONSES: Final = (
         *(*KEYED, *BODY, *IDEMPOTENCY, *WORK),
         *("idempotency_in_progress", "job_already_final", "response_too_large"),
         *("generation_failed", "generation_invalid", "model_unavailable", "storage_unavailable"),
+        "provenance_unavailable",
         headers=["Idempotency-Replayed"],
     )
 )

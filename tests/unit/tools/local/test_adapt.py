@@ -10,10 +10,12 @@ import pytest
 
 from tools.local import adapt
 from tools.local.process import ROOT
+from tools.local.signing_certificate import Files
 from tools.local.template import S3Object, translate
 
 CODE = S3Object("code-bucket", "function.zip")
 MODELS = Path("/models")
+SIGNING = Files(Path("/key.pem"), Path("/chain.pem"))
 
 
 def image_function(**properties: Any) -> dict[str, Any]:
@@ -217,7 +219,7 @@ def translated() -> dict[str, Any]:
 def test_the_projects_template_is_copied_and_only_the_expected_types_change(translated: dict[str, Any]) -> None:
     before = copy.deepcopy(translated)
 
-    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1")
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", signing=SIGNING)
 
     assert translated == before
     changed = {
@@ -246,7 +248,9 @@ def test_the_projects_template_is_copied_and_only_the_expected_types_change(tran
 def test_webhooks_reach_this_machine_only_with_a_local_receiver(translated: dict[str, Any]) -> None:
     receiver = adapt.LocalReceiver("hooks.example.com", Path("/ca.pem"))
     adapted, plain = (
-        adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", receiver=each)["Resources"]
+        adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", signing=SIGNING, receiver=each)[
+            "Resources"
+        ]
         for each in (receiver, None)
     )
 
@@ -262,7 +266,7 @@ def test_webhooks_reach_this_machine_only_with_a_local_receiver(translated: dict
 
 
 def test_every_functions_handler_is_in_the_zip(translated: dict[str, Any]) -> None:
-    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1")
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", signing=SIGNING)
 
     functions = [each for each in adapted["Resources"].values() if each["Type"] == adapt.FUNCTION]
     assert functions
