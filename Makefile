@@ -36,7 +36,7 @@ help: ## list the targets
 # -- environments ------------------------------------------------------------------------------------------------------
 
 PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt \
-	function/requirements-prepare.txt cli/requirements.txt
+	function/requirements-prepare.txt function/requirements-weights.txt cli/requirements.txt
 
 # torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt

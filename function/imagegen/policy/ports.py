@@ -1,11 +1,16 @@
-"""What moderation needs: where it reports what it blocks and what it cannot judge."""
+"""What moderation needs: what judges pictures, and where it reports what it blocks and what it cannot judge."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagegen.errors.moderation import Stage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image  # the zip functions lack Pillow
+
+    from imagegen.policy.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -32,3 +37,20 @@ class Audit(Protocol):
 
     def moderation_unavailable(self, stage: Stage, cause: str) -> None:
         """Record that something could not be judged, or not by what is current. `cause` goes to the log only."""
+
+
+class ImageChecker(Protocol):
+    """Judges pictures. An owner can put another one in its place. Thread-safe.
+
+    Every call raises ModerationUnavailable if the pictures cannot be judged.
+    """
+
+    @property
+    def version(self) -> str:
+        """What decides: part of the cache key of every picture that it has allowed, and of the audit record."""
+
+    def load(self) -> None:
+        """Make the first call of `category` as fast as the others."""
+
+    def category(self, picture: Image, thresholds: Thresholds) -> str | None:
+        """Return why an RGB picture is blocked, or None if it is allowed."""
