@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from imagegen import telemetry
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable, ServiceError
 from imagegen.jobs.timing import JobTiming
@@ -25,6 +26,24 @@ if TYPE_CHECKING:
     from imagegen.generation.workload import Workload
     from imagegen.jobs.ports import Clock
     from imagegen.pictures.ports import Uploads
+    from imagegen.policy.pictures import PictureModeration
+    from imagegen.policy.thresholds import ThresholdsOf
+
+
+def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[str]:
+    """Return the ids of the models whose pictures are judged.
+
+    Raises ValueError if the image has nothing that judges them, because such a deployment would refuse every request.
+    """
+    if not settings.moderation or settings.picture_check == "off":
+        return frozenset()
+    judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
+    if judged and "openvino" not in settings.engines:
+        raise ValueError(
+            f"ENGINES has no openvino, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
+            "PICTURE_CHECK=off"
+        )
+    return judged
 
 
 class GenerationParts:
@@ -34,6 +53,7 @@ class GenerationParts:
     models: Mapping[str, Model]
     timing: JobTiming
     clock: Clock
+    thresholds_of: ThresholdsOf
 
     @cached_property
     def backend(self) -> Backend:
@@ -92,11 +112,23 @@ class GenerationParts:
         return ImageService(
             engines=engines,
             store=self.image_store,
+            checks=self.picture_moderation,
             single_flight=self.single_flight,
             pricing=self.pricing,
             embed_prompt=self.settings.embed_prompt,
             estimate=SpeedEstimate(cache(self._workload)),
         )
+
+    @cached_property
+    def picture_moderation(self) -> PictureModeration:
+        """Judges pictures. Imports OpenVINO when the first one is judged."""
+        from imagegen.catalog import auxiliary
+        from imagegen.engines.picture_checker import NetworkChecker
+        from imagegen.policy.pictures import PictureModeration
+
+        checker = NetworkChecker(auxiliary.prepared(self.settings.models_dir), self.backend.threads)
+        judged = judged_models(self.settings, self.models)
+        return PictureModeration(checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
 
     @cached_property
     def pricing(self) -> Pricing:
@@ -142,7 +174,7 @@ class GenerationParts:
         """Small pictures of images that are being drawn."""
         from imagegen.generation.preview import Previews
 
-        return Previews(cache(self._latent_colors))
+        return Previews(cache(self._latent_colors), self.picture_moderation)
 
     def _latent_colors(self, model: Model, backend: Backend) -> LatentColors | None:
         """Return None for a folder that was prepared without them, or without a readable manifest, as `_workload`."""

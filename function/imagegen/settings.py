@@ -75,6 +75,13 @@ class Settings(BaseSettings):
     moderation_lists: str = Field(
         "", description="word lists, s3://<bucket>/moderation/... or ssm:/<name>; empty: those of the package"
     )
+    picture_check: Literal["auto", "on", "off"] = Field(
+        "auto", description="judge pictures; auto: of every model but the demo model; on: of all; off: of none"
+    )
+    picture_thresholds: str = Field(
+        "",
+        description="scores above which pictures are blocked, by tenant, as JSON (docs/moderation.md); empty: defaults",
+    )
     webhooks_queue_url: str = Field(min_length=1, description="queue of webhooks to deliver")
     webhooks_dead_letters_url: str = Field(min_length=1, description="dead-letter queue of the webhooks queue")
     webhook_secrets_path: str = Field(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from imagegen import telemetry
 from imagegen.catalog.registry import offered
-from imagegen.generation_wiring import GenerationParts
+from imagegen.generation_wiring import GenerationParts, judged_models
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits_wiring import LimitParts, limits_from
+from imagegen.policy.thresholds import ThresholdsOf, thresholds_from
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Container(GenerationParts, LimitParts):
         self.timing = JobTiming()
         self.clock: Clock = epoch_ms
         self.limits_of: LimitsOf = limits_from(settings)
+        self.thresholds_of: ThresholdsOf = thresholds_from(settings.picture_thresholds)
+        judged_models(settings, self.models)  # refuses what could never judge
         self.on_crash: Callable[[BaseException], None] = telemetry.crashed
 
     @classmethod

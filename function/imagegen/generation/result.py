@@ -67,7 +67,8 @@ class Timings(ResponseModel):
     does not keep compiled, and loading the networks behind `background_ms` and `upscale_ms`. `encoder_load_ms` is
     loading what encodes an input image, which only requests with one need. If several runs of a job made the images,
     all that contributed count, and `denoise_ms` includes what the earlier ones spent on encoding, compiling and
-    previews. `preview_ms` is what drawing previews took in between the steps.
+    previews. `preview_ms` is what drawing previews took in between the steps, and `moderation_ms` what
+    judging the pictures took, with loading what judges.
     """
 
     queue_ms: int = 0
@@ -79,6 +80,7 @@ class Timings(ResponseModel):
     decode_ms: int = 0
     background_ms: int = 0
     upscale_ms: int = 0
+    moderation_ms: int = 0
     store_ms: int = 0
     preview_ms: int = 0
     total_ms: int = 0

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Self, get_args
 
+from pydantic import Field
+
 from imagegen.errors import InternalError, ServiceError
+from imagegen.errors.moderation import Stage
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
@@ -24,11 +27,21 @@ class JobError(ResponseModel):
     code: str
     status: int
     detail: str
+    stage: Stage | None = Field(None, description="Of moderation_blocked: what was judged.")
+    category: str | None = Field(None, description="Of moderation_blocked: what it shows or asks for.")
 
     @classmethod
     def of(cls, error: ServiceError) -> Self:
         """Return the part of `error` that a job stores."""
-        return cls(code=error.public_code, status=error.status, detail=error.detail)
+        members = {name: value for name, value in error.members.items() if name in cls.model_fields}
+        return cls.model_validate(
+            {"code": error.public_code, "status": error.status, "detail": error.detail, **members}
+        )
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """Further members of the problem document."""
+        return self.model_dump(include={"stage", "category"}, exclude_none=True)
 
     @property
     def caused_by_request(self) -> bool:

@@ -139,10 +139,15 @@ class JobRunner:
     def _finish(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
             plan = self._plan(run.job, plan)
-            preview = self.previews.of(plan.model, plan.backend, checkpoint) if plan.request.preview else None
+            preview = self._preview(run, checkpoint, plan)
             outcome = self._produce(run, checkpoint, plan, deadline, preview)
             result = _with_times(outcome, run.job, preview)
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
+
+    def _preview(self, run: Run, checkpoint: Checkpoint, plan: Plan) -> Preview | None:
+        if not plan.request.preview:
+            return None
+        return self.previews.of(plan.model, plan.backend, checkpoint, run.job.tenant)
 
     def _produce(
         self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline, preview: Preview | None
@@ -162,6 +167,7 @@ class JobRunner:
                 deadline=deadline.earlier(paid),
                 on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at, draw),
                 checkpoint=checkpoint,
+                job_id=run.job.job_id,
             )
         except GenerationTimeout as error:
             if paid.left() < deadline.left() and _cause(error, checkpoint) != "wait":
