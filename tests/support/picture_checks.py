@@ -10,9 +10,11 @@ from PIL.Image import Image
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModerationUnavailable
 from imagegen.errors.moderation import Stage
+from imagegen.jobs.runner import JobRunner
 from imagegen.policy.pictures import PictureModeration
 from imagegen.policy.ports import Blocked, ImageChecker
 from imagegen.policy.thresholds import Thresholds
+from imagegen.wiring import Container
 
 
 @dataclass
@@ -74,3 +76,11 @@ def moderation(
 ) -> PictureModeration:
     """Return the check of a deployment that judges the pictures of every model."""
     return PictureModeration(checker, judges, lambda _tenant: thresholds or Thresholds(), records or Records())
+
+
+def judge_pictures(container: Container, checks: PictureModeration) -> JobRunner:
+    """Let a container that has built its services judge pictures, and return its runner of jobs."""
+    for part in ("images", "previews", "drawing", "job_runner"):
+        vars(container).pop(part, None)
+    container.picture_moderation = checks
+    return container.job_runner

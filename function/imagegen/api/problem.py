@@ -11,7 +11,8 @@ from pydantic import Field
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.errors import ServiceError
-from imagegen.generation.result import ResponseModel
+from imagegen.errors.moderation import Stage
+from imagegen.generation.result import ResponseModel, is_none
 from imagegen.problem_details import MEDIA_TYPE
 
 JSON: Final = "application/json"
@@ -38,6 +39,10 @@ class Problem(ResponseModel):
     code: str
     request_id: str = Field(description="Value of the header x-request-id.")
     errors: list[FieldProblem] = Field(description="What is invalid, at most 20 entries; empty for other errors.")
+    stage: Stage | None = Field(None, exclude_if=is_none, description="Of `moderation_blocked` only: what was judged.")
+    category: str | None = Field(
+        None, exclude_if=is_none, description="Of `moderation_blocked` only: what it shows or asks for."
+    )
 
 
 def problem_response(error: ServiceError) -> Response[str]:

@@ -15,6 +15,11 @@ from imagegen.generation.request import Seed
 _BUILDING: Final = threading.RLock()
 
 
+def is_none(value: object) -> bool:
+    """Return whether a field that only some responses have is left out: `Field(exclude_if=is_none)`."""
+    return value is None
+
+
 class ResponseModel(BaseModel):
     """Base of everything that the API returns: immutable.
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from imagegen.errors import InternalError, ServiceError
 from imagegen.errors.moderation import Stage
 from imagegen.generation.request import GenerateRequest, Webhook
-from imagegen.generation.result import Outcome, ResponseModel
+from imagegen.generation.result import Outcome, ResponseModel, is_none
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
 
@@ -27,8 +27,10 @@ class JobError(ResponseModel):
     code: str
     status: int
     detail: str
-    stage: Stage | None = Field(None, description="Of moderation_blocked: what was judged.")
-    category: str | None = Field(None, description="Of moderation_blocked: what it shows or asks for.")
+    stage: Stage | None = Field(None, exclude_if=is_none, description="Of `moderation_blocked` only: what was judged.")
+    category: str | None = Field(
+        None, exclude_if=is_none, description="Of `moderation_blocked` only: what it shows or asks for."
+    )
 
     @classmethod
     def of(cls, error: ServiceError) -> Self:

@@ -5,7 +5,8 @@ The routes refer to the codes (`responses.py`); the document has the list as an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from imagegen import errors
@@ -42,8 +43,8 @@ KEYED: Final = (
 )
 """Errors of every route that needs a caller. It also rejects unknown and repeated query parameters, and counts the
 request in the table."""
-WORK: Final = ("quota_exceeded", "queue_full", "request_too_expensive")
-"""Errors of a route that generates or submits: its quota does not allow it."""
+WORK: Final = ("quota_exceeded", "queue_full", "request_too_expensive", "moderation_blocked", "moderation_unavailable")
+"""Errors of a route that generates or submits: its quota or the deployment's policy does not allow it."""
 OTHER: Final = ("route_not_found", "method_not_allowed", "unsupported_event")
 """Errors of no documented operation: of other paths, methods and sources of events."""
 
@@ -57,14 +58,17 @@ class ErrorExample:
     detail: str
     headers: tuple[str, ...] = ()
     fields: tuple[FieldError, ...] = ()
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 def _of(error: ServiceError) -> ErrorExample:
-    return ErrorExample(error.public_code, error.status, error.detail, tuple(error.headers), error.errors)
+    return ErrorExample(
+        error.public_code, error.status, error.detail, tuple(error.headers), error.errors, error.members
+    )
 
 
-def _field(field: str, code: str, message: str) -> ErrorExample:
-    return _of(InvalidRequest([FieldError(field, code, message)]))
+def _field(name: str, code: str, message: str) -> ErrorExample:
+    return _of(InvalidRequest([FieldError(name, code, message)]))
 
 
 _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
@@ -130,6 +134,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
             "The mask has 512 x 512 pixels and the image 640 x 480, both upright. Send a mask of the image's size."
         )
     ),
+    _of(errors.ModerationBlocked("output", "sexual")),
     _of(errors.RequestTooExpensive()),
     _of(errors.RateLimited()),
     _of(errors.QuotaExceeded("The monthly quota is used up: 0 of 500 images are left, 1 are needed.")),
@@ -138,6 +143,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.GenerationFailed()),
     _of(errors.GenerationInvalid()),
     _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
+    _of(errors.ModerationUnavailable()),
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
     ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
     _of(errors.AuthUnavailable()),
@@ -158,4 +164,5 @@ def examples() -> dict[str, Any]:
 
 
 def _problem(error: ErrorExample) -> dict[str, Any]:
-    return document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", error.fields)
+    request_id = "c6af9ac6-7b61-11e6-9a41-93e800000000"
+    return document(error.code, error.status, error.detail, request_id, error.fields) | dict(error.members)
