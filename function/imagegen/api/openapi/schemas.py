@@ -49,7 +49,7 @@ class _SchemaGenerator(GenerateJsonSchema):
         return False
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        """Require every field of a response: the service sends all of them, but for those that only some errors have."""
+        """Require every field of a response: the service sends all but those that only some errors have."""
         if "serialization_exclude_if" in field:
             return False
         return self.mode == "serialization" or super().field_is_required(field, total)
