@@ -68,6 +68,9 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("KmsKeyArn", "alias/mine"),
         ("LogDays", "2"),
         ("LogLevel", "TRACE"),
+        ("PictureCheck", "true"),
+        ("PictureThresholds", "0.5"),
+        ("PictureThresholds", '{"*": {"sexual": 0.5}}\\'),
     ],
 )
 def test_invalid_value_is_rejected(template: Template, name: str, value: str) -> None:
@@ -81,6 +84,7 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("AllowedOrigins", "https://a.example,http://localhost:3000"),
         ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'),
         ("GatewayTimeoutSeconds", "898"),
+        ("PictureThresholds", '{"*": {"sexual": 0.5}, "acme": {"suggestive": 0.7}}'),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
     ],
@@ -98,6 +102,16 @@ def test_schedules_need_each_other_and_provisioned_concurrency(template: Templat
     assert len(broken_rules(template, **some, **up)) == 1
     assert len(broken_rules(template, **some, **down)) == 1
     assert len(broken_rules(template, **up, **down)) == 1
+
+
+def test_torch_alone_judges_no_pictures(template: Template) -> None:
+    """The functions would refuse to start."""
+    torch = {"Engines": "torch"}
+    assert not broken_rules(template, Model="sd-turbo", PictureCheck="on")
+    assert not broken_rules(template, **torch)
+    assert not broken_rules(template, **torch, Model="sd-turbo", PictureCheck="off")
+    assert len(broken_rules(template, **torch, PictureCheck="on")) == 1
+    assert len(broken_rules(template, **torch, Model="sd-turbo")) == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -38,10 +38,14 @@ _TEMPLATE_KEY: Final = "template.json"
 
 @dataclass(frozen=True)
 class Options:
-    """What `make serve` adds to a stack: services on this machine that it may use."""
+    """What `make serve` adds to a stack: services on this machine that it may use, and a parameter.
+
+    `picture_check` is that of the template; empty: its default.
+    """
 
     receiver: LocalReceiver | None = None
     issuers: LocalIssuers | None = None
+    picture_check: str = ""
 
 
 NOTHING: Final = Options()
@@ -65,6 +69,8 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, options: Opt
     parameters = PARAMETERS | {"Model": model}
     if options.issuers:
         parameters["TokenIssuers"] = options.issuers.text
+    if options.picture_check:
+        parameters["PictureCheck"] = options.picture_check
     zipped = zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
     code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
     translated = translate(root / "template.yaml", code, REGION, parameters)
