@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imagegen.jobs.ports import Clock
     from imagegen.pictures.ports import Uploads
     from imagegen.policy.pictures import PictureModeration
+    from imagegen.policy.ports import ImageChecker
     from imagegen.policy.thresholds import ThresholdsOf
 
 
@@ -38,9 +39,10 @@ def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[
     if not settings.moderation or settings.picture_check == "off":
         return frozenset()
     judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
-    if judged and "openvino" not in settings.engines:
+    needed = "openvino" if settings.picture_checker == "networks" else "torch"
+    if judged and needed not in settings.engines:
         raise ValueError(
-            f"ENGINES has no openvino, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
+            f"ENGINES has no {needed}, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
             "PICTURE_CHECK=off"
         )
     return judged
@@ -121,14 +123,23 @@ class GenerationParts:
 
     @cached_property
     def picture_moderation(self) -> PictureModeration:
-        """Judges pictures. Imports OpenVINO when the first one is judged."""
-        from imagegen.catalog import auxiliary
-        from imagegen.engines.picture_checker import NetworkChecker
+        """Judges pictures."""
         from imagegen.policy.pictures import PictureModeration
 
-        checker = NetworkChecker(auxiliary.prepared(self.settings.models_dir), self.backend.threads)
         judged = judged_models(self.settings, self.models)
-        return PictureModeration(checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+        return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+
+    @cached_property
+    def image_checker(self) -> ImageChecker:
+        """What judges a picture. An owner's own checker takes its place here."""
+        if self.settings.picture_checker == "safety_checker":
+            from imagegen.engines.torch_safety_checker import SafetyChecker
+
+            return SafetyChecker(self.settings.models_dir / "safety_checker", self.backend.threads)
+        from imagegen.catalog import auxiliary
+        from imagegen.engines.picture_checker import NetworkChecker
+
+        return NetworkChecker(auxiliary.prepared(self.settings.models_dir), self.backend.threads)
 
     @cached_property
     def pricing(self) -> Pricing:

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     picture_check: Literal["auto", "on", "off"] = Field(
         "auto", description="judge pictures; auto: of every model but the demo model; on: of all; off: of none"
     )
+    picture_checker: Literal["networks", "safety_checker"] = Field(
+        "networks", description="what judges pictures: nsfwjs and open_nsfw, or diffusers' safety checker"
+    )
     picture_thresholds: str = Field(
         "",
         description="scores above which pictures are blocked, by tenant, as JSON (docs/moderation.md); empty: defaults",

@@ -104,8 +104,12 @@ def test_schedules_need_each_other_and_provisioned_concurrency(template: Templat
     assert len(broken_rules(template, **up, **down)) == 1
 
 
-def test_torch_alone_judges_no_pictures(template: Template) -> None:
+def test_what_judges_pictures_needs_its_engine(template: Template) -> None:
     """The functions would refuse to start."""
+    safety_checker = {"PictureChecker": "safety_checker", "Model": "sd-turbo"}
+    assert len(broken_rules(template, **safety_checker)) == 1
+    for engines in ("torch", "openvino,torch"):
+        assert not broken_rules(template, **safety_checker, Engines=engines)
     torch = {"Engines": "torch"}
     assert not broken_rules(template, Model="sd-turbo", PictureCheck="on")
     assert not broken_rules(template, **torch)

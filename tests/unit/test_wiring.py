@@ -175,6 +175,14 @@ def test_tenants_have_the_thresholds_of_the_settings() -> None:
     assert ['"sexual":0.3' in rule for rule in rules] == [True, False]
 
 
+def test_the_safety_checker_needs_torch() -> None:
+    settings: dict[str, Any] = {"model_ids": ("sd-turbo",), "picture_checker": "safety_checker"}
+    with pytest.raises(ValueError, match="ENGINES has no torch"):
+        container(engines=("openvino",), **settings)
+    container(engines=("torch",), **settings)
+    container(engines=("openvino",), picture_checker="safety_checker")
+
+
 @pytest.mark.parametrize("settings", [{"model_ids": ("sd-turbo",)}, {"picture_check": "on"}])
 def test_a_deployment_that_can_judge_nothing_does_not_start(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="PICTURE_CHECK=off"):

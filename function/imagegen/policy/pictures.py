@@ -38,8 +38,9 @@ class RequestPictures:
 
     @property
     def rule(self) -> str:
-        """What allows a picture: the networks and the thresholds."""
-        return f"{self.checker.version} {self.thresholds.model_dump_json()}"
+        """What allows a picture: the networks and the thresholds. Raises ModerationUnavailable."""
+        with self._recorded("output"):
+            return f"{self.checker.version} {self.thresholds.model_dump_json()}"
 
     def load(self) -> None:
         """Load the networks. Raises ModerationUnavailable."""
