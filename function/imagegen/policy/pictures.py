@@ -94,11 +94,11 @@ class PictureModeration:
 
 
 def _views(picture: Image.Image) -> Iterator[Image.Image]:
-    """Yield what can be seen of a picture: its colors, which the file has also where it is transparent, and what
-    viewers show of it."""
-    yield picture.convert("RGB")
-    if picture.has_transparency_data:
+    """Yield what can be seen of an RGB or RGBA picture, in RGB: its colors, which the file has also where it is
+    transparent, and what viewers show of it."""
+    yield picture if picture.mode == "RGB" else picture.convert("RGB")
+    if picture.mode == "RGBA":
         for color in _BACKGROUNDS:
-            view = Image.new("RGBA", picture.size, color)
-            view.alpha_composite(picture.convert("RGBA"))
-            yield view.convert("RGB")
+            view = Image.new("RGB", picture.size, color)
+            view.paste(picture, mask=picture.getchannel("A"))
+            yield view
