@@ -114,6 +114,7 @@ def test_what_judges_pictures_needs_its_engine(template: Template) -> None:
     assert not broken_rules(template, Model="sd-turbo", PictureCheck="on")
     assert not broken_rules(template, **torch)
     assert not broken_rules(template, **torch, Model="sd-turbo", PictureCheck="off")
+    assert not broken_rules(template, **torch, Model="sd-turbo", Moderation="false")
     assert len(broken_rules(template, **torch, PictureCheck="on")) == 1
     assert len(broken_rules(template, **torch, Model="sd-turbo")) == 1
 

@@ -75,7 +75,7 @@ class JobFailed(ServiceError):
     ):
         super().__init__(detail, headers=headers)
         self._code = code
-        self._members = dict(members or {})
+        self._members = members or {}
         self.status = status  # type: ignore[misc]
 
     @property

@@ -15,11 +15,6 @@ from imagegen.generation.request import Seed
 _BUILDING: Final = threading.RLock()
 
 
-def is_none(value: object) -> bool:
-    """Return whether a field that only some responses have is left out: `Field(exclude_if=is_none)`."""
-    return value is None
-
-
 class ResponseModel(BaseModel):
     """Base of everything that the API returns: immutable.
 
@@ -36,6 +31,15 @@ class ResponseModel(BaseModel):
         """
         with _BUILDING:
             return super().model_rebuild(**options)
+
+
+def _absent_if_none(description: str) -> Any:
+    return Field(description=description, exclude_if=lambda value: value is None)
+
+
+JUDGED: Final = _absent_if_none("Only of `moderation_blocked`: what was judged, `prompt`, `input` or `output`.")
+FOUND: Final = _absent_if_none("Only of `moderation_blocked`: the category, such as `sexual`.")
+"""Members of an error, in a problem document and in a job."""
 
 
 class ImageResult(ResponseModel):

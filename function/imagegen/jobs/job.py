@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from imagegen.errors import InternalError, ServiceError
-from imagegen.errors.moderation import Stage
 from imagegen.generation.request import GenerateRequest, Webhook
-from imagegen.generation.result import Outcome, ResponseModel, is_none
+from imagegen.generation.result import FOUND, JUDGED, Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
 
@@ -27,23 +26,22 @@ class JobError(ResponseModel):
     code: str
     status: int
     detail: str
-    stage: Stage | None = Field(None, exclude_if=is_none, description="Of `moderation_blocked` only: what was judged.")
-    category: str | None = Field(
-        None, exclude_if=is_none, description="Of `moderation_blocked` only: what it shows or asks for."
-    )
+    stage: Annotated[str | SkipJsonSchema[None], JUDGED] = None
+    category: Annotated[str | SkipJsonSchema[None], FOUND] = None
 
     @classmethod
     def of(cls, error: ServiceError) -> Self:
         """Return the part of `error` that a job stores."""
-        members = {name: value for name, value in error.members.items() if name in cls.model_fields}
-        return cls.model_validate(
-            {"code": error.public_code, "status": error.status, "detail": error.detail, **members}
+        members = error.members
+        code, status, detail = error.public_code, error.status, error.detail
+        return cls(
+            code=code, status=status, detail=detail, stage=members.get("stage"), category=members.get("category")
         )
 
     @property
-    def members(self) -> Mapping[str, str]:
-        """Further members of the problem document."""
-        return self.model_dump(include={"stage", "category"}, exclude_none=True)
+    def members(self) -> dict[str, str]:
+        """Members of the problem document that only this error has."""
+        return {name: value for name, value in (("stage", self.stage), ("category", self.category)) if value}
 
     @property
     def caused_by_request(self) -> bool:

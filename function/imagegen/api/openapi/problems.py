@@ -30,7 +30,7 @@ BODY: Final = (
     *JSON_BODY, *PICTURES, "not_acceptable",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
     "size_invalid", "unknown_scheduler", "feature_not_available", "url_not_allowed", "webhook_secret_missing",
-    "model_not_found",
+    "model_not_found", "moderation_blocked", "moderation_unavailable",
 )  # fmt: skip
 """Errors in the body of a request for images."""
 IDEMPOTENCY: Final = ("idempotency_key_invalid", "idempotency_key_reuse", "result_expired")
@@ -43,8 +43,8 @@ KEYED: Final = (
 )
 """Errors of every route that needs a caller. It also rejects unknown and repeated query parameters, and counts the
 request in the table."""
-WORK: Final = ("quota_exceeded", "queue_full", "request_too_expensive", "moderation_blocked", "moderation_unavailable")
-"""Errors of a route that generates or submits: its quota or the deployment's policy does not allow it."""
+WORK: Final = ("quota_exceeded", "queue_full", "request_too_expensive")
+"""Errors of a route that generates or submits: its quota does not allow it."""
 OTHER: Final = ("route_not_found", "method_not_allowed", "unsupported_event")
 """Errors of no documented operation: of other paths, methods and sources of events."""
 
@@ -67,8 +67,8 @@ def _of(error: ServiceError) -> ErrorExample:
     )
 
 
-def _field(name: str, code: str, message: str) -> ErrorExample:
-    return _of(InvalidRequest([FieldError(name, code, message)]))
+def _field(field: str, code: str, message: str) -> ErrorExample:
+    return _of(InvalidRequest([FieldError(field, code, message)]))
 
 
 _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
@@ -134,7 +134,8 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
             "The mask has 512 x 512 pixels and the image 640 x 480, both upright. Send a mask of the image's size."
         )
     ),
-    _of(errors.ModerationBlocked("output", "sexual")),
+    _of(errors.ModerationBlocked("prompt", "gore", field="prompt")),
+    _of(errors.ModerationUnavailable()),
     _of(errors.RequestTooExpensive()),
     _of(errors.RateLimited()),
     _of(errors.QuotaExceeded("The monthly quota is used up: 0 of 500 images are left, 1 are needed.")),
@@ -143,7 +144,6 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.GenerationFailed()),
     _of(errors.GenerationInvalid()),
     _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
-    _of(errors.ModerationUnavailable()),
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
     ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
     _of(errors.AuthUnavailable()),
@@ -164,5 +164,5 @@ def examples() -> dict[str, Any]:
 
 
 def _problem(error: ErrorExample) -> dict[str, Any]:
-    request_id = "c6af9ac6-7b61-11e6-9a41-93e800000000"
-    return document(error.code, error.status, error.detail, request_id, error.fields) | dict(error.members)
+    problem = document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", error.fields)
+    return problem | dict(error.members)
