@@ -99,10 +99,10 @@ def _stack(endpoint: str, resources: list[dict[str, str]]) -> DeployedStack:
 
 
 def zip_of(package: Path, *modules: Path) -> bytes:
-    """Return a zip of the package's .py files and of single modules: function code without weights and caches."""
+    """Return a zip of the package's modules and word lists, and of single modules: no weights and no caches."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(package.rglob("*.py")):
+        for path in sorted(each for each in package.rglob("*") if each.suffix in (".py", ".json")):
             archive.write(path, path.relative_to(package.parent))
         for path in modules:
             archive.write(path, path.name)
