@@ -1,8 +1,7 @@
 """The benchmark's models: Stable Diffusion 1.5 with random weights, and the demo model.
 
-Random weights need the same time and memory as real ones; the images are noise, and are not judged: the
-programs that are compared judge none. The product's registry does not
-contain them: each benchmark process registers them for itself.
+Random weights need the same time and memory as real ones; the images are noise, and are not judged: the programs that
+are compared judge none. The product's registry does not contain them: each benchmark process registers them for itself.
 """
 
 from __future__ import annotations
