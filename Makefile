@@ -27,7 +27,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
+$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PICTURE_CHECK PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
 
 .PHONY: help
 help: ## list the targets
@@ -36,7 +36,7 @@ help: ## list the targets
 # -- environments ------------------------------------------------------------------------------------------------------
 
 PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt \
-	function/requirements-prepare.txt cli/requirements.txt
+	function/requirements-prepare.txt function/requirements-weights.txt cli/requirements.txt
 
 # torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
@@ -92,10 +92,11 @@ run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PR
 	@$(BIN)/python -m tools.local.run $${PROMPT+--prompt="$$PROMPT"} $${SEED:+--seed="$$SEED"} $${OUT:+--out="$$OUT"}
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem] [ISSUERS=json ISSUER_CA=ca.pem]
+serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem] [ISSUERS=json ISSUER_CA=ca.pem] [PICTURE_CHECK=on]
 	@exec $(BIN)/python -m tools.local.serve $${PORT:+--port="$$PORT"} $(if $(VERBOSE),--verbose) \
 		$${RECEIVER:+--receiver="$$RECEIVER"} $${RECEIVER_CA:+--receiver-ca="$$RECEIVER_CA"} \
-		$${ISSUERS:+--issuers="$$ISSUERS"} $${ISSUER_CA:+--issuer-ca="$$ISSUER_CA"}
+		$${ISSUERS:+--issuers="$$ISSUERS"} $${ISSUER_CA:+--issuer-ca="$$ISSUER_CA"} \
+		$${PICTURE_CHECK:+--picture-check="$$PICTURE_CHECK"}
 
 .PHONY: endpoint
 endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs: eval "$(make -s endpoint)"
