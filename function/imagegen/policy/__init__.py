@@ -1,0 +1,1 @@
+"""What may be drawn: the moderation of prompts and pictures."""
