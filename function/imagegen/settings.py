@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,9 @@ _LIMITS: Final = (
     *("monthly_images", "monthly_usd", "usd_per_request", "tenant_queue_depth", "queue_depth"),
 )
 """Settings of which an empty value, like 0, is no limit."""
+
+
+_LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
 
 class Settings(BaseSettings):
@@ -114,6 +118,27 @@ class Settings(BaseSettings):
         if self.device == "cuda" and "torch" not in self.engines:
             raise ValueError("DEVICE=cuda requires torch in ENGINES")
         return self
+
+    @field_validator("moderation_lists")
+    @classmethod
+    def _place_of_lists(cls, value: str) -> str:
+        if value and not _LISTS.fullmatch(value):
+            raise ValueError("expected s3://<bucket>/moderation/<name> or ssm:/<name>")
+        return value
+
+    @model_validator(mode="after")
+    def _lists_in_the_bucket(self) -> Self:
+        bucket = self.moderation_lists.removeprefix("s3://").partition("/")[0]
+        if self.moderation_lists.startswith("s3:") and bucket != self.bucket_name:
+            raise ValueError("MODERATION_LISTS must be in the bucket BUCKET_NAME: no function may read another one")
+        return self
+
+    @property
+    def moderation_lists_place(self) -> tuple[Literal["", "s3", "ssm"], str]:
+        """Where the word lists are: a key of the bucket, or the name of a parameter. Empty: in the package."""
+        if self.moderation_lists.startswith("s3:"):
+            return "s3", self.moderation_lists.removeprefix(f"s3://{self.bucket_name}/")
+        return ("ssm", self.moderation_lists.removeprefix("ssm:")) if self.moderation_lists else ("", "")
 
     @cached_property
     def default_model_id(self) -> str:

@@ -33,6 +33,15 @@ class ResponseModel(BaseModel):
             return super().model_rebuild(**options)
 
 
+def _absent_if_none(description: str) -> Any:
+    return Field(description=description, exclude_if=lambda value: value is None)
+
+
+JUDGED: Final = _absent_if_none("Only of `moderation_blocked`: what was judged, `prompt`, `input` or `output`.")
+FOUND: Final = _absent_if_none("Only of `moderation_blocked`: the category, such as `sexual`.")
+"""Members of an error, in a problem document and in a job."""
+
+
 class ImageResult(ResponseModel):
     """One stored image; `url` is presigned and expires at `expires_at`."""
 

@@ -40,6 +40,7 @@ from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
 from imagegen.jobs.turns import Turns
+from imagegen.policy.ports import PromptJudge
 from imagegen.retry import retry
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class JobRunner:
     turns: Turns
     outbox: Outbox
     planner: Planner
+    judge: PromptJudge
     inputs: Inputs
     images: ImageService
     checkpoints: JobCheckpoints
@@ -176,16 +178,21 @@ class JobRunner:
                 checkpoint.discard()
 
     def _plan(self, job: Job, submitted: Plan | None) -> Plan:
-        """Return the first run's plan, the one of its submission if it runs there.
+        """Return the first run's plan, the one of its submission if it runs there, which has judged the prompt.
+
+        Any other run judges it again, because lists change while a job waits.
 
         After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
-        its deadline stored none. Raises ModelNotFound, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
+        its deadline stored none. Raises ModelNotFound, ModerationBlocked,
+        ModerationUnavailable, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
         """
         if job.request is None:
             raise UnreadableJob("request")
         first = job.attempt + job.aws_failures == 1
         if first and submitted is not None:
             return submitted
+        model = self.planner.model(job.request.model)
+        self.judge.require_allowed(job.request, tenant=job.tenant, model=model.id, job_id=job.job_id)
         plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant))
         return plan if first else plan.again(job.created_at)
 

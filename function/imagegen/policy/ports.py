@@ -1,11 +1,15 @@
-"""What moderation needs: where it reports what it blocks and what it cannot judge."""
+"""What moderation needs, and what the rest of the service needs of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagegen.errors.moderation import Stage
+from imagegen.generation.request import GenerateRequest
+
+if TYPE_CHECKING:
+    from imagegen.policy.prompt_rules import PromptRules  # imports disarm, which takes 25 ms
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,35 @@ class Audit(Protocol):
 
     def moderation_unavailable(self, stage: Stage, cause: str) -> None:
         """Record that something could not be judged, or not by what is current. `cause` goes to the log only."""
+
+
+class ListsUnreadable(Exception):
+    """The word lists cannot be read now. `reason` names a service and its error, and no content."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ListSource(Protocol):
+    """Where the word lists are."""
+
+    def read(self) -> bytes | str:
+        """Return the document as it is now. Raises ListsUnreadable."""
+
+
+class Rules(Protocol):
+    """The rules that apply now."""
+
+    def rules(self) -> PromptRules:
+        """Return them. Raises ModerationUnavailable."""
+
+
+class PromptJudge(Protocol):
+    """Judges the prompts of a request before anything else is done for it."""
+
+    def require_allowed(self, request: GenerateRequest, *, tenant: str, model: str, job_id: str | None = None) -> None:
+        """Raise ModerationBlocked, or ModerationUnavailable if the request cannot be judged. Both are recorded.
+
+        `model` is the id of the model that the request is for.
+        """

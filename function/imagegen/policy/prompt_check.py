@@ -1,0 +1,39 @@
+"""Judges the prompts of a request by word lists."""
+
+from __future__ import annotations
+
+from imagegen.errors import ModerationBlocked, ModerationUnavailable
+from imagegen.generation.prompt_syntax import parse
+from imagegen.generation.request import GenerateRequest
+from imagegen.policy.ports import Audit, Blocked, Rules
+
+
+class PromptCheck:
+    """Implements ports.PromptJudge for what text encoders read: prompts without the syntax of weights. Thread-safe.
+
+    Covered: the prompt and the negative prompt, as far as one asks for something by leaving something out. Not covered:
+    metadata, which no network reads; what a picture of the request shows.
+    """
+
+    def __init__(self, lists: Rules, audit: Audit):
+        self._lists = lists
+        self._audit = audit
+
+    def require_allowed(self, request: GenerateRequest, *, tenant: str, model: str, job_id: str | None = None) -> None:
+        """Raise ModerationBlocked if the lists forbid the request, or ModerationUnavailable without lists."""
+        try:
+            rules = self._lists.rules()
+        except ModerationUnavailable as error:
+            self._audit.moderation_unavailable("prompt", error.private)
+            raise
+        category = rules.category(parse(request.prompt).text, parse(request.negative_prompt).text)
+        if category is not None:
+            self._audit.moderation_blocked(Blocked(tenant, model, "prompt", category, rules.version, job_id))
+            raise ModerationBlocked("prompt", category, field="prompt")
+
+
+class NoPromptCheck:
+    """Implements ports.PromptJudge for a deployment without moderation."""
+
+    def require_allowed(self, request: GenerateRequest, *, tenant: str, model: str, job_id: str | None = None) -> None:
+        """Allow the request."""

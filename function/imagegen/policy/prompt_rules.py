@@ -1,0 +1,107 @@
+"""What word lists say about a prompt. Pure.
+
+The negative prompt lists what the picture must not show, so its words block nothing. It counts where leaving something
+out makes the picture what may not be drawn: a minor without clothes (`Combination.unwanted`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from imagegen.policy.ages import ages
+from imagegen.policy.normalization import Reading, readings
+from imagegen.policy.term import Term
+from imagegen.policy.term_index import Found, TermIndex
+from imagegen.policy.word_lists import Near, WordLists
+
+FAR: Final = -100
+"""Place of what has none in the text."""
+_INNOCENT: Final = "innocent"
+_ENTRIES: Final = re.compile(r"[,;\n\uff0c\u3001\uff1b]")
+
+
+class PromptRules:
+    """Word lists in a form that judges a prompt of 2,000 characters in less than half a millisecond."""
+
+    def __init__(self, lists: WordLists):
+        self._lists = lists
+        self.version: Final = lists.version
+        named = (lists.categories | lists.groups).items()
+        self._terms = TermIndex(_labeled((name, terms) for name, terms in named))
+        self._permissions = TermIndex(
+            [
+                *_labeled([(_INNOCENT, lists.innocent)]),
+                *_labeled((f"terms {index}", near.terms) for index, near in enumerate(lists.near)),
+                *_labeled((f"to {index}", near.to) for index, near in enumerate(lists.near)),
+            ]
+        )
+
+    def category(self, prompt: str, negative_prompt: str) -> str | None:
+        """Return the category that forbids the prompt, both as the text encoder reads them, or None."""
+        applying = {name for reading in readings(prompt) for name in self._categories(reading, negative_prompt)}
+        return next((name for name in self._lists.categories if name in applying), None)
+
+    def _categories(self, reading: Reading, negative_prompt: str) -> Iterator[str]:
+        found = self._terms.find(reading)
+        found += self._ages(found, reading)
+        if self._forbidden(found, negative_prompt):  # before what allows a term, for which few prompts are searched
+            yield from self._forbidden(self._not_permitted(found, reading), negative_prompt)
+
+    def _forbidden(self, found: Iterable[Found], negative_prompt: str) -> set[str]:
+        """Return the categories that these terms belong to, by themselves or together."""
+        names = {each.label for each in found}
+        together = {
+            each.category
+            for each in self._lists.combinations
+            if names.issuperset(each.prompt) and self._is_unwanted(each.unwanted, negative_prompt)
+        }
+        return names & self._lists.categories.keys() | together
+
+    def _ages(self, found: Sequence[Found], reading: Reading) -> list[Found]:
+        """Return the ages that count as a term. They are not searched for if nothing else was found: alone, they forbid
+        nothing."""
+        limit = self._lists.ages
+        if limit is None or all(each.label == limit.group for each in found):
+            return []
+        return [Found(limit.group, FAR, FAR) for age in ages(reading.text) if age < limit.below]
+
+    def _not_permitted(self, found: Sequence[Found], reading: Reading) -> list[Found]:
+        permissions = self._permissions.find(reading)
+        innocent = [each for each in permissions if each.label == _INNOCENT]
+        left = [each for each in found if not any(each.within(other) for other in innocent)]
+        for index, near in enumerate(self._lists.near):
+            terms = [each for each in permissions if each.label == f"terms {index}"]
+            to = [each for each in permissions if each.label == f"to {index}"]
+            permitted = [each for each in terms if _is_near(each, near, to, left)]
+            left = [each for each in left if not any(each.within(other) for other in permitted)]
+        return left
+
+    def _is_unwanted(self, group: str | None, negative_prompt: str) -> bool:
+        """Return whether a term of the group is a whole entry of the negative prompt. None needs no entry."""
+        if group is None:
+            return True
+        for entry in _ENTRIES.split(negative_prompt):
+            for reading in readings(entry):
+                if any(each.label == group and _is_all(each, reading) for each in self._terms.find(reading)):
+                    return True
+        return False
+
+
+def _labeled(terms: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, Term]]:
+    return ((label, term) for label, texts in terms for text in texts if (term := Term.parse(text)) is not None)
+
+
+def _is_near(term: Found, near: Near, to: Iterable[Found], found: Iterable[Found]) -> bool:
+    if not any(term.distance(each) <= near.words for each in to):
+        return False
+    if near.unless is None:
+        return True
+    group, words = near.unless
+    return not any(each.label == group and term.distance(each) <= words for each in found)
+
+
+def _is_all(found: Found, reading: Reading) -> bool:
+    length = len(reading.han) if found.is_han else len(reading.words)
+    return found.start == 0 and found.end == length
