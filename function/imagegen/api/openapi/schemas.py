@@ -49,8 +49,9 @@ class _SchemaGenerator(GenerateJsonSchema):
         return False
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        """Require every field of a response: the service sends all of them."""
-        return self.mode == "serialization" or super().field_is_required(field, total)
+        """Require every field of a response, except those that only some have: the service sends all others."""
+        is_sent = self.mode == "serialization" and "serialization_exclude_if" not in field
+        return is_sent or super().field_is_required(field, total)
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Leave out defaults: generated TypeScript would require the field. Descriptions have them."""
