@@ -36,14 +36,17 @@ class Lexicon:
 
     def meanings(self, word: str) -> Sequence[str]:
         """Return the words of the list that the word may be, those that begin so with their `*`."""
-        found = [word] if word in self._exact else []
-        if self._begins.match(word):
-            found += self._prefixes_of(word)
+        found = self.plain_meanings(word)
         if not found and _REPEATED.search(word):
             found += self._with_repeated_letters(word)
         if not found and "*" in word:
             found += self._masked(word)
         return found
+
+    def plain_meanings(self, word: str) -> list[str]:
+        """Return the words of the list that the word is, without any disguise."""
+        found = [word] if word in self._exact else []
+        return found + self._prefixes_of(word) if self._begins.match(word) else found
 
     def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield words of the list that are written in parts: first index, index after the last one, and the word."""
@@ -71,8 +74,8 @@ class Lexicon:
         masked = word.strip("*")
         if not _MASKED.fullmatch(masked) or 2 * masked.count("*") > len(masked):
             return []
-        pattern = re.compile(masked.replace("*", "[a-z]"))
-        return [each for each in self._by_length.get(len(masked), ()) if pattern.fullmatch(each)]
+        found = [each for each in self._by_length.get(len(masked), ()) if _is_like(masked, each)]
+        return found + [word for prefix, word in self._prefixes.items() if _is_like(masked[: len(prefix)], prefix)]
 
     def _spelled(self, letters: Sequence[str], offset: int) -> Iterator[tuple[int, int, str]]:
         for start in range(len(letters)):
@@ -121,6 +124,11 @@ def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[
     return found
 
 
+def _is_like(masked: str, word: str) -> bool:
+    pairs = zip(masked, word, strict=False)
+    return len(masked) == len(word) and all(hidden in ("*", letter) for hidden, letter in pairs)
+
+
 def _short_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield where at least two words in a row have at most two letters."""
     start = 0
@@ -133,11 +141,9 @@ def _short_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield start, len(words)
 
 
-def _lettered(words: Sequence[str]) -> list[list[str]]:
+def _lettered(words: Sequence[str]) -> list[Sequence[str]]:
     """Return the words in letters, in each way to read their digits and signs."""
+    if "".join(words).isalpha():
+        return [words]
     readings = [sorted(letters_of(word)) for word in words]
-    return (
-        [[each[0] for each in readings], [each[-1] for each in readings]]
-        if any(len(each) > 1 for each in readings)
-        else [[each[0] for each in readings]]
-    )
+    return [[each[0] for each in readings], [each[-1] for each in readings]]

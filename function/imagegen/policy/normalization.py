@@ -41,6 +41,10 @@ _SIMPLIFIED: Final = str.maketrans(
 )
 """Traditional characters of the lists' words and of what is near them. The lists' own text is read the same way."""
 
+_REPLACEMENTS: Final = _LOOKALIKES | _SIMPLIFIED
+_REPLACED: Final = re.compile(f"[{''.join(map(chr, _REPLACEMENTS))}]")
+"""Few characters need it, and str.translate looks up each one."""
+
 _SIGNS: Final = dict(zip("0123456789@$€£+", "oizeasgtbgaselt", strict=True))
 _LEET: Final = (
     str.maketrans(_SIGNS | dict.fromkeys("1!|" + _BAR, "i")),
@@ -54,7 +58,7 @@ _LETTERS: Final = re.compile("[a-z]+")
 _NO_LETTER: Final = re.compile("[^a-z]+")
 _LEET_CHARACTER: Final = re.compile(f"[0-9@$€£+!{_BAR}]")
 HAN: Final = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_HAN_RUN: Final = re.compile(f"[{HAN}]+|[a-z0-9]+")
+_HAN_RUN: Final = re.compile(f"[{HAN}]+|[a-z0-9]+|[,;.!?:\uff0c\u3002\uff1b\uff01\uff1f]")
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
@@ -73,11 +77,11 @@ class Reading:
 
 
 def readings(text: str) -> Iterator[Reading]:
-    """Return the text as it stands and, if it has letters that are upside down, turned around."""
+    """Return the text as it stands and, if it has letters that are upside down, with those words turned around."""
     yield _reading(normalized(text))
     lowered = text.casefold()
     if _IS_TURNED.search(lowered):
-        yield _reading(normalized(lowered.translate(_TURNED)[::-1]))
+        yield _reading(normalized(" ".join(map(_turned, lowered.split()))))
 
 
 def normalized(text: str) -> str:
@@ -86,7 +90,11 @@ def normalized(text: str) -> str:
     Linear in the length of the text. Runs of white space become one space.
     """
     plain = strip_obfuscation(text.replace("|", _BAR)).casefold()
-    return plain if plain.isascii() else plain.translate(_LOOKALIKES).translate(_SIMPLIFIED)
+    return plain if plain.isascii() else _REPLACED.sub(_replacement, plain)
+
+
+def _replacement(found: re.Match[str]) -> str:
+    return found[0].translate(_REPLACEMENTS)
 
 
 def _reading(text: str) -> Reading:
@@ -117,28 +125,33 @@ def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str
     variants += [(first, len(words), word) for word in joined.difference(pieces) if len(word) > 1]
 
 
+def _turned(word: str) -> str:
+    return word.translate(_TURNED)[::-1] if _IS_TURNED.search(word) else word
+
+
 def letters_of(word: str) -> set[str]:
     """Return what the word's digits and signs may stand for, in letters only."""
     return {_NO_LETTER.sub("", word.translate(table)) for table in _LEET[:2]} if not word.isalpha() else {word}
 
 
 def _han(text: str) -> str:
-    """Return the text's Han runs. A single character belongs to its neighbor, whatever signs are in between.
+    """Return the text's Han runs, without the spaces and signs between them.
 
-    Two longer runs stay apart: in a list of tags, the end of one and the beginning of the next are no word.
+    A comma or the like separates two runs, unless one is a single character: in a list, the end of an entry and the
+    beginning of the next are no word.
     """
     if not _HAS_HAN.search(text):
         return ""
     runs: list[str] = []
     apart = True
     for run in _HAN_RUN.findall(text):
-        is_single = len(run) == 1 and not run.isascii()
-        is_letters = run.isascii()
-        if runs and (is_letters or apart or not (is_single or len(runs[-1]) == 1)):
-            runs.append(run)
-        elif runs:
+        is_han = bool(_HAS_HAN.match(run))
+        if not is_han and not run.isalnum():
+            apart = apart or bool(runs and len(runs[-1]) > 1)
+            continue
+        if is_han and runs and (not apart or (len(run) == 1 and _HAS_HAN.match(runs[-1]))):
             runs[-1] += run
         else:
             runs.append(run)
-        apart = is_letters
+        apart = not is_han
     return " ".join(runs)

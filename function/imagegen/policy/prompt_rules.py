@@ -68,7 +68,7 @@ class PromptRules:
         return [Found(limit.group, FAR, FAR) for age in ages(reading.text) if age < limit.below]
 
     def _not_permitted(self, found: Sequence[Found], reading: Reading) -> list[Found]:
-        permissions = self._permissions.find(reading)
+        permissions = self._permissions.find_plain(reading)
         innocent = [each for each in permissions if each.label == _INNOCENT]
         left = [each for each in found if not any(each.within(other) for other in innocent)]
         for index, near in enumerate(self._lists.near):

@@ -49,11 +49,14 @@ class TermIndex:
         self._lexicon = Lexicon(words - {GAP})
 
     def find(self, reading: Reading) -> list[Found]:
-        """Return every term in the prompt."""
-        return [*self._latin(reading), *self._characters(reading.han)]
+        """Return every term in the prompt, also in disguise."""
+        return [*self._latin(self._edges(reading)), *self._characters(reading.han)]
 
-    def _latin(self, reading: Reading) -> Iterator[Found]:
-        edges = self._edges(reading)
+    def find_plain(self, reading: Reading) -> list[Found]:
+        """Return every term that is written as it is in the list: what is disguised permits nothing."""
+        return [*self._latin(self._plain_edges(reading)), *self._characters(reading.han)]
+
+    def _latin(self, edges: Edges) -> Iterator[Found]:
         for start, words in edges.items():
             for word, end in words:
                 for rest, label in self._by_first.get(word, ()):
@@ -74,10 +77,17 @@ class TermIndex:
             edges.setdefault(start, []).append((word, end))
         return edges
 
+    def _plain_edges(self, reading: Reading) -> dict[int, list[tuple[str, int]]]:
+        words = ((index, self._lexicon.plain_meanings(word)) for index, word in enumerate(reading.words))
+        return {index: [(each, index + 1) for each in found] for index, found in words if found}
+
     def _characters(self, text: str) -> Iterator[Found]:
         if not text:
             return
+        characters = set(text)
         for term, labels in self._han.items():
+            if not characters.issuperset(term):
+                continue
             start = text.find(term)
             while start >= 0:
                 yield from (Found(label, start, start + len(term), is_han=True) for label in labels)

@@ -40,6 +40,8 @@ OPERATIONS = {
     ("delete", "/keys/{key_id}"): "revokeKey",
     ("post", "/keys/{key_id}/rotate"): "rotateKey",
 }
+SOME_HAVE_MORE = ("Problem", "JobError")
+"""Only those of moderation have `stage` and `category`."""
 PARAMETERS = {
     "getHealth": set(),
     "listModels": set(),
