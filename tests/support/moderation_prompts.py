@@ -11,10 +11,10 @@ from tests.conftest import ROOT
 
 DATA: Final = ROOT / "tests" / "support" / "data"
 _FULL_WIDTH: Final = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
-_HOMOGLYPHS: Final = str.maketrans("aeopcxysi", "аеорсхуѕі")
+_HOMOGLYPHS: Final = str.maketrans("aeopcxysi", "аеорсхуѕі")  # noqa: RUF001
 _LEET: Final = str.maketrans("aeios", "4310$")
 _TRADITIONAL: Final = str.maketrans("体爱阴强杀斩残轻药妇", "體愛陰強殺斬殘輕藥婦")
-_TURNED: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz")
+_TURNED: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz")  # noqa: RUF001
 
 Disguise = Callable[[str], str]
 

@@ -31,6 +31,8 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SYNTAX: Final = re.compile(r"[()\[\]\\]")
+"""Without one of these, a prompt is its text."""
 _BREAK: Final = re.compile(r"\bBREAK\b")
 _OPENING: Final = {")": "(", "]": "["}
 
@@ -61,6 +63,11 @@ class Prompt:
 def parse(text: str) -> Prompt:
     """Return what the prompt means. Every text is valid."""
     return _Parser(list(_TOKEN.finditer(text))).prompt()
+
+
+def text_of(prompt: str) -> str:
+    """Return the text that the prompt means, without the weights, which take a while to compute."""
+    return parse(prompt).text if _SYNTAX.search(prompt) else prompt
 
 
 class _Parser:

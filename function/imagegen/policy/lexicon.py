@@ -17,6 +17,7 @@ _REPEATED: Final = re.compile(r"(.)\1+")
 _THREE: Final = re.compile(r"(.)\1\1")
 """Of a longer word, such as `poorness`, two letters are no sign that its beginning is meant."""
 _MASKED: Final = re.compile(r"[a-z]+\*+[a-z*]*[a-z]")
+_RUN: Final = re.compile("ss+")
 _SHORT: Final = 2
 """Letters of a part of a word, if it is in more than two parts."""
 _PARTS: Final = 24
@@ -50,9 +51,9 @@ class Lexicon:
 
     def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield words of the list that are written in parts: first index, index after the last one, and the word."""
-        for index, pair in enumerate(map(str.__add__, words, words[1:])):
-            if pair in self._in_parts:
-                yield index, index + 2, pair
+        pairs = list(map(str.__add__, words, words[1:]))
+        if not self._in_parts.isdisjoint(pairs):
+            yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
         for start, end in _short_runs(words):
             for letters in _lettered(words[start:end]):
                 yield from self._spelled(letters, start)
@@ -79,14 +80,13 @@ class Lexicon:
 
     def _spelled(self, letters: Sequence[str], offset: int) -> Iterator[tuple[int, int, str]]:
         for start in range(len(letters)):
-            written = ""
+            squeezed = ""
             for end in range(start, min(len(letters), start + _PARTS)):
-                written += letters[end]
-                squeezed = _REPEATED.sub(r"\1", written)
+                squeezed = _squeezed(squeezed, letters[end])
                 if squeezed not in self._beginnings:
                     break
                 if end > start and squeezed in self._squeezed:
-                    for word in self.meanings(written):
+                    for word in self.meanings("".join(letters[start : end + 1])):
                         yield offset + start, offset + end + 1, word
 
     @cached_property
@@ -124,6 +124,14 @@ def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[
     return found
 
 
+def _squeezed(before: str, part: str) -> str:
+    """Return a text without repeated letters and one or two more letters. A regular expression takes longer."""
+    for letter in part:
+        if not before.endswith(letter):
+            before += letter
+    return before
+
+
 def _is_like(masked: str, word: str) -> bool:
     pairs = zip(masked, word, strict=False)
     return len(masked) == len(word) and all(hidden in ("*", letter) for hidden, letter in pairs)
@@ -131,14 +139,8 @@ def _is_like(masked: str, word: str) -> bool:
 
 def _short_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield where at least two words in a row have at most two letters."""
-    start = 0
-    for index, word in enumerate(words):
-        if len(word) > _SHORT:
-            if index - start > 1:
-                yield start, index
-            start = index + 1
-    if len(words) - start > 1:
-        yield start, len(words)
+    lengths = "".join("s" if len(word) <= _SHORT else "l" for word in words)
+    return (run.span() for run in _RUN.finditer(lengths))
 
 
 def _lettered(words: Sequence[str]) -> list[Sequence[str]]:

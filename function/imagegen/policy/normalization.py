@@ -100,7 +100,7 @@ def _replacement(found: re.Match[str]) -> str:
 def _reading(text: str) -> Reading:
     words: list[str] = []
     variants: list[tuple[int, int, str]] = []
-    for chunk in text.split():
+    for chunk in text.replace(", ", " ").replace(". ", " ").split():  # most are plain words then
         core = chunk if chunk.isalpha() else chunk.strip(_EDGES)
         if core.isascii() and core.isalpha():
             words.append(core)

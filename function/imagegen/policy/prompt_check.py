@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagegen.errors import ModerationBlocked, ModerationUnavailable
-from imagegen.generation.prompt_syntax import parse
+from imagegen.generation.prompt_syntax import text_of
 from imagegen.generation.request import GenerateRequest
 from imagegen.policy.ports import Audit, Blocked, Rules
 
@@ -26,7 +26,7 @@ class PromptCheck:
         except ModerationUnavailable as error:
             self._audit.moderation_unavailable("prompt", error.private)
             raise
-        category = rules.category(parse(request.prompt).text, parse(request.negative_prompt).text)
+        category = rules.category(text_of(request.prompt), text_of(request.negative_prompt))
         if category is not None:
             self._audit.moderation_blocked(Blocked(tenant, model, "prompt", category, rules.version, job_id))
             raise ModerationBlocked("prompt", category, field="prompt")

@@ -13,7 +13,7 @@ from typing import Final
 from imagegen.policy.ages import ages
 from imagegen.policy.normalization import Reading, readings
 from imagegen.policy.term import Term
-from imagegen.policy.term_index import Found, TermIndex
+from imagegen.policy.term_index import Found, Spans, TermIndex
 from imagegen.policy.word_lists import Near, WordLists
 
 FAR: Final = -100
@@ -68,14 +68,13 @@ class PromptRules:
         return [Found(limit.group, FAR, FAR) for age in ages(reading.text) if age < limit.below]
 
     def _not_permitted(self, found: Sequence[Found], reading: Reading) -> list[Found]:
-        permissions = self._permissions.find_plain(reading)
-        innocent = [each for each in permissions if each.label == _INNOCENT]
-        left = [each for each in found if not any(each.within(other) for other in innocent)]
+        permissions: dict[str, list[Found]] = {}
+        for each in self._permissions.find_plain(reading):
+            permissions.setdefault(each.label, []).append(each)
+        left = _outside(found, permissions.get(_INNOCENT, []))
         for index, near in enumerate(self._lists.near):
-            terms = [each for each in permissions if each.label == f"terms {index}"]
-            to = [each for each in permissions if each.label == f"to {index}"]
-            permitted = [each for each in terms if _is_near(each, near, to, left)]
-            left = [each for each in left if not any(each.within(other) for other in permitted)]
+            terms = permissions.get(f"terms {index}", [])
+            left = _outside(left, _permitted(terms, near, permissions.get(f"to {index}", []), left))
         return left
 
     def _is_unwanted(self, group: str | None, negative_prompt: str) -> bool:
@@ -93,13 +92,18 @@ def _labeled(terms: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, 
     return ((label, term) for label, texts in terms for text in texts if (term := Term.parse(text)) is not None)
 
 
-def _is_near(term: Found, near: Near, to: Iterable[Found], found: Iterable[Found]) -> bool:
-    if not any(term.distance(each) <= near.words for each in to):
-        return False
-    if near.unless is None:
-        return True
-    group, words = near.unless
-    return not any(each.label == group and term.distance(each) <= words for each in found)
+def _outside(found: Sequence[Found], permitted: Sequence[Found]) -> list[Found]:
+    spans = Spans(permitted)
+    return [each for each in found if not spans.contain(each)]
+
+
+def _permitted(terms: Sequence[Found], near: Near, to: Sequence[Found], found: Iterable[Found]) -> list[Found]:
+    if not terms or not to:
+        return []
+    places = Spans(to)
+    group, words = near.unless or ("", 1)
+    unless = Spans(each for each in found if each.label == group)
+    return [each for each in terms if places.are_near(each, near.words) and not unless.are_near(each, words)]
 
 
 def _is_all(found: Found, reading: Reading) -> bool:

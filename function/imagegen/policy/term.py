@@ -15,13 +15,13 @@ MIN_LETTERS: Final = 3
 """Letters of a term, and before a `*`; one more if that is the whole term. Shorter ones are in too many words."""
 _TOKEN: Final = re.compile(r"[a-z]+\*?|\.\.\.")
 _SEPARATORS: Final = re.compile(r"[\s'-]*")
-_IS_HAN: Final = re.compile(f"[{HAN}a-z0-9]+")
+_IS_HAN: Final = re.compile(f"[{HAN}]+")
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
 @dataclass(frozen=True)
 class Term:
-    """Words of Latin letters, each may end with `*` or be GAP, or a run with Han characters."""
+    """Words of Latin letters, each may end with `*` or be GAP, or a run of Han characters."""
 
     words: tuple[str, ...] = ()
     han: str = ""

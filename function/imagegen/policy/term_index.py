@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from imagegen.policy.lexicon import Lexicon
 from imagegen.policy.normalization import Reading
@@ -22,15 +24,31 @@ class Found:
     end: int
     is_han: bool = False
 
-    def within(self, other: Found) -> bool:
-        """Return whether the other one contains this one."""
-        return self.is_han == other.is_han and other.start <= self.start and self.end <= other.end
 
-    def distance(self, other: Found) -> float:
-        """Return how many words or characters are between the two, plus one; infinity in another script."""
-        if self.is_han != other.is_han:
-            return float("inf")
-        return max(0, self.start - other.end + 1, other.start - self.end + 1)
+class Spans:
+    """Terms of one label, to be asked for what is where in logarithmic time."""
+
+    def __init__(self, found: Iterable[Found]):
+        self._starts: dict[bool, list[int]] = {False: [], True: []}
+        self._ends: dict[bool, list[int]] = {False: [], True: []}
+        """By start: the largest end so far."""
+        for each in sorted(found, key=attrgetter("start")):
+            ends = self._ends[each.is_han]
+            self._starts[each.is_han].append(each.start)
+            ends.append(max(each.end, ends[-1]) if ends else each.end)
+
+    def contain(self, term: Found) -> bool:
+        """Return whether one of them contains the term."""
+        return self._reach(term.is_han, term.end, term.start)
+
+    def are_near(self, term: Found, distance: int) -> bool:
+        """Return whether one is within so many words or characters of the term; adjacent ones have the distance 1."""
+        return self._reach(term.is_han, term.start - distance + 1, term.end + distance - 1)
+
+    def _reach(self, is_han: bool, low: int, high: int) -> bool:
+        """Return whether one begins at `high` or before and ends at `low` or after."""
+        index = bisect_right(self._starts[is_han], high)
+        return index > 0 and self._ends[is_han][index - 1] >= low
 
 
 class TermIndex:
@@ -54,7 +72,7 @@ class TermIndex:
 
     def find_plain(self, reading: Reading) -> list[Found]:
         """Return every term that is written as it is in the list: what is disguised permits nothing."""
-        return [*self._latin(self._plain_edges(reading)), *self._characters(reading.han)]
+        return [*self._latin(_word_edges(reading.words, self._lexicon.plain_meanings)), *self._characters(reading.han)]
 
     def _latin(self, edges: Edges) -> Iterator[Found]:
         for start, words in edges.items():
@@ -64,22 +82,14 @@ class TermIndex:
                         yield Found(label, start, last)
 
     def _edges(self, reading: Reading) -> dict[int, list[tuple[str, int]]]:
-        meanings = {word: found for word in set(reading.words) if (found := self._lexicon.meanings(word))}
-        edges = {
-            index: [(each, index + 1) for each in meanings[word]]
-            for index, word in enumerate(reading.words)
-            if word in meanings
-        }
+        edges = _word_edges(reading.words, self._lexicon.meanings)
+        meanings = {word: self._lexicon.meanings(word) for word in {word for _, _, word in reading.variants}}
         for start, end, word in reading.variants:
-            for each in self._lexicon.meanings(word):
+            for each in meanings[word]:
                 edges.setdefault(start, []).append((each, end))
         for start, end, word in self._lexicon.joined(reading.words):
             edges.setdefault(start, []).append((word, end))
         return edges
-
-    def _plain_edges(self, reading: Reading) -> dict[int, list[tuple[str, int]]]:
-        words = ((index, self._lexicon.plain_meanings(word)) for index, word in enumerate(reading.words))
-        return {index: [(each, index + 1) for each in found] for index, found in words if found}
 
     def _characters(self, text: str) -> Iterator[Found]:
         if not text:
@@ -92,6 +102,13 @@ class TermIndex:
             while start >= 0:
                 yield from (Found(label, start, start + len(term), is_han=True) for label in labels)
                 start = text.find(term, start + 1)
+
+
+def _word_edges(words: Sequence[str], meanings_of: Callable[[str], Sequence[str]]) -> dict[int, list[tuple[str, int]]]:
+    meanings = {word: found for word in set(words) if (found := meanings_of(word))}
+    return {
+        index: [(each, index + 1) for each in meanings[word]] for index, word in enumerate(words) if word in meanings
+    }
 
 
 def _ends(edges: Edges, rest: Sequence[str], index: int) -> set[int]:

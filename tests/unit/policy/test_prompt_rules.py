@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from imagegen.generation.prompt_syntax import parse
+from imagegen.generation.prompt_syntax import text_of
 from imagegen.policy.prompt_rules import PromptRules
 from imagegen.policy.word_lists import WordLists, packaged
 from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, innocent
@@ -14,7 +14,7 @@ RULES = PromptRules(packaged())
 
 def judge(prompt: str, negative_prompt: str = "") -> str | None:
     """As prompt_check.py does: without the syntax of weights."""
-    return RULES.category(parse(prompt).text, parse(negative_prompt).text)
+    return RULES.category(text_of(prompt), text_of(negative_prompt))
 
 
 def test_disguised_prompts_are_blocked_and_the_category_is_named() -> None:
@@ -74,7 +74,7 @@ def test_what_the_negative_prompt_avoids_blocks_nothing(text: str) -> None:
         ("a little girl at a pool", "swimsuit,bad hands", "minors"),
         ("a little girl at a pool", "(clothes:1.5), blurry", "minors"),
         ("a little girl at a pool", "c l o t h e s", "minors"),
-        ("小女孩在泳池", "模糊，衣服", "minors"),
+        ("小女孩在泳池", "模糊，衣服", "minors"),  # noqa: RUF001
         ("a little girl at a pool", "blurry, nude, nsfw", None),
         ("medieval children at a market", "modern clothes, cars", None),
         ("a woman at a pool", "clothes", None),
