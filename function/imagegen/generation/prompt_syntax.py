@@ -129,10 +129,12 @@ class _Parser:
         )
 
     def _allowed_weights(self) -> tuple[float, ...]:
-        ignored = list(dict.fromkeys(f"{weight:g}" for weight in self._weights if not 0 <= weight <= MAX_WEIGHT))
-        if ignored:
-            named = ", ".join(ignored[:_NAMED]) + (", ..." if len(ignored) > _NAMED else "")
-            self._noticed["weight_ignored"] = f"weights are 0 to {MAX_WEIGHT:g}, not {named}"
+        ignored = [weight for weight in dict.fromkeys(self._weights) if not 0 <= weight <= MAX_WEIGHT]
+        if not ignored:
+            return tuple(self._weights)
+        texts = list(dict.fromkeys(f"{weight:g}" for weight in ignored))
+        named = ", ".join(texts[:_NAMED]) + (", ..." if len(texts) > _NAMED else "")
+        self._noticed["weight_ignored"] = f"weights are 0 to {MAX_WEIGHT:g}, not {named}"
         return tuple(weight if 0 <= weight <= MAX_WEIGHT else 1.0 for weight in self._weights)
 
 

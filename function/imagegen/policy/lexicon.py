@@ -17,6 +17,10 @@ _REPEATED: Final = re.compile(r"(.)\1+")
 _THREE: Final = re.compile(r"(.)\1\1")
 """Of a longer word, such as `poorness`, two letters are no sign that its beginning is meant."""
 _MASKED: Final = re.compile(r"[a-z]+\*+[a-z*]*[a-z]")
+_ORDINARY: Final = frozenset(
+    re.findall("[a-z]+", "a i am an as at be by do go he if in is it me my no of on or so to up us we")
+)
+"""Short words of which alone no disguise is made: most runs of short words have nothing else."""
 _RUN: Final = re.compile("ss+")
 _SHORT: Final = 2
 """Letters of a part of a word, if it is in more than two parts."""
@@ -55,6 +59,8 @@ class Lexicon:
         if not self._in_parts.isdisjoint(pairs):
             yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
         for start, end in _short_runs(words):
+            if _ORDINARY.issuperset(words[start:end]):
+                continue
             for letters in _lettered(words[start:end]):
                 yield from self._spelled(letters, start)
 
