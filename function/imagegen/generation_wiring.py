@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
     from imagegen.jobs.ports import Clock
+    from imagegen.moderation.pictures import PictureModeration
+    from imagegen.moderation.ports import ImageChecker
+    from imagegen.moderation.thresholds import ThresholdsOf
     from imagegen.pictures.ports import Uploads
-    from imagegen.policy.pictures import PictureModeration
-    from imagegen.policy.ports import ImageChecker, SigningKey
-    from imagegen.policy.report import Verifier
-    from imagegen.policy.signing import ContentCredentials
-    from imagegen.policy.thresholds import ThresholdsOf
+    from imagegen.provenance.ports import SigningKey
+    from imagegen.provenance.report import Verifier
+    from imagegen.provenance.signing import ContentCredentials
 
 _FILE: Final = "file:"
 
@@ -135,7 +136,7 @@ class GenerationParts:
         if not self.settings.content_credentials_key:
             telemetry.signs_nothing()
             return None
-        from imagegen.policy.signing import ContentCredentials
+        from imagegen.provenance.signing import ContentCredentials
 
         return ContentCredentials(
             self._signing_key(),
@@ -147,14 +148,14 @@ class GenerationParts:
     @cached_property
     def verifier(self) -> Verifier:
         """Checks the content credentials of pictures."""
-        from imagegen.policy.report import Verifier
+        from imagegen.provenance.report import Verifier
 
         return Verifier(lambda: self._provenance_file(self.settings.content_credentials_anchors))
 
     def _signing_key(self) -> SigningKey:
         name = self.settings.content_credentials_key
         if name.startswith(_FILE):
-            from imagegen.policy.local_key import LocalKey
+            from imagegen.provenance.local_key import LocalKey
 
             return LocalKey(Path(name.removeprefix(_FILE)))
         from imagegen.aws.kms import KmsKey
@@ -180,7 +181,7 @@ class GenerationParts:
     @cached_property
     def picture_moderation(self) -> PictureModeration:
         """Judges pictures."""
-        from imagegen.policy.pictures import PictureModeration
+        from imagegen.moderation.pictures import PictureModeration
 
         judged = judged_models(self.settings, self.models)
         return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)

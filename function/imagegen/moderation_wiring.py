@@ -10,7 +10,7 @@ from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from imagegen.jobs.ports import Clock
-    from imagegen.policy.ports import Audit, ListSource, PromptJudge, Rules
+    from imagegen.moderation.ports import Audit, ListSource, PromptJudge, Rules
 
 
 class ModerationParts:
@@ -27,13 +27,13 @@ class ModerationParts:
     @cached_property
     def prompt_judge(self) -> PromptJudge:
         """Judges prompts."""
-        from imagegen.policy.prompt_check import NoPromptCheck, PromptCheck
+        from imagegen.moderation.prompt_check import NoPromptCheck, PromptCheck
 
         return PromptCheck(self._rules, self.audit) if self.settings.moderation else NoPromptCheck()
 
     @property
     def _rules(self) -> Rules:
-        from imagegen.policy.current_lists import CurrentLists, PackagedLists
+        from imagegen.moderation.current_lists import CurrentLists, PackagedLists
 
         source = self._list_source
         return PackagedLists() if source is None else CurrentLists(source, self.audit, self.clock)

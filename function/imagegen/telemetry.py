@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from imagegen.errors.moderation import Stage
     from imagegen.generation.result import Result, WarmUp
     from imagegen.jobs.job import Job
-    from imagegen.policy.certificate_chain import CertificateChain
-    from imagegen.policy.ports import Blocked
+    from imagegen.moderation.ports import Blocked
+    from imagegen.provenance.certificate_chain import CertificateChain
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"

@@ -16,8 +16,8 @@ from imagegen.catalog.registry import offered
 from imagegen.generation_wiring import GenerationParts, judged_models
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits_wiring import LimitParts, limits_from
+from imagegen.moderation.thresholds import ThresholdsOf, thresholds_from
 from imagegen.moderation_wiring import ModerationParts
-from imagegen.policy.thresholds import ThresholdsOf, thresholds_from
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:

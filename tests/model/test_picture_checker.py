@@ -24,7 +24,7 @@ from imagegen.generation.edit import Picture
 from imagegen.generation.ports import Generated, OnStep, Resumption
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
-from imagegen.policy.thresholds import Thresholds
+from imagegen.moderation.thresholds import Thresholds
 from tests.conftest import MODELS, ROOT
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build_service
 from tests.support.indecency_reference import positive

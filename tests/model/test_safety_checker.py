@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil
 from imagegen.catalog import manifest
 from imagegen.engines.torch_safety_checker import SafetyChecker
 from imagegen.errors import ModerationBlocked, ModerationUnavailable
-from imagegen.policy.thresholds import Thresholds
+from imagegen.moderation.thresholds import Thresholds
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build_service
 from tests.support.indecency_reference import positive
 from tests.support.picture_checks import moderation

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from imagegen.errors.moderation import Stage
-from imagegen.policy.ports import Blocked
+from imagegen.moderation.ports import Blocked
 
 
 @dataclass
 class RecordingAudit:
-    """Implements policy.ports.Audit."""
+    """Implements moderation.ports.Audit."""
 
     blocked: list[Blocked] = field(default_factory=list)
     unavailable: list[tuple[Stage, str]] = field(default_factory=list)

@@ -11,9 +11,9 @@ from imagegen.catalog.registry import Model
 from imagegen.errors import ModerationUnavailable
 from imagegen.errors.moderation import Stage
 from imagegen.jobs.runner import JobRunner
-from imagegen.policy.pictures import PictureModeration
-from imagegen.policy.ports import Blocked, ImageChecker
-from imagegen.policy.thresholds import Thresholds
+from imagegen.moderation.pictures import PictureModeration
+from imagegen.moderation.ports import Blocked, ImageChecker
+from imagegen.moderation.thresholds import Thresholds
 from imagegen.wiring import Container
 
 

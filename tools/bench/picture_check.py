@@ -20,7 +20,7 @@ from imagegen.catalog import auxiliary
 from imagegen.engines.auxiliary_networks import IndecencyClassifier, properties
 from imagegen.engines.picture_checker import NetworkChecker
 from imagegen.generation.ports import Backend
-from imagegen.policy.thresholds import UNSURE_FROM, Thresholds
+from imagegen.moderation.thresholds import UNSURE_FROM, Thresholds
 from tools.accuracy.engines import MODELS, load
 from tools.accuracy.measure import KINDS, scenes, specification
 from tools.accuracy.table import print_header, print_row

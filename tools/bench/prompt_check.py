@@ -12,8 +12,8 @@ from typing import Final
 
 from imagegen.generation.prompt_syntax import text_of
 from imagegen.generation.request import MAX_PROMPT
-from imagegen.policy.prompt_rules import PromptRules
-from imagegen.policy.word_lists import packaged
+from imagegen.moderation.prompt_rules import PromptRules
+from imagegen.moderation.word_lists import packaged
 from tests.support.moderation_prompts import forbidden, innocent
 
 ROUNDS: Final = 300

@@ -9,8 +9,8 @@ from botocore.config import Config
 
 from imagegen.aws.clients import client, translated
 from imagegen.errors import StorageUnavailable
-from imagegen.policy.ports import ListsUnreadable
-from imagegen.policy.word_lists import MAX_BYTES
+from imagegen.moderation.ports import ListsUnreadable
+from imagegen.moderation.word_lists import MAX_BYTES
 
 _CONFIG: Final = Config(
     # A request waits for it, and all others of its process. Half a minute later there is another attempt.
@@ -21,7 +21,7 @@ _CONFIG: Final = Config(
 
 
 class S3WordLists:
-    """Implements policy.ports.ListSource with an object of the stack's bucket."""
+    """Implements moderation.ports.ListSource with an object of the stack's bucket."""
 
     def __init__(self, bucket: str, key: str):
         self._bucket = bucket
@@ -42,7 +42,7 @@ class S3WordLists:
 
 
 class SsmWordLists:
-    """Implements policy.ports.ListSource with a parameter, of up to 4 kB or, as an advanced one, 8 kB."""
+    """Implements moderation.ports.ListSource with a parameter, of up to 4 kB or, as an advanced one, 8 kB."""
 
     def __init__(self, name: str):
         self._name = name

@@ -18,7 +18,7 @@ from imagegen.catalog.auxiliary import BACKGROUND, INDECENCY, SECOND_OPINION, UP
 from imagegen.engines.cpu import processors
 from imagegen.engines.openvino_networks import Network, compile_network
 from imagegen.engines.tiling import Pixels, Tiling
-from imagegen.policy.thresholds import Scores
+from imagegen.moderation.thresholds import Scores
 
 SCALE: Final = 4
 """Factor of the upscaling network."""

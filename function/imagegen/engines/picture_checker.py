@@ -17,14 +17,14 @@ from PIL import Image
 from imagegen.catalog import manifest
 from imagegen.catalog.auxiliary import INDECENCY, SECOND_OPINION
 from imagegen.errors import ModelUnavailable, ModerationUnavailable
-from imagegen.policy.thresholds import PictureCategory, Thresholds, category_of
+from imagegen.moderation.thresholds import PictureCategory, Thresholds, category_of
 
 if TYPE_CHECKING:
     from imagegen.engines.auxiliary_networks import IndecencyClassifier, SecondOpinion
 
 
 class NetworkChecker:
-    """The auxiliary networks that judge, each loaded when it is first needed. Implements policy.ports.ImageChecker."""
+    """The auxiliary networks that judge, each loaded when first needed. Implements moderation.ports.ImageChecker."""
 
     version = f"{INDECENCY.revision}+{SECOND_OPINION.revision}"
 

@@ -21,11 +21,11 @@ from transformers import CLIPImageProcessorPil
 
 from imagegen.catalog import manifest
 from imagegen.errors import ModelUnavailable, ModerationUnavailable
-from imagegen.policy.thresholds import PictureCategory, Thresholds
+from imagegen.moderation.thresholds import PictureCategory, Thresholds
 
 
 class SafetyChecker:
-    """The checker of Stable Diffusion 1.x. Implements policy.ports.ImageChecker."""
+    """The checker of Stable Diffusion 1.x. Implements moderation.ports.ImageChecker."""
 
     def __init__(self, folder: Path, threads: int):
         self._folder = folder

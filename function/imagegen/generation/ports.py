@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from imagegen.generation.snapshot import Snapshot  # imports NumPy, which the zip functions lack
-    from imagegen.policy.manifest import MediaType, Origin  # not in the stages of the image that prepare models
+    from imagegen.provenance.manifest import MediaType, Origin  # not in the stages of the image that prepare models
 
 OnStep = Callable[[int, int], None]
 """Called before the first denoising step, after each one, and during long ones, with (steps done, steps in total).

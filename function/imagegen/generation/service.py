@@ -39,7 +39,7 @@ from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
 from imagegen.generation.task import Task
 from imagegen.generation.timed_engines import TimedEngines
-from imagegen.policy.manifest import Origin
+from imagegen.provenance.manifest import Origin
 from imagegen.retry import retry
 
 

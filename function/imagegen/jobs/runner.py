@@ -40,7 +40,7 @@ from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
 from imagegen.jobs.turns import Turns
-from imagegen.policy.ports import PromptJudge
+from imagegen.moderation.ports import PromptJudge
 from imagegen.retry import retry
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import boto3
 import pytest
 
 from imagegen.aws.word_lists import S3WordLists, SsmWordLists
-from imagegen.policy.ports import ListsUnreadable
-from imagegen.policy.word_lists import MAX_BYTES, InvalidLists, WordLists
+from imagegen.moderation.ports import ListsUnreadable
+from imagegen.moderation.word_lists import MAX_BYTES, InvalidLists, WordLists
 
 DOCUMENT = '{"version": "9", "categories": {"brands": ["acme", "裸体"]}}'
 

@@ -11,8 +11,8 @@ from imagegen.errors import ModerationBlocked, ModerationUnavailable
 from imagegen.generation.edit import Picture
 from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
-from imagegen.policy.pictures import PictureModeration
-from imagegen.policy.thresholds import Thresholds
+from imagegen.moderation.pictures import PictureModeration
+from imagegen.moderation.thresholds import Thresholds
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build_service
 from tests.support.picture_checks import ColorChecker, Records, moderation
 from tests.support.pictures import file

@@ -10,9 +10,9 @@ import pytest
 from PIL.PngImagePlugin import PngInfo
 
 from imagegen.errors import ImageFormatUnsupported, ImageInvalid, ServiceError
-from imagegen.policy.manifest import MediaType
-from imagegen.policy.report import Verifier, report
-from imagegen.policy.verdict import Report
+from imagegen.provenance.manifest import MediaType
+from imagegen.provenance.report import Verifier, report
+from imagegen.provenance.verdict import Report
 from tests.support.credentials import (
     DEMO,
     anchors,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final
 
-from imagegen.policy.normalization import letters_of
+from imagegen.moderation.normalization import letters_of
 
 _REPEATED: Final = re.compile(r"(.)\1+")
 _THREE: Final = re.compile(r"(.)\1\1")

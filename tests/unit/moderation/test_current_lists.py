@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from imagegen.errors import ModerationUnavailable
-from imagegen.policy.current_lists import FRESH_S, PAUSE_S, USABLE_S, CurrentLists
-from imagegen.policy.ports import ListsUnreadable
+from imagegen.moderation.current_lists import FRESH_S, PAUSE_S, USABLE_S, CurrentLists
+from imagegen.moderation.ports import ListsUnreadable
 from tests.support.fake_audit import RecordingAudit
 
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from imagegen.errors import ImageInvalid, ProvenanceUnavailable
 from imagegen.pictures.inspection import format_of
-from imagegen.policy.bounded_file import BoundedFile
-from imagegen.policy.manifest import MEDIA_TYPES, MediaType
-from imagegen.policy.verdict import Report, State
+from imagegen.provenance.bounded_file import BoundedFile
+from imagegen.provenance.manifest import MEDIA_TYPES, MediaType
+from imagegen.provenance.verdict import Report, State
 
 OFFLINE: Final[dict[str, Any]] = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False},

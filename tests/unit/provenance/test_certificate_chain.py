@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from imagegen.errors import ProvenanceUnavailable
-from imagegen.policy.certificate_chain import CertificateChain
+from imagegen.provenance.certificate_chain import CertificateChain
 from tests.support.credentials import authority, chain, signer
 from tools.local.signing_certificate import authority_of, certify, signer_of
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from imagegen.errors import ImageInvalid
 from imagegen.pictures.inspection import inspect
-from imagegen.policy.manifest import MAX_PARENT_BYTES, MEDIA_TYPES, MediaType, ingredient
-from imagegen.policy.report import report
+from imagegen.provenance.manifest import MAX_PARENT_BYTES, MEDIA_TYPES, MediaType, ingredient
+from imagegen.provenance.report import report
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from imagegen.policy.thresholds import Scores, Thresholds, category_of, thresholds_from
+from imagegen.moderation.thresholds import Scores, Thresholds, category_of, thresholds_from
 
 DEFAULTS = Thresholds()
 

@@ -16,12 +16,12 @@ from c2pa import Builder, C2paError, C2paSigningAlg, Context, Signer
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from imagegen.errors import ProvenanceUnavailable
-from imagegen.policy.bounded_file import BoundedFile
-from imagegen.policy.certificate_chain import CertificateChain
-from imagegen.policy.manifest import MediaType, Origin, definition
-from imagegen.policy.parent import Parent
-from imagegen.policy.ports import SigningKey
-from imagegen.policy.report import OFFLINE
+from imagegen.provenance.bounded_file import BoundedFile
+from imagegen.provenance.certificate_chain import CertificateChain
+from imagegen.provenance.manifest import MediaType, Origin, definition
+from imagegen.provenance.parent import Parent
+from imagegen.provenance.ports import SigningKey
+from imagegen.provenance.report import OFFLINE
 
 _SETTINGS: Final = OFFLINE | {"builder": {"thumbnail": {"enabled": False}}}
 """Thumbnails would take 50 ms and 80 to 190 kB for a picture of 512 pixels."""

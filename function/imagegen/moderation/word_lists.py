@@ -13,7 +13,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imagegen.policy.term import Term
+from imagegen.moderation.term import Term
 
 MAX_BYTES: Final = 262_144
 """Size of a document. Parameter Store allows 8 kB, S3 more than is useful."""
@@ -119,4 +119,4 @@ def _rules(error: ValidationError) -> list[str]:
 @cache
 def packaged() -> WordLists:
     """Return the lists that come with this version."""
-    return WordLists.parse(files("imagegen.policy").joinpath("word_lists.json").read_bytes())
+    return WordLists.parse(files("imagegen.moderation").joinpath("word_lists.json").read_bytes())

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-from imagegen.policy.normalization import HAN, normalized
+from imagegen.moderation.normalization import HAN, normalized
 
 GAP: Final = "..."
 """In a phrase, stands for up to `MAX_GAP` words."""

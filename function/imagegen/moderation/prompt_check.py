@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagegen.errors import ModerationBlocked, ModerationUnavailable
 from imagegen.generation.prompt_syntax import text_of
 from imagegen.generation.request import GenerateRequest
-from imagegen.policy.ports import Audit, Blocked, Rules
+from imagegen.moderation.ports import Audit, Blocked, Rules
 
 
 class PromptCheck:

@@ -7,8 +7,8 @@ from PIL import Image
 
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModerationBlocked, ModerationUnavailable
-from imagegen.policy.ports import Blocked
-from imagegen.policy.thresholds import Thresholds
+from imagegen.moderation.ports import Blocked
+from imagegen.moderation.thresholds import Thresholds
 from tests.support.picture_checks import ColorChecker, Records, moderation
 
 MODEL = REGISTRY["sd-turbo"]

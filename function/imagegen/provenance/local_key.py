@@ -12,7 +12,7 @@ from imagegen.errors import ProvenanceUnavailable
 
 
 class LocalKey:
-    """Implements policy.ports.SigningKey with a PEM file without a password."""
+    """Implements provenance.ports.SigningKey with a PEM file without a password."""
 
     def __init__(self, path: Path):
         self._path = path

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from imagegen.policy.ages import ages
-from imagegen.policy.normalization import Reading, readings
-from imagegen.policy.term import Term
-from imagegen.policy.term_index import Found, Spans, TermIndex
-from imagegen.policy.word_lists import Near, WordLists
+from imagegen.moderation.ages import ages
+from imagegen.moderation.normalization import Reading, readings
+from imagegen.moderation.term import Term
+from imagegen.moderation.term_index import Found, Spans, TermIndex
+from imagegen.moderation.word_lists import Near, WordLists
 
 FAR: Final = -100
 """Place of what has none in the text."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from imagegen.policy.lexicon import Lexicon
-from imagegen.policy.normalization import Reading
-from imagegen.policy.term import GAP, MAX_GAP, Term
+from imagegen.moderation.lexicon import Lexicon
+from imagegen.moderation.normalization import Reading
+from imagegen.moderation.term import GAP, MAX_GAP, Term
 
 Edges = Mapping[int, Sequence[tuple[str, int]]]
 """By the index of a word: which words of the lists begin there, and the index after each."""

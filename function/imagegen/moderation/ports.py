@@ -1,4 +1,4 @@
-"""What moderation and content credentials need, and what the rest of the service needs of them."""
+"""What moderation needs, and what the rest of the service needs of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from imagegen.generation.request import GenerateRequest
 if TYPE_CHECKING:
     from PIL.Image import Image  # the zip functions lack Pillow
 
-    from imagegen.policy.prompt_rules import PromptRules  # imports disarm, which takes 25 ms
-    from imagegen.policy.thresholds import Thresholds
+    from imagegen.moderation.prompt_rules import PromptRules  # imports disarm, which takes 25 ms
+    from imagegen.moderation.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,3 @@ class PromptJudge(Protocol):
 
         `model` is the id of the model that the request is for.
         """
-
-
-class SigningKey(Protocol):
-    """A private key on the curve P-256. Implementations never reveal it."""
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the ECDSA signature with SHA-256 of at most 4,096 bytes, in DER. Raises ProvenanceUnavailable."""

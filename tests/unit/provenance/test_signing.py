@@ -9,10 +9,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from imagegen import __version__
 from imagegen.errors import ProvenanceUnavailable, StorageUnavailable
-from imagegen.policy.certificate_chain import CertificateChain
-from imagegen.policy.manifest import MediaType, Origin
-from imagegen.policy.report import report
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.certificate_chain import CertificateChain
+from imagegen.provenance.manifest import MediaType, Origin
+from imagegen.provenance.report import report
+from imagegen.provenance.signing import ContentCredentials
 from tests.support.credentials import (
     DEMO,
     MemoryKey,

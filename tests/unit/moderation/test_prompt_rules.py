@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from imagegen.generation.prompt_syntax import text_of
-from imagegen.policy.prompt_rules import PromptRules
-from imagegen.policy.word_lists import WordLists, packaged
+from imagegen.moderation.prompt_rules import PromptRules
+from imagegen.moderation.word_lists import WordLists, packaged
 from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, innocent
 
 RULES = PromptRules(packaged())

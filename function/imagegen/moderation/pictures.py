@@ -18,8 +18,8 @@ from PIL import Image
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModerationBlocked, ModerationUnavailable
 from imagegen.errors.moderation import Stage
-from imagegen.policy.ports import Audit, Blocked, ImageChecker
-from imagegen.policy.thresholds import Thresholds, ThresholdsOf
+from imagegen.moderation.ports import Audit, Blocked, ImageChecker
+from imagegen.moderation.thresholds import Thresholds, ThresholdsOf
 
 _BACKGROUNDS: Final = ("white", "black")
 """What viewers show through a transparent picture."""

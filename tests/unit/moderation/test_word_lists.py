@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from imagegen.policy.prompt_rules import PromptRules
-from imagegen.policy.term import Term
-from imagegen.policy.word_lists import MAX_BYTES, InvalidLists, WordLists, packaged
+from imagegen.moderation.prompt_rules import PromptRules
+from imagegen.moderation.term import Term
+from imagegen.moderation.word_lists import MAX_BYTES, InvalidLists, WordLists, packaged
 
 MINIMAL: dict[str, Any] = {"version": "7", "categories": {"brands": ["acme"]}}
 

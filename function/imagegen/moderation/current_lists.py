@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from imagegen.errors import ModerationUnavailable
-from imagegen.policy.ports import Audit, ListSource, ListsUnreadable
-from imagegen.policy.prompt_rules import PromptRules
-from imagegen.policy.word_lists import InvalidLists, WordLists, packaged
+from imagegen.moderation.ports import Audit, ListSource, ListsUnreadable
+from imagegen.moderation.prompt_rules import PromptRules
+from imagegen.moderation.word_lists import InvalidLists, WordLists, packaged
 
 FRESH_S: Final = 300
 """Age at which the lists are read again: how late a change takes effect."""

@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from imagegen.policy.bounded_file import MAX_CALLS, BoundedFile
-from imagegen.policy.manifest import MediaType, Origin
+from imagegen.provenance.bounded_file import MAX_CALLS, BoundedFile
+from imagegen.provenance.manifest import MediaType, Origin
 from tests.conftest import ROOT
 from tests.support.credentials import DEMO, credentials, pictures
 from tests.support.hostile_pictures import hostile_files
