@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from imagegen.engines import openvino_engine
 from imagegen.engines.cpu import fastest_precision, processors
 from imagegen.engines.openvino_denoiser import Decoder, Denoiser, Encoder
 from imagegen.engines.openvino_engine import OpenVINOEngine, Shape
+from imagegen.engines.openvino_text import TextStage
 from imagegen.engines.tiling import Tiling
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend
@@ -182,7 +184,7 @@ def test_a_scheduler_setting_that_is_not_supported_is_named_when_the_model_loads
 
 
 def compilations(memory_mb: int, *requests: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[Shape]:
-    """Return the shapes that an engine compiles for these requests, in order, the default shape first."""
+    """Return the shapes that an engine compiles for these requests, in order, the default shape before them."""
     compiled, compile_denoiser = [], OpenVINOEngine._compile_denoiser
 
     def counting(engine: OpenVINOEngine, shape: Shape) -> Denoiser:
@@ -191,6 +193,7 @@ def compilations(memory_mb: int, *requests: dict[str, Any], monkeypatch: pytest.
 
     monkeypatch.setattr(OpenVINOEngine, "_compile_denoiser", counting)
     engine = OpenVINOEngine.load(PREPARED, DEMO, OPENVINO, manifest.begin_verifying(PREPARED), memory_mb)
+    engine.close()
     for fields in requests:
         engine.generate(generation(num_inference_steps=1, **fields), lambda step, of: None)
     engine.close()
@@ -209,7 +212,15 @@ def test_without_memory_for_more_only_one_shape_stays_compiled(monkeypatch: pyte
 
 
 def test_the_memory_of_a_shape_that_is_still_compiling_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, compile_denoiser = threading.Event(), OpenVINOEngine._compile_denoiser
+
+    def begin(engine: OpenVINOEngine, shape: Shape) -> Denoiser:
+        begun.set()
+        return compile_denoiser(engine, shape)
+
+    monkeypatch.setattr(OpenVINOEngine, "_compile_denoiser", begin)
     engine = OpenVINOEngine.load(PREPARED, DEMO, OPENVINO, manifest.begin_verifying(PREPARED), 10_240)
+    assert begun.wait(60)
     compiling: list[bool] = []
 
     def resident_mb() -> float:
@@ -220,6 +231,38 @@ def test_the_memory_of_a_shape_that_is_still_compiling_counts(monkeypatch: pytes
     engine.generate(generation(num_inference_steps=1, width=120), lambda step, of: None)
     engine.close()
     assert compiling == [False]
+
+
+def test_a_first_request_of_another_shape_does_not_wait_for_the_default_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while the text encoder loads, as in a cold start. The default shape is compiled once it is asked for."""
+    compiled: list[Shape] = []
+    asked, begin, compile_denoiser = (
+        threading.Event(),
+        OpenVINOEngine._compile_in_background,
+        OpenVINOEngine._compile_denoiser,
+    )
+
+    def slow_text(*arguments: Any) -> TextStage:
+        assert asked.wait(60)
+        return TextStage(*arguments)
+
+    def beginning(engine: OpenVINOEngine, shape: Shape) -> None:
+        begin(engine, shape)
+        if shape.width == 120:
+            asked.set()
+
+    def counting(engine: OpenVINOEngine, shape: Shape) -> Denoiser:
+        compiled.append(shape)
+        return compile_denoiser(engine, shape)
+
+    monkeypatch.setattr(openvino_engine, "TextStage", slow_text)
+    monkeypatch.setattr(OpenVINOEngine, "_compile_in_background", beginning)
+    monkeypatch.setattr(OpenVINOEngine, "_compile_denoiser", counting)
+    engine = OpenVINOEngine.load(PREPARED, DEMO, OPENVINO, manifest.begin_verifying(PREPARED), 10_240)
+    for width in (120, 128, 120):
+        engine.generate(generation(num_inference_steps=1, width=width), lambda step, of: None)
+    engine.close()
+    assert [shape.width for shape in compiled] == [120, 128]
 
 
 def test_the_least_recently_used_shape_is_released_first(monkeypatch: pytest.MonkeyPatch) -> None:

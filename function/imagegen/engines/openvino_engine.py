@@ -3,7 +3,8 @@
 Covered: Stable Diffusion 1.x, 2.x and Turbo, latent consistency models and SDXL, as `python -m models.prepare` writes
 them. Denoiser and decoder are compiled for fixed shapes, starting with the default shape right after the text encoder.
 This makes the first image a second faster and each step faster, and decoding touches half the memory
-(docs/decisions/openvino.md). A request of another shape compiles it, and its `load_ms` includes that.
+(docs/decisions/openvino.md). A request of another shape compiles it, and its `load_ms` includes that. If the request
+comes before the default denoiser has begun to compile, the default shape is left until a request asks for it.
 """
 
 from __future__ import annotations
@@ -61,6 +62,14 @@ class Compiled:
     def wait(self) -> None:
         """Wait until all compilations have ended."""
         wait(self.parts)
+
+    def cancel(self) -> bool:
+        """Wait until all compilations have ended, and return False; or, if the denoiser's has not begun, cancel it."""
+        cancelled = self.denoiser.cancel()
+        for part in self.parts:
+            if not (cancelled and part.cancel()):
+                wait([part])
+        return cancelled
 
 
 class OpenVINOEngine:
@@ -170,9 +179,12 @@ class OpenVINOEngine:
         return encoder.result()
 
     def _make_room(self) -> None:
-        """Release compiled shapes, the least recently used first, until another one fits."""
-        for compiled in self._compiled.values():
-            compiled.wait()  # until then its memory does not count
+        """Release compiled shapes, the least recently used first, until another one fits.
+
+        The default shape, if it is no further, gives way: its compilation would delay the request.
+        """
+        # A shape's memory counts only once it is compiled.
+        self._compiled = {shape: compiled for shape, compiled in self._compiled.items() if not compiled.cancel()}
         while self._compiled and not self._has_room():
             self._compiled.pop(next(iter(self._compiled))).wait()
 
