@@ -21,6 +21,8 @@ from tools.faults.product import Build, Product, Resources
 
 SWEEP_EVERY_S: Final = 1.0
 """A minute on AWS."""
+_PAUSE_S: Final = 5.0
+"""Most that one look counts of a stall: a machine that is paused does not look like a job that is stuck."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,16 @@ class Deployment:
 
     def wait_until_idle(self, poller: Poller, stall_timeout_s: float) -> None:
         """Return when the queue is empty and every job is final, or after `stall_timeout_s` without progress."""
-        least_messages, least_jobs, since = 10**9, 10**9, time.monotonic()
-        while (now := time.monotonic()) - since < stall_timeout_s:
+        least_messages, least_jobs, stalled_s, before = 10**9, 10**9, 0.0, time.monotonic()
+        while stalled_s < stall_timeout_s:
+            now = time.monotonic()
+            stalled_s += min(now - before, _PAUSE_S)
+            before = now
             messages, jobs = self.count_messages(), count_unfinished(self.aws, self.resources.table)
             if not messages and not jobs and poller.idle():
                 return
             if messages < least_messages or jobs < least_jobs:  # the sweeper may send faster than workers finish
-                since = time.monotonic()
+                stalled_s = 0.0
             least_messages, least_jobs = min(messages, least_messages), min(jobs, least_jobs)
             time.sleep(0.2 + 4 * (time.monotonic() - now))  # scanning a large table slows down the workers
 
