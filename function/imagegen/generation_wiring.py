@@ -15,6 +15,7 @@ from imagegen.jobs.timing import JobTiming
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.aws.objects import S3Objects
     from imagegen.catalog.manifest import LatentColors
     from imagegen.engines.batching import Batcher
     from imagegen.generation.inputs import Inputs
@@ -174,9 +175,7 @@ class GenerationParts:
         if name.startswith(_FILE):
             path = Path(name.removeprefix(_FILE))
             return path.read_bytes() if path.exists() else None
-        from imagegen.aws.checkpoints import S3CheckpointStore
-
-        return S3CheckpointStore(self.settings.bucket_name).read(name)
+        return self._objects.read(name)
 
     @cached_property
     def picture_moderation(self) -> PictureModeration:
@@ -232,10 +231,15 @@ class GenerationParts:
     @cached_property
     def inputs(self) -> Inputs:
         """The pictures of requests and jobs."""
-        from imagegen.aws.checkpoints import S3CheckpointStore
         from imagegen.generation.inputs import Inputs
 
-        return Inputs(self.uploads, S3CheckpointStore(self.settings.bucket_name))
+        return Inputs(self.uploads, self._objects)
+
+    @cached_property
+    def _objects(self) -> S3Objects:
+        from imagegen.aws.objects import S3Objects
+
+        return S3Objects(self.settings.bucket_name)
 
     @cached_property
     def previews(self) -> Previews:

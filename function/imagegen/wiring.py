@@ -103,10 +103,10 @@ class Container(GenerationParts, LimitParts, ModerationParts):
     @cached_property
     def checkpoints(self) -> JobCheckpoints:
         """Checkpoints of jobs in S3."""
-        from imagegen.aws.checkpoints import S3CheckpointStore
+        from imagegen.aws.objects import CHECKPOINTS, S3Objects
         from imagegen.jobs.checkpoints import JobCheckpoints
 
-        return JobCheckpoints(S3CheckpointStore(self.settings.bucket_name), self.timing.save_every_s)
+        return JobCheckpoints(S3Objects(self.settings.bucket_name, CHECKPOINTS), self.timing.save_every_s)
 
     @cached_property
     def outbox(self) -> Outbox:

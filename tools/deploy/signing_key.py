@@ -31,7 +31,7 @@ CHAIN_KEY: Final = str(Settings.model_fields["content_credentials_chain"].defaul
 
 
 class KmsPrivateKey(ec.EllipticCurvePrivateKey):
-    """A key in KMS for builders of X.509, which only sign with it."""
+    """A key in KMS for builders of X.509, which only sign with it. The base class is abstract in more than that."""
 
     def __init__(self, arn: str, kms: Any):
         self._key = KmsKey(arn)

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from imagegen.aws.checkpoints import S3CheckpointStore
+from imagegen.aws.objects import S3Objects
 from imagegen.deadline import Deadline
 from imagegen.errors import StorageUnavailable
 from imagegen.generation.checkpoint import SAVING_SECONDS, Saved
@@ -259,7 +259,7 @@ def test_a_failing_checkpoint_store_costs_the_progress_and_no_job(
 def test_a_failed_delete_does_not_fail_the_job(world: JobWorld) -> None:
     job = world.submit()
     run(world, job, 2)
-    with Stubber(cast(S3CheckpointStore, world.runner.checkpoints.store)._client) as stub:
+    with Stubber(cast(S3Objects, world.runner.checkpoints.store)._client) as stub:
         stub.add_client_error("get_object", "NoSuchKey", http_status_code=404)
         stub.add_client_error("delete_object", "SlowDown", http_status_code=503)
         assert world.run(job).state == "succeeded"
