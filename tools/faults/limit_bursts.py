@@ -196,7 +196,7 @@ def _draw_or_submit(container: Container, tenant: str, plan: Plan) -> None:
 def _figures(codes: Counter[str], allowed: int, refused: str) -> Figures:
     """Return how often each code was the answer, and whether exactly `allowed` were admitted and all others refused.
 
-    `rate_limited` also refuses whoever has met conflicts for too long.
+    `rate_limited` is also the answer to a request that has met conflicts for too long.
     """
     exact = codes["admitted"] == allowed and codes.keys() <= {"admitted", refused, "rate_limited"}
     return {"allowed": allowed, "codes": dict(codes), "exact": exact}

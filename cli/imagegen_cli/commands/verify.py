@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imagegen_cli.documents import Provenance
 
 _WORDS: Final = {
-    "trusted": "trusted: signed by someone whom an authority has certified that the deployment trusts",
+    "trusted": "trusted: signed with a certificate of an authority that the deployment trusts",
     "valid": "valid: unchanged since it was signed; the deployment trusts no authority that knows the signer",
     "invalid": "invalid: changed since it was signed, or signed wrongly",
     "not_present": "no content credentials, which says nothing about the picture",

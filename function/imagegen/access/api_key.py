@@ -4,7 +4,7 @@ A key is `imagegen_`, 40 random letters and digits (238 bits) and a checksum of 
 the checksum rejects a mistyped key without a look-up. Keys that API Gateway made for earlier versions stay valid. They
 have no form of their own: 20 to 128 visible ASCII characters.
 
-Not covered: a short key that an owner chose in API Gateway. Its digest can be guessed by whoever reads the table.
+Not covered: a short key that an owner chose in API Gateway. Anyone who can read the table can guess it from its digest.
 """
 
 from __future__ import annotations

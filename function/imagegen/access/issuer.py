@@ -34,7 +34,7 @@ class Issuer(BaseModel):
     role_names: Mapping[Role, tuple[Text, ...]] = {}
     """Values of the roles claim for each role, such as names of groups. If empty, they are the roles' own names.
 
-    With names of groups, a role's own name means nothing: whoever may create a group could call it `admin`.
+    With names of groups, a role's own name means nothing: anyone who may create a group could call it `admin`.
     """
     scopes_claim: Path = ()
     """If set, a caller has only those scopes of its roles that are in this claim."""

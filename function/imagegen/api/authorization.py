@@ -25,8 +25,8 @@ SAM_LOCAL: Final = Caller.of(tenant.LOCAL, "sam-local", ["user"])
 class RequireScope(BaseMiddlewareHandler[APIGatewayRestResolver]):
     """Lets only callers with the scope through, and tells the route who the caller is.
 
-    Whoever has no valid credential hears of that, and of nothing else: before another error is the answer, a key that
-    the authorizer only remembered is checked. Raises InvalidCredentials and ForbiddenScope.
+    A caller without a valid credential gets 401 and no other error: before another error is the answer, a key that the
+    authorizer only remembered is checked. Raises InvalidCredentials and ForbiddenScope.
     """
 
     def __init__(self, needed: Scope):

@@ -17,8 +17,9 @@ class ProvenanceResult(ResponseModel):
     type: Literal["c2pa"] = "c2pa"
     outcome: Literal["detected", "not_detected"]
     validation_state: State = Field(
-        description="`trusted`: signed by someone whom an authority has certified that this deployment trusts. "
-        "`valid`: unchanged since it was signed, by whoever that was. `invalid`: changed since, or signed wrongly. "
+        description="`trusted`: unchanged, and signed with a certificate of an authority that this deployment trusts. "
+        "`valid`: unchanged since it was signed with any other certificate. "
+        "`invalid`: changed since, or signed wrongly. "
         "`not_present`: the file has no credentials, which says nothing about the picture."
     )
     issuer: str | None = Field(description="Organization in the signer's certificate, unless invalid.")

@@ -1,6 +1,6 @@
 """Whether the rows on which reservations conflict have room left. A read never conflicts.
 
-Whoever must settle on a row competes with those who want to reserve there. So a tenant that has nothing left must not
+Settlements and reservations write the same row and compete for it. So a tenant that has nothing left must not
 write: 64 of its requests at once kept finished work from being settled (R13).
 """
 

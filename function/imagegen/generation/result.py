@@ -65,7 +65,8 @@ class ImageResult(ResponseModel):
         ),
     )
     content_credentials: bool = Field(
-        False, description="Whether the file is signed: `POST /verify` tells by whom. Editors may drop the signature."
+        False,
+        description="Whether the file is signed: `POST /verify` names the signer. Editors may drop the signature.",
     )
     expires_at: datetime = Field(
         description="The URL's latest end. It ends earlier with the credentials that signed it."

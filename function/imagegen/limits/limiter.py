@@ -18,7 +18,7 @@ from imagegen.limits.usage import Charge
 from imagegen.retry import retry
 
 LOST_AFTER_S: Final = 60.0
-"""Whoever has not settled a reservation this long after the request's deadline is dead."""
+"""A process that has not settled its reservation this long after the request's deadline is dead."""
 
 
 @dataclass(frozen=True)

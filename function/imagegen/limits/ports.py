@@ -17,7 +17,7 @@ class RateLimits(Protocol):
 
 
 class Quotas(Protocol):
-    """Reservations. Each is settled once, by whoever made it or by the sweeper."""
+    """Reservations. Each is settled once, by the process that made it or by the sweeper."""
 
     def reserve(self, reservation: Reservation, quota: Quota, key_id: str | None = None) -> None:
         """Hold the amount. Safe to repeat. Raises RequestTooExpensive, QuotaExceeded, QueueFull or RateLimited.

@@ -74,9 +74,9 @@ NO_QUOTA: Final = Quota()
 class Reservation:
     """An amount held for one piece of work, whose `id` is that of the job or of the request.
 
-    It counts in the month in which it was made, also if the work ends in the next one. Whoever has not settled it at
-    `lost_at` (epoch milliseconds) is dead: the sweeper releases it then. `in_all` is whether a job also counts among
-    those of all tenants.
+    It counts in the month in which it was made, also if the work ends in the next one. A process that has not settled
+    it at `lost_at` (epoch milliseconds) is dead: the sweeper releases it then. `in_all` is whether a job also counts
+    among those of all tenants.
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""A signing key in a file: for development, because whoever reads the file can sign as its owner."""
+"""A signing key in a file: for development, because anyone who can read the file can sign as its owner."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Parent:
 
 
 def _holds(data: bytes, media_type: MediaType) -> bool:
-    """Return whether the file's credentials are its own and unchanged, whoever signed them."""
+    """Return whether the file's credentials are its own and unchanged, with any signer."""
     try:
         return report(data, media_type).state == "valid"
     except ImageInvalid:  # the decoder has read it, so only its parts around the picture are damaged

@@ -1,7 +1,7 @@
 """Signs the files of pictures with content credentials (C2PA 2.2), as the last step before they are stored.
 
-Covered: whoever has the file can tell which model and deployment made it, and that it is unchanged. Not covered: what
-happens to a file afterwards. Most services that re-encode or resize a picture drop its credentials.
+Covered: the file tells which model and deployment made it, and that it is unchanged. Not covered: what happens to a
+file afterwards. Most services that re-encode or resize a picture drop its credentials.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ State = Literal["trusted", "valid", "invalid", "not_present"]
 class Report:
     """The verdict. What the picture says is absent unless it is valid.
 
-    `trusted`: signed by someone whom a trusted authority has certified. `valid`: unchanged since it was signed, by
-    whoever that was. `invalid`: changed since, or signed wrongly. `not_present`: no credentials in the file.
+    `trusted`: unchanged, and signed with a certificate of a trusted authority. `valid`: unchanged since it was signed
+    with any other certificate. `invalid`: changed since, or signed wrongly. `not_present`: no credentials in the file.
     """
 
     state: State

@@ -29,7 +29,7 @@ def test_a_trusted_picture_is_described(ready: CommandLine, server: ApiServer, k
     done = ready.run("verify", "photo.of.mine")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "trusted: signed by someone whom an authority has certified that the deployment trusts",
+        "trusted: signed with a certificate of an authority that the deployment trusts",
         "issuer     Example Studios",
         "model      demo",
         "generated  2026-11-21T14:00:03Z",

@@ -1,4 +1,4 @@
-"""Verdicts on pictures, whoever made and signed them."""
+"""Verdicts on pictures of any generator and signer."""
 
 from __future__ import annotations
 

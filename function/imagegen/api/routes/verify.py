@@ -30,7 +30,7 @@ FORM: Final[dict[str, Any]] = {
                         "file": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
-                            "description": "A PNG, JPEG or WebP file, whoever made it.",
+                            "description": "Any PNG, JPEG or WebP file, also of other generators.",
                         }
                     },
                     "additionalProperties": False,
