@@ -69,9 +69,10 @@ $(NODE_TOOLS)/.ready: tests/clients/package-lock.json
 		npm ci --prefix $(NODE_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
 	else echo "npm is not installed: the tests of the OpenAPI linters and of the TypeScript client are skipped." >&2; fi
 
-# No versions fit both the generator of Python clients and the packages of the tests, so it has its own environment.
+# No versions fit both the generator of Python clients and the packages of the tests, so it has its own environment, with
+# OpenAI's SDK.
 $(PYTHON_CLIENT)/.ready: tools/requirements-python-client.txt
-	@echo "Setting up $(PYTHON_CLIENT): the generator of Python clients, ten seconds the first time." >&2
+	@echo "Setting up $(PYTHON_CLIENT): the generator of Python clients and OpenAI's SDK, ten seconds the first time." >&2
 	$(PYTHON) -m venv $(PYTHON_CLIENT)
 	$(PYTHON_CLIENT)/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-python-client.txt
 	touch $@
