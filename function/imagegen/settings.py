@@ -21,8 +21,6 @@ _LIMITS: Final = (
 )
 """Settings of which an empty value, like 0, is no limit."""
 _SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
-
-
 _LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
 
@@ -77,7 +75,7 @@ class Settings(BaseSettings):
     )
     tenant_queue_depth: int = Field(0, ge=0, description="unfinished jobs of each tenant; 0: no limit")
     queue_depth: int = Field(0, ge=0, description="unfinished jobs of all tenants; 0: no limit")
-    moderation: bool = Field(True, description="judge prompts; false: draw whatever is asked for")
+    moderation: bool = Field(True, description="judge prompts and pictures; false: draw whatever is asked for")
     moderation_lists: str = Field(
         "", description="word lists, s3://<bucket>/moderation/... or ssm:/<name>; empty: those of the package"
     )

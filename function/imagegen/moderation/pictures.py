@@ -1,8 +1,7 @@
 """Judges the pictures of requests and those that were drawn. Implements generation.ports.PictureChecks.
 
 Covered: pictures that callers send, as the model sees them; every picture before it is encoded; previews. Not covered:
-masks, which have no colors; a small part of a large picture, which is scaled to 224 x 224
-pixels; violence, children,
+masks, which have no colors; a small part of a large picture, which is scaled to 224 x 224 pixels; violence, children,
 hate. Accuracy on indecent pictures was not measured.
 """
 
