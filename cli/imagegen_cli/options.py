@@ -148,3 +148,36 @@ Overlap = Annotated[
     int | None,
     typer.Option(metavar="SECONDS", help="How long both keys are valid. Default: 86400; 0 if one has leaked."),
 ]
+
+MonthlyImages = Annotated[int, typer.Option("--images", help="Images a month.")]
+CostModel = Annotated[str, typer.Option("--model", help="An id of the registry; its defaults apply.")]
+Region = Annotated[str, typer.Option(help="One that the prices have.")]
+Memory = Annotated[int, typer.Option(metavar="MB", help="Of Generator, up to 10240.")]
+Cpu = Annotated[
+    str | None,
+    typer.Option(help="avx2, avx512 or bfloat16: the measurement to take. Default: avx2, all that Lambda promises."),
+]
+StepSeconds = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Your own time of a step: `denoise_ms` by the steps.")
+]
+ActiveHours = Annotated[float, typer.Option(metavar="HOURS", help="Hours of the month that have traffic, to 730.")]
+Peak = Annotated[float, typer.Option(help="Rate of the busiest hour by the mean: GPUs must bear it.")]
+ColdStartShare = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="0 to 1. Default: estimated from the traffic.")
+]
+Provisioned = Annotated[int, typer.Option(metavar="N", help="Environments kept during the active hours.")]
+Gpu = Annotated[str | None, typer.Option(metavar="TYPE", help="EC2 instance type. Default: one with a published time.")]
+GpuSeconds = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="An image on that GPU. Default: as published.")
+]
+HostedUsd = Annotated[
+    float | None, typer.Option("--hosted-usd-per-image", metavar="USD", help="Default: a provider's list price.")
+]
+FreeTier = Annotated[bool, typer.Option("--free-tier", help="Subtract AWS's free tier, the part that does not end.")]
+PricesFile = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="Your own prices, in the form of the package's.")
+]
+Chart = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw the break-evens (.png, .svg). Needs matplotlib.")
+]
+Idle = Annotated[bool, typer.Option("--idle", help="Show only what the stack costs while nobody uses it.")]
