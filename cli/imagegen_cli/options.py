@@ -150,34 +150,37 @@ Overlap = Annotated[
 ]
 
 MonthlyImages = Annotated[int, typer.Option("--images", help="Images a month.")]
-CostModel = Annotated[str, typer.Option("--model", help="An id of the registry; its defaults apply.")]
-Region = Annotated[str, typer.Option(help="One that the prices have.")]
-Memory = Annotated[int, typer.Option(metavar="MB", help="Of Generator, up to 10240.")]
+CostModel = Annotated[str, typer.Option("--model", help="Model id; size and steps default to the model's.")]
+Region = Annotated[str, typer.Option(help="AWS region; the price list has us-east-1, us-east-2 and us-west-2.")]
+Memory = Annotated[int, typer.Option(metavar="MB", help="Memory of Generator, at most 10240.")]
 Cpu = Annotated[
     str | None,
-    typer.Option(help="avx2, avx512 or bfloat16: the measurement to take. Default: avx2, all that Lambda promises."),
+    typer.Option(help="Measurement to use: avx2, avx512 or bfloat16. Default: avx2, all that Lambda guarantees."),
 ]
 StepSeconds = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Your own time of a step: `denoise_ms` by the steps.")
+    float | None, typer.Option(metavar="SECONDS", help="Your own measurement: `denoise_ms` divided by steps.")
 ]
-ActiveHours = Annotated[float, typer.Option(metavar="HOURS", help="Hours of the month that have traffic, to 730.")]
-Peak = Annotated[float, typer.Option(help="Rate of the busiest hour by the mean: GPUs must bear it.")]
+ActiveHours = Annotated[float, typer.Option(metavar="HOURS", help="Hours of the month with traffic, at most 730.")]
+Peak = Annotated[float, typer.Option(help="Busiest hour divided by the mean; sizes the GPU fleet.")]
 ColdStartShare = Annotated[
-    float | None, typer.Option(metavar="SHARE", help="0 to 1. Default: estimated from the traffic.")
+    float | None, typer.Option(metavar="SHARE", help="0 to 1. Default: estimated from the rate of images.")
 ]
-Provisioned = Annotated[int, typer.Option(metavar="N", help="Environments kept during the active hours.")]
+Provisioned = Annotated[int, typer.Option(metavar="N", help="Provisioned concurrency during the active hours.")]
 Gpu = Annotated[str | None, typer.Option(metavar="TYPE", help="EC2 instance type. Default: one with a published time.")]
 GpuSeconds = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="An image on that GPU. Default: as published.")
+    float | None, typer.Option(metavar="SECONDS", help="Time of an image on that GPU. Default: a published one.")
 ]
 HostedUsd = Annotated[
-    float | None, typer.Option("--hosted-usd-per-image", metavar="USD", help="Default: a provider's list price.")
+    float | None,
+    typer.Option(
+        "--hosted-usd-per-image", metavar="USD", help="Price of a hosted API. Default: a provider's list price."
+    ),
 ]
-FreeTier = Annotated[bool, typer.Option("--free-tier", help="Subtract AWS's free tier, the part that does not end.")]
+FreeTier = Annotated[bool, typer.Option("--free-tier", help="Subtract AWS's always-free tier.")]
 PricesFile = Annotated[
-    Path | None, typer.Option("--prices", metavar="FILE", help="Your own prices, in the form of the package's.")
+    Path | None, typer.Option("--prices", metavar="FILE", help="Your own price list, in the format of the package's.")
 ]
 Chart = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Draw the break-evens (.png, .svg). Needs matplotlib.")
+    Path | None, typer.Option(metavar="FILE", help="Draw the costs and break-evens (.png or .svg). Needs matplotlib.")
 ]
-Idle = Annotated[bool, typer.Option("--idle", help="Show only what the stack costs while nobody uses it.")]
+Idle = Annotated[bool, typer.Option("--idle", help="Show only what an idle stack costs.")]

@@ -30,7 +30,10 @@ def cost(
 ) -> None:
     """Estimate what a month of images costs on this stack, on a GPU and at a hosted API. Nothing is sent."""
     from imagegen_cli.cost.command import Asked, run_cost, run_idle
+    from imagegen_cli.failure import usage
 
+    if idle and chart is not None:
+        raise usage("--idle: nothing to draw; leave out --idle or --chart.")
     if idle:
         run_idle(prices, region, as_json)
         return

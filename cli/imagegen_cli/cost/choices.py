@@ -107,7 +107,7 @@ def _requests(month: Workload, has_free_tier: bool = True) -> tuple[Line, ...]:
         Line("Lambda, requests of Authorizer and Generator", "lambda_million_requests", 2 * millions, has_free_tier),
         Line("DynamoDB, quota and usage", "dynamodb_million_writes", 12 * millions),
         Line("S3, image and cache entry", "s3_thousand_puts", 2 * month.images / 1e3),
-        Line("X-Ray, a trace an image", "xray_million_traces", millions),
+        Line("X-Ray, a trace per image", "xray_million_traces", millions),
     )
 
 

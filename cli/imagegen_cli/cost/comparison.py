@@ -32,7 +32,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """From `images` a month on, `above` costs no more than `below`, which is cheaper for fewer. The first crossing."""
+    """First number of images a month at which `above` is cheaper than `below`."""
 
     images: int
     below: Choice

@@ -13,7 +13,9 @@ from imagegen_cli.failure import usage
 MB_PER_VCPU: Final = 1769
 """Lambda allocates one vCPU per 1,769 MB (AWS Lambda developer guide, memory)."""
 INSTRUCTION_SETS: Final = ("avx2", "avx512", "bfloat16")
-_FOLDER: Final = Path(__file__).parent
+MOST_MEMORY_MB: Final = 10240
+"""The largest function that Lambda has."""
+_ANY_GPU: Final = "g6.xlarge"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,27 @@ class Request:
     memory_mb: int
     cpu: str | None = None
     step_seconds: float | None = None
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An entry of step_times.json. An image takes `fixed_s` and a step's `step_s` for each call of the network."""
+
+    architecture: str
+    instruction_set: str
+    width: int
+    height: int
+    step_s: float
+    fixed_s: float
+    cold_s: float
+    vcpus: int
+    date: str
+    machine: str
+    source: str
 
     @property
     def pixels(self) -> int:
@@ -53,66 +76,72 @@ class GpuTime:
 
 def cpu_time(request: Request) -> CpuTime:
     """Return the time of an image on Lambda. Raises Failure if nothing was measured that it could be taken from."""
-    row = _row(request)
-    _require_memory(request, row)
+    found = _nearest(request)
+    _require_memory(request, found)
     if request.step_seconds is not None:
-        return _of_own_steps(request, row, request.step_seconds)
-    if row is None:
+        return _of_own_steps(request, found, request.step_seconds)
+    if found is None:
         raise usage(f"--model: no step time was measured for {request.model.id}; pass --step-seconds.")
-    pixels = request.pixels / (row["width"] * row["height"])
-    processors = max(1.0, row["vcpus"] * MB_PER_VCPU / request.memory_mb)
-    seconds = row["fixed_s"] + request.steps * request.model.calls * row["step_s"]
-    notes = [
-        f"CPU: measured {row['date']} with {row['instruction_set']} on {row['machine']}: {row['step_s']:g} s a call of "
-        f"the network, {request.model.calls} a step, {row['fixed_s']:g} s besides ({row['source']})."
-    ]
-    if pixels != 1:
-        notes.append(f"CPU: scaled from {row['width']} x {row['height']} by pixels, x {pixels:g}; not measured.")
-    if processors > 1:
-        notes.append(f"CPU: scaled from {row['vcpus']} vCPU to {request.memory_mb:,} MB, x {processors:.3g}.")
-    elif request.memory_mb / MB_PER_VCPU > row["vcpus"] * 1.5:
-        notes.append(
-            f"CPU: a function of {request.memory_mb:,} MB has {request.memory_mb / MB_PER_VCPU:.1f} vCPU; nothing was "
-            "measured there, and no gain is assumed. Measure yours: --step-seconds."
-        )
-    return CpuTime(seconds * pixels * processors, row["cold_s"] * processors, tuple(notes))
+    processors = max(1.0, found.vcpus * MB_PER_VCPU / request.memory_mb)
+    pixels = request.pixels / found.pixels
+    seconds = found.fixed_s + request.steps * request.model.calls * found.step_s
+    return CpuTime(seconds * pixels * processors, found.cold_s * processors, _notes(request, found, pixels, processors))
 
 
-def _of_own_steps(request: Request, row: dict[str, Any] | None, step_seconds: float) -> CpuTime:
-    fixed, cold = (row["fixed_s"], row["cold_s"]) if row else (0.0, 0.0)
-    note = f"CPU: {step_seconds:g} s a step, as you say; {fixed:g} s besides, {cold:g} s for a cold start."
+def _of_own_steps(request: Request, found: Measured | None, step_seconds: float) -> CpuTime:
+    fixed, cold = (found.fixed_s, found.cold_s) if found else (0.0, 0.0)
+    note = f"CPU: {step_seconds:g} s per step, as given; plus {fixed:g} s per image, and {cold:g} s per cold start."
     return CpuTime(fixed + request.steps * step_seconds, cold, (note,))
 
 
-def _row(request: Request) -> dict[str, Any] | None:
-    """Return the measurement whose size is nearest; of several, the first: AVX2 is all that Lambda promises."""
-    rows = [row for row in _read("step_times.json") if row["architecture"] == request.model.architecture]
-    chosen = [row for row in rows if request.cpu in (None, row["instruction_set"])]
-    if rows and not chosen:
-        measured = dict.fromkeys(row["instruction_set"] for row in rows)
-        raise usage(f"--cpu: {request.model.id} was not measured with {request.cpu}, but with {', '.join(measured)}.")
-    return min(chosen, key=lambda row: abs(row["width"] * row["height"] - request.pixels), default=None)
+def _notes(request: Request, found: Measured, pixels: float, processors: float) -> tuple[str, ...]:
+    notes = [
+        f"CPU: measured {found.date} with {found.instruction_set} on {found.machine}: {found.step_s:g} s per call of "
+        f"the network, {request.model.calls} per step, plus {found.fixed_s:g} s per image ({found.source})."
+    ]
+    if pixels != 1:
+        notes.append(f"CPU: scaled from {found.width} x {found.height} by pixels, x {pixels:g}; not measured.")
+    vcpus = request.memory_mb / MB_PER_VCPU
+    if processors > 1:
+        notes.append(f"CPU: scaled from {found.vcpus} vCPU to {request.memory_mb:,} MB, x {processors:.3g}.")
+    elif vcpus >= found.vcpus + 1:
+        notes.append(
+            f"CPU: a function of {request.memory_mb:,} MB has {vcpus:.1f} vCPU; nothing was measured there, and no "
+            "gain is assumed. Measure yours: --step-seconds."
+        )
+    return tuple(notes)
 
 
-def _require_memory(request: Request, row: dict[str, Any] | None) -> None:
-    half = bool(row) and row is not None and row["instruction_set"] == "bfloat16"
-    needed = request.model.half_memory_mb if half else request.model.memory_mb
-    if not needed <= request.memory_mb <= 10240:
-        raise usage(f"--memory: {request.model.id} needs {needed:,} to 10,240 MB.")
+def _nearest(request: Request) -> Measured | None:
+    """Return the measurement whose size is nearest; of several, the first: AVX2 is all that Lambda guarantees."""
+    of_model = [Measured(**row) for row in _rows("step_times.json", request.model)]
+    chosen = [each for each in of_model if request.cpu in (None, each.instruction_set)]
+    if of_model and not chosen:
+        measured = ", ".join(dict.fromkeys(each.instruction_set for each in of_model))
+        raise usage(f"--cpu: {request.model.id} was not measured with {request.cpu}, but with {measured}.")
+    return min(chosen, key=lambda each: abs(each.pixels - request.pixels), default=None)
+
+
+def _require_memory(request: Request, found: Measured | None) -> None:
+    is_half = found is not None and found.instruction_set == "bfloat16"
+    needed = request.model.half_memory_mb if is_half else request.model.memory_mb
+    if not needed <= request.memory_mb <= MOST_MEMORY_MB:
+        raise usage(f"--memory: {request.model.id} needs {needed:,} to {MOST_MEMORY_MB:,} MB.")
 
 
 def gpu_time(request: Request, instance: str | None, seconds: float | None) -> GpuTime:
     """Return the time of an image on the instance type, or on the first that is named for the model."""
-    entry = next((each for each in _read("gpu_times.json") if each["architecture"] == request.model.architecture), None)
-    chosen = instance or (entry["instances"][0] if entry else "g6.xlarge")
+    published = next(iter(_rows("gpu_times.json", request.model)), None)
+    chosen = instance or (published["instances"][0] if published else _ANY_GPU)
     if seconds is not None:
-        return GpuTime(seconds, chosen, f"GPU: {seconds:g} s an image on {chosen}, as you say.")
-    if entry is None or chosen not in entry["instances"]:
+        return GpuTime(seconds, chosen, f"GPU: {seconds:g} s per image on {chosen}, as given.")
+    if published is None or chosen not in published["instances"]:
         return GpuTime(None, chosen, f"no time of {request.model.id} on {chosen} is known; pass --gpu-seconds")
-    time: float = entry["seconds_per_image"]
-    return GpuTime(time, chosen, f"GPU: {time:g} s an image, published, not measured here: {entry['source']}.")
+    time: float = published["seconds_per_image"]
+    note = f"GPU: {time:g} s per image for any size and steps, published, not measured here: {published['source']}."
+    return GpuTime(time, chosen, note)
 
 
-def _read(name: str) -> list[dict[str, Any]]:
-    times: list[dict[str, Any]] = json.loads((_FOLDER / name).read_text())["times"]
-    return times
+def _rows(name: str, model: Model) -> list[dict[str, Any]]:
+    times = json.loads(Path(__file__).with_name(name).read_text())["times"]
+    return [each for each in times if each["architecture"] == model.architecture]

@@ -54,9 +54,13 @@ def comparison_text(comparison: Comparison, request: Request, notes: Sequence[st
         [
             heading,
             "",
-            table(("CHOICE", "USD A MONTH", "USD AN IMAGE", "MOST OF IT"), rows),
+            table(("CHOICE", "USD A MONTH", "USD AN IMAGE", "LARGEST ITEM"), rows),
             "",
-            *(["From so many images a month on, the second is cheaper:", *crossings, ""] if crossings else []),
+            *(
+                ["Break-even: from this many images a month, the second choice is cheaper:", *crossings, ""]
+                if crossings
+                else []
+            ),
             "Assumptions:",
             *(f"- {each}" for each in (*notes, *_assumptions(comparison))),
         ]
@@ -138,14 +142,18 @@ def _assumptions(comparison: Comparison) -> tuple[str, ...]:
     hosted = tariff.source.hosted
     share = month.cold_share()
     return (
-        f"Traffic: at random over {month.active_hours:g} of {HOURS} hours, {month.peak:g} times the mean in the "
-        f"busiest one. {month.concurrency(situation.cpu.image_s):.2f} images at once on the CPU.",
+        f"Traffic: random arrivals over {month.active_hours:g} of {HOURS} hours, {month.peak:g} times the mean in the "
+        f"busiest hour. {month.concurrency(situation.cpu.image_s):.2f} images at once on the CPU.",
         f"Cold starts: {share:.1%} of the images, "
-        + ("as you say." if month.cold_start_share is not None else f"if an environment stays for {KEPT_WARM_S} s."),
-        "One image a request, answered in place; every image is downloaded once and is as large as its pixels.",
-        f"Prices of {tariff.region}, {tariff.source.currency}, noted {tariff.source.noted}. The stack's idle cost is "
-        "part of the three choices on Lambda.",
-        "A GPU draws one image at a time and may be busy all the time. Nobody's working time is counted.",
+        + (
+            "as given."
+            if month.cold_start_share is not None
+            else f"if an idle environment is kept for {KEPT_WARM_S} s."
+        ),
+        "One image per request, answered in place; each is downloaded once and counted with three bytes per pixel.",
+        f"Prices of {tariff.region}, {tariff.source.currency}, noted {tariff.source.noted}. The three Lambda "
+        "choices include the idle cost of the stack.",
+        "A GPU draws one image at a time and can be fully busy. Labor is not included.",
         f"Hosted API: {hosted.provider}, {hosted.page}, noted {hosted.noted}; for a distilled model, the price of "
         f"{hosted.steps} steps of an ordinary one. --hosted-usd-per-image replaces it.",
     )
