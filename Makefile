@@ -144,6 +144,10 @@ openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 cli-reference: $(VENV)/.ready ## write docs/cli-reference.md from the command line's options
 	$(BIN)/typer imagegen_cli.main utils docs --name imagegen --output docs/cli-reference.md
 
+.PHONY: step-times
+step-times: $(VENV)/.ready ## write the step times of imagegen cost from docs/performance.md
+	$(BIN)/python -m tools.step_times
+
 .PHONY: latency
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
