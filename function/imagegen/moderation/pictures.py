@@ -1,8 +1,7 @@
 """Judges the pictures of requests and those that were drawn. Implements generation.ports.PictureChecks.
 
 Covered: pictures that callers send, as the model sees them; every picture before it is encoded; previews. Not covered:
-masks, which have no colors; a small part of a large picture, which is scaled to 224 x 224
-pixels; violence, children,
+masks, which have no colors; a small part of a large picture, which is scaled to 224 x 224 pixels; violence, children,
 hate. Accuracy on indecent pictures was not measured.
 """
 
@@ -53,9 +52,7 @@ class RequestPictures:
             category = self._category(stage, picture, self.thresholds)
             if category is not None:
                 version = self.checker.version
-                self.audit.moderation_blocked(
-                    Blocked(self.tenant, self.model, stage, category, version, job_id=self.job_id)
-                )
+                self.audit.moderation_blocked(Blocked(self.tenant, self.model, stage, category, version, self.job_id))
                 raise ModerationBlocked(stage, category)
 
     def may_show(self, preview: Image.Image) -> bool:
