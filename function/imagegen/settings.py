@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     )
     tenant_queue_depth: int = Field(0, ge=0, description="unfinished jobs of each tenant; 0: no limit")
     queue_depth: int = Field(0, ge=0, description="unfinished jobs of all tenants; 0: no limit")
-    moderation: bool = Field(True, description="judge prompts; false: draw whatever is asked for")
+    moderation: bool = Field(True, description="judge prompts and pictures; false: draw whatever is asked for")
     moderation_lists: str = Field(
         "", description="word lists, s3://<bucket>/moderation/... or ssm:/<name>; empty: those of the package"
     )
