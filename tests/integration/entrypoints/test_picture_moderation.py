@@ -62,7 +62,7 @@ def test_a_blocked_request_costs_nothing_and_says_what_was_judged(
     assert SECRET not in log + json.dumps(problem)
     lines = [json.loads(line) for line in log.splitlines()]
     (record,) = (line for line in lines if line.get("message") == "moderation_blocked")
-    verdict = {"stage": stage, "category": "sexual", "model": "demo", "version": "colors-1"}
+    verdict = {"stage": stage, "category": "sexual", "model": "demo", "decided_by": "colors-1"}
     assert record.items() >= verdict.items()
     assert '"ModerationBlocked":[1.0]' in log
 
