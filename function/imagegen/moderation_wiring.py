@@ -1,4 +1,4 @@
-"""Builds what judges requests. Each part imports its modules when it is first used (wiring.py)."""
+"""Builds what judges prompts. Each part imports its modules when it is first used (wiring.py)."""
 
 from __future__ import annotations
 
@@ -10,33 +10,28 @@ from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from imagegen.jobs.ports import Clock
-    from imagegen.moderation.ports import Audit, ListSource, PromptJudge, Rules
+    from imagegen.moderation.ports import ListSource, PromptJudge, Rules
 
 
 class ModerationParts:
-    """The parts of a Container that decide what may be drawn."""
+    """The parts of a Container that judge prompts. Those that judge pictures need an engine (generation_wiring.py)."""
 
     settings: Settings
     clock: Clock
-
-    @property
-    def audit(self) -> Audit:
-        """Where blocks are recorded."""
-        return telemetry
 
     @cached_property
     def prompt_judge(self) -> PromptJudge:
         """Judges prompts."""
         from imagegen.moderation.prompt_check import NoPromptCheck, PromptCheck
 
-        return PromptCheck(self._rules, self.audit) if self.settings.moderation else NoPromptCheck()
+        return PromptCheck(self._rules, telemetry) if self.settings.moderation else NoPromptCheck()
 
     @property
     def _rules(self) -> Rules:
         from imagegen.moderation.current_lists import CurrentLists, PackagedLists
 
         source = self._list_source
-        return PackagedLists() if source is None else CurrentLists(source, self.audit, self.clock)
+        return PackagedLists() if source is None else CurrentLists(source, telemetry, self.clock)
 
     @property
     def _list_source(self) -> ListSource | None:

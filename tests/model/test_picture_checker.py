@@ -26,9 +26,10 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
 from imagegen.moderation.thresholds import Thresholds
 from tests.conftest import MODELS, ROOT
+from tests.support.fake_audit import RecordingAudit
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build_service
 from tests.support.indecency_reference import positive
-from tests.support.picture_checks import Records, moderation
+from tests.support.picture_checks import moderation
 from tests.support.pictures import FORMATS, file
 from tests.support.plans import PLANNER, plan, spec
 from tests.support.scenes import RED, circle, scene
@@ -112,7 +113,7 @@ def test_a_missing_or_changed_file_leaves_nothing_unjudged(tmp_path: Path, netwo
     weights = folder / network / "openvino_model.bin"
     content = weights.read_bytes()
     weights.unlink() if damage == "missing" else weights.write_bytes(content[:-1] + bytes((content[-1] ^ 1,)))
-    records, store = Records(), MemoryStore()
+    records, store = RecordingAudit(), MemoryStore()
     checker = NetworkChecker(folder, threads=1)
     service = build_service(FakeEngines(FakeEngine()), store, checks=moderation(checker, records))
     with pytest.raises(ModerationUnavailable) as caught:

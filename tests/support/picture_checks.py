@@ -1,4 +1,4 @@
-"""A checker of pictures without networks, and where its verdicts are recorded."""
+"""A checker of pictures without networks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from PIL.Image import Image
 
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModerationUnavailable
-from imagegen.errors.moderation import Stage
 from imagegen.jobs.runner import JobRunner
 from imagegen.moderation.pictures import PictureModeration
-from imagegen.moderation.ports import Blocked, ImageChecker
+from imagegen.moderation.ports import ImageChecker
 from imagegen.moderation.thresholds import Thresholds
 from imagegen.wiring import Container
+from tests.support.fake_audit import RecordingAudit
 
 
 @dataclass
@@ -49,33 +49,19 @@ class ColorChecker:
             raise ModerationUnavailable(private="no networks")
 
 
-@dataclass
-class Records:
-    """An Audit in two lists."""
-
-    blocked: list[Blocked] = field(default_factory=list)
-    unavailable: list[tuple[Stage, str]] = field(default_factory=list)
-
-    def moderation_blocked(self, record: Blocked) -> None:
-        self.blocked.append(record)
-
-    def moderation_unavailable(self, stage: Stage, cause: str) -> None:
-        self.unavailable.append((stage, cause))
-
-
 def every_model(_model: Model) -> bool:
     return True
 
 
 def moderation(
     checker: ImageChecker,
-    records: Records | None = None,
+    audit: RecordingAudit | None = None,
     *,
     thresholds: Thresholds | None = None,
     judges: Callable[[Model], bool] = every_model,
 ) -> PictureModeration:
     """Return the check of a deployment that judges the pictures of every model."""
-    return PictureModeration(checker, judges, lambda _tenant: thresholds or Thresholds(), records or Records())
+    return PictureModeration(checker, judges, lambda _tenant: thresholds or Thresholds(), audit or RecordingAudit())
 
 
 def judge_pictures(container: Container, checks: PictureModeration) -> JobRunner:

@@ -21,18 +21,24 @@ _DETAILS: Final[dict[Stage, str]] = {
 class ModerationBlocked(ServiceError):
     """The prompt, a picture of the request or the result is not allowed. Nothing is stored, cached or billed.
 
-    The text never repeats the prompt, nor which word of it was found.
+    `errors` names the field of the request that was judged. The text never repeats the prompt, nor which word of it was
+    found.
     """
 
     code = "moderation_blocked"
     status = 422
     caused_by_request = True
 
-    def __init__(self, stage: Stage, category: str, *, field: str | None = None, private: str = ""):
+    def __init__(self, stage: Stage, category: str):
         """`category` is one of the lists' or of the pictures' check, such as `sexual`."""
-        detail = f"{_DETAILS[stage]} Category: {category}."
-        errors = [] if field is None else [FieldError(field, self.code, f"must not ask for the category {category}")]
-        super().__init__(detail, errors=errors, private=private or f"{stage} {category}")
+        errors = {
+            "prompt": [FieldError("prompt", self.code, f"must not ask for the category {category}")],
+            "input": [FieldError("image", self.code, f"must not show the category {category}")],
+            "output": [],
+        }
+        super().__init__(
+            f"{_DETAILS[stage]} Category: {category}.", errors=errors[stage], private=f"{stage} {category}"
+        )
         self.stage: Final = stage
         self.category: Final = category
 

@@ -52,9 +52,7 @@ class RequestPictures:
             category = self._category(stage, picture, self.thresholds)
             if category is not None:
                 version = self.checker.version
-                self.audit.moderation_blocked(
-                    Blocked(self.tenant, self.model, stage, category, version, job_id=self.job_id)
-                )
+                self.audit.moderation_blocked(Blocked(self.tenant, self.model, stage, category, version, self.job_id))
                 raise ModerationBlocked(stage, category)
 
     def may_show(self, preview: Image.Image) -> bool:

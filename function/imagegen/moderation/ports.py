@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 class Blocked:
     """The audit record of one block. It has no part of a prompt, and no digest, from which a prompt could be guessed.
 
-    `version` is that of the word lists or the classifier that decided. `job_id` is None for a request that is no job;
-    the log line has the request's id.
+    `decided_by` is the version of the word lists or of the networks: `version` is the service's in every log line.
+    `job_id` is None for a request that is no job; the log line has the request's id.
     """
 
     tenant: str
     model: str
     stage: Stage
     category: str
-    version: str
+    decided_by: str
     job_id: str | None = None
 
 

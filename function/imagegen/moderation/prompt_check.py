@@ -12,7 +12,7 @@ class PromptCheck:
     """Implements ports.PromptJudge for what text encoders read: prompts without the syntax of weights. Thread-safe.
 
     Covered: the prompt and the negative prompt, as far as one asks for something by leaving something out. Not covered:
-    metadata, which no network reads; what a picture of the request shows.
+    metadata, which no network reads; what a picture of the request shows, which pictures.py judges.
     """
 
     def __init__(self, lists: Rules, audit: Audit):
@@ -29,7 +29,7 @@ class PromptCheck:
         category = rules.category(text_of(request.prompt), text_of(request.negative_prompt))
         if category is not None:
             self._audit.moderation_blocked(Blocked(tenant, model, "prompt", category, rules.version, job_id))
-            raise ModerationBlocked("prompt", category, field="prompt")
+            raise ModerationBlocked("prompt", category)
 
 
 class NoPromptCheck:

@@ -10,11 +10,13 @@ from typing import Any
 import boto3
 import pytest
 
+from imagegen import __version__
 from imagegen.access import tenant
 from imagegen.entrypoints import generator
 from imagegen.limits.quota import Amount, month_of
 from imagegen.limits.rate_limit import RatePolicy
 from imagegen.limits.tenant_limits import TenantLimits
+from imagegen.moderation.word_lists import packaged
 from imagegen.settings import Settings
 from imagegen.wiring import Container
 from tests.support.expectations import outcome
@@ -113,7 +115,8 @@ def test_the_audit_record_and_the_metrics_have_no_prompt(handlers: JobHandlers, 
     for record in found:
         expected = {"model": "demo", "stage": "prompt", "category": "sexual"}
         assert record.items() >= expected.items()
-        assert record["version"]
+        assert record["decided_by"] == packaged().version
+        assert record["version"] == __version__, "that of the service, as in every line"
     assert all("request_id" in record for record in found[:2])
     counted = [line for line in lines(text) if "ModerationBlocked" in line and line.get("category") == "sexual"]
     assert [line["stage"] for line in counted] == ["prompt"] * 3

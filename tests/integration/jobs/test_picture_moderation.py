@@ -15,9 +15,10 @@ from imagegen.generation.edit import Picture
 from imagegen.generation.preview import Previews
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import Job
+from tests.support.fake_audit import RecordingAudit
 from tests.support.job_world import HOOK, JobWorld
 from tests.support.ledger import billed, settled
-from tests.support.picture_checks import ColorChecker, Records, judge_pictures, moderation
+from tests.support.picture_checks import ColorChecker, judge_pictures, moderation
 from tests.support.pictures import file
 
 BLOCKED_SEED = 7
@@ -30,12 +31,12 @@ def checker() -> ColorChecker:
 
 
 @pytest.fixture
-def records() -> Records:
-    return Records()
+def records() -> RecordingAudit:
+    return RecordingAudit()
 
 
 @pytest.fixture
-def world(world: JobWorld, checker: ColorChecker, records: Records) -> JobWorld:
+def world(world: JobWorld, checker: ColorChecker, records: RecordingAudit) -> JobWorld:
     world.runner = judge_pictures(world.container, moderation(checker, records))
     return world
 
@@ -57,7 +58,7 @@ def assert_blocked(world: JobWorld, job: Job, stage: str) -> None:
     assert (billed(world).images, world.items("BILL#"), settled(world)) == (0, [], True)
 
 
-def test_a_blocked_result_fails_the_job(world: JobWorld, records: Records) -> None:
+def test_a_blocked_result_fails_the_job(world: JobWorld, records: RecordingAudit) -> None:
     webhook = HOOK | {"events": ["job.failed"]}
     job = world.run(world.submit(seed=BLOCKED_SEED, num_images_per_prompt=2, webhook=webhook))
     assert_blocked(world, job, "output")
@@ -100,7 +101,7 @@ def test_the_checkpoint_of_a_blocked_job_is_deleted(world: JobWorld, checker: Co
     assert ended.error.code == "moderation_blocked"
 
 
-def test_a_job_waits_for_what_judges(world: JobWorld, checker: ColorChecker, records: Records) -> None:
+def test_a_job_waits_for_what_judges(world: JobWorld, checker: ColorChecker, records: RecordingAudit) -> None:
     checker.failing = True
     job = world.submit(seed=8)
     queued = world.run(job)

@@ -13,8 +13,9 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.generation.result import Result
 from imagegen.moderation.pictures import PictureModeration
 from imagegen.moderation.thresholds import Thresholds
+from tests.support.fake_audit import RecordingAudit
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build_service
-from tests.support.picture_checks import ColorChecker, Records, moderation
+from tests.support.picture_checks import ColorChecker, moderation
 from tests.support.pictures import file
 from tests.support.plans import PLANNER, plan
 
@@ -25,7 +26,7 @@ BLOCKED_SEED = 7
 
 class World:
     def __init__(self, checks: PictureModeration | None = None, store: MemoryStore | None = None) -> None:
-        self.checker, self.records = ColorChecker(blocks=(BLOCKED_SEED, 0, 0)), Records()
+        self.checker, self.records = ColorChecker(blocks=(BLOCKED_SEED, 0, 0)), RecordingAudit()
         self.engines = FakeEngines(FakeEngine())
         self.store = store or MemoryStore()
         self.service = build_service(self.engines, self.store, checks=checks or moderation(self.checker, self.records))

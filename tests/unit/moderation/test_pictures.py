@@ -9,7 +9,8 @@ from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModerationBlocked, ModerationUnavailable
 from imagegen.moderation.ports import Blocked
 from imagegen.moderation.thresholds import Thresholds
-from tests.support.picture_checks import ColorChecker, Records, moderation
+from tests.support.fake_audit import RecordingAudit
+from tests.support.picture_checks import ColorChecker, moderation
 
 MODEL = REGISTRY["sd-turbo"]
 BLUE = Image.new("RGB", (8, 8), "blue")
@@ -17,7 +18,7 @@ RED = Image.new("RGB", (8, 8), "red")
 
 
 def test_a_blocked_picture_is_recorded_without_any_part_of_the_request() -> None:
-    records = Records()
+    records = RecordingAudit()
     check = moderation(ColorChecker(), records).of(MODEL, "acme", "job-1")
     assert check is not None
     with pytest.raises(ModerationBlocked) as caught:
@@ -27,11 +28,11 @@ def test_a_blocked_picture_is_recorded_without_any_part_of_the_request() -> None
 
 
 def test_allowed_pictures_and_none_at_all_pass() -> None:
-    check = moderation(ColorChecker(), records := Records()).of(MODEL, "acme")
+    check = moderation(ColorChecker(), records := RecordingAudit()).of(MODEL, "acme")
     assert check is not None
     check.require_allowed("output", [BLUE, BLUE])
     check.require_allowed("input", [])
-    assert records == Records()
+    assert records == RecordingAudit()
 
 
 @pytest.mark.parametrize("color", ["red", "white", "black"])
@@ -48,7 +49,7 @@ def test_a_transparent_picture_is_judged_by_its_colors_on_white_and_on_black(col
 
 
 def test_what_cannot_be_judged_is_refused_and_recorded() -> None:
-    check = moderation(ColorChecker(failing=True), records := Records()).of(MODEL, "acme")
+    check = moderation(ColorChecker(failing=True), records := RecordingAudit()).of(MODEL, "acme")
     assert check is not None
     for judge in (check.load, lambda: check.require_allowed("output", [BLUE]), lambda: check.may_show(BLUE)):
         with pytest.raises(ModerationUnavailable):
@@ -57,7 +58,7 @@ def test_what_cannot_be_judged_is_refused_and_recorded() -> None:
 
 
 def test_a_preview_is_shown_only_if_it_is_certainly_decent() -> None:
-    records = Records()
+    records = RecordingAudit()
     check = moderation(ColorChecker(), records).of(MODEL, "acme")
     assert check is not None
     assert check.may_show(BLUE)

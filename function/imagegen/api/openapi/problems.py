@@ -135,7 +135,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
             "The mask has 512 x 512 pixels and the image 640 x 480, both upright. Send a mask of the image's size."
         )
     ),
-    _of(errors.ModerationBlocked("prompt", "gore", field="prompt")),
+    _of(errors.ModerationBlocked("prompt", "gore")),
     _of(errors.ModerationUnavailable()),
     _of(errors.RequestTooExpensive()),
     _of(errors.RateLimited()),
