@@ -1,4 +1,4 @@
-"""Pictures that are judged, over HTTP. The local stack of these tests judges also those of the demo model."""
+"""Prompts and pictures that are judged, over HTTP. The local stack of these tests judges the demo model, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from tests.support.pictures import FORMATS, file
 from tools.local.client import ApiError, Client, JobFailed
 from tools.local.endpoint import deployed_endpoint
 
-pytestmark = pytest.mark.skipif(deployed_endpoint() is not None, reason="the deployment may judge no pictures")
+pytestmark = pytest.mark.skipif(deployed_endpoint() is not None, reason="the deployment may judge nothing")
+
+
+@pytest.mark.parametrize("route", ["/generate", "/jobs"])
+def test_a_prompt_that_is_not_allowed_is_refused(client: Client, route: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        client.call("POST", route, small_request(prompt="n u d e woman on a bed"))
+    problem = caught.value.problem
+    assert (caught.value.status, problem["code"]) == (422, "moderation_blocked")
+    assert (problem["stage"], problem["category"]) == ("prompt", "sexual")
+    assert [each["field"] for each in problem["errors"]] == ["prompt"]
 
 
 def with_picture(kind: str) -> dict[str, object]:
@@ -26,6 +36,7 @@ def test_a_picture_that_is_not_allowed_is_refused(client: Client, kind: str) -> 
     problem = caught.value.problem
     assert (caught.value.status, problem["code"]) == (422, "moderation_blocked")
     assert (problem["stage"], problem["category"]) == ("input", "sexual")
+    assert [each["field"] for each in problem["errors"]] == ["image"]
 
 
 def test_its_job_fails_with_the_same_verdict(client: Client) -> None:
