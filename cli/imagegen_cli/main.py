@@ -13,6 +13,7 @@ import typer
 from imagegen_cli import __version__
 from imagegen_cli.commands import (
     batch,
+    cost,
     edit,
     generate,
     jobs,
@@ -47,6 +48,7 @@ app.command()(jobs.cancel)
 app.command()(models.models)
 app.command()(me.me)
 app.command()(usage.usage)
+app.command()(cost.cost)
 app.add_typer(keys.app, name="keys")
 app.add_typer(profiles.app, name="profile")
 

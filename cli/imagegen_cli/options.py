@@ -148,3 +148,39 @@ Overlap = Annotated[
     int | None,
     typer.Option(metavar="SECONDS", help="How long both keys are valid. Default: 86400; 0 if one has leaked."),
 ]
+
+MonthlyImages = Annotated[int, typer.Option("--images", help="Images a month.")]
+CostModel = Annotated[str, typer.Option("--model", help="Model id; size and steps default to the model's.")]
+Region = Annotated[str, typer.Option(help="AWS region; the price list has us-east-1, us-east-2 and us-west-2.")]
+Memory = Annotated[int, typer.Option(metavar="MB", help="Memory of Generator, at most 10240.")]
+Cpu = Annotated[
+    str | None,
+    typer.Option(help="Measurement to use: avx2, avx512 or bfloat16. Default: avx2, all that Lambda guarantees."),
+]
+StepSeconds = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Your own measurement: `denoise_ms` divided by steps.")
+]
+ActiveHours = Annotated[float, typer.Option(metavar="HOURS", help="Hours of the month with traffic, at most 730.")]
+Peak = Annotated[float, typer.Option(help="Busiest hour divided by the mean; sizes the GPU fleet.")]
+ColdStartShare = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="0 to 1. Default: estimated from the rate of images.")
+]
+Provisioned = Annotated[int, typer.Option(metavar="N", help="Provisioned concurrency during the active hours.")]
+Gpu = Annotated[str | None, typer.Option(metavar="TYPE", help="EC2 instance type. Default: one with a published time.")]
+GpuSeconds = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Time of an image on that GPU. Default: a published one.")
+]
+HostedUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--hosted-usd-per-image", metavar="USD", help="Price of a hosted API. Default: a provider's list price."
+    ),
+]
+FreeTier = Annotated[bool, typer.Option("--free-tier", help="Subtract AWS's always-free tier.")]
+PricesFile = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="Your own price list, in the format of the package's.")
+]
+Chart = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw the costs and break-evens (.png or .svg). Needs matplotlib.")
+]
+Idle = Annotated[bool, typer.Option("--idle", help="Show only what an idle stack costs.")]

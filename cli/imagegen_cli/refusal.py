@@ -85,7 +85,8 @@ def _problem(response: Response) -> dict[str, Any] | None:
             given = document.get("errors")
             errors = [each for each in given if _is_field_error(each)] if isinstance(given, list) else []
             shown = {"code": code, "status": response.status, "detail": detail, "errors": errors}
-            return shown | {name: document[name] for name in ("request_id",) if isinstance(document.get(name), str)}
+            named = ("request_id", "stage", "category")
+            return shown | {name: document[name] for name in named if isinstance(document.get(name), str)}
     return None
 
 

@@ -27,12 +27,32 @@ if TYPE_CHECKING:
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
     from imagegen.jobs.ports import Clock
+    from imagegen.moderation.pictures import PictureModeration
+    from imagegen.moderation.ports import ImageChecker
+    from imagegen.moderation.thresholds import ThresholdsOf
     from imagegen.pictures.ports import Uploads
-    from imagegen.policy.ports import SigningKey
-    from imagegen.policy.report import Verifier
-    from imagegen.policy.signing import ContentCredentials
+    from imagegen.provenance.ports import SigningKey
+    from imagegen.provenance.report import Verifier
+    from imagegen.provenance.signing import ContentCredentials
 
 _FILE: Final = "file:"
+
+
+def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[str]:
+    """Return the ids of the models whose pictures are judged.
+
+    Raises ValueError if the image has nothing that judges them, because such a deployment would refuse every request.
+    """
+    if not settings.moderation or settings.picture_check == "off":
+        return frozenset()
+    judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
+    needed = "openvino" if settings.picture_checker == "networks" else "torch"
+    if judged and needed not in settings.engines:
+        raise ValueError(
+            f"ENGINES has no {needed}, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
+            "PICTURE_CHECK=off"
+        )
+    return judged
 
 
 class GenerationParts:
@@ -42,6 +62,7 @@ class GenerationParts:
     models: Mapping[str, Model]
     timing: JobTiming
     clock: Clock
+    thresholds_of: ThresholdsOf
 
     @cached_property
     def backend(self) -> Backend:
@@ -102,6 +123,7 @@ class GenerationParts:
         return ImageService(
             engines=engines,
             store=self.image_store,
+            checks=self.picture_moderation,
             single_flight=self.single_flight,
             pricing=self.pricing,
             embed_prompt=self.settings.embed_prompt,
@@ -115,7 +137,7 @@ class GenerationParts:
         if not self.settings.content_credentials_key:
             telemetry.signs_nothing()
             return None
-        from imagegen.policy.signing import ContentCredentials
+        from imagegen.provenance.signing import ContentCredentials
 
         return ContentCredentials(
             self._signing_key(),
@@ -127,14 +149,14 @@ class GenerationParts:
     @cached_property
     def verifier(self) -> Verifier:
         """Checks the content credentials of pictures."""
-        from imagegen.policy.report import Verifier
+        from imagegen.provenance.report import Verifier
 
         return Verifier(lambda: self._provenance_file(self.settings.content_credentials_anchors))
 
     def _signing_key(self) -> SigningKey:
         name = self.settings.content_credentials_key
         if name.startswith(_FILE):
-            from imagegen.policy.local_key import LocalKey
+            from imagegen.provenance.local_key import LocalKey
 
             return LocalKey(Path(name.removeprefix(_FILE)))
         from imagegen.aws.kms import KmsKey
@@ -154,6 +176,26 @@ class GenerationParts:
             path = Path(name.removeprefix(_FILE))
             return path.read_bytes() if path.exists() else None
         return self._objects.read(name)
+
+    @cached_property
+    def picture_moderation(self) -> PictureModeration:
+        """Judges pictures."""
+        from imagegen.moderation.pictures import PictureModeration
+
+        judged = judged_models(self.settings, self.models)
+        return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+
+    @cached_property
+    def image_checker(self) -> ImageChecker:
+        """What judges a picture. An owner's own checker takes its place here."""
+        if self.settings.picture_checker == "safety_checker":
+            from imagegen.engines.torch_safety_checker import SafetyChecker
+
+            return SafetyChecker(self.settings.models_dir / "safety_checker", self.backend.threads)
+        from imagegen.catalog import auxiliary
+        from imagegen.engines.picture_checker import NetworkChecker
+
+        return NetworkChecker(auxiliary.prepared(self.settings.models_dir), self.backend.threads)
 
     @cached_property
     def pricing(self) -> Pricing:
@@ -204,7 +246,7 @@ class GenerationParts:
         """Small pictures of images that are being drawn."""
         from imagegen.generation.preview import Previews
 
-        return Previews(cache(self._latent_colors))
+        return Previews(cache(self._latent_colors), self.picture_moderation)
 
     def _latent_colors(self, model: Model, backend: Backend) -> LatentColors | None:
         """Return None for a folder that was prepared without them, or without a readable manifest, as `_workload`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from imagegen import problem_details
@@ -41,6 +41,12 @@ class ServiceError(Exception):
         """The code that the caller sees."""
         return self.code
 
+    @property
+    def members(self) -> Mapping[str, str]:
+        """Further members of the problem document, which only this error has (RFC 9457, 3.2)."""
+        return {}
+
     def problem(self, *, request_id: str) -> dict[str, Any]:
         """Return the error as a problem document."""
-        return problem_details.document(self.public_code, self.status, self.detail, request_id, self.errors)
+        document = problem_details.document(self.public_code, self.status, self.detail, request_id, self.errors)
+        return document | dict(self.members)

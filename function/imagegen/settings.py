@@ -21,6 +21,7 @@ _LIMITS: Final = (
 )
 """Settings of which an empty value, like 0, is no limit."""
 _SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
+_LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
 
 class Settings(BaseSettings):
@@ -74,6 +75,20 @@ class Settings(BaseSettings):
     )
     tenant_queue_depth: int = Field(0, ge=0, description="unfinished jobs of each tenant; 0: no limit")
     queue_depth: int = Field(0, ge=0, description="unfinished jobs of all tenants; 0: no limit")
+    moderation: bool = Field(True, description="judge prompts and pictures; false: draw whatever is asked for")
+    moderation_lists: str = Field(
+        "", description="word lists, s3://<bucket>/moderation/... or ssm:/<name>; empty: those of the package"
+    )
+    picture_check: Literal["auto", "on", "off"] = Field(
+        "auto", description="judge pictures; auto: of every model but the demo model; on: of all; off: of none"
+    )
+    picture_checker: Literal["networks", "safety_checker"] = Field(
+        "networks", description="what judges pictures: nsfwjs and open_nsfw, or diffusers' safety checker"
+    )
+    picture_thresholds: str = Field(
+        "",
+        description="scores above which pictures are blocked, by tenant, as JSON (docs/moderation.md); empty: defaults",
+    )
     webhooks_queue_url: str = Field(min_length=1, description="queue of webhooks to deliver")
     webhooks_dead_letters_url: str = Field(min_length=1, description="dead-letter queue of the webhooks queue")
     webhook_secrets_path: str = Field(
@@ -133,6 +148,27 @@ class Settings(BaseSettings):
         if self.device == "cuda" and "torch" not in self.engines:
             raise ValueError("DEVICE=cuda requires torch in ENGINES")
         return self
+
+    @field_validator("moderation_lists")
+    @classmethod
+    def _place_of_lists(cls, value: str) -> str:
+        if value and not _LISTS.fullmatch(value):
+            raise ValueError("expected s3://<bucket>/moderation/<name> or ssm:/<name>")
+        return value
+
+    @model_validator(mode="after")
+    def _lists_in_the_bucket(self) -> Self:
+        bucket = self.moderation_lists.removeprefix("s3://").partition("/")[0]
+        if self.moderation_lists.startswith("s3:") and bucket != self.bucket_name:
+            raise ValueError("MODERATION_LISTS must be in the bucket BUCKET_NAME: no function may read another one")
+        return self
+
+    @property
+    def moderation_lists_place(self) -> tuple[Literal["", "s3", "ssm"], str]:
+        """Where the word lists are: a key of the bucket, or the name of a parameter. Empty: in the package."""
+        if self.moderation_lists.startswith("s3:"):
+            return "s3", self.moderation_lists.removeprefix(f"s3://{self.bucket_name}/")
+        return ("ssm", self.moderation_lists.removeprefix("ssm:")) if self.moderation_lists else ("", "")
 
     @cached_property
     def default_model_id(self) -> str:

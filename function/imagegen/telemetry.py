@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -19,9 +20,11 @@ from imagegen.errors import ProvenanceUnavailable, ServiceError
 
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
+    from imagegen.errors.moderation import Stage
     from imagegen.generation.result import Result, WarmUp
     from imagegen.jobs.job import Job
-    from imagegen.policy.certificate_chain import CertificateChain
+    from imagegen.moderation.ports import Blocked
+    from imagegen.provenance.certificate_chain import CertificateChain
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"
@@ -101,6 +104,18 @@ def ran(job_id: str, job: Job | None) -> None:
     metrics.add_metric("JobFailures", MetricUnit.Count, int(state == "failed"))
 
 
+def moderation_blocked(record: Blocked) -> None:
+    """Log and count a block: whose request, what was judged, and by which lists. The prompt is not known here."""
+    logger.warning("moderation_blocked", extra=asdict(record))
+    _count_by("ModerationBlocked", stage=record.stage, category=record.category)
+
+
+def moderation_unavailable(stage: Stage, cause: str) -> None:
+    """Log and count what could not be judged, or only by earlier lists. The metric is for an alarm."""
+    logger.error("moderation_unavailable", extra={"stage": stage, "cause": cause})
+    _count_by("ModerationUnavailable", stage=stage)
+
+
 def became_job() -> None:
     """Log that a request did not fit the gateway's timeout and became a job. If frequent, use a faster model."""
     logger.info("became a job")
@@ -165,7 +180,7 @@ def failed(error: ServiceError) -> None:
     """Log a rejected or failed request: its code, and the private part that the caller does not see."""
     level = logger.error if error.status >= 500 else logger.info
     level("failed", extra={"code": error.public_code, "status": error.status, "cause": error.private})
-    _count_failure("Errors" if error.status >= 500 else "Refusals", error.public_code)
+    _count_by("Errors" if error.status >= 500 else "Refusals", code=error.public_code)
 
 
 def crashed(error: BaseException) -> None:
@@ -174,8 +189,9 @@ def crashed(error: BaseException) -> None:
     logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
 
 
-def _count_failure(name: str, code: str) -> None:
-    """Count once for the alarm and once by code: dimensions apply to a whole EMF document."""
+def _count_by(name: str, **dimensions: str) -> None:
+    """Count once for the alarm and once by its dimensions: they apply to a whole EMF document."""
     metrics.add_metric(name, MetricUnit.Count, 1)
-    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as by_code:
-        by_code.add_dimension("code", code)
+    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as counted:
+        for dimension, value in dimensions.items():
+            counted.add_dimension(dimension, value)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from imagegen import telemetry
 from imagegen.catalog.registry import offered
-from imagegen.generation_wiring import GenerationParts
+from imagegen.generation_wiring import GenerationParts, judged_models
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits_wiring import LimitParts, limits_from
+from imagegen.moderation.thresholds import ThresholdsOf, thresholds_from
+from imagegen.moderation_wiring import ModerationParts
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from imagegen.webhooks.safe_http import SafeClient
 
 
-class Container(GenerationParts, LimitParts):
+class Container(GenerationParts, LimitParts, ModerationParts):
     """Everything a process needs. Each part is built once, when first used; a test can assign a replacement first.
 
     Not thread-safe: a process with several threads must build the parts in one thread before the others use them.
@@ -51,6 +53,8 @@ class Container(GenerationParts, LimitParts):
         self.timing = JobTiming()
         self.clock: Clock = epoch_ms
         self.limits_of: LimitsOf = limits_from(settings)
+        self.thresholds_of: ThresholdsOf = thresholds_from(settings.picture_thresholds)
+        judged_models(settings, self.models)  # refuses what could never judge
         self.on_crash: Callable[[BaseException], None] = telemetry.crashed
 
     @classmethod
@@ -164,6 +168,7 @@ class Container(GenerationParts, LimitParts):
             turns=Turns(self.job_store, self.turn_store),
             outbox=self.outbox,
             planner=self.planner,
+            judge=self.prompt_judge,
             inputs=self.inputs,
             images=images,
             checkpoints=self.checkpoints,

@@ -89,7 +89,8 @@ def test_the_check_of_make_deploy_finds_the_model_in_the_image(engine: docker.Do
 def test_image_signs_and_verifies_pictures(engine: docker.DockerClient) -> None:
     """Without the library for linking Rust programs, which would be 31 MB."""
     program = (
-        "from pathlib import Path\nimport c2pa\nimport imagegen.api.form_file\nfrom imagegen.policy import signing\n"
+        "from pathlib import Path\nimport c2pa\nimport imagegen.api.form_file\n"
+        "from imagegen.provenance import signing\n"
         "print(len(c2pa.Reader.get_supported_mime_types()) > 3, *Path(c2pa.__file__).parent.rglob('*.rlib'))"
     )
     assert run(engine, program) == ["True"]

@@ -135,7 +135,7 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
         return
     ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
     authority.ca.cert_pem.write_to_path(str(ca))
-    with local_stack(free_port(), Output(_log()), Options(LocalReceiver(HOST, ca))) as running:
+    with local_stack(free_port(), Output(_log()), Options(LocalReceiver(HOST, ca), picture_check="on")) as running:
         yield running.endpoint
 
 

@@ -439,6 +439,8 @@ def test_a_model_with_missing_files_is_503_and_health_stays_200(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODEL", "sd-turbo")
+    # What judges the model's pictures is loaded before it, and must not be what is missing.
+    (tmp_path / "auxiliary").symlink_to(stack.models_dir() / "auxiliary")
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
     other_engine = tmp_path / "sd-turbo" / "torch"
     other_engine.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Clients generated from the document that the stack serves submit a job and wait for it."""
+"""Clients of others: generated ones submit a job and wait for it; OpenAI's SDK reads what POST /verify finds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import requests
 
 from tests.conftest import ROOT
 from tests.support import node
+from tests.support.credentials import DEMO, credentials, pictures
 from tests.support.node import CLIENTS
 from tools.local.endpoint import Endpoint
+from tools.local.signing_certificate import ORGANIZATION
 
 GENERATOR = ROOT / ".local" / "python-client" / "bin"
 
@@ -58,6 +60,22 @@ def test_the_generated_typescript_client_compiles_and_awaits_a_job(document: Pat
         node.run("tsc", cwd=folder)
         printed = node.run("node", "out/submit_job.js", cwd=folder, env=environment)
     assert json.loads(printed) == expected(environment)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_openai_sdk_reads_the_check_of_a_picture(stack: Endpoint, tmp_path: Path, signed: bool) -> None:
+    if not GENERATOR.exists():
+        pytest.skip("needs OpenAI's SDK: make .local/python-client/.ready")
+    picture = pictures()["image/png"]
+    file = tmp_path / "picture.png"
+    file.write_bytes(credentials().sign(picture, "image/png", DEMO) if signed else picture)
+    variables = {"BASE_URL": stack.base_url, "API_KEY": stack.api_key}
+    read = json.loads(_run(str(GENERATOR / "python"), str(CLIENTS / "check_provenance.py"), str(file), **variables))
+    found = (read["outcome"], read["validation_state"], read["issuer"], read["model"])
+    assert found == (
+        ("detected", "valid", ORGANIZATION, "demo") if signed else ("not_detected", "not_present", None, None)
+    )
+    assert (read["generated_at"] is not None) == signed
 
 
 def _run(*command: str, **environment: str) -> str:

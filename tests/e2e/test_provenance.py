@@ -10,7 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
-from imagegen.policy.manifest import MediaType
+from imagegen.provenance.manifest import MediaType
 from tests.e2e.conftest import small_request
 from tests.support.credentials import active, manifests
 from tests.support.openapi_contract import check_response

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from PIL import Image
 
 from imagegen.errors import ProvenanceUnavailable
-from imagegen.policy.manifest import MEDIA_TYPES, MediaType, Origin
-from imagegen.policy.report import OFFLINE
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.manifest import MEDIA_TYPES, MediaType, Origin
+from imagegen.provenance.report import OFFLINE
+from imagegen.provenance.signing import ContentCredentials
 from tests.support.pictures import file
 from tools.local.signing_certificate import Identity, authority_of, signer_of
 

@@ -63,6 +63,8 @@ class _Deployment:
                 return not self.holds(argument[0])
             case "Fn::And":
                 return all(self.holds(each) for each in argument)
+            case "Fn::Or":
+                return any(self.holds(each) for each in argument)
         raise NotImplementedError(function)
 
     def value(self, node: Any) -> Any:

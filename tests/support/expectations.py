@@ -45,6 +45,7 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "bad-accept.json": _generator(406, "not_acceptable"),
     "bad-content-type.json": _generator(415, "unsupported_media_type"),
     "bad-scope.json": _generator(403, "forbidden_scope"),
+    "bad-prompt.json": _generator(422, "moderation_blocked"),
     "bad-size.json": _generator(422, "size_invalid"),
     "bad-event-function-url.json": _generator(400, "unsupported_event"),
     "bad-event-load-balancer.json": _generator(400, "unsupported_event"),

@@ -20,6 +20,7 @@ from imagegen.generation.ports import (
     Engines,
     Generated,
     OnStep,
+    PictureChecks,
     Resident,
     Resumption,
     SignedUrl,
@@ -209,6 +210,13 @@ class FakeEngines:
             return Resident(self.engine, load_s=1.0 if self.loads == 1 else 0.0)
 
 
+class Unjudged:
+    """PictureChecks of a deployment that judges no pictures."""
+
+    def of(self, model: Model, tenant: str, job_id: str | None = None) -> None:
+        return None
+
+
 def build_service(
     engines: Engines,
     store: MemoryStore,
@@ -217,11 +225,13 @@ def build_service(
     embed_prompt: bool = True,
     workload: Workload | None = None,
     credentials: Credentials | None = None,
+    checks: PictureChecks | None = None,
 ) -> ImageService:
     """An ImageService on fakes."""
     return ImageService(
         engines=engines,
         store=store,
+        checks=checks or Unjudged(),
         single_flight=SingleFlight(MemoryLeases(), lease_s=20, renew_s=5),
         pricing=Pricing(memory_mb=1024, usd_per_gb_second=0.01),
         embed_prompt=embed_prompt,

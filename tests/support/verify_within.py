@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from imagegen.errors import PictureError
-from imagegen.policy.report import Verifier
+from imagegen.provenance.report import Verifier
 from tests.support.credentials import DEMO, credentials, pictures
 from tests.support.decode_within import limit_memory
 

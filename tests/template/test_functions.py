@@ -67,7 +67,7 @@ def test_environment_sets_no_reserved_names(resources: Resources, function: str)
 
 
 @pytest.mark.parametrize("function", ZIP_FUNCTIONS)
-def test_the_build_of_a_zip_function_contains_its_handler(function: str, tmp_path: Path) -> None:
+def test_the_build_of_a_zip_function_contains_its_handler_and_the_word_lists(function: str, tmp_path: Path) -> None:
     """Runs the make target that `sam build` runs; tests/container runs `sam build`."""
     source: Any = yaml_parse((ROOT / "template.yaml").read_text())["Resources"][function]
     assert source["Metadata"]["BuildMethod"] == "makefile"
@@ -75,6 +75,7 @@ def test_the_build_of_a_zip_function_contains_its_handler(function: str, tmp_pat
     subprocess.run([*command, f"ARTIFACTS_DIR={tmp_path}"], check=True, capture_output=True)
     module = source["Properties"]["Handler"].rpartition(".")[0]
     assert (tmp_path / f"{module.replace('.', '/')}.py").exists()
+    assert (tmp_path / "imagegen" / "moderation" / "word_lists.json").exists()
 
 
 def test_defaults_are_valid_settings(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:

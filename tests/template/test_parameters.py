@@ -70,6 +70,9 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("ContentCredentialsKeyArn", "file:/tmp/key.pem"),
         ("LogDays", "2"),
         ("LogLevel", "TRACE"),
+        ("PictureCheck", "true"),
+        ("PictureThresholds", "0.5"),
+        ("PictureThresholds", '{"*": {"sexual": 0.5}}\\'),
     ],
 )
 def test_invalid_value_is_rejected(template: Template, name: str, value: str) -> None:
@@ -83,6 +86,7 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("AllowedOrigins", "https://a.example,http://localhost:3000"),
         ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'),
         ("GatewayTimeoutSeconds", "898"),
+        ("PictureThresholds", '{"*": {"sexual": 0.5}, "acme": {"suggestive": 0.7}}'),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
         ("ContentCredentialsKeyArn", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
@@ -101,6 +105,21 @@ def test_schedules_need_each_other_and_provisioned_concurrency(template: Templat
     assert len(broken_rules(template, **some, **up)) == 1
     assert len(broken_rules(template, **some, **down)) == 1
     assert len(broken_rules(template, **up, **down)) == 1
+
+
+def test_what_judges_pictures_needs_its_engine(template: Template) -> None:
+    """The functions would refuse to start."""
+    safety_checker = {"PictureChecker": "safety_checker", "Model": "sd-turbo"}
+    assert len(broken_rules(template, **safety_checker)) == 1
+    for engines in ("torch", "openvino,torch"):
+        assert not broken_rules(template, **safety_checker, Engines=engines)
+    torch = {"Engines": "torch"}
+    assert not broken_rules(template, Model="sd-turbo", PictureCheck="on")
+    assert not broken_rules(template, **torch)
+    assert not broken_rules(template, **torch, Model="sd-turbo", PictureCheck="off")
+    assert not broken_rules(template, **torch, Model="sd-turbo", Moderation="false")
+    assert len(broken_rules(template, **torch, PictureCheck="on")) == 1
+    assert len(broken_rules(template, **torch, Model="sd-turbo")) == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -65,6 +65,7 @@ WEBHOOKS = {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
 DEAD_LETTERS = {"Fn::GetAtt": ["JobsDeadLetters", "Arn"]}
 IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
+LISTS_READ = {"ssm:GetParameter": {"Fn::Sub": SECRETS.replace("/webhooks/", "/moderation/")}}
 ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
@@ -83,11 +84,12 @@ SECRET_EXISTS = {"ssm:ListTagsForResource": {"Fn::Sub": SECRETS}}
 CHECKPOINTS = {"Fn::Sub": "${Bucket.Arn}/checkpoints/*"}
 UPLOADS = {"Fn::Sub": "${Bucket.Arn}/uploads/*"}
 PROVENANCE = {"Fn::Sub": "${Bucket.Arn}/provenance/*"}
+LISTS = {"Fn::Sub": "${Bucket.Arn}/moderation/*"}
 INPUTS = {"Fn::Sub": "${Bucket.Arn}/inputs/*"}
 LISTS_BUCKET = {"s3:ListBucket": {"Fn::GetAtt": ["Bucket", "Arn"]}}
 DISCARDS_CHECKPOINTS = {"s3:DeleteObject": CHECKPOINTS}
 IMAGE_ACCESS = {
-    "s3:GetObject": [IMAGES, CHECKPOINTS, INPUTS, UPLOADS, PROVENANCE],
+    "s3:GetObject": [IMAGES, CHECKPOINTS, INPUTS, UPLOADS, PROVENANCE, LISTS],
     "s3:PutObject": [IMAGES, CHECKPOINTS, INPUTS],
     **DISCARDS_CHECKPOINTS,
     "kms:GenerateDataKey": KEY,
@@ -110,11 +112,12 @@ def common(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | {"dynamodb:ConditionCheckItem": TABLE}),
+        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | LISTS_READ | {"dynamodb:ConditionCheckItem": TABLE}),
         (
             "Worker",
             JOBS
             | IMAGE_ACCESS
+            | LISTS_READ
             | dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], QUEUE)
             | {"sqs:SendMessage": DEAD_LETTERS},
         ),
@@ -122,8 +125,9 @@ def common(name: str) -> dict[str, Any]:
             "Api",
             JOBS
             | SECRET_EXISTS
+            | LISTS_READ
             | DISCARDS_CHECKPOINTS
-            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": [IMAGES, UPLOADS]}
+            | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": [IMAGES, UPLOADS, LISTS]}
             | LISTS_BUCKET
             | {"s3:PutObject": [UPLOADS, INPUTS], "kms:GenerateDataKey": KEY}
             | {"dynamodb:ConditionCheckItem": TABLE, "ssm:PutParameter": {"Fn::Sub": SECRETS}},

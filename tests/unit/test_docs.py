@@ -22,6 +22,7 @@ GUIDES = {
     "CONTRIBUTING.md": "function/imagegen",
     "docs/architecture.md": "function/imagegen",
     "docs/cli.md": "",
+    "docs/cost.md": "",
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
     "docs/settings.md": "",

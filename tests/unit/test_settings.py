@@ -29,3 +29,27 @@ def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.model_ids == ("sd-turbo", "demo")
     assert settings.default_model_id == "sd-turbo"
     assert settings.allowed_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("lists", "place"),
+    [
+        ("", ("", "")),
+        ("s3://images-bucket/moderation/lists.json", ("s3", "moderation/lists.json")),
+        ("ssm:/imagegen/moderation/lists", ("ssm", "/imagegen/moderation/lists")),
+    ],
+)
+def test_word_lists_are_in_the_bucket_or_a_parameter(lists: str, place: tuple[str, str]) -> None:
+    assert Settings(moderation_lists=lists).moderation_lists_place == place
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        *("s3://another-bucket/moderation/lists.json", "s3://images-bucket/images/lists.json", "s3://images-bucket"),
+        *("ssm:lists", "ssm:/", "https://example.com/lists.json", "lists.json", "s3://images-bucket/moderation/a b"),
+    ],
+)
+def test_word_lists_elsewhere_fail_the_deployment(lists: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(moderation_lists=lists)

@@ -152,3 +152,45 @@ def test_the_work_of_a_model_is_read_from_its_manifest(tmp_path: Path) -> None:
     manifest.write(tmp_path / "demo" / "openvino", flops=counts)
     assert made._workload(DEMO, backend) == Workload(counts, weight_bytes=1000)
     assert made._workload(DEMO, replace(backend, device="cuda")) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "judged"),
+    [
+        ({}, {"sd-turbo"}),
+        ({"picture_check": "on"}, {"demo", "sd-turbo"}),
+        ({"picture_check": "off"}, set()),
+        ({"moderation": False}, set()),
+        ({"moderation": False, "picture_check": "on"}, set()),
+    ],
+)
+def test_pictures_of_every_model_but_the_demo_model_are_judged(settings: dict[str, Any], judged: set[str]) -> None:
+    moderation = container(model_ids=("demo", "sd-turbo"), **settings).picture_moderation
+    assert {each for each in ("demo", "sd-turbo") if moderation.of(REGISTRY[each], "alice")} == judged
+
+
+def test_tenants_have_the_thresholds_of_the_settings() -> None:
+    built = container(model_ids=("sd-turbo",), picture_thresholds='{"acme": {"sexual": 0.3}}').picture_moderation
+    rules = [check.rule for tenant in ("acme", "alice") if (check := built.of(REGISTRY["sd-turbo"], tenant))]
+    assert ['"sexual":0.3' in rule for rule in rules] == [True, False]
+
+
+def test_the_safety_checker_needs_torch() -> None:
+    settings: dict[str, Any] = {"model_ids": ("sd-turbo",), "picture_checker": "safety_checker"}
+    with pytest.raises(ValueError, match="ENGINES has no torch"):
+        container(engines=("openvino",), **settings)
+    container(engines=("torch",), **settings)
+    container(engines=("openvino",), picture_checker="safety_checker")
+
+
+@pytest.mark.parametrize("settings", [{"model_ids": ("sd-turbo",)}, {"picture_check": "on"}])
+def test_a_deployment_that_can_judge_nothing_does_not_start(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="PICTURE_CHECK=off"):
+        container(engines=("torch",), **settings)
+    container(engines=("torch",), **{**settings, "picture_check": "off"})
+    container(engines=("torch",))
+
+
+def test_thresholds_that_mean_nothing_do_not_start() -> None:
+    with pytest.raises(ValueError, match="no tenant"):
+        container(picture_thresholds='{"a b": {}}')

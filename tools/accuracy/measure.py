@@ -48,7 +48,7 @@ def measure(engine: Engine, *, two: bool, count: int, size: tuple[int, int] | No
     `size` is (width, height) in pixels and may be outside the model's limits. `fields` are further request fields.
     """
     tally = Tally()
-    for index, scene in enumerate(_scenes(two=two, count=count)):
+    for index, scene in enumerate(scenes(two=two, count=count)):
         spec = specification(scene, index, size, **fields)
         verdict = judge(engine.generate(spec, lambda step, of: None).images[0], scene)
         tally.verdicts.append(verdict)
@@ -63,7 +63,8 @@ def specification(scene: Scene, seed: int, size: tuple[int, int] | None = None, 
     return spec if size is None else replace(spec, width=size[0], height=size[1])
 
 
-def _scenes(*, two: bool, count: int) -> Iterator[Scene]:
+def scenes(*, two: bool, count: int) -> Iterator[Scene]:
+    """Yield `count` held-out scenes, always the same, with two objects if `two`, else one."""
     rng = random.Random(f"{SEED}-{two}")
     for _ in range(count):
         yield random_scene(rng, two=two, held_out=True)

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from PIL import Image
 
-from imagegen.policy.manifest import MEDIA_TYPES, Origin
-from imagegen.policy.report import report
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.manifest import MEDIA_TYPES, Origin
+from imagegen.provenance.report import report
+from imagegen.provenance.signing import ContentCredentials
 from tools.bench.markdown import table
 from tools.local.signing_certificate import Identity, authority_of, signer_of
 
@@ -28,7 +28,7 @@ _DEMO: Final = Origin("demo", "6cc6991b014f")
 
 
 class MemoryKey:
-    """Implements policy.ports.SigningKey."""
+    """Implements provenance.ports.SigningKey."""
 
     def __init__(self, identity: Identity):
         self._key = identity.key

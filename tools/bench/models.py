@@ -1,7 +1,7 @@
 """The benchmark's models: Stable Diffusion 1.5 with random weights, and the demo model.
 
-Random weights need the same time and memory as real ones; the images are noise. The product's registry does not
-contain them: each benchmark process registers them for itself.
+Random weights need the same time and memory as real ones; the images are noise, and are not judged: the programs that
+are compared judge none. The product's registry does not contain them: each benchmark process registers them for itself.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ FULL: Final = Model(
     limits=ModelLimits(min_size=256, max_size=768, max_steps=50),
     memory_mb=MemoryNeed(float32=10_000, half=10_000),
     schedulers=("euler", "pndm"),
+    harmless=True,
 )
 """With the checkpoint's own decoder (AutoencoderKL)."""
 TINY: Final = replace(FULL, id="random-sd15-tiny")

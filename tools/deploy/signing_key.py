@@ -21,9 +21,9 @@ from cryptography.x509.oid import NameOID
 
 from imagegen.aws.kms import KmsKey
 from imagegen.errors import ServiceError
-from imagegen.policy.certificate_chain import CertificateChain
-from imagegen.policy.manifest import PRODUCT
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.certificate_chain import CertificateChain
+from imagegen.provenance.manifest import PRODUCT
+from imagegen.provenance.signing import ContentCredentials
 from imagegen.settings import Settings
 from tools.deploy import stack
 

@@ -41,10 +41,14 @@ _TEMPLATE_KEY: Final = "template.json"
 
 @dataclass(frozen=True)
 class Options:
-    """What `make serve` adds to a stack: services on this machine that it may use."""
+    """What `make serve` adds to a stack: services on this machine that it may use, and a parameter.
+
+    `picture_check` is that of the template; empty: its default.
+    """
 
     receiver: LocalReceiver | None = None
     issuers: LocalIssuers | None = None
+    picture_check: str = ""
 
 
 NOTHING: Final = Options()
@@ -68,6 +72,8 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, options: Opt
     parameters = PARAMETERS | {"Model": model}
     if options.issuers:
         parameters["TokenIssuers"] = options.issuers.text
+    if options.picture_check:
+        parameters["PictureCheck"] = options.picture_check
     zipped = zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
     code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
     translated = translate(root / "template.yaml", code, REGION, parameters)
@@ -102,10 +108,10 @@ def _stack(endpoint: str, resources: list[dict[str, str]]) -> DeployedStack:
 
 
 def zip_of(package: Path, *modules: Path) -> bytes:
-    """Return a zip of the package's .py files and of single modules: function code without weights and caches."""
+    """Return a zip of the package's modules and word lists, and of single modules: no weights and no caches."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(package.rglob("*.py")):
+        for path in sorted(each for each in package.rglob("*") if each.suffix in (".py", ".json")):
             archive.write(path, path.relative_to(package.parent))
         for path in modules:
             archive.write(path, path.name)

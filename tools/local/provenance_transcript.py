@@ -18,7 +18,7 @@ from typing import Any, Final
 from c2pa import Context, Reader
 from PIL import Image
 
-from imagegen.policy.report import OFFLINE
+from imagegen.provenance.report import OFFLINE
 from tools.local.deploy import CREDENTIALS
 from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT, Output, free_port

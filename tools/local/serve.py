@@ -55,6 +55,9 @@ def _arguments() -> argparse.Namespace:
         "--issuers", type=_issuers, help="value of TokenIssuers: a JSON list of issuers on this machine"
     )
     parser.add_argument("--issuer-ca", type=_ca, help="PEM file of the CA that issued the issuers' certificates")
+    parser.add_argument(
+        "--picture-check", choices=["auto", "on", "off"], default="", help="whose pictures are judged (default: auto)"
+    )
     parser.add_argument("--verbose", action="store_true", help="print the functions' logs and metrics, too")
     arguments = parser.parse_args()
     if bool(arguments.receiver) != bool(arguments.receiver_ca):
@@ -67,7 +70,7 @@ def _arguments() -> argparse.Namespace:
 def _options(arguments: argparse.Namespace) -> Options:
     receiver = LocalReceiver(arguments.receiver, arguments.receiver_ca.resolve()) if arguments.receiver else None
     issuers = LocalIssuers(arguments.issuers, arguments.issuer_ca.resolve()) if arguments.issuers else None
-    return Options(receiver, issuers)
+    return Options(receiver, issuers, arguments.picture_check)
 
 
 def _port(text: str) -> int:

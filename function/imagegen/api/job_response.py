@@ -36,7 +36,8 @@ def result_of(info: JobInfo, headers: Mapping[str, str] | None = None) -> Result
     Raises JobFailed, or JobAlreadyFinal if the job was cancelled; the errors get `headers`.
     """
     if info.error is not None:
-        raise JobFailed(info.error.code, info.error.status, info.error.detail, headers=dict(headers or {}))
+        error = info.error
+        raise JobFailed(error.code, error.status, error.detail, headers=dict(headers or {}), members=error.members)
     if info.status == "cancelled":
         detail = "The job was cancelled. Send a new request; do not reuse its Idempotency-Key."
         raise JobAlreadyFinal(detail, headers=dict(headers or {}))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Annotated, Final
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from imagegen import telemetry
 from imagegen.api import scope
 from imagegen.errors import ServiceError
-from imagegen.generation.result import ResponseModel
+from imagegen.generation.result import FOUND, JUDGED, ResponseModel
 from imagegen.problem_details import MEDIA_TYPE
 
 JSON: Final = "application/json"
@@ -37,6 +38,8 @@ class Problem(ResponseModel):
     )
     code: str
     request_id: str = Field(description="Value of the header x-request-id.")
+    stage: Annotated[str | SkipJsonSchema[None], JUDGED] = None
+    category: Annotated[str | SkipJsonSchema[None], FOUND] = None
     errors: list[FieldProblem] = Field(description="What is invalid, at most 20 entries; empty for other errors.")
 
 

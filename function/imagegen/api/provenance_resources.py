@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from imagegen.generation.result import ResponseModel
-from imagegen.policy.verdict import Report, State
+from imagegen.provenance.verdict import Report, State
 
 
 class ProvenanceResult(ResponseModel):

@@ -19,7 +19,7 @@ _CONFIG: Final = Config(
 
 
 class KmsKey:
-    """Implements policy.ports.SigningKey with an asymmetric key of the spec ECC_NIST_P256."""
+    """Implements provenance.ports.SigningKey with an asymmetric key of the spec ECC_NIST_P256."""
 
     def __init__(self, arn: str):
         self._arn = arn

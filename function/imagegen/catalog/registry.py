@@ -85,6 +85,8 @@ class Model:
     schedulers: tuple[str, ...] = ("ddim", "euler")
     decoder: Decoder | None = None
     weights: Literal["float16", "int8"] = "float16"
+    harmless: bool = False
+    """Whether it can draw nothing but shapes, so that its pictures need no judge."""
 
     @property
     def takes_negative_prompts(self) -> bool:
@@ -109,6 +111,7 @@ REGISTRY: Final[dict[str, Model]] = {
             limits=ModelLimits(min_size=120, max_size=144, max_steps=100),
             memory_mb=MemoryNeed(float32=800, half=800),
             schedulers=("ddim", "euler", "euler_ancestral", "dpm_multistep"),
+            harmless=True,
         ),
         Model(
             id="sd-turbo",

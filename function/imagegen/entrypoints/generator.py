@@ -68,6 +68,8 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if request.webhook is not None:
         message = "is only for jobs, and a direct invocation creates none; leave it out"
         raise InvalidRequest([FieldError("webhook", "unknown_field", message)])
+    model = container.planner.model(request.model)
+    container.prompt_judge.require_allowed(request, tenant=tenant.LOCAL, model=model.id)
     pictures = container.inputs.read(request, tenant.LOCAL)
     plan, deadline = container.planner.plan(request, pictures), Deadline.of_invocation(context)
     if KEY in event:

@@ -30,6 +30,7 @@ from imagegen.errors.limits import (
     RateLimited,
     RequestTooExpensive,
 )
+from imagegen.errors.moderation import ModerationBlocked, ModerationUnavailable
 from imagegen.errors.pictures import (
     ImageFormatUnsupported,
     ImageInvalid,
@@ -107,6 +108,8 @@ __all__ = [
     "MethodNotAllowed",
     "ModelNotFound",
     "ModelUnavailable",
+    "ModerationBlocked",
+    "ModerationUnavailable",
     "NotAcceptable",
     "NotFound",
     "NumberOutOfRange",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imagegen.errors.request import BadSyntax, NotFound
 from imagegen.service_error import ServiceError
 
@@ -68,12 +70,20 @@ class JobFailed(ServiceError):
 
     code = "job_failed"
 
-    def __init__(self, code: str, status: int, detail: str, *, headers: dict[str, str]):
+    def __init__(
+        self, code: str, status: int, detail: str, *, headers: dict[str, str], members: Mapping[str, str] | None = None
+    ):
         super().__init__(detail, headers=headers)
         self._code = code
+        self._members = members or {}
         self.status = status  # type: ignore[misc]
 
     @property
     def public_code(self) -> str:
         """The code that the job failed with."""
         return self._code
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """Those of the job's error."""
+        return self._members

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from imagegen.generation.spec import GenerationSpec
-from imagegen.policy.manifest import MAX_PARENT_BYTES
+from imagegen.provenance.manifest import MAX_PARENT_BYTES
 
 METADATA_BYTES: Final = 64 * 1024
 """Container and metadata: two prompts of 2,000 characters, as infotext and as text chunks of their own, are 32,000, and

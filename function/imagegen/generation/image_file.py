@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from imagegen.generation.infotext import infotext
 from imagegen.generation.request import OutputFormat
 from imagegen.generation.spec import GenerationSpec
-from imagegen.policy.manifest import PRODUCT, MediaType
+from imagegen.provenance.manifest import PRODUCT, MediaType
 
 CONTENT_TYPES: Final[dict[OutputFormat, MediaType]] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 

@@ -70,7 +70,7 @@ class Planner:
 
         Raises ModelNotFound, or InvalidRequest with one entry per field beyond the model's limits.
         """
-        model = self._model(request.model)
+        model = self.model(request.model)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         spec = _resolve(request, model, seed, pictures)
         errors = [*_limit_errors(spec, model), *_output_errors(spec), *_feature_errors(spec, self._features)]
@@ -81,10 +81,11 @@ class Planner:
     def warm_up(self, model_id: str | None) -> Plan:
         """Return a plan for one step at the model's default size. Raises ModelNotFound."""
         return self.plan(
-            GenerateRequest(prompt="warm-up", model=self._model(model_id).id, num_inference_steps=1, seed=0)
+            GenerateRequest(prompt="warm-up", model=self.model(model_id).id, num_inference_steps=1, seed=0)
         )
 
-    def _model(self, model_id: str | None) -> Model:
+    def model(self, model_id: str | None) -> Model:
+        """Return the model, or the deployment's first one for None. Raises ModelNotFound."""
         model = self._models.get(self._default_model_id if model_id is None else model_id)
         if model is None:
             raise ModelNotFound(f"model must be one of {', '.join(self._models)}.")

@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from imagegen.catalog.registry import Model
+from imagegen.errors.moderation import Stage
 from imagegen.generation.spec import GenerationSpec
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from imagegen.generation.snapshot import Snapshot  # imports NumPy, which the zip functions lack
-    from imagegen.policy.manifest import MediaType, Origin  # not in the stages of the image that prepare models
+    from imagegen.provenance.manifest import MediaType, Origin  # not in the stages of the image that prepare models
 
 OnStep = Callable[[int, int], None]
 """Called before the first denoising step, after each one, and during long ones, with (steps done, steps in total).
@@ -158,6 +159,30 @@ class Credentials(Protocol):
 
     def sign(self, body: bytes, media_type: MediaType, origin: Origin) -> bytes:
         """Return the file with credentials, each time another one: signatures are random."""
+
+
+class PictureCheck(Protocol):
+    """Judges the pictures of one request. Every call but `rule` raises ModerationUnavailable if it cannot."""
+
+    @property
+    def rule(self) -> str:
+        """What allows a picture. It is part of the cache key: what another rule allowed is judged again."""
+
+    def load(self) -> None:
+        """Load what judges, unless done."""
+
+    def require_allowed(self, stage: Stage, pictures: Sequence[Image]) -> None:
+        """Raise ModerationBlocked if one of the pictures is blocked."""
+
+    def may_show(self, preview: Image) -> bool:
+        """Return whether a preview may be shown."""
+
+
+class PictureChecks(Protocol):
+    """Judges the pictures of all requests."""
+
+    def of(self, model: Model, tenant: str, job_id: str | None = None) -> PictureCheck | None:
+        """Return the check of a request's pictures, or None if those of the model are not judged."""
 
 
 class CheckpointStore(Protocol):

@@ -31,6 +31,8 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_SYNTAX: Final = re.compile(r"[()\[\]\\]")
+"""Without one of these, a prompt is its text."""
 _BREAK: Final = re.compile(r"\bBREAK\b")
 _OPENING: Final = {")": "(", "]": "["}
 
@@ -61,6 +63,11 @@ class Prompt:
 def parse(text: str) -> Prompt:
     """Return what the prompt means. Every text is valid."""
     return _Parser(list(_TOKEN.finditer(text))).prompt()
+
+
+def text_of(prompt: str) -> str:
+    """Return the text that the prompt means, without the weights, which take a while to compute."""
+    return parse(prompt).text if _SYNTAX.search(prompt) else prompt
 
 
 class _Parser:
@@ -122,10 +129,12 @@ class _Parser:
         )
 
     def _allowed_weights(self) -> tuple[float, ...]:
-        ignored = list(dict.fromkeys(f"{weight:g}" for weight in self._weights if not 0 <= weight <= MAX_WEIGHT))
-        if ignored:
-            named = ", ".join(ignored[:_NAMED]) + (", ..." if len(ignored) > _NAMED else "")
-            self._noticed["weight_ignored"] = f"weights are 0 to {MAX_WEIGHT:g}, not {named}"
+        ignored = [weight for weight in dict.fromkeys(self._weights) if not 0 <= weight <= MAX_WEIGHT]
+        if not ignored:
+            return tuple(self._weights)
+        texts = list(dict.fromkeys(f"{weight:g}" for weight in ignored))
+        named = ", ".join(texts[:_NAMED]) + (", ..." if len(texts) > _NAMED else "")
+        self._noticed["weight_ignored"] = f"weights are 0 to {MAX_WEIGHT:g}, not {named}"
         return tuple(weight if 0 <= weight <= MAX_WEIGHT else 1.0 for weight in self._weights)
 
 

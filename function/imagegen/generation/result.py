@@ -33,6 +33,15 @@ class ResponseModel(BaseModel):
             return super().model_rebuild(**options)
 
 
+def _absent_if_none(description: str) -> Any:
+    return Field(description=description, exclude_if=lambda value: value is None)
+
+
+JUDGED: Final = _absent_if_none("Only of `moderation_blocked`: what was judged, `prompt`, `input` or `output`.")
+FOUND: Final = _absent_if_none("Only of `moderation_blocked`: the category, such as `sexual`.")
+"""Members of an error, in a problem document and in a job."""
+
+
 class ImageResult(ResponseModel):
     """One stored image; `url` is presigned and expires at `expires_at`."""
 
@@ -71,7 +80,8 @@ class Timings(ResponseModel):
     does not keep compiled, and loading the networks behind `background_ms` and `upscale_ms`. `encoder_load_ms` is
     loading what encodes an input image, which only requests with one need. If several runs of a job made the images,
     all that contributed count, and `denoise_ms` includes what the earlier ones spent on encoding, compiling and
-    previews. `preview_ms` is what drawing previews took in between the steps.
+    previews. `preview_ms` is what drawing previews took in between the steps, and `moderation_ms` what
+    judging the pictures took, with loading what judges.
     """
 
     queue_ms: int = 0
@@ -83,6 +93,7 @@ class Timings(ResponseModel):
     decode_ms: int = 0
     background_ms: int = 0
     upscale_ms: int = 0
+    moderation_ms: int = 0
     store_ms: int = 0
     preview_ms: int = 0
     total_ms: int = 0

@@ -1,24 +1,36 @@
-"""Runs a plan: cache look-up, generation within the deadline, storage. Every request, job and direct invocation
-generates through it."""
+"""Runs a plan: cache look-up, check of its picture, generation within the deadline, check of the result, storage. Every
+request, job and direct invocation generates through it."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from PIL.Image import Image
 from ulid import ULID
 
+from imagegen.access import tenant as tenants
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, RequestTooExpensive
+from imagegen.errors.moderation import Stage
 from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.edit import pixels_sha256
 from imagegen.generation.image_file import CONTENT_TYPES, encode
 from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
-from imagegen.generation.ports import Credentials, Engines, Generated, ImageStore, OnStep, Resident, StoredImage
+from imagegen.generation.ports import (
+    Credentials,
+    Engines,
+    Generated,
+    ImageStore,
+    OnStep,
+    PictureChecks,
+    Resident,
+    StoredImage,
+)
 from imagegen.generation.presign import presign
 from imagegen.generation.pricing import Pricing
 from imagegen.generation.result import KeptImage, Outcome, Result, Timings, WarmUp
@@ -27,7 +39,7 @@ from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
 from imagegen.generation.task import Task
 from imagegen.generation.timed_engines import TimedEngines
-from imagegen.policy.manifest import Origin
+from imagegen.provenance.manifest import Origin
 from imagegen.retry import retry
 
 
@@ -56,6 +68,7 @@ class ImageService:
         *,
         engines: Engines,
         store: ImageStore,
+        checks: PictureChecks,
         single_flight: SingleFlight,
         pricing: Pricing,
         embed_prompt: bool,
@@ -66,6 +79,7 @@ class ImageService:
         """Without `credentials`, files are not signed, and results say so."""
         self._engines = engines
         self._store = store
+        self._checks = checks
         self._single_flight = single_flight
         self._pricing = pricing
         self._embed_prompt = embed_prompt
@@ -93,18 +107,20 @@ class ImageService:
         deadline: Deadline,
         on_step: OnStep = _ignore_step,
         checkpoint: Checkpoint | None = None,
+        job_id: str | None = None,
     ) -> Outcome:
         """Find or generate the images, and return them as stored.
 
         While another request generates the same images, this one waits and `on_step` gets (0, steps). With a
-        `checkpoint` the generation resumes from there, and a deadline that ends it leaves one.
+        `checkpoint` the generation resumes from there, and a deadline that ends it leaves one. `job_id` is for the
+        audit record of a picture that is blocked.
 
-        Raises GenerationTimeout, GenerationFailed, ModelUnavailable, StorageUnavailable, ProvenanceUnavailable, or what
-        `on_step` raises.
+        Raises ModerationBlocked, ModerationUnavailable, GenerationTimeout, GenerationFailed, ModelUnavailable,
+        StorageUnavailable, ProvenanceUnavailable, or what `on_step` raises.
         Images may be stored then; the next identical request finds all of them or none.
         """
         started = self._clock()
-        task = self._task(plan, tenant, deadline, on_step, checkpoint)
+        task = self._task(plan, tenant, deadline, on_step, checkpoint, job_id)
         if plan.request.cache == "use":
             images = self._look_up(task) or self._generate_once(task)
         else:
@@ -152,11 +168,13 @@ class ImageService:
         )
 
     def warm(self, plan: Plan) -> WarmUp:
-        """Load the plan's model and run its steps, so that the next request of that size is warm.
+        """Load the plan's model and what judges its pictures, and run its steps: the next request of that size is warm.
 
-        Raises ModelUnavailable.
+        Raises ModelUnavailable or ModerationUnavailable.
         """
         backend = plan.backend
+        if check := self._checks.of(plan.model, tenants.LOCAL):
+            check.load()
         resident = self._engines.resident(plan.model, backend)
         load_s = resident.load_s
         if load_s > 0:
@@ -195,13 +213,30 @@ class ImageService:
         return self._single_flight.run(task.folder.tenant, task.folder.cache_key, lambda: self._generate(task), find)
 
     def _generate(self, task: Task) -> Images:
-        _ = task.spec.canvas  # decoded before a model is loaded for a picture that may be damaged
+        """Generate and store. A picture is judged before a model is loaded for it, a result before it is a file.
+
+        One blocked image blocks all of them: what the same prompt drew next to it is not worth a second look.
+        """
+        canvas = task.spec.canvas  # decoded here, because it may be damaged
+        input_s = self._judge(task, "input", [canvas.image] if canvas is not None else [])
         resident, generated = self._timed.generate(task)
+        output_s = self._judge(task, "output", generated.images)
         started = self._clock()
         stored = self._store_all(task, generated)
-        timings = _timings(resident, generated, store_s=self._clock() - started)
+        timings = _timings(resident, generated, moderation_s=input_s + output_s, store_s=self._clock() - started)
         spent = task.checkpoint.spent if task.checkpoint is not None else Timings()
         return Images(stored, timings, resident.load_s > 0, shared_by=generated.shared_by, spent=spent)
+
+    def _judge(self, task: Task, stage: Stage, pictures: Sequence[Image]) -> float:
+        """Raise ModerationBlocked or ModerationUnavailable unless all pictures are allowed; return the seconds it took.
+
+        Before anything is drawn, this loads what judges the result, so that nothing is drawn that has no verdict.
+        """
+        started = self._clock()
+        if task.check is not None:
+            task.check.load()
+            task.check.require_allowed(stage, pictures)
+        return self._clock() - started
 
     def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
         """Store the images and, unless the cache is off, make them answer the next identical request."""
@@ -252,16 +287,18 @@ class ImageService:
         deadline: Deadline,
         on_step: OnStep = _ignore_step,
         checkpoint: Checkpoint | None = None,
+        job_id: str | None = None,
     ) -> Task:
-        backend = plan.backend
+        backend, check = plan.backend, self._checks.of(plan.model, tenant, job_id)
         signer = {} if self._credentials is None else {"signer": self._credentials.identity}
+        judged = {} if check is None else {"allowed_by": check.rule}
         cache_key = plan.spec.cache_key(
-            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt, **signer
+            engine=backend.engine, precision=backend.precision, embed_prompt=self._embed_prompt, **signer, **judged
         )
-        return Task(plan, Folder(tenant, cache_key), deadline, on_step, checkpoint)
+        return Task(plan, Folder(tenant, cache_key), deadline, on_step, check, checkpoint)
 
 
-def _timings(resident: Resident, generated: Generated, store_s: float) -> Timings:
+def _timings(resident: Resident, generated: Generated, *, moderation_s: float, store_s: float) -> Timings:
     return Timings(
         load_ms=_ms(resident.load_s + generated.compile_s),
         encoder_load_ms=_ms(generated.encoder_load_s),
@@ -271,6 +308,7 @@ def _timings(resident: Resident, generated: Generated, store_s: float) -> Timing
         decode_ms=_ms(generated.decode_s),
         background_ms=_ms(generated.background_s),
         upscale_ms=_ms(generated.upscale_s),
+        moderation_ms=_ms(moderation_s),
         store_ms=_ms(store_s),
     )
 

@@ -8,19 +8,22 @@ from imagegen.deadline import Deadline
 from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.object_keys import Folder
 from imagegen.generation.planner import Plan
-from imagegen.generation.ports import OnStep
+from imagegen.generation.ports import OnStep, PictureCheck
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import STORING_SECONDS
 
 
 @dataclass(frozen=True)
 class Task:
-    """A plan with the folder of its images, its deadline, its progress callback and a job's checkpoint."""
+    """A plan with the folder of its images, its deadline, its progress callback, the check of its pictures and a job's
+    checkpoint."""
 
     plan: Plan
     folder: Folder
     deadline: Deadline
     on_step: OnStep
+    check: PictureCheck | None
+    """None if its pictures are not judged."""
     checkpoint: Checkpoint | None = None
 
     @property

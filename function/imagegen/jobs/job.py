@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, Self, get_args
+
+from pydantic.json_schema import SkipJsonSchema
 
 from imagegen.errors import InternalError, ServiceError
 from imagegen.generation.request import GenerateRequest, Webhook
-from imagegen.generation.result import Outcome, ResponseModel
+from imagegen.generation.result import FOUND, JUDGED, Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
 
@@ -24,11 +26,22 @@ class JobError(ResponseModel):
     code: str
     status: int
     detail: str
+    stage: Annotated[str | SkipJsonSchema[None], JUDGED] = None
+    category: Annotated[str | SkipJsonSchema[None], FOUND] = None
 
     @classmethod
     def of(cls, error: ServiceError) -> Self:
         """Return the part of `error` that a job stores."""
-        return cls(code=error.public_code, status=error.status, detail=error.detail)
+        members = error.members
+        code, status, detail = error.public_code, error.status, error.detail
+        return cls(
+            code=code, status=status, detail=detail, stage=members.get("stage"), category=members.get("category")
+        )
+
+    @property
+    def members(self) -> dict[str, str]:
+        """Members of the problem document that only this error has."""
+        return {name: value for name, value in (("stage", self.stage), ("category", self.category)) if value}
 
     @property
     def caused_by_request(self) -> bool:

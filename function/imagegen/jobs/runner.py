@@ -40,6 +40,7 @@ from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
 from imagegen.jobs.turns import Turns
+from imagegen.moderation.ports import PromptJudge
 from imagegen.retry import retry
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class JobRunner:
     turns: Turns
     outbox: Outbox
     planner: Planner
+    judge: PromptJudge
     inputs: Inputs
     images: ImageService
     checkpoints: JobCheckpoints
@@ -139,10 +141,15 @@ class JobRunner:
     def _finish(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
             plan = self._plan(run.job, plan)
-            preview = self.previews.of(plan.model, plan.backend, checkpoint) if plan.request.preview else None
+            preview = self._preview(run, checkpoint, plan)
             outcome = self._produce(run, checkpoint, plan, deadline, preview)
             result = _with_times(outcome, run.job, preview)
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
+
+    def _preview(self, run: Run, checkpoint: Checkpoint, plan: Plan) -> Preview | None:
+        if not plan.request.preview:
+            return None
+        return self.previews.of(plan.model, plan.backend, checkpoint, run.job.tenant)
 
     def _produce(
         self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline, preview: Preview | None
@@ -162,6 +169,7 @@ class JobRunner:
                 deadline=deadline.earlier(paid),
                 on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at, draw),
                 checkpoint=checkpoint,
+                job_id=run.job.job_id,
             )
         except GenerationTimeout as error:
             if paid.left() < deadline.left() and _cause(error, checkpoint) != "wait":
@@ -176,16 +184,21 @@ class JobRunner:
                 checkpoint.discard()
 
     def _plan(self, job: Job, submitted: Plan | None) -> Plan:
-        """Return the first run's plan, the one of its submission if it runs there.
+        """Return the first run's plan, the one of its submission if it runs there, which has judged the prompt.
+
+        Any other run judges it again, because lists change while a job waits.
 
         After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
-        its deadline stored none. Raises ModelNotFound, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
+        its deadline stored none. Raises ModelNotFound, ModerationBlocked,
+        ModerationUnavailable, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
         """
         if job.request is None:
             raise UnreadableJob("request")
         first = job.attempt + job.aws_failures == 1
         if first and submitted is not None:
             return submitted
+        model = self.planner.model(job.request.model)
+        self.judge.require_allowed(job.request, tenant=job.tenant, model=model.id, job_id=job.job_id)
         plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant))
         return plan if first else plan.again(job.created_at)
 

@@ -1,4 +1,4 @@
-"""The auxiliary networks as OpenVINO models, from bytes of pixels to bytes of pixels.
+"""The auxiliary networks as OpenVINO models, from bytes of pixels to bytes of pixels or to scores.
 
 Scaling and layout are part of each model, so that the function only copies pixels.
 """
@@ -15,14 +15,16 @@ from openvino import Layout, Type
 from openvino import opset15 as op
 from openvino.preprocess import PrePostProcessor
 
-from imagegen.catalog.auxiliary import BACKGROUND, UPSCALER, AuxiliaryNetwork
-from models.prepare import ncnn
+from imagegen.catalog.auxiliary import BACKGROUND, INDECENCY, SECOND_OPINION, UPSCALER, AuxiliaryNetwork
+from models.prepare import ncnn, tfjs
 
 SALIENCY_SIDE: Final = 320
 """Side, in pixels, of U-2-Net's input."""
 _MEAN: Final = (0.485, 0.456, 0.406)
 _DEVIATION: Final = (0.229, 0.224, 0.225)
 """Of ImageNet's red, green and blue, as in U-2-Net's training."""
+_CAFFE_MEAN: Final = (104.0, 117.0, 123.0)
+"""Levels of blue, green and red that Yahoo's preprocessing subtracts."""
 _SMALLEST: Final = 1e-6
 """Stands for zero where U-2-Net's scaling divides: a black input, or a result of one value."""
 
@@ -47,6 +49,26 @@ def background(weights: Path) -> openvino.Model:
     return _on_bytes(network, before=_normalized, after=_stretched)
 
 
+def indecency(weights: Path) -> openvino.Model:
+    """Return nsfwjs' network from an image, (1, 224, 224, 3), to five probabilities, (1, 5). Raises PrepareError."""
+    steps = PrePostProcessor(tfjs.read(weights.with_suffix(".json"), weights))
+    steps.input().tensor().set_element_type(Type.u8)
+    steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
+    return _named(steps.build(), "scores")
+
+
+def second_opinion(weights: Path) -> openvino.Model:
+    """Return Yahoo's network from an image, (1, 224, 224, 3), to the probabilities of decent and indecent, (1, 2)."""
+    network = openvino.Core().read_model(weights)
+    network.reshape([1, 224, 224, 3])
+    steps = PrePostProcessor(network)
+    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+    steps.input().model().set_layout(Layout("NHWC"))
+    levels = steps.input().preprocess().convert_element_type(Type.f32)
+    levels.reverse_channels().mean(list(_CAFFE_MEAN))
+    return _named(steps.build(), "scores")
+
+
 def _on_bytes(
     network: openvino.Model, before: Callable[[Any], Any] | None, after: Callable[[Any], Any]
 ) -> openvino.Model:
@@ -64,9 +86,12 @@ def _on_bytes(
     steps.output().model().set_layout(Layout("NCHW"))
     steps.output().postprocess().custom(lambda value: _rounded(after(value)).output(0)).convert_element_type(Type.u8)
     steps.output().tensor().set_layout(Layout("NHWC"))
-    built: openvino.Model = steps.build()
+    return _named(steps.build(), "pixels")
+
+
+def _named(built: openvino.Model, output: str) -> openvino.Model:
     built.input().set_names({"image"})
-    built.output().set_names({"pixels"})
+    built.output().set_names({output})
     return built
 
 
@@ -101,4 +126,6 @@ def _all_axes() -> Any:
 CONVERTERS: Final[Mapping[AuxiliaryNetwork, Callable[[Path], openvino.Model]]] = {
     UPSCALER: upscaler,
     BACKGROUND: background,
+    INDECENCY: indecency,
+    SECOND_OPINION: second_opinion,
 }

@@ -13,8 +13,8 @@ from moto import mock_aws
 
 from imagegen.aws.kms import KmsKey
 from imagegen.errors import ProvenanceUnavailable
-from imagegen.policy.report import report
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.report import report
+from imagegen.provenance.signing import ContentCredentials
 from tests.support.credentials import DEMO, anchors, authority, pictures
 from tools.local.process import ACCESS_KEY, Output, free_port, ministack
 from tools.local.signing_certificate import certify

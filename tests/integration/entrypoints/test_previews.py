@@ -10,6 +10,7 @@ import numpy as np
 
 from imagegen.catalog.manifest import LatentColors
 from imagegen.generation.preview import Previews
+from tests.support.fakes import Unjudged
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body
 from tests.support.pictures import of_data_url
 from tools.lambda_event import authorizer
@@ -23,7 +24,7 @@ def test_a_preview_is_in_the_jobs_own_document_and_nowhere_else(
 ) -> None:
     world, seen = handlers.world, list[dict[str, Any]]()
     world.engine.predicted = np.random.RandomState(0).standard_normal((1, 4, 16, 16)).astype(np.float32)
-    world.container.job_runner = replace(world.runner, previews=Previews(lambda _model, _backend: COLORS))
+    world.container.job_runner = replace(world.runner, previews=Previews(lambda _model, _backend: COLORS, Unjudged()))
     job = body(handlers.submit(PROMPT | HOOK | {"preview": True}))
     path = f"/jobs/{job['id']}"
 

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from imagegen.policy.report import report
+from imagegen.provenance.report import report
 from imagegen.wiring import Container
 from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngines

@@ -16,6 +16,7 @@ from imagegen.errors import GenerationInvalid, JobNotFound
 from imagegen.generation.preview import Previews
 from imagegen.generation.snapshot import Array
 from imagegen.jobs.job import Job
+from tests.support.fakes import Unjudged
 from tests.support.job_world import JobWorld
 from tests.support.pictures import of_data_url
 
@@ -27,7 +28,7 @@ NOISE = np.random.RandomState(0).choice([-9.0, 9.0], (1, 4, 128, 128)).astype(np
 def world(world: JobWorld) -> JobWorld:
     """The engine predicts noise at 1024 x 1024: the largest previews."""
     world.engine.predicted = NOISE
-    world.runner = replace(world.runner, previews=Previews(lambda _model, _backend: COLORS))
+    world.runner = replace(world.runner, previews=Previews(lambda _model, _backend: COLORS, Unjudged()))
     return world
 
 
@@ -81,7 +82,9 @@ def test_only_a_job_that_asks_for_previews_has_them(world: JobWorld) -> None:
 
 def test_the_receipt_has_the_time_of_the_previews_and_takes_it_from_the_steps(world: JobWorld) -> None:
     ticks = itertools.count()
-    world.runner = replace(world.runner, previews=Previews(lambda _model, _backend: COLORS, lambda: next(ticks) / 4))
+    world.runner = replace(
+        world.runner, previews=Previews(lambda _model, _backend: COLORS, Unjudged(), lambda: next(ticks) / 4)
+    )
     world.engine.step_s = 1.0
     watched, plain = world.submit(preview=True), world.submit(seed=2)
     assert len([each for each in looks(world, watched) if each]) == 3

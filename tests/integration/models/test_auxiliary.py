@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,25 @@ from models.prepare.errors import PrepareError
 
 @pytest.mark.parametrize("network", auxiliary.NETWORKS, ids=lambda network: network.name)
 def test_the_repository_has_the_files_that_the_catalogue_names(network: auxiliary.AuxiliaryNetwork) -> None:
+    """Or, of weights that are too large for it, the pinned package."""
     folder = preparation.SOURCES / network.name
-    assert hashlib.sha256((folder / network.weights).read_bytes()).hexdigest() == network.sha256
+    weights = preparation.weights_of(network, folder)
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == network.sha256
     assert network.sha256 in (preparation.SOURCES / "README.md").read_text()
-    assert "Redistribution" in (text := (folder / "LICENSE").read_text()) or "Apache License" in text
+    text = (folder / "LICENSE").read_text()
+    assert any(words in text for words in ("Redistribution", "Apache License", "MIT License"))
+
+
+def test_a_package_that_is_not_installed_is_named() -> None:
+    network = auxiliary.AuxiliaryNetwork("some", "some.onnx", "00", package="not_installed")
+    with pytest.raises(PrepareError, match=r"not_installed is not installed; install function/requirements-weights"):
+        preparation.weights_of(network, preparation.SOURCES)
+
+
+def test_preparing_imports_no_package_of_weights(tmp_path: Path) -> None:
+    """Its dependencies are not installed."""
+    preparation.prepare(tmp_path)
+    assert not {network.package for network in auxiliary.NETWORKS} & set(sys.modules)
 
 
 def test_the_folder_is_complete_has_the_licenses_and_is_built_once(

@@ -13,8 +13,8 @@ from moto import mock_aws
 
 from imagegen.aws.kms import KmsKey
 from imagegen.errors import ProvenanceUnavailable
-from imagegen.policy.report import report
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.report import report
+from imagegen.provenance.signing import ContentCredentials
 from imagegen.settings import Settings
 from imagegen.wiring import Container
 from tests.support.credentials import DEMO, anchors, authority, pictures, signer

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import pytest
 
-from imagegen.generation.prompt_syntax import MAX_WEIGHT, parse
+from imagegen.generation.prompt_syntax import MAX_WEIGHT, parse, text_of
 
 
 def runs(text: str) -> list[tuple[str, float]]:
@@ -137,3 +137,10 @@ def test_hostile_nesting_is_read(text: str) -> None:
 )
 def test_a_token_has_the_weight_of_its_characters(offsets: list[tuple[int, int]], weights: list[float]) -> None:
     assert parse("a (red:1.3)").token_weights(offsets) == weights
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "a cat", "(a:1.2) cat", "a\\(b", "a:1.3 b", "<lora:x:1> BREAK", "[a|b]", "a\\b", ":)"]
+)
+def test_the_text_alone_is_that_of_the_parsed_prompt(prompt: str) -> None:
+    assert text_of(prompt) == parse(prompt).text

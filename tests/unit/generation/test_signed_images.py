@@ -13,8 +13,8 @@ from PIL import Image
 from imagegen.errors import ProvenanceUnavailable
 from imagegen.generation.edit import Edit, Picture, pixels_sha256
 from imagegen.generation.result import Result
-from imagegen.policy.report import report
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.report import report
+from imagegen.provenance.signing import ContentCredentials
 from tests.support.credentials import MemoryKey, actions, active, anchors, chain, credentials, decoded, signer
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryStore, build_service
 from tests.support.pictures import file, quadrants

@@ -16,7 +16,7 @@ from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
 from imagegen.jobs.job import JobError, State
 from imagegen.jobs.view import JobInfo, JobPage, ProgressInfo
-from imagegen.policy.verdict import Report
+from imagegen.provenance.verdict import Report
 
 _JOB_ID: Final = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
 _UPLOAD_ID: Final = "upload_01KAJ9X2S4QZ8W3V5N7M6K1H0G"

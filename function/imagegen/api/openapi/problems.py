@@ -5,7 +5,8 @@ The routes refer to the codes (`responses.py`); the document has the list as an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from imagegen import errors
@@ -29,7 +30,7 @@ BODY: Final = (
     *JSON_BODY, *PICTURES, "not_acceptable",
     "missing_field", "wrong_type", "unknown_field", "out_of_range", "prompt_empty", "prompt_too_long", "invalid_text",
     "size_invalid", "unknown_scheduler", "feature_not_available", "url_not_allowed", "webhook_secret_missing",
-    "model_not_found",
+    "model_not_found", "moderation_blocked", "moderation_unavailable",
 )  # fmt: skip
 """Errors in the body of a request for images."""
 IDEMPOTENCY: Final = ("idempotency_key_invalid", "idempotency_key_reuse", "result_expired")
@@ -57,10 +58,13 @@ class ErrorExample:
     detail: str
     headers: tuple[str, ...] = ()
     fields: tuple[FieldError, ...] = ()
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 def _of(error: ServiceError) -> ErrorExample:
-    return ErrorExample(error.public_code, error.status, error.detail, tuple(error.headers), error.errors)
+    return ErrorExample(
+        error.public_code, error.status, error.detail, tuple(error.headers), error.errors, error.members
+    )
 
 
 def _field(field: str, code: str, message: str) -> ErrorExample:
@@ -131,6 +135,8 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
             "The mask has 512 x 512 pixels and the image 640 x 480, both upright. Send a mask of the image's size."
         )
     ),
+    _of(errors.ModerationBlocked("prompt", "gore")),
+    _of(errors.ModerationUnavailable()),
     _of(errors.RequestTooExpensive()),
     _of(errors.RateLimited()),
     _of(errors.QuotaExceeded("The monthly quota is used up: 0 of 500 images are left, 1 are needed.")),
@@ -160,4 +166,5 @@ def examples() -> dict[str, Any]:
 
 
 def _problem(error: ErrorExample) -> dict[str, Any]:
-    return document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", error.fields)
+    problem = document(error.code, error.status, error.detail, "c6af9ac6-7b61-11e6-9a41-93e800000000", error.fields)
+    return problem | dict(error.members)

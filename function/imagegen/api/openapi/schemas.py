@@ -51,7 +51,9 @@ class _SchemaGenerator(GenerateJsonSchema):
         return False
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        """Require every field of a response: the service sends all of them."""
+        """Require every field of a response: the service sends all but those that only some errors have."""
+        if "serialization_exclude_if" in field:
+            return False
         return self.mode == "serialization" or super().field_is_required(field, total)
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:

@@ -22,6 +22,7 @@ from imagegen.api.query import query_parameters
 from imagegen.api.rate_limiting import count
 from imagegen.api.router import Router, fingerprint
 from imagegen.deadline import Deadline
+from imagegen.errors import ModerationBlocked
 from imagegen.generation.request import GenerateRequest, OutputFormat
 from imagegen.generation.result import Result
 from imagegen.jobs.service import Submitted
@@ -74,6 +75,7 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     body = body if picture is None else _in_format(body, picture)
     gateway = _gateway_deadline(event, container.settings)
     tenant = scope.current().named.tenant
+    _require_allowed(container, body, tenant)
     plan = container.planner.plan(body, container.inputs.read(body, tenant))
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
@@ -92,6 +94,15 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
             telemetry.became_job()
         return render.job(submitted)
     return _draw(plan, render, deadline=deadline, job_until=gateway.less(-GRACE_S))
+
+
+def _require_allowed(container: Container, body: GenerateRequest, tenant: str) -> None:
+    """Judge the prompt. A block counts as a request, or a caller could try any number of prompts."""
+    try:
+        container.prompt_judge.require_allowed(body, tenant=tenant, model=container.planner.model(body.model).id)
+    except ModerationBlocked:
+        count("drawing")
+        raise
 
 
 def _draw(plan: Plan, render: _Renderer, *, deadline: Deadline, job_until: Deadline) -> Response[Any]:

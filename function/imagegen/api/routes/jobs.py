@@ -80,6 +80,7 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
     check_accept(event)
     query_parameters(event)
+    container.prompt_judge.require_allowed(body, tenant=tenant, model=container.planner.model(body.model).id)
     plan = container.planner.plan(body, container.inputs.read(body, tenant))
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:

@@ -12,7 +12,7 @@ import pytest
 from imagegen.limits.quota import Quota
 from imagegen.limits.rate_limit import RatePolicy
 from imagegen.limits.tenant_limits import TenantLimits
-from imagegen.policy.manifest import MediaType
+from imagegen.provenance.manifest import MediaType
 from tests.support.credentials import DEMO, authority, credentials, pictures, with_a_pixel_changed
 from tests.support.expectations import outcome
 from tests.support.forms import BOUNDARY, form

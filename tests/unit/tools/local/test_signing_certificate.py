@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from imagegen.errors import ProvenanceUnavailable
-from imagegen.policy.local_key import LocalKey
-from imagegen.policy.report import report
-from imagegen.policy.signing import ContentCredentials
+from imagegen.provenance.local_key import LocalKey
+from imagegen.provenance.report import report
+from imagegen.provenance.signing import ContentCredentials
 from tests.support.credentials import DEMO, pictures
 from tools.local.signing_certificate import (
     ORGANIZATION,

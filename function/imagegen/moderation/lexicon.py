@@ -1,0 +1,157 @@
+"""Which words of a list a written word may be. Pure.
+
+Covered: repeated letters (`nuuude`), asterisks for letters (`n*de`), letters and parts of a word that spaces separate
+(`n u d e`, `nu de`). Time is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Final
+
+from imagegen.moderation.normalization import letters_of
+
+_REPEATED: Final = re.compile(r"(.)\1+")
+_THREE: Final = re.compile(r"(.)\1\1")
+"""Of a longer word, such as `poorness`, two letters are no sign that its beginning is meant."""
+_MASKED: Final = re.compile(r"[a-z]+\*+[a-z*]*[a-z]")
+_ORDINARY: Final = frozenset(
+    re.findall("[a-z]+", "a i am an as at be by do go he if in is it me my no of on or so to up us we")
+)
+"""Short words of which alone no disguise is made: most runs of short words have nothing else."""
+_RUN: Final = re.compile("ss+")
+_SHORT: Final = 2
+"""Letters of a part of a word, if it is in more than two parts."""
+_PARTS: Final = 24
+"""Parts of a word at most, repeated letters included. It bounds the time that a text of single letters takes."""
+_SPLIT: Final = 4
+"""Letters of the shortest word that is recognized in two parts."""
+
+
+class Lexicon:
+    """The words of a list. One that ends with `*` stands for all that begin so."""
+
+    def __init__(self, words: Iterable[str]):
+        self._exact = set(words)
+        self._prefixes = {word[:-1]: word for word in self._exact if word.endswith("*")}
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes})
+        self._begins = re.compile("|".join(sorted(self._prefixes)) or "(?!)")
+
+    def meanings(self, word: str) -> Sequence[str]:
+        """Return the words of the list that the word may be, those that begin so with their `*`."""
+        found = self.plain_meanings(word)
+        if not found and _REPEATED.search(word):
+            found += self._with_repeated_letters(word)
+        if not found and "*" in word:
+            found += self._masked(word)
+        return found
+
+    def plain_meanings(self, word: str) -> list[str]:
+        """Return the words of the list that the word is, without any disguise."""
+        found = [word] if word in self._exact else []
+        return found + self._prefixes_of(word) if self._begins.match(word) else found
+
+    def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+        """Yield words of the list that are written in parts: first index, index after the last one, and the word."""
+        pairs = list(map(str.__add__, words, words[1:]))
+        if not self._in_parts.isdisjoint(pairs):
+            yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
+        for start, end in _short_runs(words):
+            if _ORDINARY.issuperset(words[start:end]):
+                continue
+            for letters in _lettered(words[start:end]):
+                yield from self._spelled(letters, start)
+
+    def _prefixes_of(self, word: str) -> list[str]:
+        return [self._prefixes[word[:length]] for length in self._lengths if word[:length] in self._prefixes]
+
+    def _with_repeated_letters(self, word: str) -> list[str]:
+        squeezed = _REPEATED.sub(r"\1", word)
+        candidates = self._squeezed.get(squeezed, [])
+        if _THREE.search(word):
+            candidates = candidates + [
+                each for length in self._lengths for each in self._squeezed_prefixes.get(squeezed[:length], ())
+            ]
+        return list(dict.fromkeys(each for each, pattern in candidates if pattern.match(word)))
+
+    def _masked(self, word: str) -> list[str]:
+        """Return the words that differ only in what asterisks hide, at most half of the letters."""
+        masked = word.strip("*")
+        if not _MASKED.fullmatch(masked) or 2 * masked.count("*") > len(masked):
+            return []
+        found = [each for each in self._by_length.get(len(masked), ()) if _is_like(masked, each)]
+        return found + [word for prefix, word in self._prefixes.items() if _is_like(masked[: len(prefix)], prefix)]
+
+    def _spelled(self, letters: Sequence[str], offset: int) -> Iterator[tuple[int, int, str]]:
+        for start in range(len(letters)):
+            squeezed = ""
+            for end in range(start, min(len(letters), start + _PARTS)):
+                squeezed = _squeezed(squeezed, letters[end])
+                if squeezed not in self._beginnings:
+                    break
+                if end > start and squeezed in self._squeezed:
+                    for word in self.meanings("".join(letters[start : end + 1])):
+                        yield offset + start, offset + end + 1, word
+
+    @cached_property
+    def _in_parts(self) -> set[str]:
+        return {word for word in self._exact if len(word) >= _SPLIT}
+
+    @cached_property
+    def _beginnings(self) -> set[str]:
+        """Every beginning of every word, with repeated letters once."""
+        squeezed = {_REPEATED.sub(r"\1", word.rstrip("*")) for word in self._exact}
+        return {word[:length] for word in squeezed for length in range(1, len(word) + 1)}
+
+    @cached_property
+    def _squeezed(self) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+        return _by_squeezed((word, word.rstrip("*"), "$") for word in self._exact)
+
+    @cached_property
+    def _squeezed_prefixes(self) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+        return _by_squeezed((word, prefix, "") for prefix, word in self._prefixes.items())
+
+    @cached_property
+    def _by_length(self) -> dict[int, list[str]]:
+        lengths: dict[int, list[str]] = {}
+        for word in self._exact:
+            lengths.setdefault(len(word), []).append(word)
+        return lengths
+
+
+def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return the words by what they are without repeated letters, with a pattern that allows more of each letter."""
+    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for word, letters, end in words:
+        runs = (f"{run[0][0]}{{{len(run[0])},}}" for run in re.finditer(r"(.)\1*", letters))
+        found.setdefault(_REPEATED.sub(r"\1", letters), []).append((word, re.compile("".join(runs) + end)))
+    return found
+
+
+def _squeezed(before: str, part: str) -> str:
+    """Return a text without repeated letters and one or two more letters. A regular expression takes longer."""
+    for letter in part:
+        if not before.endswith(letter):
+            before += letter
+    return before
+
+
+def _is_like(masked: str, word: str) -> bool:
+    pairs = zip(masked, word, strict=False)
+    return len(masked) == len(word) and all(hidden in ("*", letter) for hidden, letter in pairs)
+
+
+def _short_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield where at least two words in a row have at most two letters."""
+    lengths = "".join("s" if len(word) <= _SHORT else "l" for word in words)
+    return (run.span() for run in _RUN.finditer(lengths))
+
+
+def _lettered(words: Sequence[str]) -> list[Sequence[str]]:
+    """Return the words in letters, in each way to read their digits and signs."""
+    if "".join(words).isalpha():
+        return [words]
+    readings = [sorted(letters_of(word)) for word in words]
+    return [[each[0] for each in readings], [each[-1] for each in readings]]

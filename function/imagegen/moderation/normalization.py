@@ -1,0 +1,157 @@
+"""A prompt without what disguises its words: other alphabets, invisible characters, digits for letters, gaps. Pure.
+
+Covered: what looks like Latin letters, in any script, case and style; letters that are turned upside down; accents and
+other marks; zero-width and other invisible characters; digits and signs for letters (`p0rn`, `$ex`); letters apart
+(`n u d e`, `n.u.d.e`), by lexicon.py; spaces and signs between Han characters; traditional Han, read as simplified.
+
+Not covered: other spellings by sound (pinyin, `seggs`), letters left out, words spelled backwards, HTML entities,
+Base64, emoji that stand for things. The text encoder does not read them as the word either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from disarm import strip_obfuscation
+
+_BAR: Final = "\u00a6"
+"""Stands for `|`, which disarm would take for an l, also between two words."""
+
+_LOOKALIKES: Final = str.maketrans(
+    {chr(0x1F1E6 + index): chr(ord("a") + index) for index in range(26)}  # regional indicators, the letters of flags
+    | dict(zip("ᴎиꮑᑎᥒͷ₦ŋцᥙʉдⲇ∂ðǝɘᥱⲉяꞃƨʃ§пг", "nnnnnnnnuuuddddeeeerrsssnr", strict=True))
+)
+"""What disarm leaves as it is. It folds about 6,000 characters."""
+
+_TURNED: Final = str.maketrans("ɐqɔpǝɟƃɥᴉıɾʞlɯuodbɹsʇnʌʍxʎz", "abcdefghiijklmnopqrstuvwxyz")  # noqa: RUF001
+_IS_TURNED: Final = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]")
+
+_SIMPLIFIED: Final = str.maketrans(
+    "體絲掛著身脫穿沒片圖漫電級宮愛為虐姦亂倫獸陰莖陽龜頭鳥雞騷貨蕩婦賣褲殺殘傷縊輕尋藥樓結燒斬斷顱開膛內臟腸腦漿"
+    "剝遲馬爛吃屍塊滿臉渾兒戀孌蘿銅學歲嬰寶貝貓惑內褲誘襯暴挑撩勾撫醫雕塑剖檢圖畫術維納衛隊預門機辭妝麥巖車鑽礦線裝價"
+    "館義圍點溫儀傳質體驗會現積檢縣響談換異覺齡強迴灑淚鮮歷無碼單馱觀臺燈橋蘭籃鐘腳帶頂墜趣衣鼠鼴實鳳樹葉園龍鳥紅綠黃"
+    "穢嬸媽個進與繩紋節處製練壯緊態",
+    "体丝挂着身脱穿没片图漫电级宫爱为虐奸乱伦兽阴茎阳龟头鸟鸡骚货荡妇卖裤杀残伤缢轻寻药楼结烧斩断颅开膛内脏肠脑浆"
+    "剥迟马烂吃尸块满脸浑儿恋娈萝铜学岁婴宝贝猫惑内裤诱衬暴挑撩勾抚医雕塑剖检图画术维纳卫队预门机辞妆麦岩车钻矿线装价"
+    "馆义围点温仪传质体验会现积检县响谈换异觉龄强回洒泪鲜历无码单驮观台灯桥兰篮钟脚带顶坠趣衣鼠鼹实凤树叶园龙鸟红绿黄"
+    "秽婶妈个进与绳纹节处制练壮紧态",
+)
+"""Traditional characters of the lists' words and of what is near them. The lists' own text is read the same way."""
+
+_REPLACEMENTS: Final = _LOOKALIKES | _SIMPLIFIED
+_REPLACED: Final = re.compile(f"[{''.join(map(chr, _REPLACEMENTS))}]")
+"""Few characters need it, and str.translate looks up each one."""
+
+_SIGNS: Final = dict(zip("0123456789@$€£+", "oizeasgtbgaselt", strict=True))
+_LEET: Final = (
+    str.maketrans(_SIGNS | dict.fromkeys("1!|" + _BAR, "i")),
+    str.maketrans(_SIGNS | dict.fromkeys("1!|" + _BAR, "l")),
+    str.maketrans(dict.fromkeys(_SIGNS.keys() - set("0345"), "") | {"0": "o", "3": "e", "4": "a", "5": "s", "1": "i"}),
+)
+"""Readings of digits and signs. In the last one, signs only separate letters."""
+
+_EDGES: Final = ".,;:?'\"()[]{}<>_-~`^&%#/\\=*\u2026\u2013\u2014\u00b7\u2022"
+_LETTERS: Final = re.compile("[a-z]+")
+_NO_LETTER: Final = re.compile("[^a-z]+")
+_LEET_CHARACTER: Final = re.compile(f"[0-9@$€£+!{_BAR}]")
+HAN: Final = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HAN_RUN: Final = re.compile(f"[{HAN}]+|[a-z0-9]+|[,;.!?:\uff0c\u3002\uff1b\uff01\uff1f]")
+_HAS_HAN: Final = re.compile(f"[{HAN}]")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a prompt."""
+
+    text: str
+    """In lower case, without disguise of single characters."""
+    words: list[str]
+    """Runs of the letters a to z, and single digits and signs that may stand for a letter."""
+    variants: list[tuple[int, int, str]]
+    """Other words that some of `words` may be: the first index, the index after the last one, and the word."""
+    han: str
+    """Runs of Han characters, and of letters and digits, separated by spaces."""
+
+
+def readings(text: str) -> Iterator[Reading]:
+    """Return the text as it stands and, if it has letters that are upside down, with those words turned around."""
+    yield _reading(normalized(text))
+    lowered = text.casefold()
+    if _IS_TURNED.search(lowered):
+        yield _reading(normalized(" ".join(map(_turned, lowered.split()))))
+
+
+def normalized(text: str) -> str:
+    """Return the text in lower case, with Latin letters for what looks like them, and simplified Han.
+
+    Linear in the length of the text. Runs of white space become one space.
+    """
+    plain = strip_obfuscation(text.replace("|", _BAR)).casefold()
+    return plain if plain.isascii() else _REPLACED.sub(_replacement, plain)
+
+
+def _replacement(found: re.Match[str]) -> str:
+    return found[0].translate(_REPLACEMENTS)
+
+
+def _reading(text: str) -> Reading:
+    words: list[str] = []
+    variants: list[tuple[int, int, str]] = []
+    for chunk in text.replace(", ", " ").replace(". ", " ").split():  # most are plain words then
+        core = chunk if chunk.isalpha() else chunk.strip(_EDGES)
+        if core.isascii() and core.isalpha():
+            words.append(core)
+        elif core:
+            _read_chunk(core, words, variants)
+    return Reading(text, words, variants, _han(text))
+
+
+def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str]]) -> None:
+    """Add what is written without a space, but not only in letters, such as `p0rn`, `n.u.d.e` or `nude-colored`."""
+    first = len(words)
+    pieces = _LETTERS.findall(chunk)
+    if not pieces:
+        if len(chunk) == 1 and _LEET_CHARACTER.match(chunk):
+            words.append(chunk)
+        return
+    words += pieces
+    tables = _LEET if _LEET_CHARACTER.search(chunk) else _LEET[:1]
+    joined = {_NO_LETTER.sub("", chunk.translate(table)) for table in tables}
+    if "*" in chunk:
+        joined.add(chunk)
+    variants += [(first, len(words), word) for word in joined.difference(pieces) if len(word) > 1]
+
+
+def _turned(word: str) -> str:
+    return word.translate(_TURNED)[::-1] if _IS_TURNED.search(word) else word
+
+
+def letters_of(word: str) -> set[str]:
+    """Return what the word's digits and signs may stand for, in letters only."""
+    return {_NO_LETTER.sub("", word.translate(table)) for table in _LEET[:2]} if not word.isalpha() else {word}
+
+
+def _han(text: str) -> str:
+    """Return the text's Han runs, without the spaces and signs between them.
+
+    A comma or the like separates two runs, unless one is a single character: in a list, the end of an entry and the
+    beginning of the next are no word.
+    """
+    if not _HAS_HAN.search(text):
+        return ""
+    runs: list[str] = []
+    apart = True
+    for run in _HAN_RUN.findall(text):
+        is_han = bool(_HAS_HAN.match(run))
+        if not is_han and not run.isalnum():
+            apart = apart or bool(runs and len(runs[-1]) > 1)
+            continue
+        if is_han and runs and (not apart or (len(run) == 1 and _HAS_HAN.match(runs[-1]))):
+            runs[-1] += run
+        else:
+            runs.append(run)
+        apart = not is_han
+    return " ".join(runs)

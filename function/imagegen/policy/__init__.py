@@ -1,1 +1,0 @@
-"""Moderation of prompts and pictures, and content credentials."""

@@ -1,0 +1,1 @@
+"""Content credentials of pictures: how they are signed, and the verdict on those of any picture."""

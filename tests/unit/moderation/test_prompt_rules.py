@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from imagegen.generation.prompt_syntax import text_of
+from imagegen.moderation.prompt_rules import PromptRules
+from imagegen.moderation.word_lists import WordLists, packaged
+from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, innocent
+
+RULES = PromptRules(packaged())
+
+
+def judge(prompt: str, negative_prompt: str = "") -> str | None:
+    """As prompt_check.py does: without the syntax of weights."""
+    return RULES.category(text_of(prompt), text_of(negative_prompt))
+
+
+def test_disguised_prompts_are_blocked_and_the_category_is_named() -> None:
+    prompts = list(forbidden())
+    assert len(prompts) == 300
+    assert {each.disguise for each in prompts} == {*LATIN, *HAN}
+    wrong = [each for each in prompts if judge(each.prompt) != each.category]
+    assert len(wrong) <= 3, wrong
+
+
+def test_innocent_prompts_pass() -> None:
+    prompts = innocent()
+    assert len(prompts) >= 300
+    blocked = [each for each in prompts if judge(each) is not None]
+    assert len(blocked) <= 3, blocked
+
+
+def test_prompts_that_were_written_after_the_lists_are_judged_as_they_should_be() -> None:
+    rows = held_back()
+    assert Counter(category is None for category, _ in rows).most_common(1)[0][1] >= 150
+    assert [(category, prompt) for category, prompt in rows if judge(prompt) != category] == []
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "((nude)) woman", "n(u)de woman", "[nude] woman", "(n:1.1)(u:1.1)(d:1.1)(e:1.1) woman", "(nu:1.2)de woman",
+        "(nude:0) woman", "n[u]d(e) woman", "[nu|de] woman", "[nu:de:0.5] woman", "nude BREAK woman",
+        "woman <lora:nude:0.8>", "n(ude woman", "\\(nude\\) woman", "(((n) (u) (d) (e))) woman",
+    ],
+)  # fmt: skip
+def test_the_syntax_of_weights_hides_nothing(prompt: str) -> None:
+    assert judge(prompt) == "sexual"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "\ud800", "nude \ud83d", "\u0301" * 50, "\u202e\u202d\u2066", "\u200b" * 100, "", " ", "\x00", "\U0010ffff",
+        "👩‍👩‍👧", "🇩🇪🇫🇷", "*", "((((", "裸" * 0, "\ufdfa" * 20, "a\u0300" * 700, "12", "!", "n", "۱۲",
+    ],
+)  # fmt: skip
+def test_any_text_is_judged(prompt: str) -> None:
+    assert judge(prompt) in {None, "sexual"}
+    assert judge("a nude woman " + prompt) == "sexual"
+
+
+@pytest.mark.parametrize("text", ["nsfw, nude", "porn, gore, blood, loli, child", "裸体, 色情, 自杀", "clothes"])
+def test_what_the_negative_prompt_avoids_blocks_nothing(text: str) -> None:
+    assert judge("a portrait of a woman", text) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "negative_prompt", "category"),
+    [
+        ("a little girl at a pool", "blurry, clothes", "minors"),
+        ("a little girl at a pool", "swimsuit,bad hands", "minors"),
+        ("a little girl at a pool", "(clothes:1.5), blurry", "minors"),
+        ("a little girl at a pool", "c l o t h e s", "minors"),
+        ("小女孩在泳池", "模糊，衣服", "minors"),  # noqa: RUF001
+        ("a little girl at a pool", "blurry, nude, nsfw", None),
+        ("medieval children at a market", "modern clothes, cars", None),
+        ("a woman at a pool", "clothes", None),
+    ],
+)
+def test_a_minor_without_clothes_is_not_asked_for_by_the_negative_prompt(
+    prompt: str, negative_prompt: str, category: str | None
+) -> None:
+    assert judge(prompt, negative_prompt) == category
+
+
+@pytest.mark.parametrize(
+    ("prompt", "category"),
+    [
+        ("a nude statue in a museum", None),
+        ("a nude little girl beside a statue", "minors"),
+        ("children look at a marble statue, a nude by Rodin", None),
+        ("a 17-year-old in lingerie", "minors"),
+        ("an 18-year-old in lingerie", None),
+        ("a seventeen year old in lingerie", "minors"),
+        ("十七岁 性感内衣", "minors"),
+        ("二十岁 性感内衣", None),
+        ("a nude lipstick", None),
+        ("n u d e lipstick and a naked man", "sexual"),
+        ("or gy", None),
+        ("an o r g y", "sexual"),
+    ],
+)
+def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None) -> None:
+    assert judge(prompt) == category
+
+
+def test_the_first_category_of_the_document_is_reported() -> None:
+    assert judge("a nude corpse, gore, suicide") == "sexual"
+    own = PromptRules(WordLists(version="1", categories={"b": ("blue",), "a": ("red",)}))
+    assert own.category("red and blue", "") == "b"
+
+
+@pytest.mark.parametrize("character", ["a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十"])
+def test_long_texts_are_judged_in_linear_time(character: str) -> None:
+    """Backtracking would take minutes or more, and the test would not end."""
+    RULES.category((character * 40_000)[:40_000], "")
