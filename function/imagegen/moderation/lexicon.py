@@ -26,6 +26,8 @@ _SHORT: Final = 2
 """Letters of a part of a word, if it is in more than two parts."""
 _PARTS: Final = 24
 """Parts of a word at most, repeated letters included. It bounds the time that a text of single letters takes."""
+_HEAD: Final = 3
+"""Letters of the shortest beginning that a `*` may follow."""
 _SPLIT: Final = 4
 """Letters of the shortest word that is recognized in two parts."""
 
@@ -37,7 +39,7 @@ class Lexicon:
         self._exact = set(words)
         self._prefixes = {word[:-1]: word for word in self._exact if word.endswith("*")}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
-        self._begins = re.compile("|".join(sorted(self._prefixes)) or "(?!)")
+        self._heads = {prefix[:_HEAD] for prefix in self._prefixes}
 
     def meanings(self, word: str) -> Sequence[str]:
         """Return the words of the list that the word may be, those that begin so with their `*`."""
@@ -51,7 +53,7 @@ class Lexicon:
     def plain_meanings(self, word: str) -> list[str]:
         """Return the words of the list that the word is, without any disguise."""
         found = [word] if word in self._exact else []
-        return found + self._prefixes_of(word) if self._begins.match(word) else found
+        return found + self._prefixes_of(word) if word[:_HEAD] in self._heads else found
 
     def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield words of the list that are written in parts: first index, index after the last one, and the word."""

@@ -1,19 +1,21 @@
 """Word lists: the document that an owner can replace, and its rules. Pure.
 
-A term is a word, a phrase, or Han characters. In a phrase, `...` stands for up to two words, and a word that ends with
-`*` for every word that begins so. Terms are read as prompts are (normalization.py).
+A term is a word, a phrase, or Han characters. In a phrase, `...` stands for up to two words (for up to four Han
+characters), a word that ends with `*` for every word that begins so, and, in a category, `@name` for any term of that
+group. Terms are read as prompts are (normalization.py).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imagegen.moderation.term import Term
+from imagegen.moderation.term import GROUP, Term
 
 MAX_BYTES: Final = 262_144
 """Size of a document. Parameter Store allows 8 kB, S3 more than is useful."""
@@ -93,6 +95,10 @@ class WordLists(_Part):
         used |= {self.ages.group} if self.ages is not None else set()
         if not used <= known:
             raise ValueError("combinations, ages and near must name categories and groups of the document")
+        if not _named(self.categories.values()) <= self.groups.keys():
+            raise ValueError("@name must name a group of the document")
+        if _named([*self.groups.values(), self.innocent, *(each.terms + each.to for each in self.near)]):
+            raise ValueError("@name is for the terms of categories")
         if not {each.category for each in self.combinations} <= self.categories.keys():
             raise ValueError("the category of a combination must be one of the document")
         return self
@@ -108,6 +114,12 @@ class WordLists(_Part):
             raise InvalidLists("; ".join(_rules(error))) from None
         except (ValueError, RecursionError):
             raise InvalidLists("not JSON in UTF-8") from None
+
+
+def _named(lists: Iterable[Terms]) -> set[str]:
+    """Return the groups that phrases of these lists name."""
+    phrases = (text for terms in lists for text in terms if GROUP in text)
+    return {name for text in phrases if (term := Term.parse(text)) is not None for name in term.groups}
 
 
 def _rules(error: ValidationError) -> list[str]:
