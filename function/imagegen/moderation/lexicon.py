@@ -1,7 +1,8 @@
 """Which words of a list a written word may be. Pure.
 
-Covered: repeated letters (`nuuude`), asterisks for letters (`n*de`), letters and parts of a word that spaces separate
-(`n u d e`, `nu de`). Time is linear in the length of the text.
+Covered: repeated letters (`nuuude`), asterisks for letters (`n*de`), v for u (`nvde`), letters and parts of a word that
+spaces separate (`n u d e`, `nu de`), two words without a space (`nakedwoman`). Time is linear in the length of the
+text.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Lexicon:
             found += self._with_repeated_letters(word)
         if not found and "*" in word:
             found += self._masked(word)
+        if not found and "v" in word and (other := word.replace("v", "u")) in self._exact:
+            found.append(other)
         return found
 
     def plain_meanings(self, word: str) -> list[str]:
@@ -60,11 +63,21 @@ class Lexicon:
         pairs = list(map(str.__add__, words, words[1:]))
         if not self._in_parts.isdisjoint(pairs):
             yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
+        for word in {each for each in words if len(each) >= 2 * _SPLIT}:
+            parts = self._compound(word)
+            yield from ((index, index + 1, part) for part in parts for index, each in enumerate(words) if each == word)
         for start, end in _short_runs(words):
             if _ORDINARY.issuperset(words[start:end]):
                 continue
             for letters in _lettered(words[start:end]):
                 yield from self._spelled(letters, start)
+
+    def _compound(self, word: str) -> Sequence[str]:
+        """Return the two words that the word consists of, such as `nakedwoman`."""
+        for length in range(_SPLIT, len(word) - _SPLIT + 1):
+            if word[:length] in self._in_parts and word[length:] in self._exact:
+                return word[:length], word[length:]
+        return ()
 
     def _prefixes_of(self, word: str) -> list[str]:
         return [self._prefixes[word[:length]] for length in self._lengths if word[:length] in self._prefixes]

@@ -13,7 +13,7 @@ from typing import Final
 from imagegen.moderation.ages import ages
 from imagegen.moderation.normalization import Reading
 from imagegen.moderation.spellings import readings
-from imagegen.moderation.term import Term
+from imagegen.moderation.term import GROUP, Term
 from imagegen.moderation.term_index import Found, Spans, TermIndex
 from imagegen.moderation.word_lists import Near, WordLists
 
@@ -35,6 +35,8 @@ class PromptRules:
         self._beside_ages = {
             name for each in lists.combinations if group in each.prompt for name in each.prompt if name != group
         }
+        self._whole = [{text[1:] for text in near.terms if text.startswith(GROUP)} for near in lists.near]
+        """By permission: the labels of which it allows every term."""
         self._permissions = TermIndex(
             [
                 *_labeled([(_INNOCENT, lists.innocent)]),
@@ -77,7 +79,7 @@ class PromptRules:
             permissions.setdefault(each.label, []).append(each)
         left = _outside(found, permissions.get(_INNOCENT, []))
         for index, near in enumerate(self._lists.near):
-            terms = permissions.get(f"terms {index}", [])
+            terms = permissions.get(f"terms {index}", []) + [each for each in left if each.label in self._whole[index]]
             left = _outside(left, _permitted(terms, near, permissions.get(f"to {index}", []), left))
         return left
 

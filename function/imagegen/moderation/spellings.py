@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from imagegen.moderation.normalization import HAN, Reading, normalized, reading
@@ -23,7 +24,8 @@ _JOINT: Final = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z]{3})(?=[a-z])")
 _DRAWN: Final = {
     "|\\/|": "m", "/\\/\\": "m", "|v|": "m", "\\/\\/": "w", "|\\|": "n", "/\\/": "n", "|-|": "h", "|_|": "u",
     "(_)": "u", "/-\\": "a", "/\\": "a", "\\/": "v", "|)": "d", "|]": "d", "[)": "d", "|>": "p", "|*": "p",
-    "|<": "k", "|{": "k", "|=": "f", "|2": "r", "|3": "b", "|_": "l", "_|": "j", "[]": "o", "()": "o", "><": "x", "}{": "x", ")(": "x",
+    "|<": "k", "|{": "k", "|=": "f", "|2": "r", "|3": "b", "|_": "l", "_|": "j", "[]": "o", "()": "o",
+    "><": "x", "}{": "x", ")(": "x",
 }  # fmt: skip
 _IS_DRAWN: Final = re.compile("|".join(map(re.escape, sorted(_DRAWN, key=len, reverse=True))), re.IGNORECASE)
 
@@ -34,12 +36,16 @@ _IS_FAUX: Final = re.compile(f"[{''.join(_FAUX)}]{{3,}}")
 
 _PINYIN: Final = {
     "luo": "裸", "zi": "自", "sha": "杀", "sui": "碎", "shi": "尸", "se": "色", "xing": "性", "zuo": "做", "jiao": "交",
-    "jian": "奸", "qiang": "强", "yin": "阴", "ru": "乳", "kou": "口", "gang": "肛", "ge": "割", "wan": "腕",
-    "can": "残", "xue": "血", "xie": "血", "tou": "头", "zhan": "斩", "kan": "砍", "qing": "情", "dao": "道",
+    "jian": "奸", "qiang": "强", "yin": "阴淫", "ru": "乳", "kou": "口", "gang": "肛", "ge": "割", "wan": "腕",
+    "can": "残", "xue": "血穴", "xie": "血", "tou": "头", "zhan": "斩", "kan": "砍", "qing": "情", "dao": "道",
     "nai": "奶", "mao": "毛", "pian": "片", "huang": "黄", "fen": "分", "zhi": "肢", "jie": "解", "pao": "剖",
     "tiao": "跳", "lou": "楼", "diao": "吊", "fu": "腹", "qie": "切", "chang": "肠", "nao": "脑", "jiang": "浆",
+    "guang": "光", "wei": "慰", "jing": "精茎", "shou": "首手", "ti": "体", "yi": "衣", "duan": "断", "nue": "虐",
+    "she": "射", "cao": "操", "ji": "鸡", "piao": "嫖", "bao": "爆", "lun": "轮伦", "luan": "乱",
+    "ying": "影", "tun": "吞",
 }  # fmt: skip
-_LATIN: Final = re.compile("[A-Za-z]+")
+_CHOICES: Final = max(map(len, _PINYIN.values()))
+_LATIN: Final = re.compile("[a-z]+")
 _IS_HAN: Final = re.compile(f"[{HAN}]")
 
 _CODE: Final = re.compile(
@@ -56,11 +62,13 @@ def readings(text: str) -> Iterator[Reading]:
     lowered = text.lower()
     has_capitals = lowered != text
     plain = _CODE.sub("code", text) if has_capitals else text
-    yield reading(normalized(plain))
+    first = normalized(plain)
+    yield reading(first)
     if has_capitals and _JOINT.search(plain):
         yield reading(normalized(_JOINT.sub(" ", plain)))
     for other in _others(plain, lowered):
         yield reading(normalized(other))
+    yield from map(reading, _from_pinyin(first))
 
 
 def _others(text: str, lowered: str) -> Iterator[str]:
@@ -76,16 +84,25 @@ def _others(text: str, lowered: str) -> Iterator[str]:
         yield " ".join(reversed(words))
     if _IS_FAUX.search(text):
         yield _IS_FAUX.sub(lambda found: "".join(map(_FAUX.__getitem__, found[0])), text)
-    if _LATIN.search(text) and _IS_HAN.search(text):
-        in_han = _LATIN.sub(_from_pinyin, text)
-        if in_han != text:
+
+
+def _from_pinyin(text: str) -> Iterator[str]:
+    """Yield the normalized text with Han characters for the pinyin beside Han, in each way to read it."""
+    if text.isascii() or not _LATIN.search(text) or not _IS_HAN.search(text):
+        return
+    before = text
+    for choice in range(_CHOICES):
+        in_han = _LATIN.sub(partial(_character, choice), text)
+        if in_han != before:
             yield in_han
+        before = in_han
 
 
-def _from_pinyin(found: re.Match[str]) -> str:
+def _character(choice: int, found: re.Match[str]) -> str:
     start, end = found.span()
     beside_han = _IS_HAN.match(found.string, end) or (start and _IS_HAN.match(found.string, start - 1))
-    return _PINYIN.get(found[0], found[0]) if beside_han else found[0]
+    characters = _PINYIN.get(found[0])
+    return characters[min(choice, len(characters) - 1)] if characters and beside_han else found[0]
 
 
 def _turned(word: str) -> str:

@@ -37,7 +37,7 @@ def test_a_minimal_document_replaces_everything() -> None:
         ({"categories": {"brands": ["acme @unknown"]}}, "document"),
         ({"categories": {"brands": ["@brands"]}}, "document"),
         ({"categories": {"brands": ["...頭"]}}, "categories.brands.0"),
-        ({"groups": {"tools": ["anvil"], "more": ["big @tools"]}}, "document"),
+        ({"groups": {"tools": ["anvil"], "more": ["big @tools"], "most": ["big @more"]}}, "document"),
         ({"groups": {"tools": ["anvil"]}, "innocent": ["acme @tools"]}, "document"),
         ({"combinations": [{"category": "brands", "prompt": ["unknown"]}]}, "document"),
         ({"combinations": [{"category": "unknown", "prompt": ["brands"]}]}, "document"),
