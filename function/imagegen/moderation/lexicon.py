@@ -49,8 +49,8 @@ class Lexicon:
             found += self._with_repeated_letters(word)
         if not found and "*" in word:
             found += self._masked(word)
-        if not found and "v" in word and (other := word.replace("v", "u")) in self._exact:
-            found.append(other)
+        if not found and "v" in word[:_PARTS]:
+            found += self._with_u(word)
         return found
 
     def plain_meanings(self, word: str) -> list[str]:
@@ -90,6 +90,12 @@ class Lexicon:
                 each for length in self._lengths for each in self._squeezed_prefixes.get(squeezed[:length], ())
             ]
         return list(dict.fromkeys(each for each, pattern in candidates if pattern.match(word)))
+
+    def _with_u(self, word: str) -> list[str]:
+        """Return the words that are written with a v for a u, in one place or in all."""
+        places = [place for place, letter in enumerate(word[:_PARTS]) if letter == "v"]
+        others = {word.replace("v", "u"), *(f"{word[:place]}u{word[place + 1 :]}" for place in places)}
+        return [each for other in others for each in self.plain_meanings(other)]
 
     def _masked(self, word: str) -> list[str]:
         """Return the words that differ only in what asterisks hide, at most half of the letters."""

@@ -42,7 +42,7 @@ _PINYIN: Final = {
     "tiao": "跳", "lou": "楼", "diao": "吊", "fu": "腹", "qie": "切", "chang": "肠", "nao": "脑", "jiang": "浆",
     "guang": "光", "wei": "慰", "jing": "精茎", "shou": "首手", "ti": "体", "yi": "衣", "duan": "断", "nue": "虐",
     "she": "射", "cao": "操", "ji": "鸡", "piao": "嫖", "bao": "爆", "lun": "轮伦", "luan": "乱",
-    "ying": "影", "tun": "吞",
+    "ying": "影", "tun": "吞", "lin": "淋",
 }  # fmt: skip
 _CHOICES: Final = max(map(len, _PINYIN.values()))
 _LATIN: Final = re.compile("[a-z]+")
