@@ -63,9 +63,11 @@ class Lexicon:
         pairs = list(map(str.__add__, words, words[1:]))
         if not self._in_parts.isdisjoint(pairs):
             yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
-        for word in {each for each in words if len(each) >= 2 * _SPLIT}:
-            parts = self._compound(word)
-            yield from ((index, index + 1, part) for part in parts for index, each in enumerate(words) if each == word)
+        long_words = {each for each in words if len(each) >= 2 * _SPLIT}
+        if compounds := {each: parts for each in long_words if (parts := self._compound(each))}:
+            yield from (
+                (index, index + 1, part) for index, each in enumerate(words) for part in compounds.get(each, ())
+            )
         for start, end in _short_runs(words):
             if _ORDINARY.issuperset(words[start:end]):
                 continue

@@ -17,7 +17,7 @@ from typing import Final
 from imagegen.moderation.normalization import HAN, Reading, normalized, reading
 
 _TURNED: Final = str.maketrans("ɐqɔpǝɟƃɥᴉıɾʞlɯuodbɹsʇnʌʍxʎz", "abcdefghiijklmnopqrstuvwxyz")  # noqa: RUF001
-_IS_TURNED: Final = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]")
+_ONLY_TURNED: Final = "ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ"
 _FROM_THE_RIGHT: Final = re.compile("\u202e([^\u202c-\u202e\u2066-\u2069]*)")
 _JOINT: Final = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Z]{3})(?=[a-z])")
 
@@ -27,11 +27,14 @@ _DRAWN: Final = {
     "|<": "k", "|{": "k", "|=": "f", "|2": "r", "|3": "b", "|_": "l", "_|": "j", "[]": "o", "()": "o",
     "><": "x", "}{": "x", ")(": "x",
 }  # fmt: skip
+_DRAWN_WITH: Final = "|\\/([<>{)"
 _IS_DRAWN: Final = re.compile("|".join(map(re.escape, sorted(_DRAWN, key=len, reverse=True))), re.IGNORECASE)
 
 _FAUX: Final = dict(
     zip("卂乃匚刀ᗪ乇下厶卄丨丿长乚ㄥ爪几口尸卩尺丂丅凵ㄩ山乂丫乙", "abcddefghijkllmnopprstuuwxyz", strict=True)
 )
+_ONLY_FAUX: Final = "".join(_FAUX.keys() - set("刀下长爪几口尸尺山乙乃"))
+"""Those that are rare in Chinese: no word is drawn without one."""
 _IS_FAUX: Final = re.compile(f"[{''.join(_FAUX)}]{{3,}}")
 
 _PINYIN: Final = {
@@ -72,18 +75,23 @@ def readings(text: str) -> Iterator[Reading]:
 
 
 def _others(text: str, lowered: str) -> Iterator[str]:
-    if _IS_DRAWN.search(text):
+    if _has_any(_DRAWN_WITH, text) and _IS_DRAWN.search(text):
         yield _IS_DRAWN.sub(lambda found: _DRAWN[found[0].lower()], text)
     if text.isascii():
         return
     if "\u202e" in text:
         yield _FROM_THE_RIGHT.sub(lambda found: found[1][::-1], text)
-    if _IS_TURNED.search(lowered):
+    if _has_any(_ONLY_TURNED, lowered):
         words = list(map(_turned, lowered.split()))
         yield " ".join(words)
         yield " ".join(reversed(words))
-    if _IS_FAUX.search(text):
+    if _has_any(_ONLY_FAUX, text):
         yield _IS_FAUX.sub(lambda found: "".join(map(_FAUX.__getitem__, found[0])), text)
+
+
+def _has_any(characters: str, text: str) -> bool:
+    """Return whether one of a few characters is in the text. A regular expression takes ten times as long."""
+    return any(each in text for each in characters)
 
 
 def _from_pinyin(text: str) -> Iterator[str]:
@@ -106,4 +114,4 @@ def _character(choice: int, found: re.Match[str]) -> str:
 
 
 def _turned(word: str) -> str:
-    return word.translate(_TURNED)[::-1] if _IS_TURNED.search(word) else word
+    return word.translate(_TURNED)[::-1] if _has_any(_ONLY_TURNED, word) else word

@@ -122,7 +122,11 @@ def test_the_first_category_of_the_document_is_reported() -> None:
     assert own.category("red and blue", "") == "b"
 
 
-@pytest.mark.parametrize("character", ["a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十"])
+@pytest.mark.parametrize(
+    "character",
+    ["a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十",
+    "v", "|\\", "aB", "卂", "体luo", "\u202ea", "A-1", "cut ", "cut her arm ", "砍", "砍下", "nakedwoman ", "@"],
+)  # fmt: skip
 def test_long_texts_are_judged_in_linear_time(character: str) -> None:
     """Backtracking would take minutes or more, and the test would not end."""
     RULES.category((character * 40_000)[:40_000], "")
