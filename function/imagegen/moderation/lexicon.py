@@ -63,7 +63,7 @@ class Lexicon:
         pairs = list(map(str.__add__, words, words[1:]))
         if not self._in_parts.isdisjoint(pairs):
             yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
-        long_words = {each for each in words if len(each) >= 2 * _SPLIT}
+        long_words = {each for each in set(words) if len(each) >= 2 * _SPLIT}
         if compounds := {each: parts for each in long_words if (parts := self._compound(each))}:
             yield from (
                 (index, index + 1, part) for index, each in enumerate(words) for part in compounds.get(each, ())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from imagegen.moderation.lexicon import Lexicon
 from imagegen.moderation.normalization import Reading
@@ -18,8 +18,7 @@ Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
 """By the first word: what follows it, and the label."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A term in a prompt. `start` and `end` count words or, of Han characters, characters."""
 
     label: str
@@ -115,6 +114,8 @@ class TermIndex:
             return
         for first in self._han.keys() & set(text):
             for term, labels in self._han[first].items():
+                if term not in text and term not in self._gapped:
+                    continue
                 for start, end in self._places(term, text):
                     yield from (Found(label, start, end, is_han=True) for label in labels)
 
