@@ -15,6 +15,10 @@ _HOMOGLYPHS: Final = str.maketrans("aeopcxysi", "аеорсхуѕі")  # noqa: R
 _LEET: Final = str.maketrans("aeios", "4310$")
 _TRADITIONAL: Final = str.maketrans("体爱阴强杀斩残轻药妇", "體愛陰強殺斬殘輕藥婦")
 _TURNED: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz")  # noqa: RUF001
+_DRAWN: Final = {"n": "|\\|", "m": "|\\/|", "d": "|)", "h": "|-|", "v": "\\/", "k": "|<"}
+_STROKES: Final = str.maketrans("odlthbi", "øđłŧħƀɨ")
+_SMALL_CAPITALS: Final = str.maketrans("abcdefghijklmnoprtuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ")
+_PINYIN: Final = {"裸": "luo", "色": "se", "性": "xing", "自": "zi", "血": "xue", "斩": "zhan", "割": "ge", "分": "fen"}
 
 Disguise = Callable[[str], str]
 
@@ -61,6 +65,16 @@ LATIN: Final[dict[str, Disguise]] = {
     "asterisk": lambda word: f"{word[:1]}*{word[2:]}" if len(word) > 3 else word,
     "upside down": lambda word: word.translate(_TURNED)[::-1],
     "cut in two": lambda word: f"{word[:2]}-{word[2:]}",
+    "right to left": lambda word: f"\u202e{word[::-1]}\u202c",
+    "drawn letters": lambda word: "".join(_DRAWN.get(each, each) for each in word),
+    "strokes": lambda word: word.translate(_STROKES),
+    "Fraktur": _from(0x1D51E),
+    "double-struck letters": _from(0x1D552),
+    "small capitals": lambda word: word.translate(_SMALL_CAPITALS),
+    "joined by capitals": lambda word: f"The{word.capitalize()}",
+    "v for u": lambda word: word.replace("u", "v"),
+    "hashtag": lambda word: f"#{word}",
+    "quotation marks": lambda word: f"\u201c{word}\u201d",
 }
 HAN: Final[dict[str, Disguise]] = {
     "spaces": _joined(" "),
@@ -73,6 +87,8 @@ HAN: Final[dict[str, Disguise]] = {
     "line breaks": _joined("\n"),
     "marks": lambda word: "".join(f"{each}\u20dd" for each in word),
     "full width spaces": _joined("\u3000"),
+    "pinyin": lambda word: "".join(_PINYIN.get(each, each) if index == 0 else each for index, each in enumerate(word)),
+    "quotation marks": lambda word: f"\u300c{word}\u300d",
 }
 
 
@@ -87,12 +103,23 @@ class Forbidden:
 
 def forbidden(count: int = 300) -> Iterator[Forbidden]:
     """Yield each prompt of the table with one disguise after the other, so that every pair is as good as any other."""
-    rows = [line.split("\t") for line in (DATA / "moderation-forbidden.tsv").read_text().splitlines()]
     disguises = {True: itertools.cycle(LATIN.items()), False: itertools.cycle(HAN.items())}
-    for category, prompt in itertools.islice(itertools.cycle(rows), count):
+    for category, prompt in itertools.islice(itertools.cycle(_rows()), count):
         before, word, after = prompt.replace("}", "{").split("{")
         name, disguise = next(disguises[word.isascii()])
         yield Forbidden(category, before + disguise(word) + after, name)
+
+
+def in_every_disguise() -> Iterator[Forbidden]:
+    """Yield each prompt of the table with each disguise of its script."""
+    for category, prompt in _rows():
+        before, word, after = prompt.replace("}", "{").split("{")
+        for name, disguise in (LATIN if word.isascii() else HAN).items():
+            yield Forbidden(category, before + disguise(word) + after, name)
+
+
+def _rows() -> list[list[str]]:
+    return [line.split("\t") for line in (DATA / "moderation-forbidden.tsv").read_text().splitlines()]
 
 
 def innocent() -> list[str]:

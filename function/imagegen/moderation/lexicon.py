@@ -1,7 +1,8 @@
 """Which words of a list a written word may be. Pure.
 
-Covered: repeated letters (`nuuude`), asterisks for letters (`n*de`), letters and parts of a word that spaces separate
-(`n u d e`, `nu de`). Time is linear in the length of the text.
+Covered: repeated letters (`nuuude`), asterisks for letters (`n*de`), v for u (`nvde`), letters and parts of a word that
+spaces separate (`n u d e`, `nu de`), two words without a space (`nakedwoman`). Time is linear in the length of the
+text.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _SHORT: Final = 2
 """Letters of a part of a word, if it is in more than two parts."""
 _PARTS: Final = 24
 """Parts of a word at most, repeated letters included. It bounds the time that a text of single letters takes."""
+_HEAD: Final = 3
+"""Letters of the shortest beginning that a `*` may follow."""
 _SPLIT: Final = 4
 """Letters of the shortest word that is recognized in two parts."""
 
@@ -37,7 +40,7 @@ class Lexicon:
         self._exact = set(words)
         self._prefixes = {word[:-1]: word for word in self._exact if word.endswith("*")}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
-        self._begins = re.compile("|".join(sorted(self._prefixes)) or "(?!)")
+        self._heads = {prefix[:_HEAD] for prefix in self._prefixes}
 
     def meanings(self, word: str) -> Sequence[str]:
         """Return the words of the list that the word may be, those that begin so with their `*`."""
@@ -46,23 +49,37 @@ class Lexicon:
             found += self._with_repeated_letters(word)
         if not found and "*" in word:
             found += self._masked(word)
+        if not found and "v" in word[:_PARTS]:
+            found += self._with_u(word)
         return found
 
     def plain_meanings(self, word: str) -> list[str]:
         """Return the words of the list that the word is, without any disguise."""
         found = [word] if word in self._exact else []
-        return found + self._prefixes_of(word) if self._begins.match(word) else found
+        return found + self._prefixes_of(word) if word[:_HEAD] in self._heads else found
 
     def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield words of the list that are written in parts: first index, index after the last one, and the word."""
         pairs = list(map(str.__add__, words, words[1:]))
         if not self._in_parts.isdisjoint(pairs):
             yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
+        long_words = {each for each in set(words) if len(each) >= 2 * _SPLIT}
+        if compounds := {each: parts for each in long_words if (parts := self._compound(each))}:
+            yield from (
+                (index, index + 1, part) for index, each in enumerate(words) for part in compounds.get(each, ())
+            )
         for start, end in _short_runs(words):
             if _ORDINARY.issuperset(words[start:end]):
                 continue
             for letters in _lettered(words[start:end]):
                 yield from self._spelled(letters, start)
+
+    def _compound(self, word: str) -> Sequence[str]:
+        """Return the two words that the word consists of, such as `nakedwoman`."""
+        for length in range(_SPLIT, len(word) - _SPLIT + 1):
+            if word[:length] in self._in_parts and word[length:] in self._exact:
+                return word[:length], word[length:]
+        return ()
 
     def _prefixes_of(self, word: str) -> list[str]:
         return [self._prefixes[word[:length]] for length in self._lengths if word[:length] in self._prefixes]
@@ -75,6 +92,12 @@ class Lexicon:
                 each for length in self._lengths for each in self._squeezed_prefixes.get(squeezed[:length], ())
             ]
         return list(dict.fromkeys(each for each, pattern in candidates if pattern.match(word)))
+
+    def _with_u(self, word: str) -> list[str]:
+        """Return the words that are written with a v for a u, in one place or in all."""
+        places = [place for place, letter in enumerate(word[:_PARTS]) if letter == "v"]
+        others = {word.replace("v", "u"), *(f"{word[:place]}u{word[place + 1 :]}" for place in places)}
+        return [each for other in others for each in self.plain_meanings(other)]
 
     def _masked(self, word: str) -> list[str]:
         """Return the words that differ only in what asterisks hide, at most half of the letters."""

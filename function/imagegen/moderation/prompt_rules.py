@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from imagegen.moderation.ages import ages
-from imagegen.moderation.normalization import Reading, readings
-from imagegen.moderation.term import Term
+from imagegen.moderation.normalization import Reading
+from imagegen.moderation.spellings import readings
+from imagegen.moderation.term import GROUP, Term
 from imagegen.moderation.term_index import Found, Spans, TermIndex
 from imagegen.moderation.word_lists import Near, WordLists
 
@@ -30,6 +31,12 @@ class PromptRules:
         self.version: Final = lists.version
         named = (lists.categories | lists.groups).items()
         self._terms = TermIndex(_labeled((name, terms) for name, terms in named))
+        group = lists.ages.group if lists.ages is not None else None
+        self._beside_ages = {
+            name for each in lists.combinations if group in each.prompt for name in each.prompt if name != group
+        }
+        self._whole = [{text[1:] for text in near.terms if text.startswith(GROUP)} for near in lists.near]
+        """By permission: the labels of which it allows every term."""
         self._permissions = TermIndex(
             [
                 *_labeled([(_INNOCENT, lists.innocent)]),
@@ -60,10 +67,9 @@ class PromptRules:
         return names & self._lists.categories.keys() | together
 
     def _ages(self, found: Sequence[Found], reading: Reading) -> list[Found]:
-        """Return the ages that count as a term. They are not searched for if nothing else was found: alone, they forbid
-        nothing."""
+        """Return the ages that count as a term. They are searched for only beside what they may be combined with."""
         limit = self._lists.ages
-        if limit is None or all(each.label == limit.group for each in found):
+        if limit is None or self._beside_ages.isdisjoint(each.label for each in found):
             return []
         return [Found(limit.group, FAR, FAR) for age in ages(reading.text) if age < limit.below]
 
@@ -73,7 +79,7 @@ class PromptRules:
             permissions.setdefault(each.label, []).append(each)
         left = _outside(found, permissions.get(_INNOCENT, []))
         for index, near in enumerate(self._lists.near):
-            terms = permissions.get(f"terms {index}", [])
+            terms = permissions.get(f"terms {index}", []) + [each for each in left if each.label in self._whole[index]]
             left = _outside(left, _permitted(terms, near, permissions.get(f"to {index}", []), left))
         return left
 

@@ -13,15 +13,19 @@ GAP: Final = "..."
 MAX_GAP: Final = 2
 MIN_LETTERS: Final = 3
 """Letters of a term, and before a `*`; one more if that is the whole term. Shorter ones are in too many words."""
-_TOKEN: Final = re.compile(r"[a-z]+\*?|\.\.\.")
+GROUP: Final = "@"
+"""In a phrase, `@name` stands for any term of the group with that name."""
+MAX_HAN_GAP: Final = 4
+"""Characters that `...` stands for between Han characters."""
+_TOKEN: Final = re.compile(r"@?[a-z]+\*?|\.\.\.")
 _SEPARATORS: Final = re.compile(r"[\s'-]*")
-_IS_HAN: Final = re.compile(f"[{HAN}]+")
+_IS_HAN: Final = re.compile(rf"[{HAN}]+(?:\.\.\.[{HAN}]+)*")
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
 @dataclass(frozen=True)
 class Term:
-    """Words of Latin letters, each may end with `*` or be GAP, or a run of Han characters."""
+    """Words of Latin letters, each may end with `*`, be GAP or name a group, or Han characters with or without GAP."""
 
     words: tuple[str, ...] = ()
     han: str = ""
@@ -36,6 +40,11 @@ class Term:
         if _SEPARATORS.fullmatch(_TOKEN.sub("", plain)) is None or not _is_phrase(words):
             return None
         return cls(words=words)
+
+    @property
+    def groups(self) -> set[str]:
+        """The groups that the phrase names."""
+        return {word.removeprefix(GROUP) for word in self.words if word.startswith(GROUP)}
 
 
 def _is_phrase(words: tuple[str, ...]) -> bool:

@@ -1,19 +1,21 @@
 """Word lists: the document that an owner can replace, and its rules. Pure.
 
-A term is a word, a phrase, or Han characters. In a phrase, `...` stands for up to two words, and a word that ends with
-`*` for every word that begins so. Terms are read as prompts are (normalization.py).
+A term is a word, a phrase, or Han characters. In a phrase, `...` stands for up to two words (for up to four Han
+characters), a word that ends with `*` for every word that begins so, and `@name` for any term of that group. Terms are
+read as prompts are (normalization.py).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imagegen.moderation.term import Term
+from imagegen.moderation.term import GROUP, Term
 
 MAX_BYTES: Final = 262_144
 """Size of a document. Parameter Store allows 8 kB, S3 more than is useful."""
@@ -76,7 +78,7 @@ class WordLists(_Part):
 
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     categories: Annotated[dict[Name, Terms], Field(min_length=1, max_length=20)]
-    groups: Annotated[dict[Name, Terms], Field(max_length=20)] = {}
+    groups: Annotated[dict[Name, Terms], Field(max_length=50)] = {}
     combinations: Annotated[tuple[Combination, ...], Field(max_length=50)] = ()
     ages: Ages | None = None
     near: Annotated[tuple[Near, ...], Field(max_length=50)] = ()
@@ -93,6 +95,13 @@ class WordLists(_Part):
         used |= {self.ages.group} if self.ages is not None else set()
         if not used <= known:
             raise ValueError("combinations, ages and near must name categories and groups of the document")
+        composed = {name for name, terms in self.groups.items() if _named([terms])}
+        if not _named((self.categories | self.groups).values()) <= self.groups.keys() - composed:
+            raise ValueError("@name in a phrase must name a group whose terms name none")
+        if _named([self.innocent, *(each.to for each in self.near)]):
+            raise ValueError("@name is not for innocent terms")
+        if not _named(each.terms for each in self.near) <= known:
+            raise ValueError("@name in near must name a category or group of the document")
         if not {each.category for each in self.combinations} <= self.categories.keys():
             raise ValueError("the category of a combination must be one of the document")
         return self
@@ -108,6 +117,12 @@ class WordLists(_Part):
             raise InvalidLists("; ".join(_rules(error))) from None
         except (ValueError, RecursionError):
             raise InvalidLists("not JSON in UTF-8") from None
+
+
+def _named(lists: Iterable[Terms]) -> set[str]:
+    """Return the groups that phrases of these lists name."""
+    phrases = (text for terms in lists for text in terms if GROUP in text)
+    return {name for text in phrases if (term := Term.parse(text)) is not None for name in term.groups}
 
 
 def _rules(error: ValidationError) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from imagegen.generation.prompt_syntax import text_of
 from imagegen.moderation.prompt_rules import PromptRules
 from imagegen.moderation.word_lists import WordLists, packaged
-from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, innocent
+from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, in_every_disguise, innocent
 
 RULES = PromptRules(packaged())
 
@@ -23,6 +23,15 @@ def test_disguised_prompts_are_blocked_and_the_category_is_named() -> None:
     assert {each.disguise for each in prompts} == {*LATIN, *HAN}
     wrong = [each for each in prompts if judge(each.prompt) != each.category]
     assert len(wrong) <= 3, wrong
+
+
+def test_every_prompt_is_blocked_in_every_disguise() -> None:
+    prompts = list(in_every_disguise())
+    assert len(prompts) >= 2000
+    passed = [each.prompt for each in prompts if judge(each.prompt) is None]
+    innocent_pairs = ("or-gy", "an-al", "go-re")  # as in "an al dente dish"
+    assert [each for each in passed if not any(pair in each for pair in innocent_pairs)] == []
+    assert len(passed) <= len(innocent_pairs)
 
 
 def test_innocent_prompts_pass() -> None:
@@ -113,7 +122,11 @@ def test_the_first_category_of_the_document_is_reported() -> None:
     assert own.category("red and blue", "") == "b"
 
 
-@pytest.mark.parametrize("character", ["a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十"])
+@pytest.mark.parametrize(
+    "character",
+    ["a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十",
+    "v", "|\\", "aB", "卂", "体luo", "\u202ea", "A-1", "cut ", "cut her arm ", "砍", "砍下", "nakedwoman ", "@"],
+)  # fmt: skip
 def test_long_texts_are_judged_in_linear_time(character: str) -> None:
     """Backtracking would take minutes or more, and the test would not end."""
     RULES.category((character * 40_000)[:40_000], "")
