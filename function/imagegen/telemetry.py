@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False, version=__version__)
-metrics: Final = Metrics(namespace=NAMESPACE, service="imagegen")
+metrics: Final = Metrics(namespace=NAMESPACE)  # dimension `service`: POWERTOOLS_SERVICE_NAME, the stack's name
 _RENEW_BEFORE: Final = timedelta(days=30)
 warnings.filterwarnings("ignore", "No application metrics to publish")  # an invocation without metrics is normal
 
@@ -192,6 +192,7 @@ def crashed(error: BaseException) -> None:
 def _count_by(name: str, **dimensions: str) -> None:
     """Count once for the alarm and once by its dimensions: they apply to a whole EMF document."""
     metrics.add_metric(name, MetricUnit.Count, 1)
-    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as counted:
+    service = {"service": metrics.service} if metrics.service else {}
+    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE, default_dimensions=service) as counted:
         for dimension, value in dimensions.items():
             counted.add_dimension(dimension, value)

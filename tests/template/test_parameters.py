@@ -68,6 +68,9 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("KmsKeyArn", "alias/mine"),
         ("ContentCredentialsKeyArn", "alias/mine"),
         ("ContentCredentialsKeyArn", "file:/tmp/key.pem"),
+        ("AlarmTopicArn", "me@example.com"),
+        ("AlarmTopicArn", "arn:aws:sns:us-east-1:111122223333:alarms.fifo"),
+        ("AlarmTopicArn", "arn:aws:sqs:us-east-1:111122223333:alarms"),
         ("LogDays", "2"),
         ("LogLevel", "TRACE"),
         ("PictureCheck", "true"),
@@ -89,6 +92,8 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("PictureThresholds", '{"*": {"sexual": 0.5}, "acme": {"suggestive": 0.7}}'),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
         ("ContentCredentialsKeyArn", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+        ("AlarmTopicArn", "arn:aws:sns:us-east-1:111122223333:alarms"),
+        ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call_1"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
     ],
 )
