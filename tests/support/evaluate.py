@@ -77,8 +77,10 @@ class _Deployment:
             case {"Fn::If": [condition, yes, no]}:
                 return self.value(yes if self.holds({"Condition": condition}) else no)
             case {"Fn::Sub": str(text)}:
-                filled = re.sub(r"\$\{(\w+)\}", lambda match: self.parameters.get(match[1], match[0]), text)
+                filled = self._filled(text)
                 return {"Fn::Sub": filled} if "${" in filled else filled
+            case {"Fn::Sub": [str(text), variables]}:
+                return {"Fn::Sub": [self._filled(text), self.value(variables)]}
             case {"Fn::Split": [str(separator), source]}:
                 return str(self.value(source)).split(separator)
             case dict():
@@ -87,3 +89,6 @@ class _Deployment:
             case list():
                 return [each for each in map(self.value, node) if each is not _NO_VALUE]
         return node
+
+    def _filled(self, text: str) -> str:
+        return re.sub(r"\$\{(\w+)\}", lambda match: self.parameters.get(match[1], match[0]), text)
