@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.conftest import ROOT
 from tests.support.credentials import decoded
 from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
@@ -27,6 +30,16 @@ from tools.local.stack import LOCAL, local_stack
 from tools.local.webhook_receiver import HOST, Authority
 
 HERE = Path(__file__).parent
+Run = Callable[[str], str]
+"""Runs commands of a document, and returns what they print."""
+WRAPPER = """#!/bin/bash
+case "$2" in
+  *message-move-task*)
+    printf '%s ' "$@" >> "$MOVES"; echo >> "$MOVES"
+    exec "$REAL_AWS" "$@" --generate-cli-skeleton output ;;
+esac
+exec "$REAL_AWS" --endpoint-url "$AWS_ENDPOINT_URL" "$@"
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,7 +76,7 @@ class Aws:
         """Return the state of the queue's event source mapping."""
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._id(queue), AttributeNames=["QueueArn"])
         arn = attributes["Attributes"]["QueueArn"]
-        (mapping,) = self._client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        (mapping,) = self.client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
         return str(mapping["State"])
 
     def message_count(self, *queues: str) -> int:
@@ -74,7 +87,7 @@ class Aws:
 
     def invoke(self, function: str) -> dict[str, Any]:
         """Invoke the function with an empty event and return its result."""
-        response = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
+        response = self.client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
         payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
 
@@ -84,7 +97,7 @@ class Aws:
 
     def bills(self, tenant: str) -> set[str]:
         """Return the ids of the tenant's jobs and requests that have a bill, so that were generated."""
-        pages = self._client("dynamodb").get_paginator("scan").paginate(TableName=self._id("Table"))
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self._id("Table"))
         keys = [item["pk"]["S"] for page in pages for item in page["Items"]]
         return {key.rpartition("#")[2] for key in keys if key.startswith(f"BILL#{tenant}#")}
 
@@ -106,14 +119,14 @@ class Aws:
 
     @property
     def _sqs(self) -> Any:
-        return self._client("sqs")
+        return self.client("sqs")
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
         parts = urlsplit(self.endpoint.base_url)
         return client_of(service, f"{parts.scheme}://{parts.netloc}")
 
     def _id(self, logical_id: str) -> str:
-        stacks = self._client("cloudformation")
+        stacks = self.client("cloudformation")
         found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
         return str(found["PhysicalResourceId"])
 
@@ -171,3 +184,28 @@ def assert_same_image(request: pytest.FixtureRequest) -> Callable[[bytes, bytes]
         pytest.fail(f"the images differ; see {folder}")
 
     return compare
+
+
+@pytest.fixture
+def moves(tmp_path: Path) -> Path:
+    """The file to which the wrapper writes the commands that the stack cannot run."""
+    return tmp_path / "moves"
+
+
+@pytest.fixture
+def run(aws: Aws, tmp_path: Path, moves: Path) -> Run:
+    """Runs commands with bash and the real AWS CLI against the local stack, in the root of the repository."""
+    wrapper = tmp_path / "aws"
+    wrapper.write_text(WRAPPER)
+    wrapper.chmod(0o755)
+    real = Path(sys.executable).parent / "aws"
+    environment = os.environ | aws.environment | {"REAL_AWS": str(real), "MOVES": str(moves), "AWS_PAGER": ""}
+    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
+
+    def run(script: str) -> str:
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

@@ -7,61 +7,22 @@ and the test checks that the tasks move messages from a dead-letter queue to its
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.conftest import ROOT
-from tests.e2e.conftest import Aws
+from tests.e2e.conftest import Aws, Run
 from tools.local.deploy import STACK
 from tools.local.endpoint import Endpoint
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
-WRAPPER = """#!/bin/bash
-case "$2" in
-  *message-move-task*)
-    printf '%s ' "$@" >> "$MOVES"; echo >> "$MOVES"
-    exec "$REAL_AWS" "$@" --generate-cli-skeleton output ;;
-esac
-exec "$REAL_AWS" --endpoint-url "$AWS_ENDPOINT_URL" "$@"
-"""
-Run = Callable[[str], str]
 
 
 def blocks(title: str) -> list[str]:
     """Return the commands of the section, for the local stack's name."""
     section = DOCUMENT.split(f"\n## {title}\n")[1].split("\n## ")[0]
     return [each.replace("imagegen-dev", STACK) for each in re.findall(r"```bash\n(.*?)```", section, re.DOTALL)]
-
-
-@pytest.fixture
-def moves(tmp_path: Path) -> Path:
-    """The file to which the wrapper writes the commands that the stack cannot run."""
-    return tmp_path / "moves"
-
-
-@pytest.fixture
-def run(aws: Aws, tmp_path: Path, moves: Path) -> Run:
-    wrapper = tmp_path / "aws"
-    wrapper.write_text(WRAPPER)
-    wrapper.chmod(0o755)
-    real = Path(sys.executable).parent / "aws"
-    environment = os.environ | aws.environment | {"REAL_AWS": str(real), "MOVES": str(moves), "AWS_PAGER": ""}
-    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
-
-    def run(script: str) -> str:
-        command = ["bash", "-euo", "pipefail", "-c", script]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
 
 
 def moved(aws: Aws, moves: Path) -> list[tuple[str, str]]:

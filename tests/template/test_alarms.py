@@ -10,10 +10,13 @@ import pytest
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.support.monitoring import TOPIC, alarms, metrics_of
 from tests.template.test_cost import OPERATIONS, table
+from tools.local.process import ROOT
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 USD_PER_METRIC = 0.10
 """A month of a standard-resolution alarm on one metric (us-east-1)."""
+RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text()
+PARTS = ["What it means", "Look here", "Do this", "Healed when"]
 IDENTIFIER = re.compile(r"\b[a-z][a-z_]*\b")
 
 
@@ -102,3 +105,26 @@ def test_operations_states_the_price_of_each(alarmed: Resources) -> None:
     assert int(total[-2].strip("*")) == sum(counts.values())
     assert float(total[-1].strip("*")) == pytest.approx(sum(counts.values()) * USD_PER_METRIC)
     assert f"{len(counts)} alarms" in OPERATIONS
+
+
+def test_each_has_a_runbook_that_its_description_names(alarmed: Resources) -> None:
+    sections = re.findall(r"^## ([a-z-]+)\n", RUNBOOKS, re.MULTILINE)
+    assert sections == [name_of(alarm) for alarm in sorted_as_in_template(alarms(alarmed))]
+    for alarm in alarms(alarmed).values():
+        assert alarm["AlarmDescription"].endswith(f" docs/runbooks.md#{name_of(alarm)}")
+
+
+def sorted_as_in_template(found: dict[str, Any]) -> list[Any]:
+    source = (ROOT / "template.yaml").read_text()
+    return [found[name] for name in sorted(found, key=lambda name: source.index(f"\n  {name}:\n"))]
+
+
+def test_each_runbook_says_what_to_do() -> None:
+    for section in re.split(r"^## ", RUNBOOKS, flags=re.MULTILINE)[1:-1]:
+        assert re.findall(r"^\*\*([A-Z][a-z ]+?)\.?\*\*", section, re.MULTILINE) == PARTS, section.splitlines()[0]
+
+
+def test_each_link_of_a_runbook_has_its_section() -> None:
+    sections = re.findall(r"^## (.+)$", RUNBOOKS, re.MULTILINE)
+    anchors = {each.lower().replace(" ", "-") for each in sections}
+    assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOKS.replace("\n", " "))) - anchors == set()

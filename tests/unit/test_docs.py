@@ -24,6 +24,7 @@ GUIDES = {
     "docs/cli.md": "",
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
+    "docs/runbooks.md": "",
     "docs/settings.md": "",
     "docs/webhooks.md": "",
 }
