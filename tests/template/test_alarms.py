@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.support.monitoring import TOPIC, alarms, metrics_of
-from tests.template.test_cost import OPERATIONS, table
+from tests.template.test_cost import MODELS, OPERATIONS, price_of, table, usd_per_hour
 from tools.local.process import ROOT
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -63,7 +63,9 @@ def test_each_expression_reads_exactly_its_metrics(alarmed: Resources) -> None:
         assert len(expressions) == bool(queries), name
         for each in expressions:
             assert each.get("ReturnData", True), name
-            assert set(IDENTIFIER.findall(each["Expression"])) == read, name
+            expression = each["Expression"]
+            text = expression if isinstance(expression, str) else expression["Fn::Sub"][0]
+            assert set(IDENTIFIER.findall(text)) == read, name
         assert all(each["ReturnData"] is False for each in queries if "MetricStat" in each), name
 
 
@@ -78,6 +80,19 @@ def test_latency_is_compared_with_the_timeout_and_above_the_longest_wait(templat
     alarm = alarms(evaluate(template, AlarmTopicArn=TOPIC, GatewayTimeoutSeconds=seconds))["LatencyAlarm"]
     assert alarm["Metrics"][0]["Expression"] == f"100 * latency / (1000 * {seconds})"
     assert int(seconds) * alarm["Threshold"] / 100 > 25  # `Prefer: wait=25` is no fault
+
+
+def test_an_hour_at_full_capacity_sets_off_the_alarm_on_spending(template: Template) -> None:
+    resources = evaluate(template, AlarmTopicArn=TOPIC)
+    ceiling = sum(usd_per_hour(resources, name) for name in MODELS)
+    assert 0 < float(alarms(resources)["SpendingAlarm"]["Threshold"]) < ceiling
+
+
+def test_spending_has_the_price_of_the_receipts(template: Template) -> None:
+    resources = evaluate(template, AlarmTopicArn=TOPIC, Architecture="arm64", GeneratorMemory="4096")
+    text, variables = alarms(resources)["SpendingAlarm"]["Metrics"][0]["Expression"]["Fn::Sub"]
+    assert text.endswith("/ 1000 * 4096 / 1024 * ${Price}")
+    assert variables == {"Price": price_of(resources, "Worker")}
 
 
 def test_the_api_is_found_by_the_name_that_sam_gives_it(alarmed: Resources) -> None:
