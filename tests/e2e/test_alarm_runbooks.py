@@ -130,13 +130,15 @@ def test_moderation_unavailable(aws: Aws, run: Run, client: Client) -> None:
 
 def test_jobs_dead_letters(aws: Aws, run: Run) -> None:
     """A message that cannot be parsed; tests/e2e/test_runbooks.py has those that wait."""
+
+    def dead_letters() -> int:
+        return run(shell() + "errors deadletters").count('"dead letter"')
+
+    before = dead_letters()
     aws.send("JobsDeadLetters", '{"version": 99}')
+    until(lambda: dead_letters() > before)
     (waiting,) = commands("jobs-dead-letters")
-    until(lambda: "dead letter" in run(shell() + "errors deadletters"))
-    assert json.loads(run(waiting))["Attributes"] == {
-        "ApproximateNumberOfMessages": "0",
-        "ApproximateNumberOfMessagesNotVisible": "0",
-    }
+    until(lambda: set(json.loads(run(waiting))["Attributes"].values()) == {"0"})
 
 
 def test_webhooks_dead_letters(aws: Aws, run: Run) -> None:
