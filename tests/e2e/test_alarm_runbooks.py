@@ -18,10 +18,11 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import Aws, Run, small_request
 from tests.e2e.test_jobs import until
 from tests.support.evaluate import evaluate
-from tests.support.monitoring import TOPIC, alarms
+from tests.support.monitoring import TOPIC, alarms, dashboard, widget_metrics
 from tests.template.conftest import translated
 from tools.local.client import ApiError, Client
 from tools.local.deploy import STACK
+from tools.local.process import REGION
 
 DOCUMENT = (ROOT / "docs" / "runbooks.md").read_text()
 
@@ -169,3 +170,13 @@ def test_a_loop_is_allowed_again(run: Run) -> None:
     look, allow = commands("recursion")
     run(allow)
     assert "Allow" in run(look)
+
+
+def test_the_dashboard_names_what_the_stack_created(aws: Aws) -> None:
+    body = aws.client("cloudwatch").get_dashboard(DashboardName=f"{STACK}-{REGION}")["DashboardBody"]
+    assert "${" not in body
+    metrics = widget_metrics(json.loads(body))
+    assert len(metrics) == len(widget_metrics(dashboard(evaluate(translated()))))
+    for function in ("Generator", "Worker", "Api", "Authorizer", "Sweeper"):
+        assert f'"FunctionName", "{aws.function(function)}"' in body
+    assert f'"service", "{STACK}"' in body
