@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,8 @@ class Watch:
     def __init__(self, aws: Aws, logical_id: str, dimensions: list[dict[str, str]]):
         self._aws, self._log_from = aws, len(aws.log())
         self._cloudwatch, self._sqs, sns = (aws.client(each) for each in ("cloudwatch", "sqs", "sns"))
-        properties = alarms(evaluate(translated(), AlarmTopicArn=TOPIC))[logical_id]
+        resources = evaluate(translated(), AlarmTopicArn=TOPIC, ContentCredentialsKeyArn="key")
+        properties = alarms(resources)[logical_id]
         self._name = f"{STACK}-{logical_id}"
         self._queue = self._sqs.create_queue(QueueName=f"on-call-{logical_id}")["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"][
@@ -127,6 +129,37 @@ def test_moderation_unavailable(aws: Aws, run: Run, client: Client) -> None:
             return False
 
     until(accepted)
+
+
+@pytest.fixture
+def missing_chain(aws: Aws, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """The certificates, and the file from which the API's Generator now reads them, which does not exist."""
+    functions, name = aws.client("lambda"), aws.function("Generator")
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+    missing = tmp_path / "chain.pem"
+    changed = before | {"CONTENT_CREDENTIALS_CHAIN": f"file:{missing}"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    yield Path(before["CONTENT_CREDENTIALS_CHAIN"].removeprefix("file:")), missing
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
+
+
+def test_provenance_unavailable(aws: Aws, run: Run, client: Client, missing_chain: tuple[Path, Path]) -> None:
+    watch = Watch(aws, "ProvenanceUnavailableAlarm", [{"Name": "service", "Value": STACK}])
+    with pytest.raises(ApiError, match="503 provenance_unavailable"):
+        client.call("POST", "/generate", small_request())
+    until(lambda: [each for each in watch.logged_metrics() if "ProvenanceUnavailable" in each])
+    message = until(watch.told)
+    assert message["NewStateValue"] == "ALARM"
+    assert message["AlarmDescription"].endswith("docs/runbooks.md#provenance-unavailable")
+
+    assert re.search(r"pictures cannot be signed.*cause", run(shell() + "errors generator"))
+    chain, missing = missing_chain
+    missing.write_bytes(chain.read_bytes())  # what `make signing-certificate` does in the bucket
+    assert client.call("POST", "/generate", small_request()).ok
 
 
 def test_jobs_dead_letters(aws: Aws, run: Run) -> None:
