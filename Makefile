@@ -102,6 +102,10 @@ serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PO
 endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs: eval "$(make -s endpoint)"
 	@$(BIN)/python -m tools.local.show_endpoint
 
+.PHONY: dashboard
+dashboard: $(VENV)/.ready ## draw the widgets of the CloudWatch dashboard from the log of make serve: make dashboard OUT=dashboard.png
+	@$(BIN)/python -m tools.local.dashboard $${OUT:+--out="$$OUT"}
+
 # -- check and test ----------------------------------------------------------------------------------------------------
 
 .PHONY: check
