@@ -139,6 +139,10 @@ rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a
 provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the content credentials of a generated and of an edited picture
 	$(BIN)/python -m tools.local.provenance_transcript
 
+.PHONY: runbook-transcript
+runbook-transcript: $(VENV)/.ready $(DEMO) ## walk through four runbooks on the local stack and record it in docs/runbooks/walked.md
+	$(BIN)/python -m tools.local.runbook_transcript
+
 .PHONY: openapi
 openapi: $(VENV)/.ready ## write docs/openapi.json from the code
 	$(BIN)/python -m tools.openapi
