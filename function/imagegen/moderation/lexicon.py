@@ -1,12 +1,14 @@
 """Which words of a list a written word may be. Pure.
 
 Covered: repeated letters (`nuuude`), asterisks for letters (`n*de`), letters and parts of a word that spaces separate
-(`n u d e`, `nu de`). Time is linear in the length of the text.
+(`n u d e`, `nu de`, `dis mem bered`), two words without a space (`nakedwoman`), words spelled backwards (`edun`).
+Time is linear in the length of the text.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final
@@ -27,7 +29,17 @@ _SHORT: Final = 2
 _PARTS: Final = 24
 """Parts of a word at most, repeated letters included. It bounds the time that a text of single letters takes."""
 _SPLIT: Final = 4
-"""Letters of the shortest word that is recognized in two parts."""
+"""Letters of the shortest word that is recognized in two parts, or backwards."""
+_CUT: Final = 7
+"""Letters of the shortest word that is recognized in more parts, or of whose beginning parts are."""
+_CUTS: Final = 6
+"""Parts of such a word at most."""
+_COMPOUND: Final = range(8, 25)
+"""Letters of two words without a space, at least four each. `Middlesex` would be two, with fewer."""
+_ENDING: Final = 2
+"""Letters that a word may have, backwards, after the beginning that is listed, less one for its `*`."""
+_HEAD: Final = 3
+"""Letters by which beginnings are looked up. A beginning has at least as many (term.py)."""
 
 
 class Lexicon:
@@ -37,7 +49,8 @@ class Lexicon:
         self._exact = set(words)
         self._prefixes = {word[:-1]: word for word in self._exact if word.endswith("*")}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
-        self._begins = re.compile("|".join(sorted(self._prefixes)) or "(?!)")
+        self._heads = {prefix[:_HEAD] for prefix in self._prefixes}
+        self._backwards = {word[::-1] for word in self._exact if len(word) >= _SPLIT}
 
     def meanings(self, word: str) -> Sequence[str]:
         """Return the words of the list that the word may be, those that begin so with their `*`."""
@@ -46,18 +59,22 @@ class Lexicon:
             found += self._with_repeated_letters(word)
         if not found and "*" in word:
             found += self._masked(word)
+        if not found and len(word) >= _SPLIT:
+            found += self._backward(word) or self._compound(word)
         return found
 
     def plain_meanings(self, word: str) -> list[str]:
         """Return the words of the list that the word is, without any disguise."""
         found = [word] if word in self._exact else []
-        return found + self._prefixes_of(word) if self._begins.match(word) else found
+        return found + self._prefixes_of(word) if word[:_HEAD] in self._heads else found
 
     def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield words of the list that are written in parts: first index, index after the last one, and the word."""
         pairs = list(map(str.__add__, words, words[1:]))
         if not self._in_parts.isdisjoint(pairs):
             yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
+        if not self._starts.isdisjoint(words):
+            yield from self._cut(words)
         for start, end in _short_runs(words):
             if _ORDINARY.issuperset(words[start:end]):
                 continue
@@ -65,7 +82,38 @@ class Lexicon:
                 yield from self._spelled(letters, start)
 
     def _prefixes_of(self, word: str) -> list[str]:
-        return [self._prefixes[word[:length]] for length in self._lengths if word[:length] in self._prefixes]
+        lengths = self._lengths[: bisect_right(self._lengths, len(word))]
+        return [self._prefixes[word[:length]] for length in lengths if word[:length] in self._prefixes]
+
+    def _backward(self, word: str) -> list[str]:
+        if word not in self._backwards and word[: -_HEAD - 1 : -1] not in self._heads:
+            return []
+        return [each for each in self.plain_meanings(word[::-1]) if len(word) - len(each) <= _ENDING]
+
+    def _compound(self, word: str) -> list[str]:
+        """Return the two words that the word consists of."""
+        if len(word) in _COMPOUND and word[:_HEAD] in self._word_heads:
+            for cut in range(_SPLIT, len(word) - _SPLIT + 1):
+                if word[:cut] in self._exact and word[cut:] in self._exact:
+                    return [word[:cut], word[cut:]]
+        return []
+
+    def _cut(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+        """Yield long words that are written in parts, such as `sui ci dal` or `dismem bered`."""
+        starts = self._starts
+        for start in [index for index, word in enumerate(words) if word in starts]:
+            word = words[start]
+            for end in range(start + 1, min(len(words), start + _CUTS)):
+                word += words[end]
+                if len(word) >= _CUT:
+                    yield from ((start, end + 1, each) for each in self._long_meanings(word))
+                if word not in starts:
+                    break
+
+    def _long_meanings(self, word: str) -> list[str]:
+        found = [word] if word in self._exact else []
+        prefixes = self._prefixes_of(word) if word[:_HEAD] in self._heads else []
+        return found + [each for each in prefixes if len(each) > _CUT]
 
     def _with_repeated_letters(self, word: str) -> list[str]:
         squeezed = _REPEATED.sub(r"\1", word)
@@ -81,7 +129,7 @@ class Lexicon:
         masked = word.strip("*")
         if not _MASKED.fullmatch(masked) or 2 * masked.count("*") > len(masked):
             return []
-        found = [each for each in self._by_length.get(len(masked), ()) if _is_like(masked, each)]
+        found = [each for each in self._by_length.get((len(masked), masked[0]), ()) if _is_like(masked, each)]
         return found + [word for prefix, word in self._prefixes.items() if _is_like(masked[: len(prefix)], prefix)]
 
     def _spelled(self, letters: Sequence[str], offset: int) -> Iterator[tuple[int, int, str]]:
@@ -100,6 +148,16 @@ class Lexicon:
         return {word for word in self._exact if len(word) >= _SPLIT}
 
     @cached_property
+    def _starts(self) -> set[str]:
+        """The beginnings of long words, without the words themselves."""
+        plain = {word.rstrip("*") for word in self._exact}
+        return {word[:length] for word in plain if len(word) >= _CUT for length in range(_HEAD, len(word))}
+
+    @cached_property
+    def _word_heads(self) -> set[str]:
+        return {word[:_HEAD] for word in self._exact if len(word) >= _SPLIT}
+
+    @cached_property
     def _beginnings(self) -> set[str]:
         """Every beginning of every word, with repeated letters once."""
         squeezed = {_REPEATED.sub(r"\1", word.rstrip("*")) for word in self._exact}
@@ -114,11 +172,12 @@ class Lexicon:
         return _by_squeezed((word, prefix, "") for prefix, word in self._prefixes.items())
 
     @cached_property
-    def _by_length(self) -> dict[int, list[str]]:
-        lengths: dict[int, list[str]] = {}
+    def _by_length(self) -> dict[tuple[int, str], list[str]]:
+        """By length and first letter."""
+        words: dict[tuple[int, str], list[str]] = {}
         for word in self._exact:
-            lengths.setdefault(len(word), []).append(word)
-        return lengths
+            words.setdefault((len(word), word[0]), []).append(word)
+        return words
 
 
 def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
@@ -145,7 +204,7 @@ def _is_like(masked: str, word: str) -> bool:
 
 def _short_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield where at least two words in a row have at most two letters."""
-    lengths = "".join("s" if len(word) <= _SHORT else "l" for word in words)
+    lengths = "".join(["s" if len(word) <= _SHORT else "l" for word in words])
     return (run.span() for run in _RUN.finditer(lengths))
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
+from typing import Final, NamedTuple
 
+from imagegen.moderation.han import SOUNDS
 from imagegen.moderation.lexicon import Lexicon
 from imagegen.moderation.normalization import Reading
 from imagegen.moderation.term import GAP, MAX_GAP, Term
+
+MAX_IN_PINYIN: Final = 4
+"""Characters of a term of which one may be written by its sound."""
 
 Edges = Mapping[int, Sequence[tuple[str, int]]]
 """By the index of a word: which words of the lists begin there, and the index after each."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A term in a prompt. `start` and `end` count words or, of Han characters, characters."""
 
     label: str
@@ -45,30 +49,51 @@ class Spans:
         """Return whether one is within so many words or characters of the term; adjacent ones have the distance 1."""
         return self._reach(term.is_han, term.start - distance + 1, term.end + distance - 1)
 
+    def lead_to(self, term: Found, distance: int) -> bool:
+        """Return whether one begins before the term, and ends within so many words or characters before it or later."""
+        return self._reach(term.is_han, term.start - distance + 1, term.start - 1)
+
     def _reach(self, is_han: bool, low: int, high: int) -> bool:
         """Return whether one begins at `high` or before and ends at `low` or after."""
         index = bisect_right(self._starts[is_han], high)
         return index > 0 and self._ends[is_han][index - 1] >= low
 
 
+def follow(groups: Sequence[Sequence[Found]], distance: int) -> bool:
+    """Return whether a term of each group follows one of the group before, within so many words or characters.
+
+    Adjacent ones have the distance 1. A term may begin within the one before it: "cut (her head) off".
+    """
+    before = groups[0]
+    for group in groups[1:]:
+        spans = Spans(before)
+        before = [each for each in group if spans.lead_to(each, distance)]
+    return bool(before)
+
+
 class TermIndex:
     """Terms with a label each, to be found together."""
 
-    def __init__(self, terms: Iterable[tuple[str, Term]]):
+    def __init__(self, terms: Iterable[tuple[str, Term]], *, together: bool = False):
+        """With `together`, phrases are also found without their spaces, as in hashtags."""
         self._by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        self._han: dict[str, list[str]] = {}
+        self._han: dict[str, dict[str, list[str]]] = {}
+        """By the first character: terms, and their labels."""
         words: set[str] = set()
         for label, term in terms:
             if term.han:
-                self._han.setdefault(term.han, []).append(label)
+                self._han.setdefault(term.han[0], {}).setdefault(term.han, []).append(label)
             else:
-                self._by_first.setdefault(term.words[0], []).append((term.words[1:], label))
-                words.update(term.words)
+                for phrase in {term.words, *(term.together() if together else ())}:
+                    self._by_first.setdefault(phrase[0], []).append((phrase[1:], label))
+                    words.update(phrase)
         self._lexicon = Lexicon(words - {GAP})
 
     def find(self, reading: Reading) -> list[Found]:
         """Return every term in the prompt, also in disguise."""
-        return [*self._latin(self._edges(reading)), *self._characters(reading.han)]
+        return [
+            *self._latin(self._edges(reading)), *self._characters(reading.han), *self._half_in_pinyin(reading.han),
+        ]  # fmt: skip
 
     def find_plain(self, reading: Reading) -> list[Found]:
         """Return every term that is written as it is in the list: what is disguised permits nothing."""
@@ -78,8 +103,10 @@ class TermIndex:
         for start, words in edges.items():
             for word, end in words:
                 for rest, label in self._by_first.get(word, ()):
-                    for last in _ends(edges, rest, end):
-                        yield Found(label, start, last)
+                    if not rest:
+                        yield Found(label, start, end)
+                    elif end in edges or rest[0] == GAP:
+                        yield from (Found(label, start, last) for last in _ends(edges, rest, end))
 
     def _edges(self, reading: Reading) -> dict[int, list[tuple[str, int]]]:
         edges = _word_edges(reading.words, self._lexicon.meanings)
@@ -92,16 +119,41 @@ class TermIndex:
         return edges
 
     def _characters(self, text: str) -> Iterator[Found]:
-        if not text:
-            return
         characters = set(text)
-        for term, labels in self._han.items():
-            if not characters.issuperset(term):
-                continue
-            start = text.find(term)
-            while start >= 0:
-                yield from (Found(label, start, start + len(term), is_han=True) for label in labels)
-                start = text.find(term, start + 1)
+        for first in characters & self._han.keys():
+            for term, labels in self._han[first].items():
+                if characters.issuperset(term):
+                    for start in _places(text, term):
+                        yield from (Found(label, start, start + len(term), is_han=True) for label in labels)
+
+    def _half_in_pinyin(self, text: str) -> Iterator[Found]:
+        """Find terms one of whose characters is written by its sound: `luo体`."""
+        if text.isascii():
+            return
+        padded = f" {text} "
+        for sound in self._by_sound.keys() & set(text.split()):
+            for written, label in self._by_sound[sound]:
+                for start in _places(padded, written):
+                    yield Found(label, start, start + len(written), is_han=True)
+
+    @cached_property
+    def _by_sound(self) -> dict[str, list[tuple[str, str]]]:
+        """By pinyin: Han terms with that in place of one character, and their labels."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for terms in self._han.values():
+            for term, labels in terms.items():
+                for index, character in enumerate(term if 1 < len(term) <= MAX_IN_PINYIN else ""):
+                    if sound := SOUNDS.get(character):
+                        written = f"{term[:index]} {sound} {term[index + 1 :]}"
+                        found.setdefault(sound, []).extend((written, label) for label in labels)
+        return found
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    start = text.find(part)
+    while start >= 0:
+        yield start
+        start = text.find(part, start + 1)
 
 
 def _word_edges(words: Sequence[str], meanings_of: Callable[[str], Sequence[str]]) -> dict[int, list[tuple[str, int]]]:
