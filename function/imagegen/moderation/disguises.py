@@ -46,6 +46,9 @@ _SIGN_FONTS: Final = str.maketrans(
 _IS_SIGN: Final = re.compile(f"[{''.join(map(chr, _SIGN_FONTS))}]")
 _SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))}A-Za-z]{{3,}}(?![^\\s,.])")
 
+_CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩]")
+"""Signs of a font in which ł is an i."""
+
 _ENTITY: Final = re.compile(r"&#?\w{2,8};")
 _HAS_CASE_CHANGE: Final = re.compile("[A-Z](?:(?<=[a-z][A-Z])|(?<=[A-Z][A-Z])[a-z])")
 """As the next one, but fast: it begins with a letter."""
@@ -78,6 +81,8 @@ def _read(text: str) -> str:
     if _DRAWN_SIGNS.search(text):
         text = _DRAWN_SIGNS.sub(lambda sign: _DRAWN[sign[0]], text)
     if not text.isascii():
+        if _CURRENCY.search(text):
+            text = text.translate({ord("ł"): "i"})
         text = _OVERRIDE.sub(lambda run: run[1][::-1], text)
         if _IS_SIGN.search(text):
             text = _SIGNED_WORD.sub(_plain_letters, text)

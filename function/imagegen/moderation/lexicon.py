@@ -36,7 +36,7 @@ _CUTS: Final = 6
 """Parts of such a word at most."""
 _COMPOUND: Final = range(8, 25)
 """Letters of two words without a space, at least four each. `Middlesex` would be two, with fewer."""
-_ENDING: Final = 2
+_ENDING: Final = 1
 """Letters that a word may have, backwards, after the beginning that is listed, less one for its `*`."""
 _HEAD: Final = 3
 """Letters by which beginnings are looked up. A beginning has at least as many (term.py)."""
@@ -53,14 +53,18 @@ class Lexicon:
         self._backwards = {word[::-1] for word in self._exact if len(word) >= _SPLIT}
 
     def meanings(self, word: str) -> Sequence[str]:
-        """Return the words of the list that the word may be, those that begin so with their `*`."""
+        """Return the words of the list that the word may be, or may consist of; those that begin so with their `*`."""
+        return self.single_meanings(word) or self._compound(word)
+
+    def single_meanings(self, word: str) -> Sequence[str]:
+        """Return the words of the list that the word may be."""
         found = self.plain_meanings(word)
         if not found and _REPEATED.search(word):
-            found += self._with_repeated_letters(word)
+            found = self._with_repeated_letters(word)
         if not found and "*" in word:
-            found += self._masked(word)
+            found = self._masked(word)
         if not found and len(word) >= _SPLIT:
-            found += self._backward(word) or self._compound(word)
+            found = self._backward(word)
         return found
 
     def plain_meanings(self, word: str) -> list[str]:

@@ -110,9 +110,11 @@ class TermIndex:
 
     def _edges(self, reading: Reading) -> dict[int, list[tuple[str, int]]]:
         edges = _word_edges(reading.words, self._lexicon.meanings)
-        meanings = {word: self._lexicon.meanings(word) for word in {word for _, _, word in reading.variants}}
         for start, end, word in reading.variants:
-            for each in meanings[word]:
+            # The words of "half-naked" are in the text already.
+            is_joined = end - start > 1 and word == "".join(reading.words[start:end])
+            meanings = self._lexicon.single_meanings(word) if is_joined else self._lexicon.meanings(word)
+            for each in meanings:
                 edges.setdefault(start, []).append((each, end))
         for start, end, word in self._lexicon.joined(reading.words):
             edges.setdefault(start, []).append((word, end))

@@ -78,10 +78,10 @@ class WordLists(_Part):
 
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     categories: Annotated[dict[Name, Terms], Field(min_length=1, max_length=20)]
-    groups: Annotated[dict[Name, Terms], Field(max_length=50)] = {}
-    combinations: Annotated[tuple[Combination, ...], Field(max_length=50)] = ()
+    groups: Annotated[dict[Name, Terms], Field(max_length=100)] = {}
+    combinations: Annotated[tuple[Combination, ...], Field(max_length=100)] = ()
     ages: Ages | None = None
-    near: Annotated[tuple[Near, ...], Field(max_length=50)] = ()
+    near: Annotated[tuple[Near, ...], Field(max_length=100)] = ()
     innocent: Terms = ()
     """What contains a term and is allowed."""
 
