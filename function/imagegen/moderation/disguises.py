@@ -44,9 +44,9 @@ _SIGN_FONTS: Final = str.maketrans(
     | dict(zip("刀厶工丁冂凵", "dgijnu", strict=True))
 )
 _IS_SIGN: Final = re.compile(f"[{''.join(map(chr, _SIGN_FONTS))}]")
-_SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))}A-Za-z]{{3,}}(?![^\\s,.])")
+_SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))}A-Za-z]{{2,}}(?![^\\s,.])")
 
-_CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩]")
+_CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩ⱠⱧⱤ]")
 """Signs of a font in which ł is an i."""
 
 _ENTITY: Final = re.compile(r"&#?\w{2,8};")

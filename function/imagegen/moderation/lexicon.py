@@ -83,7 +83,7 @@ class Lexicon:
             if _ORDINARY.issuperset(words[start:end]):
                 continue
             for letters in _lettered(words[start:end]):
-                yield from self._spelled(letters, start)
+                yield from _whole(list(self._spelled(letters, start)))
 
     def _prefixes_of(self, word: str) -> list[str]:
         lengths = self._lengths[: bisect_right(self._lengths, len(word))]
@@ -191,6 +191,21 @@ def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[
         runs = (f"{run[0][0]}{{{len(run[0])},}}" for run in re.finditer(r"(.)\1*", letters))
         found.setdefault(_REPEATED.sub(r"\1", letters), []).append((word, re.compile("".join(runs) + end)))
     return found
+
+
+def _whole(found: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
+    """Yield the words that do not begin in one longer word and end after it: "r i p p e d o f f" has no "pedo"."""
+    ends: dict[int, list[int]] = {}
+    for start, end, _ in found:
+        ends.setdefault(start, []).append(end)
+    for start, end, word in found:
+        longer = (
+            start < other_end < end and other_end - other > end - start
+            for other in range(start - _PARTS, start)
+            for other_end in ends.get(other, ())
+        )
+        if not any(longer):
+            yield start, end, word
 
 
 def _squeezed(before: str, part: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from imagegen.generation.prompt_syntax import text_of
 from imagegen.moderation.prompt_rules import PromptRules
 from imagegen.moderation.word_lists import WordLists, packaged
-from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, innocent
+from tests.support.moderation_prompts import HAN, LATIN, every_disguise, forbidden, held_back, innocent
 
 RULES = PromptRules(packaged())
 
@@ -23,6 +23,11 @@ def test_disguised_prompts_are_blocked_and_the_category_is_named() -> None:
     assert {each.disguise for each in prompts} == {*LATIN, *HAN}
     wrong = [each for each in prompts if judge(each.prompt) != each.category]
     assert len(wrong) <= 3, wrong
+
+
+def test_every_prompt_is_blocked_in_every_disguise() -> None:
+    passed = [each for each in every_disguise() if judge(each.prompt) is None]
+    assert passed == []
 
 
 def test_innocent_prompts_pass() -> None:
