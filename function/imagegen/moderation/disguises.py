@@ -14,7 +14,7 @@ from typing import Final
 _OVERRIDE: Final = re.compile("\u202e([^\u202c-\u202e\n]*)")
 
 _TURNED: Final = str.maketrans("ɐqɔpǝɟƃɥᴉıɾʞlɯuodbɹsʇnʌʍxʎz", "abcdefghiijklmnopqrstuvwxyz")  # noqa: RUF001
-_IS_TURNED: Final = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]")
+_IS_TURNED: Final = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎⱯƆƎꞍꞰƜɅ]")
 _TURNED_RUN: Final = re.compile(
     rf"[^\s,;]*{_IS_TURNED.pattern}[^\s,;]*(?:\s+(?:[^\s,;]*\s+)?[^\s,;]*{_IS_TURNED.pattern}[^\s,;]*)*"
 )
@@ -61,10 +61,8 @@ def texts(prompt: str) -> list[str]:
     read = _read(prompt)
     if read != prompt:
         found.append(read)
-    if not prompt.isascii():
-        lowered = read.casefold()
-        if _IS_TURNED.search(lowered):
-            found += _turned(lowered)
+    if not prompt.isascii() and _IS_TURNED.search(read):
+        found += _turned(read.casefold())
     return found
 
 

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from imagegen.moderation.normalization import letters_of
@@ -23,7 +24,6 @@ _ORDINARY: Final = frozenset(
     re.findall("[a-z]+", "a i am an as at be by do go he if in is it me my no of on or so to up us we")
 )
 """Short words of which alone no disguise is made: most runs of short words have nothing else."""
-_RUN: Final = re.compile("ss+")
 _SHORT: Final = 2
 """Letters of a part of a word, if it is in more than two parts."""
 _PARTS: Final = 24
@@ -45,9 +45,11 @@ _HEAD: Final = 3
 class Lexicon:
     """The words of a list. One that ends with `*` stands for all that begin so."""
 
-    def __init__(self, words: Iterable[str]):
+    def __init__(self, words: Iterable[str], joined: Iterable[str] = ()):
+        """`joined` are phrases without their spaces, which are found as they are only."""
         self._exact = set(words)
-        self._prefixes = {word[:-1]: word for word in self._exact if word.endswith("*")}
+        self._known = self._exact | set(joined)
+        self._prefixes = {word[:-1]: word for word in self._known if word.endswith("*")}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
         self._heads = {prefix[:_HEAD] for prefix in self._prefixes}
         self._backwards = {word[::-1] for word in self._exact if len(word) >= _SPLIT}
@@ -69,19 +71,20 @@ class Lexicon:
 
     def plain_meanings(self, word: str) -> list[str]:
         """Return the words of the list that the word is, without any disguise."""
-        found = [word] if word in self._exact else []
+        found = [word] if word in self._known else []
         return found + self._prefixes_of(word) if word[:_HEAD] in self._heads else found
 
     def joined(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield words of the list that are written in parts: first index, index after the last one, and the word."""
-        pairs = list(map(str.__add__, words, words[1:]))
-        if not self._in_parts.isdisjoint(pairs):
-            yield from ((index, index + 2, pair) for index, pair in enumerate(pairs) if pair in self._in_parts)
-        if not self._starts.isdisjoint(words):
-            yield from self._cut(words)
+        starts = self._starts
+        pairs = enumerate(pairwise(words))
+        for start in [index for index, (word, after) in pairs if word in starts and word + after[0] in starts]:
+            pair = words[start] + words[start + 1]
+            if pair in self._in_parts:
+                yield start, start + 2, pair
+            if words[start] not in _ORDINARY:
+                yield from self._cut(words, start)
         for start, end in _short_runs(words):
-            if _ORDINARY.issuperset(words[start:end]):
-                continue
             for letters in _lettered(words[start:end]):
                 yield from _whole(list(self._spelled(letters, start)))
 
@@ -102,17 +105,15 @@ class Lexicon:
                     return [word[:cut], word[cut:]]
         return []
 
-    def _cut(self, words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-        """Yield long words that are written in parts, such as `sui ci dal` or `dismem bered`."""
-        starts = self._starts
-        for start in [index for index, word in enumerate(words) if word in starts]:
-            word = words[start]
-            for end in range(start + 1, min(len(words), start + _CUTS)):
-                word += words[end]
-                if len(word) >= _CUT:
-                    yield from ((start, end + 1, each) for each in self._long_meanings(word))
-                if word not in starts:
-                    break
+    def _cut(self, words: Sequence[str], start: int) -> Iterator[tuple[int, int, str]]:
+        """Yield the long words that are written in parts from there on, such as `sui ci dal` or `dismem bered`."""
+        word = words[start]
+        for end in range(start + 1, min(len(words), start + _CUTS)):
+            if word + words[end][0] not in self._starts:
+                return
+            word += words[end]
+            if len(word) >= _CUT:
+                yield from ((start, end + 1, each) for each in self._long_meanings(word))
 
     def _long_meanings(self, word: str) -> list[str]:
         found = [word] if word in self._exact else []
@@ -134,7 +135,8 @@ class Lexicon:
         if not _MASKED.fullmatch(masked) or 2 * masked.count("*") > len(masked):
             return []
         found = [each for each in self._by_length.get((len(masked), masked[0]), ()) if _is_like(masked, each)]
-        return found + [word for prefix, word in self._prefixes.items() if _is_like(masked[: len(prefix)], prefix)]
+        beginnings = self._prefixes_by_letter.get(masked[0], ())
+        return found + [f"{each}*" for each in beginnings if _is_like(masked[: len(each)], each)]
 
     def _spelled(self, letters: Sequence[str], offset: int) -> Iterator[tuple[int, int, str]]:
         for start in range(len(letters)):
@@ -153,9 +155,10 @@ class Lexicon:
 
     @cached_property
     def _starts(self) -> set[str]:
-        """The beginnings of long words, without the words themselves."""
+        """The beginnings of words that are recognized in parts, and the words."""
         plain = {word.rstrip("*") for word in self._exact}
-        return {word[:length] for word in plain if len(word) >= _CUT for length in range(_HEAD, len(word))}
+        starts = {word[:length] for word in plain if len(word) >= _SPLIT for length in range(1, len(word) + 1)}
+        return starts - {"a", "i"}
 
     @cached_property
     def _word_heads(self) -> set[str]:
@@ -183,6 +186,13 @@ class Lexicon:
             words.setdefault((len(word), word[0]), []).append(word)
         return words
 
+    @cached_property
+    def _prefixes_by_letter(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for prefix in self._prefixes:
+            found.setdefault(prefix[0], []).append(prefix)
+        return found
+
 
 def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     """Return the words by what they are without repeated letters, with a pattern that allows more of each letter."""
@@ -196,15 +206,10 @@ def _by_squeezed(words: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[
 def _whole(found: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
     """Yield the words that do not begin in one longer word and end after it: "r i p p e d o f f" has no "pedo"."""
     ends: dict[int, list[int]] = {}
-    for start, end, _ in found:
-        ends.setdefault(start, []).append(end)
-    for start, end, word in found:
-        longer = (
-            start < other_end < end and other_end - other > end - start
-            for other in range(start - _PARTS, start)
-            for other_end in ends.get(other, ())
-        )
+    for start, end, word in sorted(found, key=lambda each: each[0] - each[1]):  # the longest first
+        longer = (start < each < end for other in range(start - _PARTS, start) for each in ends.get(other, ()))
         if not any(longer):
+            ends.setdefault(start, []).append(end)
             yield start, end, word
 
 
@@ -222,9 +227,18 @@ def _is_like(masked: str, word: str) -> bool:
 
 
 def _short_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield where at least two words in a row have at most two letters."""
-    lengths = "".join(["s" if len(word) <= _SHORT else "l" for word in words])
-    return (run.span() for run in _RUN.finditer(lengths))
+    """Yield where at least two words in a row have at most two letters, and not all are ordinary."""
+    last = 0
+    for index in [index for index, word in enumerate(words) if len(word) <= _SHORT and word not in _ORDINARY]:
+        if index < last:
+            continue
+        start, last = index, index + 1
+        while start > 0 and len(words[start - 1]) <= _SHORT:
+            start -= 1
+        while last < len(words) and len(words[last]) <= _SHORT:
+            last += 1
+        if last - start > 1:
+            yield start, last
 
 
 def _lettered(words: Sequence[str]) -> list[Sequence[str]]:

@@ -39,7 +39,7 @@ _LOOKALIKES: Final = (
 """What disarm leaves as it is. It folds about 6,000 characters."""
 
 _REPLACEMENTS: Final = _LOOKALIKES | SIMPLIFIED
-_REPLACED: Final = _REPLACEMENTS.keys()
+_REPLACED: Final = frozenset(_REPLACEMENTS)
 
 _SIGNS: Final = dict(zip("0123456789@$€£+", "oizeasgtbgaselt", strict=True))
 _LEET: Final = (
@@ -90,16 +90,18 @@ class Reading:
     """Other words that some of `words` may be: the first index, the index after the last one, and the word."""
     han: str
     """Runs of Han characters, of letters and digits, and of kana or Hangul, separated by spaces."""
+    characters: set[str]
+    """All characters of the text, or none if it is in ASCII."""
 
 
 def readings(prompt: str) -> Iterator[Reading]:
     """Return the prompt as it stands and, if it has signs of a disguise, as what it may be meant as."""
     for text in texts(prompt):
         plain = _plain(text)
-        yield _reading(_folded(plain))
+        yield _reading(*_folded(plain))
         split = by_capitals(plain)
         if split is not None:
-            yield _reading(_folded(split))
+            yield _reading(*_folded(split))
 
 
 def normalized(text: str) -> str:
@@ -107,7 +109,7 @@ def normalized(text: str) -> str:
 
     Linear in the length of the text. Runs of white space become one space.
     """
-    return _folded(_plain(text))
+    return _folded(_plain(text))[0]
 
 
 def _plain(text: str) -> str:
@@ -117,19 +119,24 @@ def _plain(text: str) -> str:
     return _CODE.sub(_without_digits, plain) if _HAS_CODE.search(plain) else plain
 
 
-def _folded(plain: str) -> str:
+def _folded(plain: str) -> tuple[str, set[str]]:
+    """Return the text in lower case, with plain letters for what looks like them, and its characters, if not all are
+    ASCII."""
     lowered = plain.casefold()
-    if not lowered.isascii():
-        for character in _REPLACED & set(lowered):  # few: str.translate looks up each character of the text
-            lowered = lowered.replace(character, _REPLACEMENTS[character])
-    return lowered
+    if lowered.isascii():
+        return lowered, set()
+    characters = set(lowered)
+    replaced = characters & _REPLACED
+    for each in replaced:  # few: str.translate looks up each character of the text
+        lowered = lowered.replace(each, _REPLACEMENTS[each])
+    return lowered, characters - replaced | {_REPLACEMENTS[each] for each in replaced}
 
 
 def _without_digits(code: re.Match[str]) -> str:
     return _DIGITS.sub(" ", code[0])
 
 
-def _reading(text: str) -> Reading:
+def _reading(text: str, characters: set[str]) -> Reading:
     words: list[str] = []
     variants: list[tuple[int, int, str]] = []
     for chunk in text.replace(", ", " ").replace(". ", " ").split():  # most are plain words then
@@ -138,7 +145,7 @@ def _reading(text: str) -> Reading:
             words.append(core)
         elif core:
             _read_chunk(core, words, variants)
-    return Reading(text, words, variants, _han(text))
+    return Reading(text, words, variants, _han(text) if characters else "", characters)
 
 
 def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str]]) -> None:
@@ -150,11 +157,12 @@ def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str
             words.append(chunk)
         return
     words += pieces
-    joined = _letterings(chunk)
+    has_leet = _LEET_CHARACTER.search(chunk) is not None
+    joined = _letterings(chunk) if has_leet else {"".join(pieces)}
     if len(pieces) <= _MASKED_PIECES and _MASK.search(chunk):
         joined.add(_MASK.sub("*", chunk))
     variants += [(first, len(words), word) for word in joined.difference(pieces) if len(word) > 1]
-    if _LEET_CHARACTER.search(chunk):
+    if has_leet:
         _read_segments(_SEGMENT.findall(chunk), first, variants)
 
 
@@ -171,8 +179,6 @@ def _read_segments(segments: Sequence[str], first: int, variants: list[tuple[int
 
 def _letterings(chunk: str) -> set[str]:
     """Return what the chunk may be in letters."""
-    if not _LEET_CHARACTER.search(chunk):
-        return {_NO_LETTER.sub("", chunk)}
     found = {_NO_LETTER.sub("", chunk.translate(table)) for table in _LEET}
     parts = _STROKE.split(chunk)
     if 2 <= len(parts) - 1 <= _STROKES:

@@ -28,6 +28,7 @@ class PromptRules:
     def __init__(self, lists: WordLists):
         self._lists = lists
         self.version: Final = lists.version
+        self._combinations = [(frozenset(each.prompt), each) for each in lists.combinations]
         named = (lists.categories | lists.groups).items()
         self._terms = TermIndex(_labeled((name, terms) for name, terms in named), together=True)
         self._permissions = TermIndex(
@@ -56,8 +57,8 @@ class PromptRules:
             by_label.setdefault(each.label, []).append(each)
         together = {
             each.category
-            for each in self._lists.combinations
-            if by_label.keys() >= set(each.prompt)
+            for names, each in self._combinations
+            if names <= by_label.keys()
             and (each.within is None or follow([by_label[name] for name in each.prompt], each.within))
             and self._is_unwanted(each.unwanted, negative_prompt)
         }
@@ -70,8 +71,8 @@ class PromptRules:
             return []
         names = {each.label for each in found} | {limit.group}
         if not any(
-            limit.group in each.prompt and names.issuperset(each.prompt) and (each.unwanted is None or negative_prompt)
-            for each in self._lists.combinations
+            limit.group in needed and needed <= names and (each.unwanted is None or negative_prompt)
+            for needed, each in self._combinations
         ):
             return []
         return [Found(limit.group, FAR, FAR) for age in ages(reading.text) if age < limit.below]
@@ -88,8 +89,8 @@ class PromptRules:
 
     def _is_unwanted(self, group: str | None, negative_prompt: str) -> bool:
         """Return whether a term of the group is a whole entry of the negative prompt. None needs no entry."""
-        if group is None:
-            return True
+        if group is None or not negative_prompt:
+            return group is None
         for entry in _ENTRIES.split(negative_prompt):
             for reading in readings(entry):
                 if any(each.label == group and _is_all(each, reading) for each in self._terms.find(reading)):

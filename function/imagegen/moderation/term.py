@@ -40,11 +40,11 @@ class Term:
             return None
         return cls(words=words)
 
-    def together(self) -> Iterator[tuple[str]]:
+    def together(self) -> Iterator[str]:
         """Yield the phrase as one word, as in hashtags, if it is long enough for that."""
         joined = "".join(self.words)
         if len(self.words) > 1 and GAP not in self.words and "*" not in joined[:-1] and len(joined) >= MIN_JOINED:
-            yield (joined,)
+            yield joined
 
 
 def _is_phrase(words: tuple[str, ...]) -> bool:
