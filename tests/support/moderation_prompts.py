@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -163,6 +164,19 @@ def held_back() -> list[tuple[str | None, str]]:
     lines = (DATA / "moderation-held-back.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines]
     return [(None if category == "-" else category, prompt) for category, prompt in rows]
+
+
+def rounds() -> Iterator[tuple[str | None, str]]:
+    """Yield the prompts of every round of docs/decisions/moderation.md that were decided, with their categories.
+
+    What is in braces has one disguise after the other.
+    """
+    disguises = {True: itertools.cycle(LATIN.values()), False: itertools.cycle(HAN.values())}
+    for line in (DATA / "moderation-rounds.tsv").read_text().split("\n")[:-1]:
+        category, prompt = line.split("\t")
+        parts = re.split(r"\{([^{}]*)\}", prompt)
+        parts[1::2] = [next(disguises[word.isascii()])(word) for word in parts[1::2]]
+        yield None if category == "-" else category, "".join(parts)
 
 
 def _alternating(index: int, letter: str) -> str:

@@ -65,7 +65,7 @@ _EDGES: Final = ".,;:?'\"()[]{}<>_-~`^&%#/\\=*\u2026\u2013\u2014\u00b7\u2022"
 _LETTERS: Final = re.compile("[a-z]+")
 _NO_LETTER: Final = re.compile("[^a-z]+")
 _LEET_CHARACTER: Final = re.compile(f"[0-9@$€£+!{_BAR}]")
-_SEGMENT: Final = re.compile(f"[a-z0-9@$€£+!{_BAR}]+")
+_PART: Final = re.compile("[^-_/.,:;\\s]+")
 _STROKE: Final = re.compile(f"[1!{_BAR}]")
 """May stand for an i in one place and for an l in another one."""
 _STROKES: Final = 3
@@ -162,18 +162,19 @@ def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str
     if len(pieces) <= _MASKED_PIECES and _MASK.search(chunk):
         joined.add(_MASK.sub("*", chunk))
     variants += [(first, len(words), word) for word in joined.difference(pieces) if len(word) > 1]
-    if has_leet:
-        _read_segments(_SEGMENT.findall(chunk), first, variants)
+    if has_leet or "*" in chunk:
+        _read_parts(_PART.findall(chunk), first, variants)
 
 
-def _read_segments(segments: Sequence[str], first: int, variants: list[tuple[int, int, str]]) -> None:
-    """Add what the parts between signs may be: `nud3` in `hot_nud3_wife`."""
-    if len(segments) == 1:
+def _read_parts(parts: Sequence[str], first: int, variants: list[tuple[int, int, str]]) -> None:
+    """Add what the parts between hyphens and the like may be: `nud3` in `hot_nud3_wife`, `s*lf` in `s*lf-harm`."""
+    if len(parts) == 1:
         return
-    for segment in segments:
-        end = first + len(_LETTERS.findall(segment))
-        if end > first and not segment.isalpha():
-            variants += [(first, end, word) for word in _letterings(segment) if len(word) > 1]
+    for part in parts:
+        end = first + len(_LETTERS.findall(part))
+        if end > first and not part.isalpha():
+            readings = _letterings(part) | {_MASK.sub("*", part)}
+            variants += [(first, end, word) for word in readings if len(word) > 1]
         first = end
 
 
