@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -13,6 +14,8 @@ GAP: Final = "..."
 MAX_GAP: Final = 2
 MIN_LETTERS: Final = 3
 """Letters of a term, and before a `*`; one more if that is the whole term. Shorter ones are in too many words."""
+MIN_JOINED: Final = 7
+"""Letters of a phrase that is also recognized without its spaces."""
 _TOKEN: Final = re.compile(r"[a-z]+\*?|\.\.\.")
 _SEPARATORS: Final = re.compile(r"[\s'-]*")
 _IS_HAN: Final = re.compile(f"[{HAN}]+")
@@ -36,6 +39,12 @@ class Term:
         if _SEPARATORS.fullmatch(_TOKEN.sub("", plain)) is None or not _is_phrase(words):
             return None
         return cls(words=words)
+
+    def together(self) -> Iterator[str]:
+        """Yield the phrase as one word, as in hashtags, if it is long enough for that."""
+        joined = "".join(self.words)
+        if len(self.words) > 1 and GAP not in self.words and "*" not in joined[:-1] and len(joined) >= MIN_JOINED:
+            yield joined
 
 
 def _is_phrase(words: tuple[str, ...]) -> bool:

@@ -48,8 +48,10 @@ class Combination(_Part):
     """Blocks a prompt with a term of each list, or a prompt with a term while `unwanted` is in the negative prompt."""
 
     category: Name
-    prompt: Annotated[tuple[Name, ...], Field(min_length=1)]
+    prompt: Annotated[tuple[Name, ...], Field(min_length=1, max_length=5)]
     """Names of categories and groups."""
+    within: Annotated[int, Field(ge=1, le=20)] | None = None
+    """The terms follow each other in this order, each within so many words, or Han characters. None: anywhere."""
     unwanted: Name | None = None
     """A group. One of its terms is a whole entry of the negative prompt, between commas."""
 
@@ -76,10 +78,10 @@ class WordLists(_Part):
 
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     categories: Annotated[dict[Name, Terms], Field(min_length=1, max_length=20)]
-    groups: Annotated[dict[Name, Terms], Field(max_length=20)] = {}
-    combinations: Annotated[tuple[Combination, ...], Field(max_length=50)] = ()
+    groups: Annotated[dict[Name, Terms], Field(max_length=100)] = {}
+    combinations: Annotated[tuple[Combination, ...], Field(max_length=100)] = ()
     ages: Ages | None = None
-    near: Annotated[tuple[Near, ...], Field(max_length=50)] = ()
+    near: Annotated[tuple[Near, ...], Field(max_length=100)] = ()
     innocent: Terms = ()
     """What contains a term and is allowed."""
 

@@ -7,7 +7,7 @@ import pytest
 from imagegen.generation.prompt_syntax import text_of
 from imagegen.moderation.prompt_rules import PromptRules
 from imagegen.moderation.word_lists import WordLists, packaged
-from tests.support.moderation_prompts import HAN, LATIN, forbidden, held_back, innocent
+from tests.support.moderation_prompts import HAN, LATIN, every_disguise, forbidden, held_back, innocent, rounds
 
 RULES = PromptRules(packaged())
 
@@ -25,6 +25,11 @@ def test_disguised_prompts_are_blocked_and_the_category_is_named() -> None:
     assert len(wrong) <= 3, wrong
 
 
+def test_every_prompt_is_blocked_in_every_disguise() -> None:
+    passed = [each for each in every_disguise() if judge(each.prompt) is None]
+    assert passed == []
+
+
 def test_innocent_prompts_pass() -> None:
     prompts = innocent()
     assert len(prompts) >= 300
@@ -36,6 +41,13 @@ def test_prompts_that_were_written_after_the_lists_are_judged_as_they_should_be(
     rows = held_back()
     assert Counter(category is None for category, _ in rows).most_common(1)[0][1] >= 150
     assert [(category, prompt) for category, prompt in rows if judge(prompt) != category] == []
+
+
+def test_prompts_of_every_round_stay_judged_as_they_should_be() -> None:
+    """Which category comes first is not asserted: many prompts are of two."""
+    rows = list(rounds())
+    assert Counter(category is None for category, _ in rows).most_common(2)[1][1] >= 600
+    assert [(category, prompt) for category, prompt in rows if (judge(prompt) is None) != (category is None)] == []
 
 
 @pytest.mark.parametrize(
