@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -14,11 +15,24 @@ _FULL_WIDTH: Final = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 
 _HOMOGLYPHS: Final = str.maketrans("aeopcxysi", "аеорсхуѕі")  # noqa: RUF001
 _LEET: Final = str.maketrans("aeios", "4310$")
 _TRADITIONAL: Final = str.maketrans("体爱阴强杀斩残轻药妇", "體愛陰強殺斬殘輕藥婦")
+_ASIAN: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ卩Ɋ尺丂ㄒㄩᐯ山乂ㄚ乙")
+_CANADIAN: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ᗩᗷᑕᗪᗴᖴᘜᕼIᒍKᒪᗰᑎOᑭᑫᖇᔕTᑌᐯᗯ᙭Yᘔ")  # noqa: RUF001
+_CURRENCY: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "₳฿₵ĐɆ₣₲ⱧłJ₭Ⱡ₥₦Ø₱QⱤ₴₮ɄV₩ӾɎⱫ")
+_DRAWN: Final = {"n": "|\\|", "m": "|\\/|", "d": "|)", "h": "|-|", "k": "|<", "u": "|_|", "v": "\\/"}
+_PINYIN: Final = {
+    "裸": "luo",
+    "杀": "sha",
+    "尸": "shi",
+    "色": "se",
+    "爱": "ai",
+    "奸": "jian",
+    "腥": "xing",
+    "腕": "wan",
+}
+_SMALL: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡxʏᴢ")  # noqa: RUF001
+_STROKES: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ȺɃȻĐɆFǤĦƗɈꝀŁMNØⱣꝖɌSŦɄVWXɎƵ")
+_SUPERSCRIPT: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖᑫʳˢᵗᵘᵛʷˣʸᶻ")
 _TURNED: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz")  # noqa: RUF001
-_DRAWN: Final = {"n": "|\\|", "m": "|\\/|", "d": "|)", "h": "|-|", "v": "\\/", "k": "|<"}
-_STROKES: Final = str.maketrans("odlthbi", "øđłŧħƀɨ")
-_SMALL_CAPITALS: Final = str.maketrans("abcdefghijklmnoprtuvwyz", "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀᴛᴜᴠᴡʏᴢ")
-_PINYIN: Final = {"裸": "luo", "色": "se", "性": "xing", "自": "zi", "血": "xue", "斩": "zhan", "割": "ge", "分": "fen"}
 
 Disguise = Callable[[str], str]
 
@@ -64,17 +78,26 @@ LATIN: Final[dict[str, Disguise]] = {
     "brackets": lambda word: f"[[{word}]]",
     "asterisk": lambda word: f"{word[:1]}*{word[2:]}" if len(word) > 3 else word,
     "upside down": lambda word: word.translate(_TURNED)[::-1],
-    "cut in two": lambda word: f"{word[:2]}-{word[2:]}",
-    "right to left": lambda word: f"\u202e{word[::-1]}\u202c",
-    "drawn letters": lambda word: "".join(_DRAWN.get(each, each) for each in word),
-    "strokes": lambda word: word.translate(_STROKES),
-    "Fraktur": _from(0x1D51E),
-    "double-struck letters": _from(0x1D552),
-    "small capitals": lambda word: word.translate(_SMALL_CAPITALS),
-    "joined by capitals": lambda word: f"The{word.capitalize()}",
-    "v for u": lambda word: word.replace("u", "v"),
-    "hashtag": lambda word: f"#{word}",
-    "quotation marks": lambda word: f"\u201c{word}\u201d",
+    "cut in two": lambda word: f"{word[:2]}-{word[2:]}" if len(word) > 4 else f"{word[:3]}-{word[3:]}",
+    "drawn from right to left": lambda word: f"\u202e{word[::-1]}\u202c",
+    "HTML entities": lambda word: "".join(f"&#{ord(each)};" for each in word),
+    "letters drawn with signs": lambda word: "".join(_DRAWN.get(each, each) for each in word),
+    "Fraktur": _from(0x1D586),
+    "typewriter letters": _from(0x1D68A),
+    "letters in parentheses": _from(0x249C),
+    "dark squares": _from(0x1F170),
+    "small capitals": lambda word: word.translate(_SMALL),
+    "superscript": lambda word: word.translate(_SUPERSCRIPT),
+    "letters with strokes": lambda word: word.translate(_STROKES),
+    "signs of money": lambda word: word.translate(_CURRENCY),
+    "Canadian syllables": lambda word: word.translate(_CANADIAN),
+    "Chinese signs": lambda word: word.translate(_ASIAN),
+    "pictures between": _joined("🍑"),
+    "slashes": _joined("/"),
+    "tildes": _joined("~"),
+    "number sign": lambda word: f"{word[:1]}#{word[2:]}" if len(word) > 3 else word,
+    "joined to another word": lambda word: f"Very{word.title().replace(' ', '')}",
+    "in a hashtag of words": lambda word: f"#very_{word.replace(' ', '_')}",
 }
 HAN: Final[dict[str, Disguise]] = {
     "spaces": _joined(" "),
@@ -87,8 +110,11 @@ HAN: Final[dict[str, Disguise]] = {
     "line breaks": _joined("\n"),
     "marks": lambda word: "".join(f"{each}\u20dd" for each in word),
     "full width spaces": _joined("\u3000"),
-    "pinyin": lambda word: "".join(_PINYIN.get(each, each) if index == 0 else each for index, each in enumerate(word)),
-    "quotation marks": lambda word: f"\u300c{word}\u300d",
+    "bars": _joined("|"),
+    "hyphens": _joined("-"),
+    "pictures between": _joined("🔞"),
+    "weight": lambda word: f"({word}:1.3)",
+    "half in Pinyin": lambda word: _half_in_pinyin(word),
 }
 
 
@@ -104,22 +130,28 @@ class Forbidden:
 def forbidden(count: int = 300) -> Iterator[Forbidden]:
     """Yield each prompt of the table with one disguise after the other, so that every pair is as good as any other."""
     disguises = {True: itertools.cycle(LATIN.items()), False: itertools.cycle(HAN.items())}
-    for category, prompt in itertools.islice(itertools.cycle(_rows()), count):
-        before, word, after = prompt.replace("}", "{").split("{")
+    for category, before, word, after in itertools.islice(itertools.cycle(_rows()), count):
         name, disguise = next(disguises[word.isascii()])
         yield Forbidden(category, before + disguise(word) + after, name)
 
 
-def in_every_disguise() -> Iterator[Forbidden]:
-    """Yield each prompt of the table with each disguise of its script."""
-    for category, prompt in _rows():
-        before, word, after = prompt.replace("}", "{").split("{")
+def every_disguise() -> Iterator[Forbidden]:
+    """Yield each prompt of the table in each disguise."""
+    for category, before, word, after in _rows():
         for name, disguise in (LATIN if word.isascii() else HAN).items():
             yield Forbidden(category, before + disguise(word) + after, name)
 
 
-def _rows() -> list[list[str]]:
-    return [line.split("\t") for line in (DATA / "moderation-forbidden.tsv").read_text().splitlines()]
+def _rows() -> list[tuple[str, str, str, str]]:
+    """Return category, and what is before the word to disguise, the word, and what is after it."""
+    lines = (DATA / "moderation-forbidden.tsv").read_text().splitlines()
+    parts = (line.replace("}", "{").replace("\t", "{", 1).split("{") for line in lines)
+    return [(category, before, word, after) for category, before, word, after in parts]
+
+
+def _half_in_pinyin(word: str) -> str:
+    known = next((each for each in word if each in _PINYIN), None)
+    return word.replace(known, _PINYIN[known], 1) if known is not None and len(word) > 1 else word
 
 
 def innocent() -> list[str]:
@@ -132,6 +164,19 @@ def held_back() -> list[tuple[str | None, str]]:
     lines = (DATA / "moderation-held-back.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines]
     return [(None if category == "-" else category, prompt) for category, prompt in rows]
+
+
+def rounds() -> Iterator[tuple[str | None, str]]:
+    """Yield the prompts of every round of docs/decisions/moderation.md that were decided, with their categories.
+
+    What is in braces has one disguise after the other.
+    """
+    disguises = {True: itertools.cycle(LATIN.values()), False: itertools.cycle(HAN.values())}
+    for line in (DATA / "moderation-rounds.tsv").read_text().split("\n")[:-1]:
+        category, prompt = line.split("\t")
+        parts = re.split(r"\{([^{}]*)\}", prompt)
+        parts[1::2] = [next(disguises[word.isascii()])(word) for word in parts[1::2]]
+        yield None if category == "-" else category, "".join(parts)
 
 
 def _alternating(index: int, letter: str) -> str:

@@ -67,7 +67,15 @@ def parse(text: str) -> Prompt:
 
 def text_of(prompt: str) -> str:
     """Return the text that the prompt means, without the weights, which take a while to compute."""
-    return parse(prompt).text if _SYNTAX.search(prompt) else prompt
+    if not _SYNTAX.search(prompt):
+        return prompt
+    tokens = list(_TOKEN.finditer(prompt))
+    matched = _matched(tokens)
+    return "".join(
+        token["escaped"] or token[0]
+        for index, token in enumerate(tokens)
+        if index not in matched and not (token["number"] and index + 1 in matched)
+    )
 
 
 class _Parser:

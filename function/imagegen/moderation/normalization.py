@@ -2,48 +2,44 @@
 
 Covered: what looks like Latin letters, in any script, case and style; accents and other marks; zero-width and other
 invisible characters; digits and signs for letters (`p0rn`, `$ex`); letters apart (`n u d e`, `n.u.d.e`), by lexicon.py;
-spaces and signs between Han characters; traditional Han, read as simplified. spellings.py adds what changes more.
+what disguises.py turns into another text; spaces and signs between Han characters; traditional and rare forms of Han,
+read as simplified.
 
-Not covered: spellings by sound that no list has, letters left out, words spelled backwards, HTML entities, Base64,
-emoji that stand for things. The text encoder does not read them as the word either.
+Not covered: letters left out, percent-encoding, Base64, emoji that stand for things. The text encoder does not read
+them as the word either.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from disarm import strip_obfuscation
 
+from imagegen.moderation.disguises import by_capitals, texts
+from imagegen.moderation.han import SIMPLIFIED
+
 _BAR: Final = "\u00a6"
 """Stands for `|`, which disarm would take for an l, also between two words."""
 
-_LOOKALIKES: Final = str.maketrans(
+_BEFORE: Final = str.maketrans({"|": _BAR} | dict(zip("ɱ₥ғǫ", "mmfq", strict=True)))
+_IS_BEFORE: Final = re.compile("[|ɱ₥ғǫ]")
+"""What disarm would read as other letters."""
+
+_LOOKALIKES: Final = (
     {chr(0x1F1E6 + index): chr(ord("a") + index) for index in range(26)}  # regional indicators, the letters of flags
-    | dict(zip("¡ᴎиꮑᑎᥒͷ₦ŋцᥙʉдⲇ∂ðǝɘᥱⲉяꞃƨʃ§пгᔕᗝ○◯●◎☆★✱", "innnnnnnnuuuddddeeeerrsssnrsooooo***", strict=True))
+    | dict(zip("ᴎиꮑᑎᥒͷ₦ŋцᥙʉдⲇ∂ðǝɘᥱⲉяꞃƨʃ§пг", "nnnnnnnnuuuddddeeeerrsssnr", strict=True))
+    | dict(
+        zip("ᗩ₳ⱥ฿ƀᑕ₵ƈȼ¢ᕲᗴᘿєɇ∱₣ᘜ₲ɧᏆᓰᒚⱡɲᝪøᑫҩ₱ᵽɽɍᔕ₴ꝗɟ√ᗯшӿ¥ᘔⱬ", "aaabbcccccdeeeeffgghiijlnooqqpprrssqfvwwxyzz", strict=True)
+    )
 )
 """What disarm leaves as it is. It folds about 6,000 characters."""
 
-_SIMPLIFIED: Final = str.maketrans(
-    "體絲掛著脫沒圖電級宮愛為姦亂倫獸陰莖陽龜頭鳥雞騷貨蕩婦賣褲殺殘傷縊輕尋藥樓結燒斬斷顱開內臟腸腦漿剝遲馬爛屍塊滿臉渾"
-    "兒戀孌蘿銅學歲嬰寶貝貓誘襯撫醫檢畫術維納衛隊預門機辭妝麥巖車鑽礦線裝價館義圍點溫儀傳質驗會現積縣響談換異覺齡強迴灑"
-    "淚鮮歷無碼單馱觀臺燈橋蘭籃鐘腳帶頂墜鼴實鳳樹葉園龍紅綠黃穢嬸媽個進與繩紋節處製練壯緊態軆銫鯊導復檔讓閃險馮綁鋸骯髒"
-    "鐵軌躍懸樑頸動脈噴濺慘噁熱豐騙濃視頻網寫禮貼紀繪關錢類籠廣場習員樣請總銀觸條這說時從長來話報專業萬餅麗舉麼烏書兩產"
-    "親優淨準減擊劃則劇勢勸華臥雙號弔後牆聲嬌對爾盡屬島彈慣戶摳暈傑槍梟氣匯澆滾煉煙燙狀獨環蓋離篩約組絨絕絞緞縷縫腫脅藝"
-    "蟲見計講識語課調譜貪貴輪過遠連醬裡鋼間陸雛顏飛飲騎魚鯉鰓鵝師護軍裏喫瘋雜擔邊錄許們藍麵樂壞鬥農補衝滅",
-    "体丝挂着脱没图电级宫爱为奸乱伦兽阴茎阳龟头鸟鸡骚货荡妇卖裤杀残伤缢轻寻药楼结烧斩断颅开内脏肠脑浆剥迟马烂尸块满脸浑"
-    "儿恋娈萝铜学岁婴宝贝猫诱衬抚医检画术维纳卫队预门机辞妆麦岩车钻矿线装价馆义围点温仪传质验会现积县响谈换异觉龄强回洒"
-    "泪鲜历无码单驮观台灯桥兰篮钟脚带顶坠鼹实凤树叶园龙红绿黄秽婶妈个进与绳纹节处制练壮紧态体铯鲨导复档让闪险冯绑锯肮脏"
-    "铁轨跃悬梁颈动脉喷溅惨恶热丰骗浓视频网写礼贴纪绘关钱类笼广场习员样请总银触条这说时从长来话报专业万饼丽举么乌书两产"
-    "亲优净准减击划则剧势劝华卧双号吊后墙声娇对尔尽属岛弹惯户抠晕杰枪枭气汇浇滚炼烟烫状独环盖离筛约组绒绝绞缎缕缝肿胁艺"
-    "虫见计讲识语课调谱贪贵轮过远连酱里钢间陆雏颜飞饮骑鱼鲤鳃鹅师护军里吃疯杂担边录许们蓝面乐坏斗农补冲灭",
-)
-"""Traditional characters of the lists' words and of what is near them. The lists' own text is read the same way."""
-
-_REPLACEMENTS: Final = _LOOKALIKES | _SIMPLIFIED
-_REPLACED: Final = {chr(code): text if isinstance(text, str) else chr(text) for code, text in _REPLACEMENTS.items()}
-"""Few of them are in a text, and str.translate looks up each character."""
+_REPLACEMENTS: Final = _LOOKALIKES | SIMPLIFIED
+_REPLACED: Final = frozenset(_REPLACEMENTS)
 
 _SIGNS: Final = dict(zip("0123456789@$€£+", "oizeasgtbgaselt", strict=True))
 _LEET: Final = (
@@ -53,13 +49,32 @@ _LEET: Final = (
 )
 """Readings of digits and signs. In the last one, signs only separate letters."""
 
+_CODE: Final = re.compile(
+    r"""(?<![\w-])(?=[A-Z]*\d)(?:
+        [A-Z0-9]{2,5}-\d{2,}  # B00B-135
+        | [A-Z0-9]{2,3}-[A-Z0-9]{1,3}  # P0R-N5
+        | (?=\d*[A-Z])[A-Z0-9]{2,3}[ ](?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{2,3}  # S3X 1E5
+    )(?![\w-])""",
+    re.VERBOSE,
+)
+"""Model numbers and number plates, whose digits stand for no letters: capitals and digits in short groups."""
+_HAS_CODE: Final = re.compile(r"\d(?:(?<=[A-Z]\d)|(?=[A-Z]))")
+_DIGITS: Final = re.compile(r"\d+")
+
 _EDGES: Final = ".,;:?'\"()[]{}<>_-~`^&%#/\\=*\u2026\u2013\u2014\u00b7\u2022"
 _LETTERS: Final = re.compile("[a-z]+")
 _NO_LETTER: Final = re.compile("[^a-z]+")
 _LEET_CHARACTER: Final = re.compile(f"[0-9@$€£+!{_BAR}]")
+_PART: Final = re.compile("[^-_/.,:;\\s]+")
+_STROKE: Final = re.compile(f"[1!{_BAR}]")
+"""May stand for an i in one place and for an l in another one."""
+_STROKES: Final = 3
+_MASKED_PIECES: Final = 4
+"""Runs of letters of a word in which signs hide letters."""
+_MASK: Final = re.compile(f"[^a-z0-9\\s.,'/&+:;\"!{_BAR}$@]")
+"""May hide a letter between letters, as `*` does: `n#de`, `p-rn`."""
 HAN: Final = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_SEPARATORS: Final = ",;.!?:\uff0c\u3002\uff1b\uff01\uff1f"
-_HAN_RUN: Final = re.compile(f"[{HAN}]+|[a-z0-9]+|[{_SEPARATORS}]")
+_RUN: Final = re.compile(f"([{HAN}]+)|([a-z0-9]+|[\u3041-\u30ff\uac00-\ud7a3]+)|[,;.!?:\uff0c\u3002\uff1b\uff01\uff1f]")
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
@@ -74,7 +89,19 @@ class Reading:
     variants: list[tuple[int, int, str]]
     """Other words that some of `words` may be: the first index, the index after the last one, and the word."""
     han: str
-    """Runs of Han characters, and of letters and digits, separated by spaces."""
+    """Runs of Han characters, of letters and digits, and of kana or Hangul, separated by spaces."""
+    characters: set[str]
+    """All characters of the text, or none if it is in ASCII."""
+
+
+def readings(prompt: str) -> Iterator[Reading]:
+    """Return the prompt as it stands and, if it has signs of a disguise, as what it may be meant as."""
+    for text in texts(prompt):
+        plain = _plain(text)
+        yield _reading(*_folded(plain))
+        split = by_capitals(plain)
+        if split is not None:
+            yield _reading(*_folded(split))
 
 
 def normalized(text: str) -> str:
@@ -82,15 +109,34 @@ def normalized(text: str) -> str:
 
     Linear in the length of the text. Runs of white space become one space.
     """
-    plain = strip_obfuscation(text.replace("|", _BAR)).casefold()
-    if not plain.isascii():
-        for each in _REPLACED.keys() & set(plain):
-            plain = plain.replace(each, _REPLACED[each])
-    return plain
+    return _folded(_plain(text))[0]
 
 
-def reading(text: str) -> Reading:
-    """Return the words and the Han characters of a normalized text."""
+def _plain(text: str) -> str:
+    if _IS_BEFORE.search(text):
+        text = text.translate(_BEFORE)
+    plain = strip_obfuscation(text)
+    return _CODE.sub(_without_digits, plain) if _HAS_CODE.search(plain) else plain
+
+
+def _folded(plain: str) -> tuple[str, set[str]]:
+    """Return the text in lower case, with plain letters for what looks like them, and its characters, if not all are
+    ASCII."""
+    lowered = plain.casefold()
+    if lowered.isascii():
+        return lowered, set()
+    characters = set(lowered)
+    replaced = characters & _REPLACED
+    for each in replaced:  # few: str.translate looks up each character of the text
+        lowered = lowered.replace(each, _REPLACEMENTS[each])
+    return lowered, characters - replaced | {_REPLACEMENTS[each] for each in replaced}
+
+
+def _without_digits(code: re.Match[str]) -> str:
+    return _DIGITS.sub(" ", code[0])
+
+
+def _reading(text: str, characters: set[str]) -> Reading:
     words: list[str] = []
     variants: list[tuple[int, int, str]] = []
     for chunk in text.replace(", ", " ").replace(". ", " ").split():  # most are plain words then
@@ -99,7 +145,7 @@ def reading(text: str) -> Reading:
             words.append(core)
         elif core:
             _read_chunk(core, words, variants)
-    return Reading(text, words, variants, _han(text))
+    return Reading(text, words, variants, _han(text) if characters else "", characters)
 
 
 def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str]]) -> None:
@@ -111,11 +157,36 @@ def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str
             words.append(chunk)
         return
     words += pieces
-    tables = _LEET if _LEET_CHARACTER.search(chunk) else _LEET[:1]
-    joined = {_NO_LETTER.sub("", chunk.translate(table)) for table in tables}
-    if "*" in chunk:
-        joined.add(chunk)
+    has_leet = _LEET_CHARACTER.search(chunk) is not None
+    joined = _letterings(chunk) if has_leet else {"".join(pieces)}
+    if len(pieces) <= _MASKED_PIECES and _MASK.search(chunk):
+        joined.add(_MASK.sub("*", chunk))
     variants += [(first, len(words), word) for word in joined.difference(pieces) if len(word) > 1]
+    if has_leet or "*" in chunk:
+        _read_parts(_PART.findall(chunk), first, variants)
+
+
+def _read_parts(parts: Sequence[str], first: int, variants: list[tuple[int, int, str]]) -> None:
+    """Add what the parts between hyphens and the like may be: `nud3` in `hot_nud3_wife`, `s*lf` in `s*lf-harm`."""
+    if len(parts) == 1:
+        return
+    for part in parts:
+        end = first + len(_LETTERS.findall(part))
+        if end > first and not part.isalpha():
+            readings = _letterings(part) | {_MASK.sub("*", part)}
+            variants += [(first, end, word) for word in readings if len(word) > 1]
+        first = end
+
+
+def _letterings(chunk: str) -> set[str]:
+    """Return what the chunk may be in letters."""
+    found = {_NO_LETTER.sub("", chunk.translate(table)) for table in _LEET}
+    parts = _STROKE.split(chunk)
+    if 2 <= len(parts) - 1 <= _STROKES:
+        for letters in product("il", repeat=len(parts) - 1):
+            mixed = "".join(map(str.__add__, parts, (*letters, "")))
+            found.add(_NO_LETTER.sub("", mixed.translate(_LEET[0])))
+    return found
 
 
 def letters_of(word: str) -> set[str]:
@@ -133,16 +204,15 @@ def _han(text: str) -> str:
         return ""
     runs: list[str] = []
     apart = True
-    after_han = False
-    for run in _HAN_RUN.findall(text):
-        if run in _SEPARATORS:
+    last_is_han = False
+    for han, other in _RUN.findall(text):
+        if han and runs and (not apart or (len(han) == 1 and last_is_han)):
+            runs[-1] += han
+        elif han or other:
+            runs.append(han or other)
+        else:
             apart = apart or bool(runs and len(runs[-1]) > 1)
             continue
-        is_han = not run.isascii()
-        if is_han and runs and (not apart or (len(run) == 1 and after_han)):
-            runs[-1] += run
-        else:
-            runs.append(run)
-        apart = not is_han
-        after_han = is_han
+        last_is_han = bool(han)
+        apart = not han
     return " ".join(runs)

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from imagegen.moderation.ages import ages
-from imagegen.moderation.normalization import Reading
-from imagegen.moderation.spellings import readings
-from imagegen.moderation.term import GROUP, Term
-from imagegen.moderation.term_index import Found, Spans, TermIndex
+from imagegen.moderation.normalization import Reading, readings
+from imagegen.moderation.term import Term
+from imagegen.moderation.term_index import Found, Spans, TermIndex, follow
 from imagegen.moderation.word_lists import Near, WordLists
 
 FAR: Final = -100
@@ -29,14 +28,9 @@ class PromptRules:
     def __init__(self, lists: WordLists):
         self._lists = lists
         self.version: Final = lists.version
+        self._combinations = [(frozenset(each.prompt), each) for each in lists.combinations]
         named = (lists.categories | lists.groups).items()
-        self._terms = TermIndex(_labeled((name, terms) for name, terms in named))
-        group = lists.ages.group if lists.ages is not None else None
-        self._beside_ages = {
-            name for each in lists.combinations if group in each.prompt for name in each.prompt if name != group
-        }
-        self._whole = [{text[1:] for text in near.terms if text.startswith(GROUP)} for near in lists.near]
-        """By permission: the labels of which it allows every term."""
+        self._terms = TermIndex(_labeled((name, terms) for name, terms in named), together=True)
         self._permissions = TermIndex(
             [
                 *_labeled([(_INNOCENT, lists.innocent)]),
@@ -52,41 +46,51 @@ class PromptRules:
 
     def _categories(self, reading: Reading, negative_prompt: str) -> Iterator[str]:
         found = self._terms.find(reading)
-        found += self._ages(found, reading)
+        found += self._ages(found, reading, negative_prompt)
         if self._forbidden(found, negative_prompt):  # before what allows a term, for which few prompts are searched
             yield from self._forbidden(self._not_permitted(found, reading), negative_prompt)
 
     def _forbidden(self, found: Iterable[Found], negative_prompt: str) -> set[str]:
         """Return the categories that these terms belong to, by themselves or together."""
-        names = {each.label for each in found}
+        by_label: dict[str, list[Found]] = {}
+        for each in found:
+            by_label.setdefault(each.label, []).append(each)
         together = {
             each.category
-            for each in self._lists.combinations
-            if names.issuperset(each.prompt) and self._is_unwanted(each.unwanted, negative_prompt)
+            for names, each in self._combinations
+            if names <= by_label.keys()
+            and (each.within is None or follow([by_label[name] for name in each.prompt], each.within))
+            and self._is_unwanted(each.unwanted, negative_prompt)
         }
-        return names & self._lists.categories.keys() | together
+        return by_label.keys() & self._lists.categories.keys() | together
 
-    def _ages(self, found: Sequence[Found], reading: Reading) -> list[Found]:
-        """Return the ages that count as a term. They are searched for only beside what they may be combined with."""
+    def _ages(self, found: Sequence[Found], reading: Reading, negative_prompt: str) -> list[Found]:
+        """Return the ages that count as a term. Searching takes a while, so only if one would forbid the prompt."""
         limit = self._lists.ages
-        if limit is None or self._beside_ages.isdisjoint(each.label for each in found):
+        if limit is None:
+            return []
+        names = {each.label for each in found} | {limit.group}
+        if not any(
+            limit.group in needed and needed <= names and (each.unwanted is None or negative_prompt)
+            for needed, each in self._combinations
+        ):
             return []
         return [Found(limit.group, FAR, FAR) for age in ages(reading.text) if age < limit.below]
 
-    def _not_permitted(self, found: Sequence[Found], reading: Reading) -> list[Found]:
+    def _not_permitted(self, found: Sequence[Found], reading: Reading) -> Sequence[Found]:
         permissions: dict[str, list[Found]] = {}
         for each in self._permissions.find_plain(reading):
             permissions.setdefault(each.label, []).append(each)
         left = _outside(found, permissions.get(_INNOCENT, []))
         for index, near in enumerate(self._lists.near):
-            terms = permissions.get(f"terms {index}", []) + [each for each in left if each.label in self._whole[index]]
+            terms = permissions.get(f"terms {index}", [])
             left = _outside(left, _permitted(terms, near, permissions.get(f"to {index}", []), left))
         return left
 
     def _is_unwanted(self, group: str | None, negative_prompt: str) -> bool:
         """Return whether a term of the group is a whole entry of the negative prompt. None needs no entry."""
-        if group is None:
-            return True
+        if group is None or not negative_prompt:
+            return group is None
         for entry in _ENTRIES.split(negative_prompt):
             for reading in readings(entry):
                 if any(each.label == group and _is_all(each, reading) for each in self._terms.find(reading)):
@@ -98,7 +102,9 @@ def _labeled(terms: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, 
     return ((label, term) for label, texts in terms for text in texts if (term := Term.parse(text)) is not None)
 
 
-def _outside(found: Sequence[Found], permitted: Sequence[Found]) -> list[Found]:
+def _outside(found: Sequence[Found], permitted: Sequence[Found]) -> Sequence[Found]:
+    if not permitted:
+        return found
     spans = Spans(permitted)
     return [each for each in found if not spans.contain(each)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -13,19 +14,17 @@ GAP: Final = "..."
 MAX_GAP: Final = 2
 MIN_LETTERS: Final = 3
 """Letters of a term, and before a `*`; one more if that is the whole term. Shorter ones are in too many words."""
-GROUP: Final = "@"
-"""In a phrase, `@name` stands for any term of the group with that name."""
-MAX_HAN_GAP: Final = 4
-"""Characters that `...` stands for between Han characters."""
-_TOKEN: Final = re.compile(r"@?[a-z]+\*?|\.\.\.")
+MIN_JOINED: Final = 7
+"""Letters of a phrase that is also recognized without its spaces."""
+_TOKEN: Final = re.compile(r"[a-z]+\*?|\.\.\.")
 _SEPARATORS: Final = re.compile(r"[\s'-]*")
-_IS_HAN: Final = re.compile(rf"[{HAN}]+(?:\.\.\.[{HAN}]+)*")
+_IS_HAN: Final = re.compile(f"[{HAN}]+")
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
 @dataclass(frozen=True)
 class Term:
-    """Words of Latin letters, each may end with `*`, be GAP or name a group, or Han characters with or without GAP."""
+    """Words of Latin letters, each may end with `*` or be GAP, or a run of Han characters."""
 
     words: tuple[str, ...] = ()
     han: str = ""
@@ -41,10 +40,11 @@ class Term:
             return None
         return cls(words=words)
 
-    @property
-    def groups(self) -> set[str]:
-        """The groups that the phrase names."""
-        return {word.removeprefix(GROUP) for word in self.words if word.startswith(GROUP)}
+    def together(self) -> Iterator[str]:
+        """Yield the phrase as one word, as in hashtags, if it is long enough for that."""
+        joined = "".join(self.words)
+        if len(self.words) > 1 and GAP not in self.words and "*" not in joined[:-1] and len(joined) >= MIN_JOINED:
+            yield joined
 
 
 def _is_phrase(words: tuple[str, ...]) -> bool:

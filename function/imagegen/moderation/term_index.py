@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from imagegen.moderation.han import SOUNDS
 from imagegen.moderation.lexicon import Lexicon
 from imagegen.moderation.normalization import Reading
-from imagegen.moderation.term import GAP, GROUP, MAX_GAP, MAX_HAN_GAP, Term
+from imagegen.moderation.term import GAP, MAX_GAP, Term
 
-Edges = Mapping[int, Sequence[tuple[str, int]]]
-"""By the index of a word: which words of the lists begin there, and the index after each."""
-Phrases = dict[str, list[tuple[tuple[str, ...], str]]]
-"""By the first word: what follows it, and the label."""
+MAX_IN_PINYIN: Final = 4
+"""Characters of a term of which one may be written by its sound."""
+
+Phrases = Mapping[tuple[str, str], Sequence[tuple[tuple[str, ...], str]]]
+"""By two words: the rest of phrases, and their labels."""
 
 
 class Found(NamedTuple):
@@ -47,125 +49,179 @@ class Spans:
         """Return whether one is within so many words or characters of the term; adjacent ones have the distance 1."""
         return self._reach(term.is_han, term.start - distance + 1, term.end + distance - 1)
 
+    def lead_to(self, term: Found, distance: int) -> bool:
+        """Return whether one begins before the term, and ends within so many words or characters before it or later."""
+        return self._reach(term.is_han, term.start - distance + 1, term.start - 1)
+
     def _reach(self, is_han: bool, low: int, high: int) -> bool:
         """Return whether one begins at `high` or before and ends at `low` or after."""
         index = bisect_right(self._starts[is_han], high)
         return index > 0 and self._ends[is_han][index - 1] >= low
 
 
-class TermIndex:
-    """Terms with a label each, to be found together. In a phrase, `@label` is any term of that label."""
+def follow(groups: Sequence[Sequence[Found]], distance: int) -> bool:
+    """Return whether a term of each group follows one of the group before, within so many words or characters.
 
-    def __init__(self, terms: Iterable[tuple[str, Term]]):
-        self._by_first: Phrases = {}
-        self._composed_by_first: Phrases = {}
-        self._groups: set[str] = set()
-        self._needs: list[set[str]] = []
-        """Of the phrases that name groups: which. Without a term of each, none of them is searched for."""
+    Adjacent ones have the distance 1. A term may begin within the one before it: "cut (her head) off".
+    """
+    before = groups[0]
+    for group in groups[1:]:
+        spans = Spans(before)
+        before = [each for each in group if spans.lead_to(each, distance)]
+    return bool(before)
+
+
+class Edges:
+    """Which words of the lists are where in a prompt."""
+
+    def __init__(self, words: Sequence[str], meanings_of: Callable[[str], Sequence[str]]):
+        self.meanings: Final = {word: found for word in set(words) if (found := meanings_of(word))}
+        self._plain = list(map(self.meanings.get, words))
+        self.more: Final[dict[int, list[tuple[str, int]]]] = {}
+        """By the index where they begin: words, and the index after each."""
+
+    def add(self, start: int, end: int, word: str) -> None:
+        """Add a word that takes the place of the prompt's words from `start` to before `end`."""
+        self.more.setdefault(start, []).append((word, end))
+
+    def at(self, index: int) -> Sequence[tuple[str, int]]:
+        """Return which words begin there, and the index after each."""
+        found = [(word, index + 1) for word in self._plain[index] or ()] if index < len(self._plain) else []
+        return found + self.more.get(index, [])
+
+
+class TermIndex:
+    """Terms with a label each, to be found together."""
+
+    def __init__(self, terms: Iterable[tuple[str, Term]], *, together: bool = False):
+        """With `together`, phrases are also found without their spaces, as in hashtags."""
+        self._words: dict[str, list[str]] = {}
+        """By word: labels."""
+        self._phrases: dict[tuple[str, str], list[tuple[tuple[str, ...], str]]] = {}
+        self._gapped: dict[tuple[str, str], list[tuple[tuple[str, ...], str]]] = {}
+        """Phrases with a gap after the first word, and by the word after that."""
         self._han: dict[str, dict[str, list[str]]] = {}
-        """By the first character and the term: its labels."""
+        """By the first character: terms, and their labels."""
         words: set[str] = set()
+        joined: set[str] = set()
         for label, term in terms:
             if term.han:
                 self._han.setdefault(term.han[0], {}).setdefault(term.han, []).append(label)
-                continue
-            phrases = self._composed_by_first if term.groups else self._by_first
-            phrases.setdefault(term.words[0], []).append((term.words[1:], label))
-            words.update(word for word in term.words if not word.startswith(GROUP))
-            if term.groups and term.groups not in self._needs:
-                self._needs.append(term.groups)
-                self._groups |= term.groups
-        self._lexicon = Lexicon(words - {GAP})
-        self._gapped = {han: _gapped(han) for named in self._han.values() for han in named if GAP in han}
+            else:
+                self._add(term.words, label)
+                words.update(term.words)
+                for whole in term.together() if together else ():
+                    self._add((whole,), label)
+                    joined.add(whole)
+        self._first = {first for first, _ in self._phrases}
+        self._first_gapped = {first for first, _ in self._gapped}
+        self._begin = self._words.keys() | self._first | self._first_gapped
+        self._lexicon = Lexicon(words - {GAP}, joined)
+
+    def _add(self, words: tuple[str, ...], label: str) -> None:
+        if len(words) == 1:
+            self._words.setdefault(words[0], []).append(label)
+        elif words[1] == GAP:
+            self._gapped.setdefault((words[0], words[2]), []).append((words[3:], label))
+        else:
+            self._phrases.setdefault((words[0], words[1]), []).append((words[2:], label))
 
     def find(self, reading: Reading) -> list[Found]:
         """Return every term in the prompt, also in disguise."""
-        edges = self._edges(reading)
-        found = [*_phrases(edges, self._by_first), *self._characters(reading.han)]
-        return found + self._composed(edges, found) if self._needs else found
+        found = self._latin(reading.words, self._edges(reading))
+        if reading.han:
+            found += self._characters(reading)
+            found += self._half_in_pinyin(reading.han)
+        return found
 
     def find_plain(self, reading: Reading) -> list[Found]:
         """Return every term that is written as it is in the list: what is disguised permits nothing."""
-        edges = _word_edges(reading.words, self._lexicon.plain_meanings)
-        return [*_phrases(edges, self._by_first), *self._characters(reading.han)]
+        edges = Edges(reading.words, self._lexicon.plain_meanings)
+        return [*self._latin(reading.words, edges), *self._characters(reading)]
 
-    def _composed(self, edges: dict[int, list[tuple[str, int]]], found: Iterable[Found]) -> list[Found]:
-        """Return the phrases that name groups. Changes `edges`: a term of a group becomes an edge with its name."""
-        labels = {each.label for each in found}
-        if not any(map(labels.issuperset, self._needs)):
-            return []
-        for each in found:
-            if each.label in self._groups and not each.is_han:
-                edges.setdefault(each.start, []).append((GROUP + each.label, each.end))
-        return list(_phrases(edges, self._composed_by_first))
+    def _latin(self, words: Sequence[str], edges: Edges) -> list[Found]:
+        found: list[Found] = []
+        first = {word for word, meanings in edges.meanings.items() if not self._begin.isdisjoint(meanings)}
+        for start, written in enumerate(words):
+            if written in first:
+                for word in edges.meanings[written]:
+                    self._begin_at(start, word, start + 1, edges, found)
+        for start, more in edges.more.items():
+            for word, end in more:
+                self._begin_at(start, word, end, edges, found)
+        return found
 
-    def _edges(self, reading: Reading) -> dict[int, list[tuple[str, int]]]:
-        edges = _word_edges(reading.words, self._lexicon.meanings)
+    def _begin_at(self, start: int, word: str, end: int, edges: Edges, found: list[Found]) -> None:
+        """Add the terms that begin with the word."""
+        for label in self._words.get(word, ()):
+            found.append(Found(label, start, end))
+        if word in self._first:
+            found += _phrases(self._phrases, word, start, end, edges)
+        if word in self._first_gapped:
+            for gap in range(MAX_GAP + 1):
+                found += _phrases(self._gapped, word, start, end + gap, edges)
+
+    def _edges(self, reading: Reading) -> Edges:
+        edges = Edges(reading.words, self._lexicon.meanings)
         meanings = {word: self._lexicon.meanings(word) for word in {word for _, _, word in reading.variants}}
         for start, end, word in reading.variants:
-            for each in meanings[word]:
-                edges.setdefault(start, []).append((each, end))
+            found = meanings[word]
+            if found and end - start > 1 and word == "".join(reading.words[start:end]):
+                found = self._lexicon.single_meanings(word)  # the words of "half-naked" are in the text already
+            for each in found:
+                edges.add(start, end, each)
         for start, end, word in self._lexicon.joined(reading.words):
-            edges.setdefault(start, []).append((word, end))
+            edges.add(start, end, word)
         return edges
 
-    def _characters(self, text: str) -> Iterator[Found]:
-        if not text:
-            return
-        for first in self._han.keys() & set(text):
+    def _characters(self, reading: Reading) -> Iterator[Found]:
+        characters, text = reading.characters, reading.han
+        for first in characters & self._han.keys():
             for term, labels in self._han[first].items():
-                if term not in text and term not in self._gapped:
-                    continue
-                for start, end in self._places(term, text):
-                    yield from (Found(label, start, end, is_han=True) for label in labels)
+                if characters.issuperset(term):
+                    for start in _places(text, term):
+                        yield from (Found(label, start, start + len(term), is_han=True) for label in labels)
 
-    def _places(self, term: str, text: str) -> Iterator[tuple[int, int]]:
-        if term in self._gapped:
-            yield from (found.span() for found in self._gapped[term].finditer(text))
-            return
-        start = text.find(term)
-        while start >= 0:
-            yield start, start + len(term)
-            start = text.find(term, start + 1)
+    def _half_in_pinyin(self, text: str) -> Iterator[Found]:
+        """Find terms one of whose characters is written by its sound: `luo体`."""
+        padded = f" {text} "
+        for sound in self._by_sound.keys() & set(text.split()):
+            for written, label in self._by_sound[sound]:
+                for start in _places(padded, written):
+                    yield Found(label, start, start + len(written), is_han=True)
 
-
-def _gapped(han: str) -> re.Pattern[str]:
-    return re.compile(f"[^ ]{{0,{MAX_HAN_GAP}}}?".join(han.split(GAP)))
-
-
-def _phrases(edges: Edges, by_first: Phrases) -> Iterator[Found]:
-    present = {word for words in edges.values() for word, _ in words}
-    present.add(GAP)
-    possible = {word: rests for word in present & by_first.keys() if (rests := _possible(by_first[word], present))}
-    if not possible:
-        return
-    for start, words in edges.items():
-        for word, end in words:
-            for rest, label in possible.get(word, ()):
-                for last in _ends(edges, rest, end):
-                    yield Found(label, start, last)
+    @cached_property
+    def _by_sound(self) -> dict[str, list[tuple[str, str]]]:
+        """By pinyin: Han terms with that in place of one character, and their labels."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for terms in self._han.values():
+            for term, labels in terms.items():
+                for index, character in enumerate(term if 1 < len(term) <= MAX_IN_PINYIN else ""):
+                    if sound := SOUNDS.get(character):
+                        written = f"{term[:index]} {sound} {term[index + 1 :]}"
+                        found.setdefault(sound, []).extend((written, label) for label in labels)
+        return found
 
 
-def _possible(rests: Sequence[tuple[tuple[str, ...], str]], present: set[str]) -> list[tuple[tuple[str, ...], str]]:
-    """Return the phrases whose words are all in the prompt, in whatever order: few are left to be searched for."""
-    return [each for each in rests if present.issuperset(each[0])]
+def _places(text: str, part: str) -> Iterator[int]:
+    start = text.find(part)
+    while start >= 0:
+        yield start
+        start = text.find(part, start + 1)
 
 
-def _word_edges(words: Sequence[str], meanings_of: Callable[[str], Sequence[str]]) -> dict[int, list[tuple[str, int]]]:
-    meanings = {word: found for word in set(words) if (found := meanings_of(word))}
-    return {
-        index: [(each, index + 1) for each in meanings[word]] for index, word in enumerate(words) if word in meanings
-    }
+def _phrases(phrases: Phrases, word: str, start: int, index: int, edges: Edges) -> Iterator[Found]:
+    """Yield the phrases that begin with the word, at `start`, and go on at `index`."""
+    for second, end in edges.at(index):
+        for rest, label in phrases.get((word, second), ()):
+            for last in _ends(edges, rest, end):
+                yield Found(label, start, last)
 
 
-def _ends(edges: Edges, rest: Sequence[str], index: int) -> Collection[int]:
+def _ends(edges: Edges, rest: Sequence[str], index: int) -> set[int]:
     """Return where the rest of a phrase may end that goes on at `index`."""
     if not rest:
-        return (index,)
+        return {index}
     if rest[0] == GAP:
-        return {end for gap in range(MAX_GAP + 1) for end in _ends(edges, rest[1:], index + gap)}
-    following = edges.get(index)
-    if not following:
-        return ()
-    nexts = {end for word, end in following if word == rest[0]}
-    return {last for end in nexts for last in _ends(edges, rest[1:], end)}
+        return set().union(*(_ends(edges, rest[1:], index + gap) for gap in range(MAX_GAP + 1)))
+    return set().union(*(_ends(edges, rest[1:], end) for word, end in edges.at(index) if word == rest[0]))

@@ -1,21 +1,19 @@
 """Word lists: the document that an owner can replace, and its rules. Pure.
 
-A term is a word, a phrase, or Han characters. In a phrase, `...` stands for up to two words (for up to four Han
-characters), a word that ends with `*` for every word that begins so, and `@name` for any term of that group. Terms are
-read as prompts are (normalization.py).
+A term is a word, a phrase, or Han characters. In a phrase, `...` stands for up to two words, and a word that ends with
+`*` for every word that begins so. Terms are read as prompts are (normalization.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from imagegen.moderation.term import GROUP, Term
+from imagegen.moderation.term import Term
 
 MAX_BYTES: Final = 262_144
 """Size of a document. Parameter Store allows 8 kB, S3 more than is useful."""
@@ -50,8 +48,10 @@ class Combination(_Part):
     """Blocks a prompt with a term of each list, or a prompt with a term while `unwanted` is in the negative prompt."""
 
     category: Name
-    prompt: Annotated[tuple[Name, ...], Field(min_length=1)]
+    prompt: Annotated[tuple[Name, ...], Field(min_length=1, max_length=5)]
     """Names of categories and groups."""
+    within: Annotated[int, Field(ge=1, le=20)] | None = None
+    """The terms follow each other in this order, each within so many words, or Han characters. None: anywhere."""
     unwanted: Name | None = None
     """A group. One of its terms is a whole entry of the negative prompt, between commas."""
 
@@ -78,10 +78,10 @@ class WordLists(_Part):
 
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     categories: Annotated[dict[Name, Terms], Field(min_length=1, max_length=20)]
-    groups: Annotated[dict[Name, Terms], Field(max_length=50)] = {}
-    combinations: Annotated[tuple[Combination, ...], Field(max_length=50)] = ()
+    groups: Annotated[dict[Name, Terms], Field(max_length=100)] = {}
+    combinations: Annotated[tuple[Combination, ...], Field(max_length=100)] = ()
     ages: Ages | None = None
-    near: Annotated[tuple[Near, ...], Field(max_length=50)] = ()
+    near: Annotated[tuple[Near, ...], Field(max_length=100)] = ()
     innocent: Terms = ()
     """What contains a term and is allowed."""
 
@@ -95,13 +95,6 @@ class WordLists(_Part):
         used |= {self.ages.group} if self.ages is not None else set()
         if not used <= known:
             raise ValueError("combinations, ages and near must name categories and groups of the document")
-        composed = {name for name, terms in self.groups.items() if _named([terms])}
-        if not _named((self.categories | self.groups).values()) <= self.groups.keys() - composed:
-            raise ValueError("@name in a phrase must name a group whose terms name none")
-        if _named([self.innocent, *(each.to for each in self.near)]):
-            raise ValueError("@name is not for innocent terms")
-        if not _named(each.terms for each in self.near) <= known:
-            raise ValueError("@name in near must name a category or group of the document")
         if not {each.category for each in self.combinations} <= self.categories.keys():
             raise ValueError("the category of a combination must be one of the document")
         return self
@@ -117,12 +110,6 @@ class WordLists(_Part):
             raise InvalidLists("; ".join(_rules(error))) from None
         except (ValueError, RecursionError):
             raise InvalidLists("not JSON in UTF-8") from None
-
-
-def _named(lists: Iterable[Terms]) -> set[str]:
-    """Return the groups that phrases of these lists name."""
-    phrases = (text for terms in lists for text in terms if GROUP in text)
-    return {name for text in phrases if (term := Term.parse(text)) is not None for name in term.groups}
 
 
 def _rules(error: ValidationError) -> list[str]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -34,11 +33,6 @@ def test_a_minimal_document_replaces_everything() -> None:
         ({"categories": {"brands": "acme"}}, "categories.brands"),
         ({"categories": {"brands": ["x" * 65]}}, "categories.brands.0"),
         ({"groups": {"brands": ["other"]}}, "document"),
-        ({"categories": {"brands": ["acme @unknown"]}}, "document"),
-        ({"categories": {"brands": ["@brands"]}}, "document"),
-        ({"categories": {"brands": ["...頭"]}}, "categories.brands.0"),
-        ({"groups": {"tools": ["anvil"], "more": ["big @tools"], "most": ["big @more"]}}, "document"),
-        ({"groups": {"tools": ["anvil"]}, "innocent": ["acme @tools"]}, "document"),
         ({"combinations": [{"category": "brands", "prompt": ["unknown"]}]}, "document"),
         ({"combinations": [{"category": "unknown", "prompt": ["brands"]}]}, "document"),
         ({"ages": {"group": "unknown", "below": 18}}, "document"),
@@ -68,14 +62,8 @@ def test_the_terms_of_the_package_are_each_found() -> None:
     lists = packaged()
     rules = PromptRules(lists.model_copy(update={"innocent": (), "near": ()}))
     terms = [(name, each) for name, listed in lists.categories.items() for each in listed]
-    missed = [each for name, each in terms if rules.category(_written(each, lists), "") is None]
+    missed = [each for name, each in terms if rules.category(each.replace("*", "").replace("...", "the"), "") is None]
     assert missed == []
-
-
-def _written(term: str, lists: WordLists) -> str:
-    """Return a text that the term is found in."""
-    text = re.sub("@([a-z]+)", lambda found: lists.groups[found[1]][0], term)
-    return text.replace("*", "").replace("...", "the" if text.isascii() else "")
 
 
 def test_a_term_is_read_like_a_prompt() -> None:
