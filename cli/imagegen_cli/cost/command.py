@@ -64,7 +64,7 @@ def run_cost(asked: Asked, prices: Path | None, chart: Path | None, as_json: boo
 
 
 def run_idle(prices: Path | None, region: str, as_json: bool) -> None:
-    """Show what the stack costs while nobody uses it, at list prices and after the free tier. Raises Failure."""
+    """Show what the idle stack costs, at list prices and after the free tier. Raises Failure."""
     tariff = read_prices(prices and expanded(prices)).tariff(region)
     charges = tariff.bill(IDLE, free_tier=True)
     show(as_json, idle_document(tariff, charges), lambda: idle_text(tariff, charges))

@@ -64,7 +64,7 @@ class Compiled:
         wait(self.parts)
 
     def cancel(self) -> bool:
-        """Wait until all compilations have ended, and return False; or, if the denoiser's has not begun, cancel it."""
+        """Cancel what has not begun and return True, if the denoiser has not; else wait for all and return False."""
         cancelled = self.denoiser.cancel()
         for part in self.parts:
             if not (cancelled and part.cancel()):
