@@ -119,13 +119,79 @@ def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None)
     assert judge(prompt) == category
 
 
+@pytest.mark.parametrize(
+    ("prompt", "category"),
+    [
+        ("NakedWoman, best quality", "sexual"),
+        ("SeveredHeadOnPlate", "gore"),
+        ("#nakedwoman", "sexual"),
+        ("#skinnedalive", "gore"),
+        ("hot_nud3_wife", "sexual"),
+        ("a s*lf-harm scar", "self_harm"),
+        ("|\\|aked lady", "sexual"),
+        ("\u202edekan\u202c woman", "sexual"),
+        ("an edun woman", "sexual"),
+        ("ɟlǝsɯᴉɥ ƃuᴉƃuɐɥ", "self_harm"),  # noqa: RUF001
+        ("&#110;ude woman", "sexual"),
+        ("几ㄩᗪ乇 woman", "sexual"),
+        ("a dis mem ber ed man", "gore"),
+        ("a d11do", "sexual"),
+        ("luo体美女", "sexual"),
+        ("裸軆女郎", "sexual"),
+        ("zi杀", "self_harm"),
+        ("a B00B-135 router", None),
+        ("a P0R-N5 circuit board", None),
+        ("license plate S3X 1E5", None),
+        ("Middlesex county", None),
+        ("a half-naked man", "sexual"),
+        ("the half-naked truth", None),
+        ("手すり上の吊り橋", None),
+    ],
+)
+def test_a_prompt_is_read_in_every_way_that_it_may_be_meant(prompt: str, category: str | None) -> None:
+    assert judge(prompt) == category
+
+
+@pytest.mark.parametrize(
+    ("prompt", "category"),
+    [
+        ("a soldier's leg ripped off by a mine", "gore"),
+        ("cut the prisoner's head off", "gore"),
+        ("a poster ripped off the wall of a house, an arm in a window", None),
+        ("ripped off the arm of a teddy bear", None),
+        ("a clown shoots himself", "self_harm"),
+        ("he himself shoots a film", None),
+        ("she cuts herself a slice of cake", None),
+        ("r i p p e d o f f fingers", "gore"),
+    ],
+)
+def test_terms_that_follow_each_other_forbid_together(prompt: str, category: str | None) -> None:
+    assert judge(prompt) == category
+
+
+def test_terms_of_a_combination_are_in_order_and_within_a_distance() -> None:
+    document = {
+        "version": "1", "categories": {"blocked": ["unused"]}, "groups": {"first": ["red"], "second": ["blue"]},
+        "combinations": [{"category": "blocked", "prompt": ["first", "second"], "within": 2}],
+    }  # fmt: skip
+    rules = PromptRules(WordLists.model_validate(document))
+    assert rules.category("red blue", "") == rules.category("red and blue", "") == "blocked"
+    assert rules.category("red, green and blue", "") is None
+    assert rules.category("blue red", "") is None
+
+
 def test_the_first_category_of_the_document_is_reported() -> None:
     assert judge("a nude corpse, gore, suicide") == "sexual"
     own = PromptRules(WordLists(version="1", categories={"b": ("blue",), "a": ("red",)}))
     assert own.category("red and blue", "") == "b"
 
 
-@pytest.mark.parametrize("character", ["a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十"])
+@pytest.mark.parametrize(
+    "character",
+    [
+        "a", "n ", "n.", "(", "*", "a*b ", "裸", "裸 ", "\u0301", "ʎ ", "1", "|", "十",
+        "aB", "|\\|", "&#110;", "\u202ea", "luo体", "乃 ", "cut ", "n#", "1l"],
+)  # fmt: skip
 def test_long_texts_are_judged_in_linear_time(character: str) -> None:
     """Backtracking would take minutes or more, and the test would not end."""
     RULES.category((character * 40_000)[:40_000], "")
