@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from imagegen.moderation.normalization import HAN, normalized
@@ -16,6 +17,7 @@ MIN_LETTERS: Final = 3
 """Letters of a term, and before a `*`; one more if that is the whole term. Shorter ones are in too many words."""
 MIN_JOINED: Final = 7
 """Letters of a phrase that is also recognized without its spaces."""
+_IS_PLAIN: Final = re.compile("[a-z *]+")
 _TOKEN: Final = re.compile(r"[a-z]+\*?|\.\.\.")
 _SEPARATORS: Final = re.compile(r"[\s'-]*")
 _IS_HAN: Final = re.compile(f"[{HAN}]+")
@@ -32,19 +34,25 @@ class Term:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Return the term, or None if the text is none."""
-        plain = normalized(text)
-        if _HAS_HAN.search(plain):
-            return cls(han=plain) if _IS_HAN.fullmatch(plain) else None
-        words = tuple(_TOKEN.findall(plain))
-        if _SEPARATORS.fullmatch(_TOKEN.sub("", plain)) is None or not _is_phrase(words):
-            return None
-        return cls(words=words)
+        parsed = _parsed(text)
+        return None if parsed is None else cls(*parsed)
 
     def together(self) -> Iterator[str]:
         """Yield the phrase as one word, as in hashtags, if it is long enough for that."""
         joined = "".join(self.words)
         if len(self.words) > 1 and GAP not in self.words and "*" not in joined[:-1] and len(joined) >= MIN_JOINED:
             yield joined
+
+
+@lru_cache(maxsize=20_000)  # terms are parsed when their document is validated, and again for its rules
+def _parsed(text: str) -> tuple[tuple[str, ...], str] | None:
+    plain = text if _IS_PLAIN.fullmatch(text) else normalized(text)
+    if _HAS_HAN.search(plain):
+        return ((), plain) if _IS_HAN.fullmatch(plain) else None
+    words = tuple(_TOKEN.findall(plain))
+    if _SEPARATORS.fullmatch(_TOKEN.sub("", plain)) is None or not _is_phrase(words):
+        return None
+    return words, ""
 
 
 def _is_phrase(words: tuple[str, ...]) -> bool:
