@@ -60,6 +60,8 @@ _CODE: Final = re.compile(
 """Model numbers and number plates, whose digits stand for no letters: capitals and digits in short groups."""
 _HAS_CODE: Final = re.compile(r"\d(?:(?<=[A-Z]\d)|(?=[A-Z]))")
 _DIGITS: Final = re.compile(r"\d+")
+_POSSESSIVE: Final = re.compile(r"'s(?=[\s,.;:!?]|$)")
+"""Would be a word between a person and what is that person's."""
 
 _EDGES: Final = ".,;:?'\"()[]{}<>_-~`^&%#/\\=*\u2026\u2013\u2014\u00b7\u2022"
 _LETTERS: Final = re.compile("[a-z]+")
@@ -122,7 +124,7 @@ def _plain(text: str) -> str:
 def _folded(plain: str) -> tuple[str, set[str]]:
     """Return the text in lower case, with plain letters for what looks like them, and its characters, if not all are
     ASCII."""
-    lowered = plain.casefold()
+    lowered = _POSSESSIVE.sub("", plain.casefold())
     if lowered.isascii():
         return lowered, set()
     characters = set(lowered)

@@ -156,7 +156,9 @@ def test_a_prompt_is_read_in_every_way_that_it_may_be_meant(prompt: str, categor
     ("prompt", "category"),
     [
         ("a soldier's leg ripped off by a mine", "gore"),
+        ("cut the prisoner's head off", "gore"),
         ("a poster ripped off the wall of a house, an arm in a window", None),
+        ("ripped off the arm of a teddy bear", None),
         ("a clown shoots himself", "self_harm"),
         ("he himself shoots a film", None),
         ("she cuts herself a slice of cake", None),
