@@ -103,6 +103,10 @@ serve: $(VENV)/.ready $(DEMO) ## run the local stack until Ctrl-C: make serve PO
 endpoint: $(VENV)/.ready ## print API and KEY of the stack that make serve runs: eval "$(make -s endpoint)"
 	@$(BIN)/python -m tools.local.show_endpoint
 
+.PHONY: dashboard
+dashboard: $(VENV)/.ready ## draw the widgets of the CloudWatch dashboard from the log of make serve: make dashboard OUT=dashboard.png
+	@$(BIN)/python -m tools.local.dashboard $${OUT:+--out="$$OUT"}
+
 # -- check and test ----------------------------------------------------------------------------------------------------
 
 .PHONY: check
@@ -135,6 +139,10 @@ rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a
 .PHONY: provenance-transcript
 provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the content credentials of a generated and of an edited picture
 	$(BIN)/python -m tools.local.provenance_transcript
+
+.PHONY: runbook-transcript
+runbook-transcript: $(VENV)/.ready $(DEMO) ## walk through four runbooks on the local stack and record it in docs/walked.md
+	$(BIN)/python -m tools.local.runbook_transcript
 
 .PHONY: openapi
 openapi: $(VENV)/.ready ## write docs/openapi.json from the code

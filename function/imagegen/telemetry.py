@@ -2,12 +2,17 @@
 
 Events contain both. Every handler has `log_event=False`, which overrides POWERTOOLS_LOGGER_LOG_EVENT.
 Traces use Lambda's active tracing (template.yaml): the X-Ray SDK behind Powertools' Tracer is in maintenance mode.
+
+CloudWatch bills each combination of a metric's name and dimensions that gets a value in an hour. So the only dimensions
+are `service`, the stack, which Powertools reads from POWERTOOLS_SERVICE_NAME, and the model of `Usd`. Routes, codes,
+stages and categories are in log lines.
 """
 
 from __future__ import annotations
 
 import traceback
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
@@ -21,7 +26,7 @@ from imagegen.errors import ProvenanceUnavailable, ServiceError
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
     from imagegen.errors.moderation import Stage
-    from imagegen.generation.result import Result, WarmUp
+    from imagegen.generation.result import Outcome, Result, WarmUp
     from imagegen.jobs.job import Job
     from imagegen.moderation.ports import Blocked
     from imagegen.provenance.certificate_chain import CertificateChain
@@ -29,15 +34,30 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "ImageGen"
 logger: Final = Logger(service="imagegen", log_uncaught_exceptions=False, version=__version__)
-metrics: Final = Metrics(namespace=NAMESPACE, service="imagegen")
+metrics: Final = Metrics(namespace=NAMESPACE)
+UNITS: Final[Mapping[str, MetricUnit]] = {
+    **dict.fromkeys(("Requests", "Refusals", "Errors"), MetricUnit.Count),
+    **dict.fromkeys(("Images", "CacheHits", "ColdStarts", "WarmUps", "HandOvers"), MetricUnit.Count),
+    **dict.fromkeys(("Duration", "QueueTime", "LoadTime"), MetricUnit.Milliseconds),
+    **dict.fromkeys(("DenoiseTime", "DecodeTime", "StoreTime"), MetricUnit.Milliseconds),
+    "Usd": MetricUnit.NoUnit,
+    **dict.fromkeys(("Runs", "JobFailures", "DeadLetters", "Swept", "Released"), MetricUnit.Count),
+    **dict.fromkeys(("WebhooksDelivered", "WebhookRetries", "WebhookDeadLetters"), MetricUnit.Count),
+    **dict.fromkeys(("ModerationBlocked", "ModerationUnavailable"), MetricUnit.Count),
+    **dict.fromkeys(("Verifications", "ProvenanceUnavailable"), MetricUnit.Count),
+}
+"""Every metric, and its unit. docs/operations.md says what each one counts."""
 _RENEW_BEFORE: Final = timedelta(days=30)
 warnings.filterwarnings("ignore", "No application metrics to publish")  # an invocation without metrics is normal
 
 
-def requested(request_id: str) -> None:
-    """Add the gateway's request id, which the caller sees, to every later log line, and count the request."""
-    logger.append_keys(request_id=request_id)
-    metrics.add_metric("Requests", MetricUnit.Count, 1)
+def requested(request_id: str, method: str, resource: str) -> None:
+    """Add the gateway's request id, which the caller sees, and the route to every later log line; count the request.
+
+    `resource` is the gateway's, such as /jobs/{job_id}: it contains nothing of the caller's.
+    """
+    logger.append_keys(request_id=request_id, route=f"{method} {resource}")
+    _add("Requests", 1)
 
 
 def authenticated(caller: Caller) -> None:
@@ -68,16 +88,13 @@ def generated(result: Result) -> None:
             "usd": result.cost.usd,
         },
     )
-    metrics.add_metric("Images", MetricUnit.Count, len(result.images))
-    metrics.add_metric("CacheHits", MetricUnit.Count, int(result.cached))
-    metrics.add_metric("ColdStarts", MetricUnit.Count, int(result.cold_start))
-    metrics.add_metric("Duration", MetricUnit.Milliseconds, result.timings.total_ms)
+    _made(result)
 
 
 def warmed(warm_up: WarmUp) -> None:
     """Log a warm-up."""
     logger.info("warmed", extra={"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason})
-    metrics.add_metric("WarmUps", MetricUnit.Count, 1)
+    _add("WarmUps", 1)
 
 
 def webhook_attempted(attempt: Attempt, number: int) -> None:
@@ -91,7 +108,7 @@ def webhook_attempted(attempt: Attempt, number: int) -> None:
         extra["parameter"] = attempt.secret
     level(f"webhook {attempt.verdict}", extra=extra)
     name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[attempt.verdict]
-    metrics.add_metric(name, MetricUnit.Count, 1)
+    _add(name, 1)
 
 
 def ran(job_id: str, job: Job | None) -> None:
@@ -100,26 +117,29 @@ def ran(job_id: str, job: Job | None) -> None:
     attempt = job.runs if job is not None else 0  # as the API's `attempt`
     error = job.error.code if job is not None and job.error is not None else None
     logger.info("ran", extra={"job_id": job_id, "state": state, "attempt": attempt, "code": error})
-    metrics.add_metric("Runs", MetricUnit.Count, int(job is not None))
-    metrics.add_metric("JobFailures", MetricUnit.Count, int(state == "failed"))
+    _add("Runs", int(job is not None))
+    _add("JobFailures", int(state == "failed"))
+    if job is not None and job.result is not None:
+        _made(job.result)
+        _add("QueueTime", job.result.timings.queue_ms)
 
 
 def moderation_blocked(record: Blocked) -> None:
     """Log and count a block: whose request, what was judged, and by which lists. The prompt is not known here."""
     logger.warning("moderation_blocked", extra=asdict(record))
-    _count_by("ModerationBlocked", stage=record.stage, category=record.category)
+    _add("ModerationBlocked", 1)
 
 
 def moderation_unavailable(stage: Stage, cause: str) -> None:
     """Log and count what could not be judged, or only by earlier lists. The metric is for an alarm."""
     logger.error("moderation_unavailable", extra={"stage": stage, "cause": cause})
-    _count_by("ModerationUnavailable", stage=stage)
+    _add("ModerationUnavailable", 1)
 
 
 def became_job() -> None:
     """Log that a request did not fit the gateway's timeout and became a job. If frequent, use a faster model."""
     logger.info("became a job")
-    metrics.add_metric("HandOvers", MetricUnit.Count, 1)
+    _add("HandOvers", 1)
 
 
 def unreadable(reason: str) -> None:
@@ -130,8 +150,8 @@ def unreadable(reason: str) -> None:
 def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False) -> None:
     """Log a message from the dead-letter queue; `failed`: whether its job is now failed."""
     logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
-    metrics.add_metric("DeadLetters", MetricUnit.Count, 1)
-    metrics.add_metric("JobFailures", MetricUnit.Count, int(failed))
+    _add("DeadLetters", 1)
+    _add("JobFailures", int(failed))
 
 
 def swept(jobs: int, given_up: list[str], released: int) -> None:
@@ -141,14 +161,14 @@ def swept(jobs: int, given_up: list[str], released: int) -> None:
     """
     if released:
         logger.warning("reservations released", extra={"count": released})
-        metrics.add_metric("Released", MetricUnit.Count, released)
+        _add("Released", released)
     if jobs == 0:
         return
     for job_id in given_up:
         logger.error("given up", extra={"job_id": job_id})
     logger.info("swept", extra={"jobs": jobs})
-    metrics.add_metric("Swept", MetricUnit.Count, jobs)
-    metrics.add_metric("JobFailures", MetricUnit.Count, len(given_up))
+    _add("Swept", jobs)
+    _add("JobFailures", len(given_up))
 
 
 def signs_with(chain: CertificateChain) -> None:
@@ -167,20 +187,20 @@ def signs_nothing() -> None:
 def provenance_unavailable(error: ProvenanceUnavailable) -> None:
     """Log and count that pictures cannot be signed. Jobs wait, and other requests fail, until that is repaired."""
     logger.error("pictures cannot be signed", extra={"cause": error.private})
-    metrics.add_metric("ProvenanceUnavailable", MetricUnit.Count, 1)
+    _add("ProvenanceUnavailable", 1)
 
 
 def verified(state: str) -> None:
     """Log and count a check of a picture's content credentials."""
     logger.info("verified", extra={"validation_state": state})
-    metrics.add_metric("Verifications", MetricUnit.Count, 1)
+    _add("Verifications", 1)
 
 
 def failed(error: ServiceError) -> None:
     """Log a rejected or failed request: its code, and the private part that the caller does not see."""
     level = logger.error if error.status >= 500 else logger.info
     level("failed", extra={"code": error.public_code, "status": error.status, "cause": error.private})
-    _count_by("Errors" if error.status >= 500 else "Refusals", code=error.public_code)
+    _add("Errors" if error.status >= 500 else "Refusals", 1)
 
 
 def crashed(error: BaseException) -> None:
@@ -189,9 +209,23 @@ def crashed(error: BaseException) -> None:
     logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
 
 
-def _count_by(name: str, **dimensions: str) -> None:
-    """Count once for the alarm and once by its dimensions: they apply to a whole EMF document."""
-    metrics.add_metric(name, MetricUnit.Count, 1)
-    with single_metric(name, MetricUnit.Count, 1, namespace=NAMESPACE) as counted:
-        for dimension, value in dimensions.items():
-            counted.add_dimension(dimension, value)
+def _made(made: Result | Outcome) -> None:
+    """Count what was drawn or found in the cache, how long each part took, and what it cost.
+
+    A cached result has no parts: its zeros would hide how long drawing takes.
+    """
+    _add("Images", len(made.images))
+    _add("CacheHits", int(made.cached))
+    _add("ColdStarts", int(made.cold_start))
+    _add("Duration", made.timings.total_ms)
+    if not made.cached:
+        _add("LoadTime", made.timings.load_ms)
+        _add("DenoiseTime", made.timings.denoise_ms)
+        _add("DecodeTime", made.timings.decode_ms)
+        _add("StoreTime", made.timings.store_ms)
+    with single_metric("Usd", UNITS["Usd"], made.cost.usd, namespace=NAMESPACE) as usd:  # dimensions are a document's
+        usd.add_dimension("model", made.model)
+
+
+def _add(name: str, value: float) -> None:
+    metrics.add_metric(name, UNITS[name], value)

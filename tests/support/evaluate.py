@@ -77,8 +77,11 @@ class _Deployment:
             case {"Fn::If": [condition, yes, no]}:
                 return self.value(yes if self.holds({"Condition": condition}) else no)
             case {"Fn::Sub": str(text)}:
-                filled = re.sub(r"\$\{(\w+)\}", lambda match: self.parameters.get(match[1], match[0]), text)
-                return {"Fn::Sub": filled} if "${" in filled else filled
+                return self._substituted(text, {})
+            case {"Fn::Sub": [str(text), dict(variables)]}:
+                values = {name: self.value(each) for name, each in variables.items()}
+                known = all(isinstance(each, str) for each in values.values())
+                return self._substituted(text, values) if known else {"Fn::Sub": [text, values]}
             case {"Fn::Split": [str(separator), source]}:
                 return str(self.value(source)).split(separator)
             case dict():
@@ -87,3 +90,9 @@ class _Deployment:
             case list():
                 return [each for each in map(self.value, node) if each is not _NO_VALUE]
         return node
+
+    def _substituted(self, text: str, variables: dict[str, str]) -> Any:
+        """Return the text, as Fn::Sub if it still refers to a resource."""
+        known = self.parameters | variables
+        filled = re.sub(r"\$\{(\w+)\}", lambda match: known.get(match[1], match[0]), text)
+        return {"Fn::Sub": filled} if "${" in filled else filled

@@ -32,7 +32,7 @@ NOT_SET = {
     "CONTENT_CREDENTIALS_CHAIN": "where docs/provenance.md tells the owner to put it, like the ANCHORS",
     "CONTENT_CREDENTIALS_ANCHORS": "for the local stack",
 }
-READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL"}
+READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
 OWN = {"Authorizer": {"TOKEN_ISSUERS"}}
 """Variables of one function only."""
 

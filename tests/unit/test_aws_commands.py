@@ -15,10 +15,12 @@ PLACES = [
     "README.md",
     "CONTRIBUTING.md",
     "template.yaml",
-    *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md")),
+    *sorted(
+        str(each.relative_to(ROOT)) for pattern in ("*.md", "runbooks/*.md") for each in ROOT.glob(f"docs/{pattern}")
+    ),
 ]
 GLOBAL_OPTIONS = {"query", "output", "region", "profile"}
-OF_THE_CLI_ONLY = {("ecr", "get-login-password")}
+OF_THE_CLI_ONLY = {("ecr", "get-login-password"), ("logs", "tail")}
 """Commands that the CLI adds to AWS's operations."""
 
 

@@ -79,6 +79,7 @@ def adapt(
     extract_gateway_responses(resources)
     allow_plain_http(resources)
     map_stage_path(resources, host)
+    remove_metric_math(resources)
     if receiver is not None:
         allow_local_receiver(resources, receiver)
     if issuers is not None:
@@ -204,6 +205,13 @@ def map_stage_path(resources: Resources, host: str) -> None:
                 "Stage": {"Ref": name},
             },
         }
+
+
+def remove_metric_math(resources: Resources) -> None:
+    """MiniStack's alarms compare one metric with a threshold."""
+    for name, alarm in list(_of_type(resources, "AWS::CloudWatch::Alarm")):
+        if "Metrics" in alarm:
+            del resources[name]
 
 
 def allow_local_receiver(resources: Resources, receiver: LocalReceiver) -> None:

@@ -20,6 +20,6 @@ IDLE: Final = (
     Line("idle: Sweeper's log", "logs_gb", 0.017),
     Line("idle: container image (demo model)", "ecr_gb_month", 0.52),
     Line("idle: custom metrics (an idle stack writes none)", "cloudwatch_metrics", 0),
-    Line("idle: alarms", "cloudwatch_alarms", 0),
-    Line("idle: dashboards", "cloudwatch_dashboards", 0),
+    Line("idle: metrics that alarms read (Alarms=essential)", "cloudwatch_alarms", 10),
+    Line("idle: dashboard", "cloudwatch_dashboards", 1),
 )

@@ -89,7 +89,7 @@ def resolve(
 ) -> dict[str, Any]:
     """Route the event with the container's services. HEAD is answered as GET without the body (RFC 9110, 9.3.2)."""
     request_id = event["requestContext"].get("requestId") or context.aws_request_id
-    telemetry.requested(request_id)
+    telemetry.requested(request_id, event["httpMethod"], event["resource"])
     scope.enter(container, request_id)
     response: dict[str, Any] = app.resolve(_normalized(event), context)
     limits = {name: [value] for name, value in scope.current().headers.items()}

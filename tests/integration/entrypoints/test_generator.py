@@ -266,11 +266,13 @@ def test_prompts_and_keys_are_in_no_log_or_metric(function: Function, printed: C
     assert canary not in text
 
 
-def test_failures_are_counted_by_code(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_are_counted_and_logged_with_route_and_code(function: Function, printed: Callable[[], str]) -> None:
     function.generate(seed=-1)
-    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert [document["Refusals"] for document in documents] == [[1.0], [1.0]]
-    assert "out_of_range" in [document.get("code") for document in documents]
+    text = printed()
+    (metrics,) = [json.loads(line) for line in text.splitlines() if '"_aws"' in line]
+    assert (metrics["Requests"], metrics["Refusals"]) == ([1.0], [1.0])
+    (line,) = [json.loads(line) for line in text.splitlines() if '"failed"' in line]
+    assert (line["route"], line["code"], line["status"]) == ("POST /generate", "out_of_range", 422)
 
 
 def test_a_missing_model_is_a_503_and_its_path_is_only_logged(

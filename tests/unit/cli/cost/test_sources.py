@@ -12,9 +12,10 @@ from imagegen_cli.cost.choices import IMAGE_DAYS
 from imagegen_cli.cost.idle import IDLE
 from imagegen_cli.cost.models import MODELS
 from imagegen_cli.cost.tariff import OWN_FILE, read_prices
-from tests.support.evaluate import Template
+from tests.support.evaluate import Template, evaluate
 from tests.template.conftest import translated
 from tests.template.test_cost import table
+from tests.template.test_monitoring import alarms, metrics_of
 from tools import step_times
 from tools.local.process import ROOT
 
@@ -61,13 +62,12 @@ def test_the_idle_bill_is_that_of_the_operations_page() -> None:
     assert sum(each.usd for each in charges) == pytest.approx(float(total[-1].strip("*")), abs=0.005)
 
 
-@pytest.mark.parametrize(
-    ("kind", "meter"),
-    [("AWS::CloudWatch::Alarm", "cloudwatch_alarms"), ("AWS::CloudWatch::Dashboard", "cloudwatch_dashboards")],
-)
-def test_the_idle_bill_has_the_template_s_alarms_and_dashboards(template: Template, kind: str, meter: str) -> None:
-    created = sum(each["Type"] == kind for each in template["Resources"].values())
-    assert created == sum(line.quantity for line in IDLE if line.meter == meter)
+def test_the_idle_bill_has_the_template_s_alarms_and_dashboard(template: Template) -> None:
+    resources = evaluate(template)
+    read = sum(len(metrics_of(alarm)) for alarm in alarms(resources).values())
+    dashboards = sum(each["Type"] == "AWS::CloudWatch::Dashboard" for each in resources.values())
+    billed = {line.meter: line.quantity for line in IDLE}
+    assert (billed["cloudwatch_alarms"], billed["cloudwatch_dashboards"]) == (read, dashboards)
 
 
 def test_images_are_kept_as_long_as_the_template_says(template: Template) -> None:

@@ -232,6 +232,7 @@ def test_the_projects_template_is_copied_and_only_the_expected_types_change(tran
         "AWS::Lambda::EventSourceMapping",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Deployment",
+        "AWS::CloudWatch::Alarm",
         "AWS::S3::BucketPolicy",
         "AWS::SQS::QueuePolicy",
     }
@@ -274,3 +275,10 @@ def test_every_functions_handler_is_in_the_zip(translated: dict[str, Any]) -> No
         module, _, _ = function["Properties"]["Handler"].rpartition(".")
         assert (ROOT / "function" / Path(*module.split("."))).with_suffix(".py").is_file()
         assert function["Properties"]["Code"] == {"S3Bucket": CODE.bucket, "S3Key": CODE.key}
+
+
+def test_alarms_with_metric_math_are_left_out(translated: dict[str, Any]) -> None:
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", signing=SIGNING)
+    kept = [each["Properties"] for each in adapted["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert kept
+    assert all("MetricName" in each and "Metrics" not in each for each in kept)

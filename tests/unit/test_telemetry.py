@@ -1,0 +1,138 @@
+"""Metrics: every one is emitted, few combinations of dimensions exist, and none depends on what a caller sends."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast, get_args
+
+import pytest
+
+from imagegen import telemetry
+from imagegen.errors import ProvenanceUnavailable, ServiceError
+from imagegen.errors.moderation import Stage
+from imagegen.generation.result import Timings, WarmUp
+from imagegen.moderation.ports import Blocked
+from imagegen.webhooks.delivery import Attempt, Verdict
+from tests.conftest import ROOT
+from tests.support.job_states import RESULT, new
+from tests.unit.test_errors import LEAVES
+
+MOST_PAIRS = 30
+"""CloudWatch bills each name with its dimensions: docs/operations.md states what this many cost."""
+ROUTES = ("/generate", "/jobs", "/jobs/{job_id}", "/keys")
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def documents(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[Document]]:
+    """Returns the EMF documents printed so far."""
+
+    def printed() -> list[Document]:
+        telemetry.metrics.flush_metrics()
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+
+    return printed
+
+
+def definitions(document: Document) -> list[Any]:
+    found: list[Any] = document["_aws"]["CloudWatchMetrics"]
+    return found
+
+
+def pairs(documents: list[Document]) -> set[tuple[str, str]]:
+    """Return each metric's name with its dimensions and their values."""
+    return {
+        (metric["Name"], json.dumps({name: document[name] for name in names}))
+        for document in documents
+        for each in definitions(document)
+        for names in each["Dimensions"]
+        for metric in each["Metrics"]
+    }
+
+
+def everything_happens() -> None:
+    for resource in ROUTES:
+        for method in ("GET", "POST", "DELETE"):
+            telemetry.requested("request", method, resource)
+    telemetry.warmed(
+        WarmUp(model="demo", engine="openvino", device="cpu", precision="f32", reason="", cold_start=True, load_ms=9)
+    )
+    for verdict in get_args(Verdict):
+        telemetry.webhook_attempted(Attempt(verdict, "status_500", "job"), 1)
+    telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))
+    for stage in get_args(Stage):
+        for category in ("sexual", "minors", "violence", "one of the owner's own lists"):
+            telemetry.moderation_blocked(Blocked("alice", "demo", stage, category, "1"))
+        telemetry.moderation_unavailable(stage, "no lists")
+    telemetry.became_job()
+    telemetry.dead_letter("not_processed", "job", failed=True)
+    telemetry.swept(1, ["job"], 1)
+    telemetry.provenance_unavailable(ProvenanceUnavailable())
+    telemetry.verified("trusted")
+    for error in LEAVES:
+        raised = SimpleNamespace(status=error.status, public_code=error.code, private="")
+        telemetry.failed(cast(ServiceError, raised))
+
+
+def test_every_metric_is_emitted_and_no_other(documents: Callable[[], list[Document]]) -> None:
+    everything_happens()
+    assert {name for name, _ in pairs(documents())} == telemetry.UNITS.keys()
+
+
+def test_few_combinations_exist_whatever_happens(documents: Callable[[], list[Document]]) -> None:
+    everything_happens()
+    found = pairs(documents())
+    assert len(found) == len(telemetry.UNITS), "one for each metric: of Usd, one for each model, and a stack has one"
+    assert len(found) <= MOST_PAIRS
+
+
+def test_units_and_namespace(documents: Callable[[], list[Document]]) -> None:
+    everything_happens()
+    for document in documents():
+        for each in definitions(document):
+            assert each["Namespace"] == telemetry.NAMESPACE
+            for metric in each["Metrics"]:
+                assert metric["Unit"] == telemetry.UNITS[metric["Name"]].value
+
+
+def test_a_run_counts_what_it_drew(documents: Callable[[], list[Document]]) -> None:
+    timings = Timings(queue_ms=900, load_ms=80, denoise_ms=70, decode_ms=6, store_ms=5, total_ms=170)
+    drawn = RESULT.model_copy(update={"timings": timings, "cold_start": True})
+    telemetry.ran("job", replace(new(), state="succeeded", result=drawn))
+    values = {name: value for document in documents() for name, value in document.items()}
+    expected = {
+        "Runs": 1, "JobFailures": 0, "Images": 1, "CacheHits": 0, "ColdStarts": 1, "Duration": 170, "QueueTime": 900,
+        "LoadTime": 80, "DenoiseTime": 70, "DecodeTime": 6, "StoreTime": 5, "Usd": 0.25,
+    }  # fmt: skip
+    assert {name: values[name] for name in expected} == {name: [value] for name, value in expected.items()}
+    assert values["model"] == "demo"
+
+
+def test_a_cached_result_has_no_parts(documents: Callable[[], list[Document]]) -> None:
+    """Its zeros would hide how long drawing takes."""
+    telemetry.ran("job", replace(new(), state="succeeded", result=RESULT.model_copy(update={"cached": True})))
+    emitted = {name for name, _ in pairs(documents())}
+    assert {"CacheHits", "Duration", "Usd"} <= emitted
+    assert not {"LoadTime", "DenoiseTime", "DecodeTime", "StoreTime"} & emitted
+
+
+def test_a_run_that_drew_nothing_counts_no_result(documents: Callable[[], list[Document]]) -> None:
+    telemetry.ran("job", new())
+    telemetry.ran("job", None)
+    assert {name for name, _ in pairs(documents())} == {"Runs", "JobFailures"}
+
+
+def test_an_idle_sweep_writes_nothing(documents: Callable[[], list[Document]]) -> None:
+    telemetry.swept(0, [], 0)
+    assert documents() == []
+
+
+def test_operations_documents_every_metric() -> None:
+    section = (ROOT / "docs" / "operations.md").read_text().split("### Metrics\n", 1)[1].split("\n#", 1)[0]
+    names = [name for row in re.findall(r"^\| (`.+?`) \| ", section, re.MULTILINE) for name in re.findall(r"\w+", row)]
+    assert sorted(names) == sorted(telemetry.UNITS)
