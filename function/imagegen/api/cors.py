@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import CORSConfig
 
 REQUEST_HEADERS: Final = ("Content-Type", "Authorization", "X-Api-Key", "Idempotency-Key", "Prefer")
 EXPOSED_HEADERS: Final = (
-    *("X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied", "Allow"),
+    *("X-Request-Id", "Retry-After", "Location", "Idempotency-Replayed", "Preference-Applied", "Allow", "ETag"),
     *("WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
     *("Content-Disposition", "Image-Id", "Image-Seed", "Image-Cost-Usd", "Image-Cached", "Image-Warnings"),
 )

@@ -72,6 +72,11 @@ UnusedIdempotencyKey = Annotated[
     ),
     WithJsonSchema(_KEY_SCHEMA),
 ]
+IfNoneMatch = Annotated[
+    Any,
+    Header(alias="If-None-Match", description="The `ETag` of an earlier response."),
+    WithJsonSchema({"type": "string"}),
+]
 Async = Annotated[
     Any,
     Header(alias="Prefer", description="`respond-async`: always create a job and respond 202."),

@@ -74,6 +74,11 @@ HEADERS: Final[dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": "prompt_truncated",
     },
+    "ETag": {
+        "description": "Send it as `If-None-Match` to get 304 while nothing has changed.",
+        "schema": {"type": "string"},
+        "example": 'W/"5f2b8c1d9e0a47b6c3d2e1f0a9b8c7d6"',
+    },
     "Idempotency-Replayed": {
         "description": "Present if an earlier request with the same Idempotency-Key created this response's job.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -126,6 +131,11 @@ def accepted(model: type[BaseModel], headers: Sequence[str]) -> Responses:
 def no_content(description: str) -> Responses:
     """Return the documentation of a 204 response. Powertools would document a body unless `content` is present."""
     return {204: {"description": description, "headers": _headers(()), "content": {}}}
+
+
+def not_modified(description: str, headers: Sequence[str]) -> Responses:
+    """Return the documentation of a 304 response, which has no body."""
+    return {304: {"description": description, "headers": _headers(headers), "content": {}}}
 
 
 def rate_limited(responses: Responses) -> Responses:

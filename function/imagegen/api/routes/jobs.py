@@ -6,18 +6,21 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.event_handler import Response
 
 from imagegen.api import cursor, scope
+from imagegen.api.conditional import entity_tag, matches
 from imagegen.api.headers import check_accept, preferred_wait
 from imagegen.api.job_response import accepted_response, job_response, polling_header, replay_header
 from imagegen.api.openapi.problems import BODY, IDEMPOTENCY, KEYED, WORK
-from imagegen.api.openapi.responses import accepted, no_content, problems, success
+from imagegen.api.openapi.responses import accepted, no_content, not_modified, problems, success
 from imagegen.api.parameters import (
     Cursor,
     IdempotencyKey,
+    IfNoneMatch,
     ImageRequest,
     JobId,
     Limit,
@@ -127,14 +130,26 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     operation_id="getJob",
     tags=["Jobs"],
     summary="Get a job",
-    description="The job with its progress, its result or its error. Each response signs the images' URLs again.",
-    responses=success(200, "The job.", JobInfo, JOBS, ["Retry-After"]) | problems(*ONE_JOB),
+    description=(
+        "The job with its progress, its result or its error. Each response signs the images' URLs again. With "
+        "`If-None-Match`, 304 without a body while nothing but the estimate has changed."
+    ),
+    responses=(
+        success(200, "The job.", JobInfo, JOBS, ["Retry-After", "ETag"])
+        | not_modified("The job is as it was.", ["Retry-After", "ETag"])
+        | problems(*ONE_JOB)
+    ),
 )
-def get_job(job_id: JobId):  # type: ignore[no-untyped-def]
-    """Return the job; each response signs new URLs."""
-    container, tenant = scope.current().container, scope.current().caller.tenant
-    query_parameters(router.current_event)
-    return job_response(container.job_renderer.render(container.jobs.get(tenant, job_id)))
+def get_job(job_id: JobId, _tag: IfNoneMatch = None):  # type: ignore[no-untyped-def]
+    """Return the job; each response signs new URLs. 304 if the caller has it already."""
+    event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
+    query_parameters(event)
+    info = container.job_renderer.render(container.jobs.get(tenant, job_id))
+    now = datetime.fromtimestamp(container.clock() / 1000, UTC)
+    tag = entity_tag(info, now, container.settings.url_expires_seconds)
+    if matches(event, tag):
+        return Response(304, body="", headers=polling_header(info) | {"ETag": tag})
+    return job_response(info, {"ETag": tag})
 
 
 @router.post(

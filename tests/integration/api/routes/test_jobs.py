@@ -38,6 +38,39 @@ def test_a_job_is_submitted_run_listed_and_deleted(handlers: JobHandlers) -> Non
     assert outcome(handlers.call("GET", f"/jobs/{job['id']}")) == (404, "job_not_found")
 
 
+def test_a_job_that_has_not_changed_is_304_until_its_urls_must_be_renewed(handlers: JobHandlers) -> None:
+    path = f"/jobs/{body(handlers.submit())['id']}"
+    seen: list[str] = []
+
+    def poll() -> dict[str, Any]:
+        answer = handlers.call("GET", path, headers={"If-None-Match": ", ".join(seen)} if seen else {})
+        tag = header(answer, "ETag")
+        assert tag is not None
+        seen.append(tag)
+        return answer
+
+    assert poll()["statusCode"] == 200
+    handlers.world.clock.pass_s(20)
+    unchanged = poll()
+    assert (unchanged["statusCode"], unchanged["body"], header(unchanged, "Retry-After")) == (304, "", "8")
+    handlers.run_queued_jobs()
+    done = poll()
+    assert (done["statusCode"], body(done)["status"]) == (200, "succeeded")
+    assert header(done, "Retry-After") is None
+    handlers.world.clock.pass_s(api.container.settings.url_expires_seconds / 2)
+    renewed = poll()
+    assert (renewed["statusCode"], body(renewed)["result"]["image_url"][:8]) == (200, "https://")
+    assert poll()["statusCode"] == 304
+    assert len(set(seen)) == 3
+
+
+def test_a_foreign_job_is_404_whatever_its_tag(handlers: JobHandlers) -> None:
+    assert outcome(handlers.call("GET", f"/jobs/{UNKNOWN_JOB}", headers={"If-None-Match": "*"})) == (
+        404,
+        "job_not_found",
+    )
+
+
 @pytest.mark.parametrize("base", ["", "/v1", "/images", "/a/b"])
 @pytest.mark.parametrize("route", ["/jobs", "/generate"])
 def test_the_location_keeps_the_base_path_of_the_request(handlers: JobHandlers, base: str, route: str) -> None:

@@ -48,7 +48,7 @@ PARAMETERS = {
     "createImage": {"idempotency-key", "prefer"},
     "submitJob": {"idempotency-key", "prefer"},
     "listJobs": {"limit", "cursor", "status"},
-    "getJob": {"job_id"},
+    "getJob": {"job_id", "if-none-match"},
     "deleteJob": {"job_id", "idempotency-key"},
     "cancelJob": {"job_id", "idempotency-key"},
     "getMe": set(),
