@@ -87,6 +87,7 @@ def _convert_unet(model: Model, checkpoint: Path, folder: Path) -> None:
 def _convert_encoder(source: Path, folder: Path) -> None:
     config = _autoencoder_config(source)
     autoencoder = networks.load(config["_class_name"], source, networks.stored_dtype(source))
+    openvino_modules.normalize_by_channels(autoencoder.encoder)
     export(
         openvino_modules.PixelsEncoder(autoencoder, config["scaling_factor"]),
         folder,
