@@ -119,6 +119,8 @@ class ChannelwiseGroupNorm(nn.Module):
     group: an encoder takes 9 % (Stable Diffusion 1.5) to 31 % (the demo model) less time (docs/decisions/pictures.md).
     """
 
+    average: Tensor
+
     def __init__(self, norm: nn.GroupNorm):
         super().__init__()
         self.norm = norm
