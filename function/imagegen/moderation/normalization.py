@@ -90,6 +90,8 @@ class Reading:
     """Runs of the letters a to z, and single digits and signs that may stand for a letter."""
     variants: list[tuple[int, int, str]]
     """Other words that some of `words` may be: the first index, the index after the last one, and the word."""
+    inside: set[int]
+    """Indexes of `words` that begin inside a word with digits or signs: 1 and 2 of `n4k3d`, whose letters are n, k, d."""
     han: str
     """Runs of Han characters, of letters and digits, and of kana or Hangul, separated by spaces."""
     characters: set[str]
@@ -141,16 +143,17 @@ def _without_digits(code: re.Match[str]) -> str:
 def _reading(text: str, characters: set[str]) -> Reading:
     words: list[str] = []
     variants: list[tuple[int, int, str]] = []
+    inside: set[int] = set()
     for chunk in text.replace(", ", " ").replace(". ", " ").split():  # most are plain words then
         core = chunk if chunk.isalpha() else chunk.strip(_EDGES)
         if core.isascii() and core.isalpha():
             words.append(core)
         elif core:
-            _read_chunk(core, words, variants)
-    return Reading(text, words, variants, _han(text) if characters else "", characters)
+            _read_chunk(core, words, variants, inside)
+    return Reading(text, words, variants, inside, _han(text) if characters else "", characters)
 
 
-def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str]]) -> None:
+def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str]], inside: set[int]) -> None:
     """Add what is written without a space, but not only in letters, such as `p0rn`, `n.u.d.e` or `nude-colored`."""
     first = len(words)
     pieces = _LETTERS.findall(chunk)
@@ -165,16 +168,15 @@ def _read_chunk(chunk: str, words: list[str], variants: list[tuple[int, int, str
         joined.add(_MASK.sub("*", chunk))
     variants += [(first, len(words), word) for word in joined.difference(pieces) if len(word) > 1]
     if has_leet or "*" in chunk:
-        _read_parts(_PART.findall(chunk), first, variants)
+        _read_parts(_PART.findall(chunk), first, variants, inside)
 
 
-def _read_parts(parts: Sequence[str], first: int, variants: list[tuple[int, int, str]]) -> None:
+def _read_parts(parts: Sequence[str], first: int, variants: list[tuple[int, int, str]], inside: set[int]) -> None:
     """Add what the parts between hyphens and the like may be: `nud3` in `hot_nud3_wife`, `s*lf` in `s*lf-harm`."""
-    if len(parts) == 1:
-        return
     for part in parts:
         end = first + len(_LETTERS.findall(part))
-        if end > first and not part.isalpha():
+        inside.update(range(first + 1, end))
+        if len(parts) > 1 and end > first and not part.isalpha():
             readings = _letterings(part) | {_MASK.sub("*", part)}
             variants += [(first, end, word) for word in readings if len(word) > 1]
         first = end

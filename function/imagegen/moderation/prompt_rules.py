@@ -80,7 +80,8 @@ class PromptRules:
     def _not_permitted(self, found: Sequence[Found], reading: Reading) -> Sequence[Found]:
         permissions: dict[str, list[Found]] = {}
         for each in self._permissions.find_plain(reading):
-            permissions.setdefault(each.label, []).append(each)
+            if each.is_han or reading.inside.isdisjoint((each.start, each.end)):  # "n4k3d minor" is not in D minor
+                permissions.setdefault(each.label, []).append(each)
         left = _outside(found, permissions.get(_INNOCENT, []))
         for index, near in enumerate(self._lists.near):
             terms = permissions.get(f"terms {index}", [])
