@@ -91,7 +91,7 @@ class Reading:
     variants: list[tuple[int, int, str]]
     """Other words that some of `words` may be: the first index, the index after the last one, and the word."""
     inside: set[int]
-    """Indexes of `words` that begin inside a word with digits or signs: 1 and 2 of `n4k3d`, whose letters are n, k, d."""
+    """Indexes of `words` that begin inside a word with digits: 1 and 2 of `n4k3d`, whose letters are n, k, d."""
     han: str
     """Runs of Han characters, of letters and digits, and of kana or Hangul, separated by spaces."""
     characters: set[str]

@@ -146,6 +146,8 @@ def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None)
         ("a half-naked man", "sexual"),
         ("the half-naked truth", None),
         ("手すり上の吊り橋", None),
+        ("undr3553d minor", "minors"),
+        ("rose-nude lipstick, a sonata in D minor", None),
     ],
 )
 def test_a_prompt_is_read_in_every_way_that_it_may_be_meant(prompt: str, category: str | None) -> None:
