@@ -125,7 +125,7 @@ def webhook_dead_letters(walk: Walk) -> None:
 def main() -> None:
     log = LOCAL / "runbooks.log"
     with local_stack(free_port(), Output(log)) as stack:
-        walk = Walk(stack, log)
+        walk = Walk(stack.endpoint, log)
         for each in (provenance, moderation, job_dead_letters, webhook_dead_letters):
             each(walk)
         OUT.write_text(f"{HEAD}\n{walk.page()}")

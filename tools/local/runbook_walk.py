@@ -12,8 +12,8 @@ from typing import Any, Final
 from tools.local.client import ApiError, Client
 from tools.local.dashboard.function_log import FunctionLog
 from tools.local.deploy import STACK, client
+from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT
-from tools.local.stack import Stack
 
 _AGE_S: Final = 290.0
 _PERIOD_S: Final = 300
@@ -24,9 +24,9 @@ _SHOWN: Final = ("message", "route", "code", "status", "stage", "reason", "cause
 class Walk:
     """A stack, and what a reader of the page would see."""
 
-    def __init__(self, stack: Stack, log: Path):
-        base = stack.endpoint.base_url.rpartition("/")[0]
-        self.client = Client(stack.endpoint)
+    def __init__(self, endpoint: Endpoint, log: Path):
+        base = endpoint.base_url.rpartition("/")[0]
+        self.client = Client(endpoint)
         self.aws = {name: client(name, base) for name in ("cloudformation", "cloudwatch", "lambda", "s3", "sns", "sqs")}
         self._log, self._read = log, 0
         self._parts: list[str] = []
