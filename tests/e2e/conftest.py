@@ -17,12 +17,11 @@ import requests
 from tests.support.credentials import decoded
 from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
-from tools.local.aws_environment import NO_AWS_FILES
 from tools.local.client import Client
 from tools.local.deploy import STACK, Options
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint, deployed_endpoint
-from tools.local.process import ACCESS_KEY, REGION, Output, free_port
+from tools.local.process import Output, free_port, user_environment
 from tools.local.runbook_commands import Shell
 from tools.local.stack import LOCAL, local_stack
 from tools.local.webhook_receiver import HOST, Authority
@@ -92,15 +91,7 @@ class Aws:
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables of a user whose AWS is the local stack."""
-        parts = urlsplit(self.endpoint.base_url)
-        return {
-            "AWS_ENDPOINT_URL": f"{parts.scheme}://{parts.netloc}",
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-            "AWS_DEFAULT_REGION": REGION,
-            **NO_AWS_FILES,
-            "NO_PROXY": "127.0.0.1",
-        }
+        return user_environment(self._url)
 
     def log(self) -> str:
         return log_file().read_text()
@@ -111,8 +102,12 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Return boto3's client of the service."""
+        return client_of(service, self._url)
+
+    @property
+    def _url(self) -> str:
         parts = urlsplit(self.endpoint.base_url)
-        return client_of(service, f"{parts.scheme}://{parts.netloc}")
+        return f"{parts.scheme}://{parts.netloc}"
 
     def _id(self, logical_id: str) -> str:
         stacks = self.client("cloudformation")

@@ -35,21 +35,14 @@ WALKED = {
 }  # fmt: skip
 ONLY_RUN = {"throttles"}
 """Only the commands are run: MiniStack writes no access log and lets calls wait instead of rejecting them."""
-Follow = Callable[[str], list[str]]
 Change = Callable[..., AbstractContextManager[None]]
 
 
 @pytest.fixture
-def walk(aws: Aws, stack: Endpoint) -> Walk:
-    walk = Walk(stack, log_file())
+def walk(stack: Endpoint, shell: Shell) -> Walk:
+    walk = Walk(stack, log_file(), shell)
     walk.section("", "")
     return walk
-
-
-@pytest.fixture
-def follow(shell: Shell) -> Follow:
-    """Return a function that runs the blocks of an alarm's runbook, each in a new shell; it returns what they print."""
-    return lambda alarm: [shell.run(functions() + block) for block in BLOCKS[alarm]]
 
 
 @pytest.fixture
@@ -127,8 +120,9 @@ def test_every_runbook_with_commands_is_walked_through_or_named() -> None:
 
 
 @pytest.mark.parametrize("alarm", sorted(ONLY_RUN))
-def test_commands_that_are_only_run(follow: Follow, alarm: str) -> None:
-    assert follow(alarm)
+def test_commands_that_are_only_run(walk: Walk, alarm: str) -> None:
+    for number in range(len(BLOCKS[alarm])):
+        walk.follow(alarm, number)
 
 
 def test_the_states_of_all_alarms_are_shown(aws: Aws, shell: Shell) -> None:
@@ -138,13 +132,13 @@ def test_the_states_of_all_alarms_are_shown(aws: Aws, shell: Shell) -> None:
     assert len(shown.splitlines()) == len(deployed)
 
 
-def test_moderation_unavailable(walk: Walk, follow: Follow, client: Client, change: Change) -> None:
+def test_moderation_unavailable(walk: Walk, client: Client, change: Change) -> None:
     """Healed by a deployment with `ModerationLists=`; docs/walked.md puts the object in its place."""
     place = f"s3://{walk.names['Bucket']}/moderation/missing.json"
     with change("Api", MODERATION_LISTS=place):
         assert status_of(client, "/jobs") == 503
         walk.enter("moderation-unavailable", walk.log("moderation_unavailable"), "ALARM")
-        (shown,) = follow("moderation-unavailable")
+        shown = walk.follow("moderation-unavailable")
         assert re.search(r'"stage":"prompt","cause":"word lists: S3: NoSuchKey', shown)
     assert status_of(client, "/jobs") == 202
 
@@ -165,11 +159,11 @@ def missing_chain(aws: Aws, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
 
 
-def test_provenance_unavailable(walk: Walk, follow: Follow, client: Client, missing_chain: tuple[Path, Path]) -> None:
+def test_provenance_unavailable(walk: Walk, client: Client, missing_chain: tuple[Path, Path]) -> None:
     install(walk, "provenance-unavailable")
     assert status_of(client, "/generate") == 503
     walk.enter("provenance-unavailable", walk.log("pictures cannot be signed"), "ALARM")
-    (shown,) = follow("provenance-unavailable")
+    shown = walk.follow("provenance-unavailable")
     assert "certificate chain" in shown
     chain, missing = missing_chain
     missing.write_bytes(chain.read_bytes())  # what `make signing-certificate` does in the bucket
@@ -177,29 +171,27 @@ def test_provenance_unavailable(walk: Walk, follow: Follow, client: Client, miss
     assert drawn["images"][0]["content_credentials"]
 
 
-def test_job_dead_letters(walk: Walk, aws: Aws, follow: Follow) -> None:
+def test_job_dead_letters(walk: Walk, aws: Aws) -> None:
     """A message that cannot be parsed. tests/e2e/test_runbooks.py moves jobs back, as docs/walked.md does."""
     aws.send("JobsQueue", '{"version": 99}')
     walk.enter("job-dead-letters", walk.log("dead letter"), "ALARM")
-    (shown,) = follow("job-dead-letters")
+    shown = walk.follow("job-dead-letters")
     assert '"message":"unreadable message"' in shown
     assert re.search(r'"message":"dead letter".*"reason":"unknown_version"', shown)
     until(lambda: aws.message_count("JobsDeadLetters") == 0)
 
 
-def test_webhook_dead_letters(walk: Walk, aws: Aws, shell: Shell) -> None:
+def test_webhook_dead_letters(walk: Walk, aws: Aws) -> None:
     aws.send("WebhooksQueue", "{")
     walk.log("webhook dead")
     walk.enter("webhook-dead-letters", until(lambda: walk.depth("WebhooksDeadLetters")), "ALARM")
-    receive, delete = BLOCKS["webhook-dead-letters"]
     while aws.message_count("WebhooksDeadLetters"):
-        (message,) = json.loads(shell.run(functions() + receive))["Messages"]
+        (message,) = json.loads(walk.follow("webhook-dead-letters"))["Messages"]
         assert message["MessageAttributes"]["reason"]["StringValue"]
-        handle = f"queue=$(physical_id WebhooksDeadLetters)\nreceipt_handle='{message['ReceiptHandle']}'\n"
-        shell.run(functions() + handle + delete)
+        walk.follow("webhook-dead-letters", 1, receipt_handle=message["ReceiptHandle"])
 
 
-def test_sweeper(walk: Walk, aws: Aws, follow: Follow, change: Change) -> None:
+def test_sweeper(walk: Walk, aws: Aws, change: Change) -> None:
     """It fails, then it is not called."""
     alarm = install(walk, "sweeper")
     broken = datetime.now(UTC)
@@ -207,66 +199,62 @@ def test_sweeper(walk: Walk, aws: Aws, follow: Follow, change: Change) -> None:
         assert "errorType" in aws.invoke("Sweeper")
         walk.log("failed")
         walk.enter("sweeper", computed(walk, alarm, broken), "ALARM")
-        (shown,) = follow("sweeper")
+        shown = walk.follow("sweeper")
         assert re.search(r'"code":"storage_unavailable".*"cause":"DynamoDB: ', shown)
         assert re.search(r'"Active",\s+"Successful"', shown)
     schedule = aws.client("scheduler").get_schedule(Name=walk.names["SweeperMinute"])
     kept = {name: schedule[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
     aws.client("scheduler").update_schedule(**kept, State="DISABLED")
-    assert re.search(r'"DISABLED",\s+"rate\(1 minute\)"', follow("sweeper")[0])
+    assert re.search(r'"DISABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
     aws.client("scheduler").update_schedule(**kept, State="ENABLED")
-    assert re.search(r'"ENABLED",\s+"rate\(1 minute\)"', follow("sweeper")[0])
+    assert re.search(r'"ENABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
     healed = datetime.now(UTC)
     assert "swept" in aws.invoke("Sweeper")
     assert computed(walk, alarm, healed) >= alarm["Threshold"]
 
 
-def test_oldest_job(walk: Walk, aws: Aws, client: Client, shell: Shell) -> None:
+def test_oldest_job(walk: Walk, client: Client) -> None:
     """Worker does not read the queue. Its messages are not really half an hour old."""
     walk.mapping("WorkerJobs", enabled=False)
     job = client.call("POST", "/jobs", small_request()).json()
     walk.enter("oldest-job", 1801, "ALARM")
-    look, enable = (functions() + block for block in BLOCKS["oldest-job"])
-    assert '"Disabled"' in shell.run(look)
-    shell.run(enable)
-    assert '"Enabled"' in shell.run(look)
+    assert '"Disabled"' in walk.follow("oldest-job")
+    walk.follow("oldest-job", 1)
+    assert '"Enabled"' in walk.follow("oldest-job")
     assert client.wait_for_job(job["id"])["status"] == "succeeded"
 
 
-def test_errors_and_the_rate_of_server_errors(walk: Walk, follow: Follow, client: Client, change: Change) -> None:
+def test_errors_and_the_rate_of_server_errors(walk: Walk, client: Client, change: Change) -> None:
     with change("Api", TABLE_NAME="missing"):
         assert {status_of(client, "/jobs") for _ in range(11)} == {503}
-        until(lambda: walk.log("failed") > 10)
-        walk.enter("errors", walk.log("failed"), "ALARM")
+        walk.enter("errors", walk.log("failed", 11), "ALARM")
         walk.enter("server-error-rate", 1, "ALARM")
         for alarm in ("errors", "server-error-rate"):
-            (shown,) = follow(alarm)
+            shown = walk.follow(alarm)
             assert re.search(r'"route":"POST /jobs".*"code":"storage_unavailable"', shown)
     assert status_of(client, "/jobs") == 202
 
 
-def test_recursion(walk: Walk, aws: Aws, shell: Shell) -> None:
+def test_recursion(walk: Walk, aws: Aws) -> None:
     install(walk, "recursion")
     worker = walk.names["Worker"]
     aws.client("lambda").put_function_recursion_config(FunctionName=worker, RecursiveLoop="Terminate")
     walk.enter("recursion", 1, "ALARM")
-    look, allow = (functions() + block for block in BLOCKS["recursion"])
-    assert '"Terminate"' in shell.run(look)
-    shell.run(allow)
-    assert '"Allow"' in shell.run(look)
+    assert '"Terminate"' in walk.follow("recursion")
+    walk.follow("recursion", 1)
+    assert '"Allow"' in walk.follow("recursion")
 
 
-def test_spending(walk: Walk, aws: Aws, client: Client, shell: Shell) -> None:
+def test_spending(walk: Walk, aws: Aws, client: Client) -> None:
     """All drawing stops, and jobs wait. MiniStack counts the time of direct invocations only."""
     alarm = install(walk, "spending", AlarmUsdPerHour="0.00000001")
     since = datetime.now(UTC)
     aws.invoke("Generator")
     walk.enter("spending", computed(walk, alarm, since), "ALARM")
-    look, stop = (functions() + block for block in BLOCKS["spending"])
-    shell.run(look)  # MiniStack writes no access log
+    walk.follow("spending")  # MiniStack writes no access log
     lambdas = aws.client("lambda")
     try:
-        shell.run(stop)
+        walk.follow("spending", 1)
         for function in ("Generator", "Worker"):
             found = lambdas.get_function_concurrency(FunctionName=walk.names[function])
             assert found["ReservedConcurrentExecutions"] == 0

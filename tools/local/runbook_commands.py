@@ -72,7 +72,8 @@ class Shell:
         command = folder / "aws"
         command.write_text(_AWS)
         command.chmod(0o755)
-        self._environment = os.environ | environment
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self._environment = kept | environment
         self._environment |= {
             "AWS_PAGER": "",
             "LOG_PATTERN": str(Path(log_pattern.__file__)),
