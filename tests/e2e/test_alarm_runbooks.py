@@ -191,9 +191,21 @@ def test_webhook_dead_letters(walk: Walk, aws: Aws) -> None:
         walk.follow("webhook-dead-letters", 1, receipt_handle=message["ReceiptHandle"])
 
 
-def test_sweeper(walk: Walk, aws: Aws, change: Change) -> None:
-    """It fails, then it is not called."""
+@pytest.fixture
+def start_schedule(walk: Walk, aws: Aws) -> Iterator[Callable[[], None]]:
+    """The sweeper's schedule is off: a function that turns it on again."""
+    schedules = aws.client("scheduler")
+    schedule = schedules.get_schedule(Name=walk.names["SweeperMinute"])
+    kept = {name: schedule[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+    schedules.update_schedule(**kept, State="DISABLED")
+    yield lambda: schedules.update_schedule(**kept, State="ENABLED")
+    schedules.update_schedule(**kept, State="ENABLED")
+
+
+def test_sweeper(walk: Walk, aws: Aws, change: Change, start_schedule: Callable[[], None]) -> None:
+    """It is not called, and it fails if it is."""
     alarm = install(walk, "sweeper")
+    assert re.search(r'"DISABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
     broken = datetime.now(UTC)
     with change("Sweeper", TABLE_NAME="missing"):
         assert "errorType" in aws.invoke("Sweeper")
@@ -202,11 +214,7 @@ def test_sweeper(walk: Walk, aws: Aws, change: Change) -> None:
         shown = walk.follow("sweeper")
         assert re.search(r'"code":"storage_unavailable".*"cause":"DynamoDB: ', shown)
         assert re.search(r'"Active",\s+"Successful"', shown)
-    schedule = aws.client("scheduler").get_schedule(Name=walk.names["SweeperMinute"])
-    kept = {name: schedule[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
-    aws.client("scheduler").update_schedule(**kept, State="DISABLED")
-    assert re.search(r'"DISABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
-    aws.client("scheduler").update_schedule(**kept, State="ENABLED")
+    start_schedule()
     assert re.search(r'"ENABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
     healed = datetime.now(UTC)
     assert "swept" in aws.invoke("Sweeper")

@@ -96,7 +96,9 @@ class Walk:
         self.line(f"enter {found['Namespace']} {found['MetricName']} {value:g}")
         self.line(f"alarm {alarm} {found['StateValue']}")
         assert found["StateValue"] == expected, found
-        self.line(f"notified {' '.join(wait_for(self._notified))}")
+        change = f"{name}: {expected}"
+        wait_for(lambda: change in self._notified())
+        self.line(f"notified {change}")
 
     def period_ends(self) -> None:
         """Wait until what was entered is older than the alarm's periods."""
@@ -193,12 +195,12 @@ class Walk:
         self.aws["sns"].subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"])
         return url
 
-    def _notified(self) -> list[str]:
+    def _notified(self) -> set[str]:
         found = self.aws["sqs"].receive_message(QueueUrl=self._on_call, MaxNumberOfMessages=10).get("Messages", [])
         for each in found:
             self.aws["sqs"].delete_message(QueueUrl=self._on_call, ReceiptHandle=each["ReceiptHandle"])
         bodies = [json.loads(json.loads(each["Body"])["Message"]) for each in found]
-        return [f"{each['AlarmName']}: {each['NewStateValue']}" for each in bodies]
+        return {f"{each['AlarmName']}: {each['NewStateValue']}" for each in bodies}
 
 
 def wait_for(look: Callable[[], Any]) -> Any:
