@@ -17,12 +17,12 @@ import requests
 from tests.support.credentials import decoded
 from tests.support.openapi_contract import check_response
 from tools.local.adapt import LocalReceiver
-from tools.local.aws_environment import NO_AWS_FILES
 from tools.local.client import Client
 from tools.local.deploy import STACK, Options
 from tools.local.deploy import client as client_of
 from tools.local.endpoint import Endpoint, deployed_endpoint
-from tools.local.process import ACCESS_KEY, REGION, Output, free_port
+from tools.local.process import Output, free_port, user_environment
+from tools.local.runbook_commands import Shell
 from tools.local.stack import LOCAL, local_stack
 from tools.local.webhook_receiver import HOST, Authority
 
@@ -63,7 +63,7 @@ class Aws:
         """Return the state of the queue's event source mapping."""
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._id(queue), AttributeNames=["QueueArn"])
         arn = attributes["Attributes"]["QueueArn"]
-        (mapping,) = self._client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        (mapping,) = self.client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
         return str(mapping["State"])
 
     def message_count(self, *queues: str) -> int:
@@ -74,7 +74,7 @@ class Aws:
 
     def invoke(self, function: str) -> dict[str, Any]:
         """Invoke the function with an empty event and return its result."""
-        response = self._client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
+        response = self.client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
         payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
 
@@ -84,41 +84,39 @@ class Aws:
 
     def bills(self, tenant: str) -> set[str]:
         """Return the ids of the tenant's jobs and requests that have a bill, so that were generated."""
-        pages = self._client("dynamodb").get_paginator("scan").paginate(TableName=self._id("Table"))
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self._id("Table"))
         keys = [item["pk"]["S"] for page in pages for item in page["Items"]]
         return {key.rpartition("#")[2] for key in keys if key.startswith(f"BILL#{tenant}#")}
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables of a user whose AWS is the local stack."""
-        parts = urlsplit(self.endpoint.base_url)
-        return {
-            "AWS_ENDPOINT_URL": f"{parts.scheme}://{parts.netloc}",
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-            "AWS_DEFAULT_REGION": REGION,
-            **NO_AWS_FILES,
-            "NO_PROXY": "127.0.0.1",
-        }
+        return user_environment(self._url)
 
     def log(self) -> str:
-        return _log().read_text()
+        return log_file().read_text()
 
     @property
     def _sqs(self) -> Any:
-        return self._client("sqs")
+        return self.client("sqs")
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """Return boto3's client of the service."""
+        return client_of(service, self._url)
+
+    @property
+    def _url(self) -> str:
         parts = urlsplit(self.endpoint.base_url)
-        return client_of(service, f"{parts.scheme}://{parts.netloc}")
+        return f"{parts.scheme}://{parts.netloc}"
 
     def _id(self, logical_id: str) -> str:
-        stacks = self._client("cloudformation")
+        stacks = self.client("cloudformation")
         found = stacks.describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)["StackResourceDetail"]
         return str(found["PhysicalResourceId"])
 
 
-def _log() -> Path:
+def log_file() -> Path:
+    """Return the file to which the local stack writes."""
     return LOCAL / f"e2e-{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}.log"
 
 
@@ -135,7 +133,7 @@ def stack(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
         return
     ca = tmp_path_factory.mktemp("receiver") / "ca.pem"
     authority.ca.cert_pem.write_to_path(str(ca))
-    with local_stack(free_port(), Output(_log()), Options(LocalReceiver(HOST, ca), picture_check="on")) as running:
+    with local_stack(free_port(), Output(log_file()), Options(LocalReceiver(HOST, ca), picture_check="on")) as running:
         yield running.endpoint
 
 
@@ -144,6 +142,12 @@ def aws(stack: Endpoint) -> Aws:
     if deployed_endpoint():
         pytest.skip("needs AWS credentials, which the tests of a deployed stack do not have")
     return Aws(stack)
+
+
+@pytest.fixture
+def shell(aws: Aws, tmp_path: Path) -> Shell:
+    """The shell of a user who follows a document."""
+    return Shell(aws.environment, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,37 +1,22 @@
 """The commands of docs/operations.md, run by bash and the real AWS CLI against the local stack.
 
-MiniStack lacks the message move tasks of SQS. For those the CLI only checks the parameters (`--generate-cli-skeleton`),
-and the test checks that the tasks move messages from a dead-letter queue to its own source.
+MiniStack lacks the message move tasks of SQS. For those the CLI only checks the parameters, and the test checks that
+the tasks move messages from a dead-letter queue to its own source.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.conftest import Aws
 from tools.local.deploy import STACK
 from tools.local.endpoint import Endpoint
+from tools.local.runbook_commands import Shell
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
-WRAPPER = """#!/bin/bash
-case "$2" in
-  *message-move-task*)
-    printf '%s ' "$@" >> "$MOVES"; echo >> "$MOVES"
-    exec "$REAL_AWS" "$@" --generate-cli-skeleton output ;;
-esac
-exec "$REAL_AWS" --endpoint-url "$AWS_ENDPOINT_URL" "$@"
-"""
-Run = Callable[[str], str]
 
 
 def blocks(title: str) -> list[str]:
@@ -40,34 +25,10 @@ def blocks(title: str) -> list[str]:
     return [each.replace("imagegen-dev", STACK) for each in re.findall(r"```bash\n(.*?)```", section, re.DOTALL)]
 
 
-@pytest.fixture
-def moves(tmp_path: Path) -> Path:
-    """The file to which the wrapper writes the commands that the stack cannot run."""
-    return tmp_path / "moves"
-
-
-@pytest.fixture
-def run(aws: Aws, tmp_path: Path, moves: Path) -> Run:
-    wrapper = tmp_path / "aws"
-    wrapper.write_text(WRAPPER)
-    wrapper.chmod(0o755)
-    real = Path(sys.executable).parent / "aws"
-    environment = os.environ | aws.environment | {"REAL_AWS": str(real), "MOVES": str(moves), "AWS_PAGER": ""}
-    environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
-
-    def run(script: str) -> str:
-        command = ["bash", "-euo", "pipefail", "-c", script]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
-
-
-def moved(aws: Aws, moves: Path) -> list[tuple[str, str]]:
+def moved(aws: Aws, shell: Shell) -> list[tuple[str, str]]:
     """Return (dead-letter queue, destination) of each started task, and check that the one redrives to the other."""
     pairs = []
-    for line in moves.read_text().splitlines():
+    for line in shell.moves.read_text().splitlines():
         words = line.split()
         options = dict(zip(words[2::2], words[3::2], strict=True))
         if words[1] == "start-message-move-task":
@@ -77,29 +38,29 @@ def moved(aws: Aws, moves: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def test_the_value_of_the_first_tenants_key_is_printed(run: Run, stack: Endpoint) -> None:
+def test_the_value_of_the_first_tenants_key_is_printed(shell: Shell, stack: Endpoint) -> None:
     (block,) = blocks("Callers")
-    assert run(block).strip() == stack.api_key
+    assert shell.run(block).strip() == stack.api_key
 
 
-def test_buried_webhooks_are_shown_with_their_reason_and_moved_back(aws: Aws, run: Run, moves: Path) -> None:
+def test_buried_webhooks_are_shown_with_their_reason_and_moved_back(aws: Aws, shell: Shell) -> None:
     aws.send("WebhooksDeadLetters", '{"version": 1}', reason="status_410")
     names, show, move, *_ = blocks("Dead letters")
-    shown: list[Any] = json.loads(run(names + show))
+    shown: list[Any] = json.loads(shell.run(names + show))
     assert ["status_410", '{"version": 1}'] in shown
-    assert json.loads(run(names + show)) == shown  # they stay in the queue
-    run(names + move)
-    ((source, destination),) = moved(aws, moves)
+    assert json.loads(shell.run(names + show)) == shown  # they stay in the queue
+    shell.run(names + move)
+    ((source, destination),) = moved(aws, shell)
     assert ("WebhooksDeadLetters" in source, "WebhooksQueue" in destination) == (True, True)
 
 
-def test_dead_jobs_are_kept_from_failing_and_moved_back(aws: Aws, run: Run, moves: Path) -> None:
+def test_dead_jobs_are_kept_from_failing_and_moved_back(aws: Aws, shell: Shell) -> None:
     names, _, _, stop, move, start = blocks("Dead letters")
     assert aws.mapping_state("JobsDeadLetters") == "Enabled"
-    run(names + stop)
+    shell.run(names + stop)
     assert aws.mapping_state("JobsDeadLetters") == "Disabled"
     # The rest is typed into the same shell, which knows the mapping.
-    run(names + stop + move + start)
+    shell.run(names + stop + move + start)
     assert aws.mapping_state("JobsDeadLetters") == "Enabled"
-    ((source, destination),) = moved(aws, moves)
+    ((source, destination),) = moved(aws, shell)
     assert ("JobsDeadLetters" in source, "JobsQueue" in destination) == (True, True)

@@ -14,7 +14,7 @@ from tests.support.aws_metrics import DOCUMENTED
 from tests.support.evaluate import Resources, Template, broken_rules, evaluate
 from tests.template.test_cost import OPERATIONS
 from tools.deploy.parameters import accepts
-from tools.local.process import ROOT
+from tools.local.runbook_commands import sections
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:on-call"
@@ -27,7 +27,6 @@ EVERY = ESSENTIAL | {"provenance-unavailable", "job-duration", "latency", "throt
 QUESTIONS = ["Is it up?", "Is it fast?", "Is it busy?", "What does it cost?", "What was refused?"]
 FREE_ALARM_METRICS, FREE_METRICS_OF_A_DASHBOARD = 10, 50
 PARTS = ("What it means", "Look here", "Do this", "It is healed when")
-RUNBOOKS = ROOT / "docs" / "runbooks"
 
 
 @dataclass(frozen=True)
@@ -254,15 +253,6 @@ def test_the_dashboards_spending_is_the_alarms(everything: Resources) -> None:
         if isinstance(entry[0], dict)
     ]
     assert line == alarms(everything)["spending"]["Metrics"][0]["Expression"]
-
-
-def sections() -> dict[str, str]:
-    """Return the text of each runbook by file and anchor."""
-    found = {}
-    for page in RUNBOOKS.glob("*.md"):
-        for heading, text in re.findall(r"^## ([a-z-]+)\n(.*?)(?=^## |\Z)", page.read_text(), re.MULTILINE | re.DOTALL):
-            found[f"docs/runbooks/{page.name}#{heading}"] = text
-    return found
 
 
 def test_every_alarm_has_a_runbook_and_every_runbook_an_alarm(everything: Resources) -> None:

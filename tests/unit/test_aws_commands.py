@@ -20,8 +20,8 @@ PLACES = [
     ),
 ]
 GLOBAL_OPTIONS = {"query", "output", "region", "profile"}
-OF_THE_CLI_ONLY = {("ecr", "get-login-password"), ("logs", "tail")}
-"""Commands that the CLI adds to AWS's operations."""
+OF_THE_CLI_ONLY = {("ecr", "get-login-password")}
+"""Commands that the CLI adds to AWS's operations, in each of its versions."""
 
 
 def commands(text: str) -> Iterator[list[str]]:

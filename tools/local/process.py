@@ -97,6 +97,18 @@ def _start(environment: dict[str, str], output: Output) -> subprocess.Popen[byte
         )
 
 
+def user_environment(url: str) -> dict[str, str]:
+    """Return the variables of a user whose AWS is the MiniStack at `url`."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        **NO_AWS_FILES,
+        "NO_PROXY": HOST,
+    }
+
+
 def free_port() -> int:
     """Return a TCP port that was free a moment ago; another process may take it before the caller does."""
     with socket.socket() as probe:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 from tools.local.client import ApiError, Client
 from tools.local.dashboard.function_log import FunctionLog
 from tools.local.deploy import STACK, client
+from tools.local.endpoint import Endpoint
 from tools.local.process import ROOT
-from tools.local.stack import Stack
+from tools.local.runbook_commands import Shell, blocks_by_alarm, functions
 
-_AGE_S: Final = 290.0
-_PERIOD_S: Final = 300
+_LEFT_S: Final = 10.0
+"""How long an alarm still reads what was entered."""
 _WAIT_S: Final = 90.0
 _SHOWN: Final = ("message", "route", "code", "status", "stage", "reason", "cause", "state")
 
@@ -24,9 +28,9 @@ _SHOWN: Final = ("message", "route", "code", "status", "stage", "reason", "cause
 class Walk:
     """A stack, and what a reader of the page would see."""
 
-    def __init__(self, stack: Stack, log: Path):
-        base = stack.endpoint.base_url.rpartition("/")[0]
-        self.client = Client(stack.endpoint)
+    def __init__(self, endpoint: Endpoint, log: Path, shell: Shell):
+        base = endpoint.base_url.rpartition("/")[0]
+        self.client = Client(endpoint)
         self.aws = {name: client(name, base) for name in ("cloudformation", "cloudwatch", "lambda", "s3", "sns", "sqs")}
         self._log, self._read = log, 0
         self._parts: list[str] = []
@@ -34,6 +38,7 @@ class Walk:
         pages = self.aws["cloudformation"].get_paginator("list_stack_resources").paginate(StackName=STACK)
         summaries = [each for page in pages for each in page["StackResourceSummaries"]]
         self.names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in summaries}
+        self._shell = shell
         self._on_call = self._subscribed_queue(self.names["AlarmTopic"])
 
     def section(self, title: str, text: str) -> None:
@@ -59,9 +64,14 @@ class Walk:
         assert status == expected, document
         return document
 
-    def log(self, message: str) -> int:
-        """Record the log lines with this message since the section began, and return their number, at least one."""
-        found = wait_for(lambda: [each for each in self._lines_of_log()[self._read :] if each["message"] == message])
+    def log(self, message: str, least: int = 1) -> int:
+        """Wait for this many log lines with this message since the section began, record and count them."""
+
+        def look() -> list[dict[str, Any]]:
+            found = [each for each in self._lines_of_log()[self._read :] if each["message"] == message]
+            return found if len(found) >= least else []
+
+        found = wait_for(look)
         for each in found:
             shown = json.dumps({name: each[name] for name in _SHOWN if each.get(name)})
             self.line("log " + shown.replace(str(ROOT), "..."))
@@ -78,19 +88,30 @@ class Walk:
         """Enter what the alarm reads, and record its state. Raises AssertionError if it is not the expected one."""
         name = f"{STACK}-{alarm}"
         (found,) = self.aws["cloudwatch"].describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        at = datetime.now(UTC) - timedelta(seconds=0 if expected == "OK" else _AGE_S)
+        age = 0 if expected == "OK" else found["Period"] * found["EvaluationPeriods"] - _LEFT_S
+        at = datetime.now(UTC) - timedelta(seconds=age)
         datum = {"MetricName": found["MetricName"], "Dimensions": found["Dimensions"], "Timestamp": at, "Value": value}
         self.aws["cloudwatch"].put_metric_data(Namespace=found["Namespace"], MetricData=[datum])
         (found,) = self.aws["cloudwatch"].describe_alarms(AlarmNames=[name])["MetricAlarms"]
         self.line(f"enter {found['Namespace']} {found['MetricName']} {value:g}")
         self.line(f"alarm {alarm} {found['StateValue']}")
         assert found["StateValue"] == expected, found
-        self.line(f"notified {' '.join(wait_for(self._notified))}")
+        change = f"{name}: {expected}"
+        wait_for(lambda: change in self._notified())
+        self.line(f"notified {change}")
 
     def period_ends(self) -> None:
-        """Wait until what was entered is older than a period."""
-        self.line("(five minutes pass)")
-        time.sleep(_PERIOD_S - _AGE_S + 2)
+        """Wait until what was entered is older than the alarm's periods."""
+        self.line("(the alarm's periods pass)")
+        time.sleep(_LEFT_S + 2)
+
+    def follow(self, alarm: str, number: int = 0, **variables: str) -> str:
+        """Run a block of commands of the runbook with these variables, record it, and return what it prints."""
+        block = blocks_by_alarm()[alarm][number]
+        for command in re.split(r"(?<!\\)\n", block.strip()):  # a backslash continues a command in the next line
+            self.line(f"$ {command}")
+        assigned = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+        return self._shell.run(functions() + assigned + block)
 
     def depth(self, queue: str) -> int:
         """Return the number of visible messages."""
@@ -126,6 +147,19 @@ class Walk:
         """Delete a received message."""
         self.aws["sqs"].delete_message(QueueUrl=self.names[queue], ReceiptHandle=message["ReceiptHandle"])
 
+    def configure(self, function: str, **variables: str) -> None:
+        """Change variables of a function, as a deployment does."""
+        name, functions = self.names[function], self.aws["lambda"]
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
+
+    def invoke(self, function: str) -> Any:
+        """Invoke a function with an empty event, record and return its result."""
+        response = self.aws["lambda"].invoke(FunctionName=self.names[function], Payload=b"{}")
+        result = json.load(response["Payload"])
+        self.line(f"$ invoke {function}: {response.get('FunctionError') or json.dumps(result)}")
+        return result
+
     def mapping(self, logical_id: str, *, enabled: bool) -> None:
         """Start or stop a function's reading of its queue."""
         self.aws["lambda"].update_event_source_mapping(UUID=self.names[logical_id], Enabled=enabled)
@@ -137,7 +171,9 @@ class Walk:
 
     def _end(self) -> None:
         if self._lines:
-            self._parts.append("```\n" + "\n".join(self._lines) + "\n```\n")
+            runs = [(line, len(list(same))) for line, same in groupby(self._lines)]
+            shown = [line if count == 1 else f"{line} ({count} times)" for line, count in runs]
+            self._parts.append("```\n" + "\n".join(shown) + "\n```\n")
             self._lines = []
 
     def _lines_of_log(self) -> list[dict[str, Any]]:
@@ -159,12 +195,12 @@ class Walk:
         self.aws["sns"].subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"])
         return url
 
-    def _notified(self) -> list[str]:
+    def _notified(self) -> set[str]:
         found = self.aws["sqs"].receive_message(QueueUrl=self._on_call, MaxNumberOfMessages=10).get("Messages", [])
         for each in found:
             self.aws["sqs"].delete_message(QueueUrl=self._on_call, ReceiptHandle=each["ReceiptHandle"])
         bodies = [json.loads(json.loads(each["Body"])["Message"]) for each in found]
-        return [f"{each['AlarmName']}: {each['NewStateValue']}" for each in bodies]
+        return {f"{each['AlarmName']}: {each['NewStateValue']}" for each in bodies}
 
 
 def wait_for(look: Callable[[], Any]) -> Any:
