@@ -115,10 +115,14 @@ def ran(job_id: str, job: Job | None) -> None:
     """Log a run by how it ended; None means that the job was final, deleted or held by another worker."""
     state = job.state if job is not None else "not ours"
     attempt = job.runs if job is not None else 0  # as the API's `attempt`
-    error = job.error.code if job is not None and job.error is not None else None
-    logger.info("ran", extra={"job_id": job_id, "state": state, "attempt": attempt, "code": error})
+    error = job.error if job is not None and state == "failed" else None
+    extra = {"job_id": job_id, "state": state, "attempt": attempt, "code": error.code if error else None}
+    if job is not None and job.result is not None:
+        extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
+    logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
+    _add("Errors", int(error is not None and error.status >= 500))
     if job is not None and job.result is not None:
         _made(job.result)
         _add("QueueTime", job.result.timings.queue_ms)
@@ -152,6 +156,7 @@ def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False)
     logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
     _add("DeadLetters", 1)
     _add("JobFailures", int(failed))
+    _add("Errors", int(failed))
 
 
 def swept(jobs: int, given_up: list[str], released: int) -> None:
@@ -169,6 +174,7 @@ def swept(jobs: int, given_up: list[str], released: int) -> None:
     logger.info("swept", extra={"jobs": jobs})
     _add("Swept", jobs)
     _add("JobFailures", len(given_up))
+    _add("Errors", len(given_up))
 
 
 def signs_with(chain: CertificateChain) -> None:

@@ -26,7 +26,7 @@ ESSENTIAL = {
 EVERY = ESSENTIAL | {"provenance-unavailable", "job-duration", "latency", "throttles", "recursion", "cold-starts"}
 QUESTIONS = ["Is it up?", "Is it fast?", "Is it busy?", "What does it cost?", "What was refused?"]
 FREE_ALARM_METRICS, FREE_METRICS_OF_A_DASHBOARD = 10, 50
-PARTS = ("What it means", "Look here", "Do this", "It is healed when")
+PARTS = ("What it means", "Diagnose", "Mitigate", "Resolved when")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,6 +18,7 @@ from imagegen import telemetry
 from imagegen.errors import ProvenanceUnavailable, ServiceError
 from imagegen.errors.moderation import Stage
 from imagegen.generation.result import Timings, WarmUp
+from imagegen.jobs.job import JobError
 from imagegen.moderation.ports import Blocked
 from imagegen.webhooks.delivery import Attempt, Verdict
 from tests.conftest import ROOT
@@ -53,6 +57,33 @@ def pairs(documents: list[Document]) -> set[tuple[str, str]]:
         for names in each["Dimensions"]
         for metric in each["Metrics"]
     }
+
+
+@pytest.mark.parametrize(("status", "errors"), [(500, 1), (503, 1), (422, 0)])
+def test_a_job_that_fails_by_our_fault_is_an_error(
+    documents: Callable[[], list[Document]], status: int, errors: int
+) -> None:
+    telemetry.ran("job", replace(new(), state="failed", error=JobError(code="a", status=status, detail="b")))
+    (document,) = documents()
+    assert (document["JobFailures"], document["Errors"]) == ([1.0], [float(errors)])
+
+
+def test_metrics_have_the_stack_as_their_service() -> None:
+    """In a process of its own: Powertools reads the variable when the module is imported."""
+    script = """
+from dataclasses import replace
+from imagegen import telemetry
+from tests.support.job_states import RESULT, new
+telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))
+telemetry.metrics.flush_metrics()
+"""
+    environment = os.environ | {"POWERTOOLS_SERVICE_NAME": "imagegen-test", "PYTHONPATH": "function:."}
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    usd, others = [json.loads(line) for line in run.stdout.splitlines() if '"_aws"' in line]
+    assert (definitions(others)[0]["Dimensions"], others["service"]) == ([["service"]], "imagegen-test")
+    assert (set(definitions(usd)[0]["Dimensions"][0]), usd["service"]) == ({"service", "model"}, "imagegen-test")
 
 
 def everything_happens() -> None:
@@ -124,7 +155,7 @@ def test_a_cached_result_has_no_parts(documents: Callable[[], list[Document]]) -
 def test_a_run_that_drew_nothing_counts_no_result(documents: Callable[[], list[Document]]) -> None:
     telemetry.ran("job", new())
     telemetry.ran("job", None)
-    assert {name for name, _ in pairs(documents())} == {"Runs", "JobFailures"}
+    assert {name for name, _ in pairs(documents())} == {"Runs", "JobFailures", "Errors"}
 
 
 def test_an_idle_sweep_writes_nothing(documents: Callable[[], list[Document]]) -> None:
