@@ -4,8 +4,8 @@ Events contain both. Every handler has `log_event=False`, which overrides POWERT
 Traces use Lambda's active tracing (template.yaml): the X-Ray SDK behind Powertools' Tracer is in maintenance mode.
 
 CloudWatch bills each combination of a metric's name and dimensions that gets a value in an hour. So the only dimensions
-are `service`, the stack, which Powertools reads from POWERTOOLS_SERVICE_NAME, and the model of `Usd`. Routes, codes,
-stages and categories are in log lines.
+are `service`, the stack, which Powertools reads from POWERTOOLS_SERVICE_NAME, the model of `Usd`, and the category of
+`ModerationBlocked`. Routes, codes and stages are in log lines.
 """
 
 from __future__ import annotations
@@ -41,12 +41,14 @@ UNITS: Final[Mapping[str, MetricUnit]] = {
     **dict.fromkeys(("Duration", "QueueTime", "LoadTime"), MetricUnit.Milliseconds),
     **dict.fromkeys(("DenoiseTime", "DecodeTime", "StoreTime"), MetricUnit.Milliseconds),
     "Usd": MetricUnit.NoUnit,
-    **dict.fromkeys(("Runs", "JobFailures", "DeadLetters", "Swept", "Released"), MetricUnit.Count),
+    **dict.fromkeys(("Runs", "JobFailures", "Swept", "Released"), MetricUnit.Count),
     **dict.fromkeys(("WebhooksDelivered", "WebhookRetries", "WebhookDeadLetters"), MetricUnit.Count),
     **dict.fromkeys(("ModerationBlocked", "ModerationUnavailable"), MetricUnit.Count),
-    **dict.fromkeys(("Verifications", "ProvenanceUnavailable"), MetricUnit.Count),
+    "ProvenanceUnavailable": MetricUnit.Count,
 }
 """Every metric, and its unit. docs/operations.md says what each one counts."""
+CATEGORIES: Final = ("sexual", "suggestive", "minors", "gore", "self_harm", "other")
+"""Categories of `ModerationBlocked`: those of the packaged lists and of pictures. The owner's own ones are `other`."""
 _RENEW_BEFORE: Final = timedelta(days=30)
 warnings.filterwarnings("ignore", "No application metrics to publish")  # an invocation without metrics is normal
 
@@ -131,7 +133,8 @@ def ran(job_id: str, job: Job | None) -> None:
 def moderation_blocked(record: Blocked) -> None:
     """Log and count a block: whose request, what was judged, and by which lists. The prompt is not known here."""
     logger.warning("moderation_blocked", extra=asdict(record))
-    _add("ModerationBlocked", 1)
+    category = record.category if record.category in CATEGORIES else "other"
+    _add_by("category", category, "ModerationBlocked", 1)
 
 
 def moderation_unavailable(stage: Stage, cause: str) -> None:
@@ -152,9 +155,8 @@ def unreadable(reason: str) -> None:
 
 
 def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False) -> None:
-    """Log a message from the dead-letter queue; `failed`: whether its job is now failed."""
+    """Log a message from the dead-letter queue, which SQS counts; `failed`: whether its job is now failed."""
     logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
-    _add("DeadLetters", 1)
     _add("JobFailures", int(failed))
     _add("Errors", int(failed))
 
@@ -197,9 +199,8 @@ def provenance_unavailable(error: ProvenanceUnavailable) -> None:
 
 
 def verified(state: str) -> None:
-    """Log and count a check of a picture's content credentials."""
+    """Log a check of a picture's content credentials."""
     logger.info("verified", extra={"validation_state": state})
-    _add("Verifications", 1)
 
 
 def failed(error: ServiceError) -> None:
@@ -229,9 +230,14 @@ def _made(made: Result | Outcome) -> None:
         _add("DenoiseTime", made.timings.denoise_ms)
         _add("DecodeTime", made.timings.decode_ms)
         _add("StoreTime", made.timings.store_ms)
-    with single_metric("Usd", UNITS["Usd"], made.cost.usd, namespace=NAMESPACE) as usd:  # dimensions are a document's
-        usd.add_dimension("model", made.model)
+    _add_by("model", made.model, "Usd", made.cost.usd)
 
 
 def _add(name: str, value: float) -> None:
     metrics.add_metric(name, UNITS[name], value)
+
+
+def _add_by(dimension: str, of: str, name: str, value: float) -> None:
+    """Add a value with one more dimension. Dimensions apply to a whole EMF document, so it gets one of its own."""
+    with single_metric(name, UNITS[name], value, namespace=NAMESPACE) as counted:
+        counted.add_dimension(dimension, of)

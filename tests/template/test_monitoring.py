@@ -25,6 +25,7 @@ ESSENTIAL = {
 }  # fmt: skip
 EVERY = ESSENTIAL | {"provenance-unavailable", "job-duration", "latency", "throttles", "recursion", "cold-starts"}
 QUESTIONS = ["Is it up?", "Is it fast?", "Is it busy?", "What does it cost?", "What was refused?"]
+OWN_DIMENSIONS = {"Usd": {"model"}, "ModerationBlocked": {"category"}}
 FREE_ALARM_METRICS, FREE_METRICS_OF_A_DASHBOARD = 10, 50
 PARTS = ("What it means", "Diagnose", "Mitigate", "Resolved when")
 
@@ -80,7 +81,7 @@ def test_every_metric_that_is_named_is_one_that_aws_documents_or_the_code_emits(
     for each in named(everything):
         if each.namespace == telemetry.NAMESPACE:
             assert each.name in telemetry.UNITS, each
-            assert each.dimensions == ({"service", "model"} if each.name == "Usd" else {"service"}), each
+            assert each.dimensions - {"service"} == OWN_DIMENSIONS.get(each.name, set()), each
         else:
             assert each.dimensions in DOCUMENTED[each.namespace][each.name], each
 
@@ -102,6 +103,11 @@ def test_metrics_have_the_stack_as_their_service(everything: Resources) -> None:
     for entry in drawn(dashboard(everything)):
         if entry[0] == telemetry.NAMESPACE:
             assert dict(zip(entry[2::2], entry[3::2], strict=True))["service"] == "${AWS::StackName}"
+
+
+def test_blocks_of_every_category_are_shown(everything: Resources) -> None:
+    blocks = [entry for entry in drawn(dashboard(everything)) if entry[1] == "ModerationBlocked"]
+    assert [entry[-1] for entry in blocks] == list(telemetry.CATEGORIES)
 
 
 def test_receipts_are_those_of_the_one_model_of_the_stack(template: Template) -> None:

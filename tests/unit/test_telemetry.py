@@ -20,6 +20,8 @@ from imagegen.errors.moderation import Stage
 from imagegen.generation.result import Timings, WarmUp
 from imagegen.jobs.job import JobError
 from imagegen.moderation.ports import Blocked
+from imagegen.moderation.thresholds import PictureCategory
+from imagegen.moderation.word_lists import packaged
 from imagegen.webhooks.delivery import Attempt, Verdict
 from tests.conftest import ROOT
 from tests.support.job_states import RESULT, new
@@ -97,7 +99,7 @@ def everything_happens() -> None:
         telemetry.webhook_attempted(Attempt(verdict, "status_500", "job"), 1)
     telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))
     for stage in get_args(Stage):
-        for category in ("sexual", "minors", "violence", "one of the owner's own lists"):
+        for category in (*telemetry.CATEGORIES, "violence", "another one of the owner's own lists"):
             telemetry.moderation_blocked(Blocked("alice", "demo", stage, category, "1"))
         telemetry.moderation_unavailable(stage, "no lists")
     telemetry.became_job()
@@ -118,8 +120,14 @@ def test_every_metric_is_emitted_and_no_other(documents: Callable[[], list[Docum
 def test_few_combinations_exist_whatever_happens(documents: Callable[[], list[Document]]) -> None:
     everything_happens()
     found = pairs(documents())
-    assert len(found) == len(telemetry.UNITS), "one for each metric: of Usd, one for each model, and a stack has one"
+    by_category = len(telemetry.CATEGORIES)
+    assert len(found) == len(telemetry.UNITS) - 1 + by_category, "of Usd, one for each model, and a stack has one"
     assert len(found) <= MOST_PAIRS
+    assert f"at most {MOST_PAIRS}, which cost 0.30 USD each" in (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_the_categories_of_metrics_are_those_of_the_lists_and_of_pictures() -> None:
+    assert {*packaged().categories, *get_args(PictureCategory), "other"} == set(telemetry.CATEGORIES)
 
 
 def test_units_and_namespace(documents: Callable[[], list[Document]]) -> None:

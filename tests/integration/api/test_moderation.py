@@ -118,8 +118,8 @@ def test_the_audit_record_and_the_metrics_have_no_prompt(handlers: JobHandlers, 
         assert record["decided_by"] == packaged().version
         assert record["version"] == __version__, "that of the service, as in every line"
     assert all("request_id" in record for record in found[:2])
-    counted = [line["ModerationBlocked"] for line in lines(text) if "ModerationBlocked" in line]
-    assert counted == [[1.0]] * 3
+    counted = [line for line in lines(text) if "ModerationBlocked" in line]
+    assert [(line["ModerationBlocked"], line["category"]) for line in counted] == [([1.0], "sexual")] * 3
 
 
 def test_without_lists_requests_are_503_and_jobs_wait(handlers: JobHandlers, printed: Callable[[], str]) -> None:
