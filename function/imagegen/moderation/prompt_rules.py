@@ -19,6 +19,9 @@ from imagegen.moderation.word_lists import Near, WordLists
 FAR: Final = -100
 """Place of what has none in the text."""
 _INNOCENT: Final = "innocent"
+BACKWARD: Final = range(4, 9)
+"""Lengths of runs of Han characters that are read backwards, too, if they are nothing but listed terms then."""
+_HAN_TERM: Final = re.compile("[\u4e00-\u9fff]{2,4}")
 _ENTRIES: Final = re.compile(r"[,;\n\uff0c\u3001\uff1b]")
 
 
@@ -30,6 +33,8 @@ class PromptRules:
         self.version: Final = lists.version
         self._combinations = [(frozenset(each.prompt), each) for each in lists.combinations]
         named = (lists.categories | lists.groups).items()
+        self._han = {term for _, terms in named for term in terms if _HAN_TERM.fullmatch(term)}
+        self._han_ends = {term[1::-1] for term in self._han}
         self._terms = TermIndex(_labeled((name, terms) for name, terms in named), together=True)
         self._permissions = TermIndex(
             [
@@ -41,8 +46,21 @@ class PromptRules:
 
     def category(self, prompt: str, negative_prompt: str) -> str | None:
         """Return the category that forbids the prompt, both as the text encoder reads them, or None."""
-        applying = {name for reading in readings(prompt) for name in self._categories(reading, negative_prompt)}
+        applying = {name for reading in self._readings(prompt) for name in self._categories(reading, negative_prompt)}
         return next((name for name in self._lists.categories if name in applying), None)
+
+    def _readings(self, prompt: str) -> Iterator[Reading]:
+        for reading in readings(prompt):
+            yield reading
+            runs = [run[::-1] for run in reading.han.split() if run[-2:] in self._han_ends and len(run) in BACKWARD]
+            backward = [run for run in runs if self._consists_of_terms(run)]
+            if backward:
+                yield from readings("，".join(backward))
+
+    def _consists_of_terms(self, run: str) -> bool:
+        return not run or any(
+            run[:length] in self._han and self._consists_of_terms(run[length:]) for length in (2, 3, 4)
+        )
 
     def _categories(self, reading: Reading, negative_prompt: str) -> Iterator[str]:
         found = self._terms.find(reading)

@@ -147,6 +147,11 @@ def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None)
         ("the half-naked truth", None),
         ("手すり上の吊り橋", None),
         ("undr3553d minor", "minors"),
+        ("解肢体尸，血", "gore"),
+        ("杀自腕割", "self_harm"),
+        ("童儿体裸", "minors"),
+        ("感性的诗", None),
+        ("the naked wedding cake, a rear naked choke in judo, rimming a margarita glass", None),
         ("rose-nude lipstick, a sonata in D minor", None),
     ],
 )
