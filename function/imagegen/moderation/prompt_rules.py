@@ -55,7 +55,7 @@ class PromptRules:
             runs = [run[::-1] for run in reading.han.split() if run[-2:] in self._han_ends and len(run) in BACKWARD]
             backward = [run for run in runs if self._consists_of_terms(run)]
             if backward:
-                yield from readings("，".join(backward))
+                yield from readings(", ".join(backward))
 
     def _consists_of_terms(self, run: str) -> bool:
         return not run or any(

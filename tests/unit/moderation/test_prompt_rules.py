@@ -147,7 +147,7 @@ def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None)
         ("the half-naked truth", None),
         ("手すり上の吊り橋", None),
         ("undr3553d minor", "minors"),
-        ("解肢体尸，血", "gore"),
+        ("解肢体尸", "gore"),
         ("杀自腕割", "self_harm"),
         ("童儿体裸", "minors"),
         ("感性的诗", None),
