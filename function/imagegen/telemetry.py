@@ -90,7 +90,7 @@ def generated(result: Result) -> None:
             "usd": result.cost.usd,
         },
     )
-    _made(result)
+    _count_result(result)
 
 
 def warmed(warm_up: WarmUp) -> None:
@@ -126,7 +126,7 @@ def ran(job_id: str, job: Job | None) -> None:
     _add("JobFailures", int(state == "failed"))
     _add("Errors", int(error is not None and error.status >= 500))
     if job is not None and job.result is not None:
-        _made(job.result)
+        _count_result(job.result)
         _add("QueueTime", job.result.timings.queue_ms)
 
 
@@ -216,21 +216,21 @@ def crashed(error: BaseException) -> None:
     logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
 
 
-def _made(made: Result | Outcome) -> None:
+def _count_result(result: Result | Outcome) -> None:
     """Count what was drawn or found in the cache, how long each part took, and what it cost.
 
     A cached result has no parts: its zeros would hide how long drawing takes.
     """
-    _add("Images", len(made.images))
-    _add("CacheHits", int(made.cached))
-    _add("ColdStarts", int(made.cold_start))
-    _add("Duration", made.timings.total_ms)
-    if not made.cached:
-        _add("LoadTime", made.timings.load_ms)
-        _add("DenoiseTime", made.timings.denoise_ms)
-        _add("DecodeTime", made.timings.decode_ms)
-        _add("StoreTime", made.timings.store_ms)
-    _add_by("model", made.model, "Usd", made.cost.usd)
+    _add("Images", len(result.images))
+    _add("CacheHits", int(result.cached))
+    _add("ColdStarts", int(result.cold_start))
+    _add("Duration", result.timings.total_ms)
+    if not result.cached:
+        _add("LoadTime", result.timings.load_ms)
+        _add("DenoiseTime", result.timings.denoise_ms)
+        _add("DecodeTime", result.timings.decode_ms)
+        _add("StoreTime", result.timings.store_ms)
+    _add_by("model", result.model, "Usd", result.cost.usd)
 
 
 def _add(name: str, value: float) -> None:

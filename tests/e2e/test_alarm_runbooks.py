@@ -20,6 +20,7 @@ import pytest
 
 from tests.e2e.conftest import Aws, log_file, small_request
 from tests.e2e.test_jobs import until
+from tests.support.alarms import alarms
 from tests.support.evaluate import evaluate
 from tests.template.conftest import translated
 from tools.local.client import ApiError, Client
@@ -66,10 +67,7 @@ def properties(alarm: str, **parameters: str) -> dict[str, Any]:
     """Return the alarm of the template."""
     key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     resources = evaluate(translated(), Alarms="all", ContentCredentialsKeyArn=key, **parameters)
-    found = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
-    only: dict[str, Any]
-    (only,) = [each for each in found if each["AlarmName"] == {"Fn::Sub": f"${{AWS::StackName}}-{alarm}"}]
-    return only
+    return dict(alarms(resources)[alarm])
 
 
 def install(walk: Walk, alarm: str, **parameters: str) -> dict[str, Any]:
@@ -144,18 +142,16 @@ def test_moderation_unavailable(walk: Walk, client: Client, change: Change) -> N
 
 
 @pytest.fixture
-def missing_chain(aws: Aws, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+def missing_chain(aws: Aws, change: Change, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """The certificates, and the file from which the API's Generator now reads them, which does not exist."""
     functions, name = aws.client("lambda"), aws.function("Generator")
     before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
     missing = tmp_path / "chain.pem"
-    changed = before | {"CONTENT_CREDENTIALS_CHAIN": f"file:{missing}"}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
-    version = functions.publish_version(FunctionName=name)["Version"]
-    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
-    yield Path(before["CONTENT_CREDENTIALS_CHAIN"].removeprefix("file:")), missing
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+    with change("Generator", CONTENT_CREDENTIALS_CHAIN=f"file:{missing}"):
+        version = functions.publish_version(FunctionName=name)["Version"]
+        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        yield Path(before["CONTENT_CREDENTIALS_CHAIN"].removeprefix("file:")), missing
     functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
 
 

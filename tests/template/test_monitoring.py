@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from imagegen import telemetry
+from tests.support.alarms import alarms
 from tests.support.aws_metrics import DOCUMENTED
 from tests.support.evaluate import Resources, Template, broken_rules, evaluate
 from tests.template.test_cost import OPERATIONS
@@ -35,12 +36,6 @@ class Metric:
     namespace: str
     name: str
     dimensions: frozenset[str]
-
-
-def alarms(resources: Resources) -> dict[str, Any]:
-    """Return the properties of each alarm by its name without the stack's."""
-    found = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
-    return {each["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): each for each in found}
 
 
 def metrics_of(alarm: Any) -> list[Metric]:

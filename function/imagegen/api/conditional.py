@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, 13): who polls a job gets 304, without a body, while nothing has changed."""
+"""Conditional requests (RFC 9110, 13): a poll of a job that has not changed gets 304 without a body."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.event_handler import Response
@@ -51,7 +50,7 @@ def job_response(info: JobInfo, headers: Mapping[str, str] | None = None) -> Res
 
 def polling_header(*jobs: JobInfo) -> dict[str, str]:
     """Return the Retry-After header for these jobs; empty if all are final."""
-    return retry_after(jobs, datetime.fromtimestamp(scope.current().container.clock() / 1000, UTC))
+    return retry_after(jobs, scope.current().now)
 
 
 def accepted_response(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class RequestScope:
     """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of the response, whatever it is: those of the rate limit."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of the container's clock."""
+        return datetime.fromtimestamp(self.container.clock() / 1000, UTC)
 
     @property
     def caller(self) -> Caller:

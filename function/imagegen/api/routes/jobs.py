@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools.event_handler import Response
@@ -145,8 +144,7 @@ def get_job(job_id: JobId, _tag: IfNoneMatch = None):  # type: ignore[no-untyped
     event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
     query_parameters(event)
     info = container.job_renderer.render(container.jobs.get(tenant, job_id))
-    now = datetime.fromtimestamp(container.clock() / 1000, UTC)
-    tag = entity_tag(info, now, container.settings.url_expires_seconds)
+    tag = entity_tag(info, scope.current().now, container.settings.url_expires_seconds)
     if matches(event, tag):
         return Response(304, body="", headers=polling_header(info) | {"ETag": tag})
     return job_response(info, {"ETag": tag})

@@ -12,10 +12,11 @@ from imagegen_cli.cost.choices import IMAGE_DAYS
 from imagegen_cli.cost.idle import IDLE
 from imagegen_cli.cost.models import MODELS
 from imagegen_cli.cost.tariff import OWN_FILE, read_prices
+from tests.support.alarms import alarms
 from tests.support.evaluate import Template, evaluate
 from tests.template.conftest import translated
 from tests.template.test_cost import table
-from tests.template.test_monitoring import alarms, metrics_of
+from tests.template.test_monitoring import metrics_of
 from tools import step_times
 from tools.local.process import ROOT
 
