@@ -26,7 +26,7 @@ from imagegen.errors import ProvenanceUnavailable, ServiceError
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
     from imagegen.errors.moderation import Stage
-    from imagegen.generation.result import Outcome, Result, WarmUp
+    from imagegen.generation.result import ModelLoad, Outcome, Result, WarmUp
     from imagegen.jobs.job import Job
     from imagegen.moderation.ports import Blocked
     from imagegen.provenance.certificate_chain import CertificateChain
@@ -88,14 +88,16 @@ def generated(result: Result) -> None:
             "cached": result.cached,
             "timings": result.timings.model_dump(),
             "usd": result.cost.usd,
+            **_cold_start(result.model_load),
         },
     )
     _made(result)
 
 
 def warmed(warm_up: WarmUp) -> None:
-    """Log a warm-up."""
-    logger.info("warmed", extra={"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason})
+    """Log a warm-up, which waits in place of a caller."""
+    extra = {"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason}
+    logger.info("warmed", extra=extra | _cold_start(warm_up.model_load))
     _add("WarmUps", 1)
 
 
@@ -121,6 +123,7 @@ def ran(job_id: str, job: Job | None) -> None:
     extra = {"job_id": job_id, "state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
+        extra |= _cold_start(job.result.model_load)
     logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
@@ -214,6 +217,13 @@ def crashed(error: BaseException) -> None:
     """Log an unexpected exception: its frames, without its message, which might quote the request."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
+
+
+def _cold_start(load: ModelLoad | None) -> dict[str, object]:
+    """Return the fields of a cold start; none for what was warm, so that a count of the field counts cold starts."""
+    if load is None:
+        return {}
+    return {"cold_start_cause": load.cause, "cold_start_ms": load.waited_ms, "cold_start_usd": load.usd}
 
 
 def _made(made: Result | Outcome) -> None:
