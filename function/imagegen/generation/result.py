@@ -130,8 +130,8 @@ provisioned concurrency; in place of another model; or again, because the load b
 class ModelLoad(ResponseModel):
     """The load that a result or a warm-up waited for. Only in logs.
 
-    `usd` is its compute time at the price of `cost`, and no addition to it: `cost` includes what was loaded within the
-    request, and the rest, before it, is on no receipt.
+    `usd` is its compute time at the price of `cost`, and no addition to it: `cost` includes what was loaded after the
+    generation began. What was loaded before, while the service was set up, is on no receipt.
     """
 
     cause: ColdStartCause
