@@ -68,6 +68,7 @@ def logged() -> Iterator[list[str]]:
     telemetry.crashed(ValueError())
     yield written.getvalue().splitlines()
     handler.setStream(sys.stdout)  # type: ignore[attr-defined]
+    telemetry.metrics.clear_metrics()
 
 
 def test_patterns_match_what_the_functions_log(logged: list[str]) -> None:
