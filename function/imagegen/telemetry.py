@@ -219,13 +219,6 @@ def crashed(error: BaseException) -> None:
     logger.error("crashed", extra={"exception": type(error).__name__, "frames": frames[-12:]})
 
 
-def _cold_start(load: ModelLoad | None) -> dict[str, object]:
-    """Return the fields of a cold start; none for what was warm, so that a count of the field counts cold starts."""
-    if load is None:
-        return {}
-    return {"cold_start_cause": load.cause, "cold_start_ms": load.waited_ms, "cold_start_usd": load.usd}
-
-
 def _made(made: Result | Outcome) -> None:
     """Count what was drawn or found in the cache, how long each part took, and what it cost.
 
@@ -251,3 +244,10 @@ def _add_by(dimension: str, of: str, name: str, value: float) -> None:
     """Add a value with one more dimension. Dimensions apply to a whole EMF document, so it gets one of its own."""
     with single_metric(name, UNITS[name], value, namespace=NAMESPACE) as counted:
         counted.add_dimension(dimension, of)
+
+
+def _cold_start(load: ModelLoad | None) -> dict[str, object]:
+    """Return the fields of a cold start; none for what was warm, so that a count of the field counts cold starts."""
+    if load is None:
+        return {}
+    return {"cold_start_cause": load.cause, "cold_start_ms": load.waited_ms, "cold_start_usd": load.usd}
