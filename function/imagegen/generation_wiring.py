@@ -106,7 +106,8 @@ class GenerationParts:
         from imagegen.engines.pool import EnginePool
 
         memory_mb = self.settings.aws_lambda_function_memory_size
-        pool = EnginePool(EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load, memory_mb)
+        load = EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load
+        pool = EnginePool(load, memory_mb, "provisioned" if self.settings.provisioned else "new_environment")
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
                 default = self.planner.warm_up(None)

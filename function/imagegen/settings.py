@@ -170,6 +170,11 @@ class Settings(BaseSettings):
             return "s3", self.moderation_lists.removeprefix(f"s3://{self.bucket_name}/")
         return ("ssm", self.moderation_lists.removeprefix("ssm:")) if self.moderation_lists else ("", "")
 
+    @property
+    def provisioned(self) -> bool:
+        """Whether Lambda started this environment for provisioned concurrency, before any request."""
+        return self.aws_lambda_initialization_type == "provisioned-concurrency"
+
     @cached_property
     def default_model_id(self) -> str:
         """The model of a request that names none."""

@@ -26,7 +26,7 @@ from imagegen.errors import ProvenanceUnavailable, ServiceError
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
     from imagegen.errors.moderation import Stage
-    from imagegen.generation.result import Outcome, Result, WarmUp
+    from imagegen.generation.result import ModelLoad, Outcome, Result, WarmUp
     from imagegen.jobs.job import Job
     from imagegen.moderation.ports import Blocked
     from imagegen.provenance.certificate_chain import CertificateChain
@@ -88,14 +88,16 @@ def generated(result: Result) -> None:
             "cached": result.cached,
             "timings": result.timings.model_dump(),
             "usd": result.cost.usd,
+            **_cold_start(result.model_load),
         },
     )
     _count_result(result)
 
 
 def warmed(warm_up: WarmUp) -> None:
-    """Log a warm-up."""
-    logger.info("warmed", extra={"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason})
+    """Log a warm-up, which waits in place of a caller."""
+    extra = {"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason}
+    logger.info("warmed", extra=extra | _cold_start(warm_up.model_load))
     _add("WarmUps", 1)
 
 
@@ -121,6 +123,7 @@ def ran(job_id: str, job: Job | None) -> None:
     extra = {"job_id": job_id, "state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
+        extra |= _cold_start(job.result.model_load)
     logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
@@ -241,3 +244,10 @@ def _add_by(dimension: str, of: str, name: str, value: float) -> None:
     """Add a value with one more dimension. Dimensions apply to a whole EMF document, so it gets one of its own."""
     with single_metric(name, UNITS[name], value, namespace=NAMESPACE) as counted:
         counted.add_dimension(dimension, of)
+
+
+def _cold_start(load: ModelLoad | None) -> dict[str, object]:
+    """Return the fields of a cold start; none for what was warm, so that a count of the field counts cold starts."""
+    if load is None:
+        return {}
+    return {"cold_start_cause": load.cause, "cold_start_ms": load.waited_ms, "cold_start_usd": load.usd}

@@ -72,9 +72,9 @@ class Aws:
         found = [self._sqs.get_queue_attributes(QueueUrl=self._id(queue), AttributeNames=names) for queue in queues]
         return sum(int(each["Attributes"][name]) for each in found for name in names)
 
-    def invoke(self, function: str) -> dict[str, Any]:
-        """Invoke the function with an empty event and return its result."""
-        response = self.client("lambda").invoke(FunctionName=self._id(function), Payload=b"{}")
+    def invoke(self, function: str, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Invoke the function, with an empty event by default, and return its result."""
+        response = self.client("lambda").invoke(FunctionName=self._id(function), Payload=json.dumps(event or {}))
         payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
 

@@ -2,8 +2,8 @@
 
 The commands are those of the pages, run by bash and the real AWS CLI, and the alarms are the template's. MiniStack
 reads no metrics from logs, has none of SQS and of the gateway, and knows neither metric math nor missing data: `Walk`
-enters what an alarm reads, and expressions are computed here. That an alarm ends is in docs/walked.md, which waits for
-it.
+enters what an alarm reads, and expressions are computed here, from its metrics or from the log. That an alarm ends is
+in docs/walked.md, which waits for it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Aws, log_file, small_request
-from tests.e2e.test_jobs import until
+from tests.e2e.test_jobs import long_request, until
 from tests.support.alarms import alarms
 from tests.support.evaluate import evaluate
 from tests.template.conftest import translated
-from tools.local.client import ApiError, Client
+from tools.local.client import ApiError, Client, JobFailed
+from tools.local.dashboard.function_log import FunctionLog, Sample
+from tools.local.dashboard.series import statistic
 from tools.local.deploy import STACK
 from tools.local.endpoint import Endpoint
 from tools.local.runbook_commands import Shell, blocks_by_alarm, functions
@@ -32,10 +34,12 @@ from tools.local.runbook_walk import Walk
 BLOCKS = blocks_by_alarm()
 WALKED = {
     "server-error-rate", "errors", "sweeper", "oldest-job", "job-dead-letters", "webhook-dead-letters", "recursion",
-    "moderation-unavailable", "provenance-unavailable", "spending",
+    "moderation-unavailable", "provenance-unavailable", "spending", "cold-starts", "latency", "job-duration",
 }  # fmt: skip
 ONLY_RUN = {"throttles"}
 """Only the commands are run: MiniStack writes no access log and lets calls wait instead of rejecting them."""
+_AVAILABLE = {"p95": "Maximum"}
+"""MiniStack has no percentiles. The 95th of fewer than twenty calls is their maximum."""
 Change = Callable[..., AbstractContextManager[None]]
 
 
@@ -70,12 +74,20 @@ def properties(alarm: str, **parameters: str) -> dict[str, Any]:
     return dict(alarms(resources)[alarm])
 
 
+def dimensions(walk: Walk, named: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return the dimensions with the names of this stack and its resources."""
+    return [{"Name": each["Name"], "Value": walk.names.get(each["Value"]["Ref"], STACK)} for each in named]
+
+
 def install(walk: Walk, alarm: str, **parameters: str) -> dict[str, Any]:
-    """Create an alarm that the local stack lacks. One that reads an expression reads a metric of its own instead."""
+    """Create an alarm that the local stack lacks.
+
+    One that reads an expression, or what MiniStack measures of functions, reads a metric of its own instead.
+    """
     own = properties(alarm, **parameters)
     topic = walk.names["AlarmTopic"]
     expression = {"Namespace": "Expressions", "MetricName": alarm, "Statistic": "Sum", "Period": 300}
-    read = expression if "Metrics" in own else {}
+    read = expression if "Metrics" in own or own["Namespace"] == "AWS/Lambda" else {}
     own["Threshold"] = float(own["Threshold"])
     own |= {"AlarmName": f"{STACK}-{alarm}", "AlarmActions": [topic], "OKActions": [topic], "Dimensions": []}
     walk.aws["cloudwatch"].put_metric_alarm(**{name: own[name] for name in own if name != "Metrics"} | read)
@@ -91,19 +103,41 @@ def computed(walk: Walk, alarm: dict[str, Any], since: datetime) -> float:
             found = walk.aws["cloudwatch"].get_metric_statistics(
                 Namespace=read["Metric"]["Namespace"],
                 MetricName=read["Metric"]["MetricName"],
-                Dimensions=[
-                    {"Name": name["Name"], "Value": walk.names[name["Value"]["Ref"]]}
-                    for name in read["Metric"]["Dimensions"]
-                ],
+                Dimensions=dimensions(walk, read["Metric"]["Dimensions"]),
                 StartTime=since,
                 EndTime=datetime.now(UTC) + timedelta(minutes=1),
                 Period=60,
-                Statistics=[read["Stat"]],
+                Statistics=[_AVAILABLE.get(read["Stat"], read["Stat"])],
             )["Datapoints"]
-            values[each["Id"]] = sum(point[read["Stat"]] for point in found) if found else None
+            points = [point[_AVAILABLE.get(read["Stat"], read["Stat"])] for point in found]
+            combine = max if read["Stat"] in _AVAILABLE else sum
+            values[each["Id"]] = combine(points) if points else None
+    return evaluated(alarm, values)
+
+
+def computed_from_log(alarm: dict[str, Any], samples: list[Sample]) -> float:
+    """Return the value of the alarm's expression, from metrics that the functions wrote into the log."""
+    return evaluated(
+        alarm,
+        {
+            each["Id"]: statistic(
+                each["MetricStat"]["Stat"],
+                [sample.value for sample in samples if sample.name == each["MetricStat"]["Metric"]["MetricName"]],
+            )
+            for each in alarm["Metrics"]
+            if "MetricStat" in each
+        },
+    )
+
+
+def evaluated(alarm: dict[str, Any], values: dict[str, Any]) -> float:
+    """Return the value of the alarm's expression, which is arithmetic in Python, too."""
     (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
-    fill = {"FILL": lambda value, other: other if value is None else value}
-    return float(eval(expression, {"__builtins__": {}}, values | fill))  # noqa: S307 - the text of our own template
+    functions = {
+        "FILL": lambda value, other: other if value is None else value,
+        "IF": lambda condition, value, other: value if condition else other,
+    }
+    return float(eval(expression, {"__builtins__": {}}, values | functions))  # noqa: S307 - text of our own template
 
 
 def status_of(client: Client, path: str) -> int:
@@ -267,4 +301,77 @@ def test_spending(walk: Walk, aws: Aws, client: Client) -> None:
     finally:  # as `make deploy` does
         for function in ("Generator", "Worker"):
             lambdas.put_function_concurrency(FunctionName=walk.names[function], ReservedConcurrentExecutions=1)
+    assert client.wait_for_job(job["id"])["status"] == "succeeded"
+
+
+def cold_starts_of_jobs(shown: str) -> int:
+    found = re.search(r"^ *(\d+) ran new_environment$", shown, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def test_cold_starts(walk: Walk, client: Client) -> None:
+    """Six jobs find a new Worker, as after deployments and crashes; six more find that of the sixth."""
+    alarm = install(walk, "cold-starts")
+    before, begun = cold_starts_of_jobs(walk.follow("cold-starts")), datetime.now(UTC).timestamp()
+
+    def finish_jobs(number: int, in_all: int) -> list[Sample]:
+        """Run jobs, and return the samples that the alarm reads once this many are in the log."""
+        for _ in range(number):
+            job = client.call("POST", "/jobs", small_request()).json()
+            assert client.wait_for_job(job["id"])["status"] == "succeeded"
+
+        def look() -> list[Sample]:
+            samples = FunctionLog.of(log_file().read_text(errors="replace").splitlines()).samples
+            found = [each for each in samples if each.name == "ColdStarts" and each.at >= begun]
+            return found if len(found) >= in_all else []
+
+        return until(look)
+
+    for deployment in range(6):
+        walk.configure("Worker", DEPLOYMENT=str(deployment))
+        samples = finish_jobs(1, deployment + 1)
+    samples = finish_jobs(4, 10)
+    walk.enter("cold-starts", computed_from_log(alarm, samples), "ALARM")
+    assert cold_starts_of_jobs(walk.follow("cold-starts")) - before == 6
+    samples = finish_jobs(2, 12)
+    assert computed_from_log(alarm, samples) <= alarm["Threshold"]
+    assert cold_starts_of_jobs(walk.follow("cold-starts")) - before == 6
+
+
+def timings_of(shown: str, message: str, name: str) -> dict[str, int]:
+    """Return the timings of the log line that has this message and this value of `model` or `job_id`."""
+    lines = [json.loads(line) for line in shown.splitlines() if f'"message":"{message}"' in line]
+    found: dict[str, int] = [line["timings"] for line in lines if name in (line.get("model"), line["job_id"])][-1]
+    return found
+
+
+def test_latency(walk: Walk, aws: Aws) -> None:
+    """A caller asks for many steps; a longer timeout heals it. MiniStack counts the time of direct invocations only."""
+    alarm = install(walk, "latency", GatewayTimeoutSeconds="1")
+    aws.invoke("Generator", {"warmup": True})
+    since = datetime.now(UTC)
+    picture = aws.invoke("Generator", long_request())
+    walk.enter("latency", computed(walk, alarm, since), "ALARM")
+    timings = timings_of(walk.follow("latency"), "generated", picture["id"])
+    assert max(timings, key=lambda phase: timings[phase] * (phase != "total_ms")) == "denoise_ms"
+    longer = properties("latency", GatewayTimeoutSeconds="898")
+    assert computed(walk, longer, since) <= longer["Threshold"]
+
+
+def test_job_duration(walk: Walk, client: Client, change: Change) -> None:
+    """A tenant's large jobs, until `UsdPerRequest` refuses them. They do not really take five minutes."""
+    install(walk, "job-duration")
+    job = client.call("POST", "/jobs", long_request()).json()
+    assert client.wait_for_job(job["id"])["status"] == "succeeded"
+    walk.log("ran")
+    walk.enter("job-duration", 300_001, "ALARM")
+    shown = walk.follow("job-duration")
+    timings = timings_of(shown, "ran", job["id"])
+    assert max(timings, key=lambda phase: timings[phase] * (phase != "total_ms")) == "denoise_ms"
+    assert '"images":8' in shown
+    with change("Api", USD_PER_REQUEST="0.00000001"):
+        job = client.call("POST", "/jobs", long_request()).json()
+        with pytest.raises(JobFailed, match="Ask for fewer images"):
+            client.wait_for_job(job["id"])
+    job = client.call("POST", "/jobs", small_request()).json()
     assert client.wait_for_job(job["id"])["status"] == "succeeded"

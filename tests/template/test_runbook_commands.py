@@ -5,20 +5,28 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from imagegen import telemetry
+from imagegen.generation.result import ColdStartCause
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.unit.test_telemetry import everything_happens
+from tools.local import log_pattern
 from tools.local.log_pattern import comparison, matches
-from tools.local.runbook_commands import blocks_by_alarm, functions
+from tools.local.runbook_commands import blocks_by_alarm, functions, sections
 
 SCRIPT = "\n".join([functions(), *(block for blocks in blocks_by_alarm().values() for block in blocks)])
 CALLED = {"Generator", "Worker", "Sweeper"}
 """Functions that the commands look at or change."""
+WORK = {"generated", "ran", "warmed"}
+"""Lines that are no failures."""
+RUNBOOK_OF_COLD_STARTS = sections()["docs/runbooks/requests.md#cold-starts"]
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +68,41 @@ def logged() -> Iterator[list[str]]:
     telemetry.crashed(ValueError())
     yield written.getvalue().splitlines()
     handler.setStream(sys.stdout)  # type: ignore[attr-defined]
+    telemetry.metrics.clear_metrics()
 
 
 def test_patterns_match_what_the_functions_log(logged: list[str]) -> None:
     searched = patterns() - patterns("GatewayLogs")
-    assert len(searched) == 4
+    assert len(searched) == 7
     for pattern in searched:
         found = [json.loads(line) for line in logged if matches(pattern, line)]
         assert found, pattern
-        assert {each["level"] for each in found} == {"ERROR"}
+        assert {each["level"] for each in found} == {"INFO" if found[0]["message"] in WORK else "ERROR"}
+
+
+def test_cold_starts_are_counted_by_what_waited_and_by_cause(logged: list[str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("\n".join([*logged, '{"level":"INFO","message":"generated"}', "START RequestId", ""]))
+    lines = f'lines() {{ "{sys.executable}" "{log_pattern.__file__}" --filter-pattern "$2" < "{log}"; }}\n'
+    (block,) = blocks_by_alarm()["cold-starts"]
+    run = subprocess.run(["bash", "-euo", "pipefail", "-c", lines + block], capture_output=True, text=True, check=True)
+    counted = [tuple(line.split()) for line in run.stdout.splitlines()]
+    assert counted == [("1", message, "new_environment") for message in ("generated", "ran", "warmed")]
+
+
+def test_each_cause_of_a_cold_start_has_a_way_out() -> None:
+    rows = re.findall(r"^\| `(?:generated |ran )?(\w+)` \| .+ \| .+ \|$", RUNBOOK_OF_COLD_STARTS, re.MULTILINE)
+    assert set(rows) == set(get_args(ColdStartCause))
+
+
+def test_the_dashboard_queries_fields_that_the_functions_log(everything: Resources, logged: list[str]) -> None:
+    body = everything["MonitoringDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    queries = [each["properties"]["query"] for each in json.loads(body)["widgets"] if each["type"] == "log"]
+    fields = {name for line in logged for name in json.loads(line)} | {"route"}  # which `requested` appends
+    for query in queries:
+        asked = re.findall(r"(?:ispresent|sum)\((\w+)", query) + re.findall(r" by ([\w, ]+) \|", query)[0].split(", ")
+        assert set(asked) <= fields, query
+    assert len(queries) == 2
 
 
 def test_failures_are_errors_and_no_refusals(logged: list[str]) -> None:

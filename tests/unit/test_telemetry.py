@@ -17,7 +17,7 @@ import pytest
 from imagegen import telemetry
 from imagegen.errors import ProvenanceUnavailable, ServiceError
 from imagegen.errors.moderation import Stage
-from imagegen.generation.result import Timings, WarmUp
+from imagegen.generation.result import ModelLoad, Result, Timings, WarmUp
 from imagegen.jobs.job import JobError
 from imagegen.moderation.ports import Blocked
 from imagegen.moderation.thresholds import PictureCategory
@@ -89,12 +89,19 @@ telemetry.metrics.flush_metrics()
 
 
 def everything_happens() -> None:
+    cold: dict[str, Any] = {
+        "cold_start": True,
+        "model_load": ModelLoad(cause="new_environment", waited_ms=9, usd=0.5),
+    }
     for resource in ROUTES:
         for method in ("GET", "POST", "DELETE"):
             telemetry.requested("request", method, resource)
     telemetry.warmed(
-        WarmUp(model="demo", engine="openvino", device="cpu", precision="f32", reason="", cold_start=True, load_ms=9)
+        WarmUp(model="demo", engine="openvino", device="cpu", precision="f32", reason="", load_ms=9, **cold)
     )
+    drawn = RESULT.model_copy(update=cold)
+    telemetry.generated(Result(id="request", image_url="", metadata={}, **(dict(drawn) | {"images": []})))
+    telemetry.ran("job", replace(new(), state="succeeded", result=drawn))
     for verdict in get_args(Verdict):
         telemetry.webhook_attempted(Attempt(verdict, "status_500", "job"), 1)
     telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))

@@ -110,6 +110,18 @@ def test_lambda_loads_the_default_model_early(loads: Loads, initialization_type:
     assert len(loads) == 1
 
 
+@pytest.mark.parametrize(
+    ("initialization_type", "cause"),
+    [
+        ("", "new_environment"), ("on-demand", "new_environment"), ("snap-start", "new_environment"),
+        ("lambda-managed-instances", "new_environment"), ("provisioned-concurrency", "provisioned"),
+    ],
+)  # fmt: skip
+def test_the_first_load_has_the_cause_of_the_environment(loads: Loads, initialization_type: str, cause: str) -> None:
+    made = container(aws_lambda_initialization_type=initialization_type)
+    assert made.engines.resident(DEMO, made.backend).cause == cause
+
+
 def test_nothing_is_loaded_early_outside_lambda(loads: Loads) -> None:
     made = container(aws_lambda_initialization_type="")
     assert made.engines.held_s(DEMO, made.backend) is None
@@ -130,7 +142,8 @@ def test_a_failing_preload_is_left_to_the_request(loads: Loads) -> None:
     with pytest.raises(ModelUnavailable):
         engines.resident(DEMO, preferred)
     loads.failing = None
-    assert engines.resident(DEMO, preferred).load_s > 0
+    resident = engines.resident(DEMO, preferred)
+    assert (resident.load_s > 0, resident.cause) == (True, "failed_load")
 
 
 def test_a_preload_without_enough_memory_is_left_to_the_request(loads: Loads) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from imagegen.catalog.registry import Model
@@ -86,7 +86,7 @@ class TimedEngines:
         resident = self._engines.resident(model, backend)
         if resident.load_s > 0:
             self._instrument.ready()
-        return Resident(TimedEngine(resident.engine, self._instrument), resident.load_s)
+        return replace(resident, engine=TimedEngine(resident.engine, self._instrument))
 
 
 class TimedEngine:

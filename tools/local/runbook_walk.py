@@ -22,7 +22,7 @@ from tools.local.runbook_commands import Shell, blocks_by_alarm, functions
 _LEFT_S: Final = 10.0
 """How long an alarm still reads what was entered."""
 _WAIT_S: Final = 90.0
-_SHOWN: Final = ("message", "route", "code", "status", "stage", "reason", "cause", "state")
+_SHOWN: Final = ("message", "route", "code", "status", "stage", "reason", "cause", "state", "cold_start_cause")
 
 
 class Walk:

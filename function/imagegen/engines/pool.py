@@ -9,17 +9,26 @@ from collections.abc import Callable
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine, Resident
+from imagegen.generation.result import ColdStartCause
 
 
 class EnginePool:
     """Holds at most one engine. Another model or backend replaces it. Thread-safe."""
 
-    def __init__(self, load: Callable[[Model, Backend], Engine], memory_mb: int):
+    def __init__(
+        self,
+        load: Callable[[Model, Backend], Engine],
+        memory_mb: int,
+        first_cause: ColdStartCause = "new_environment",
+    ):
+        """`first_cause` is that of the first load."""
         self._load = load
         self._memory_mb = memory_mb
         self._lock = threading.Lock()
         self._loaded: tuple[Model, Backend, Engine] | None = None
         self._unreported_load_s = 0.0
+        self._cause: ColdStartCause = first_cause
+        self._next_cause: ColdStartCause = first_cause
         self._began = 0.0
 
     def preload(self, model: Model, backend: Backend) -> None:
@@ -43,7 +52,7 @@ class EnginePool:
         with self._lock:
             engine = self._load_if_needed(model, backend)
             load_s, self._unreported_load_s = self._unreported_load_s, 0.0
-            return Resident(engine, load_s)
+            return Resident(engine, load_s, self._cause)
 
     def _load_if_needed(self, model: Model, backend: Backend) -> Engine:
         if self._loaded is not None and self._loaded[:2] == (model, backend):
@@ -52,10 +61,12 @@ class EnginePool:
         if self._loaded is not None:
             self._loaded[2].close()
             self._loaded = None
+        self._cause, self._next_cause = self._next_cause, "failed_load"
         self._began = time.perf_counter()
         engine = self._load(model, backend)
         self._unreported_load_s = time.perf_counter() - self._began
         self._loaded = (model, backend, engine)
+        self._next_cause = "another_model"
         return engine
 
     def _require_memory(self, model: Model, backend: Backend) -> None:

@@ -126,5 +126,5 @@ def _initialize() -> None:
         telemetry.failed(error)  # a request will report it, and a cached result needs no model
 
 
-if container.settings.aws_lambda_initialization_type == "provisioned-concurrency":
+if container.settings.provisioned:
     _initialize()

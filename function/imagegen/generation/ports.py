@@ -14,6 +14,7 @@ from imagegen.generation.spec import GenerationSpec
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from imagegen.generation.result import ColdStartCause
     from imagegen.generation.snapshot import Snapshot  # imports NumPy, which the zip functions lack
     from imagegen.provenance.manifest import MediaType, Origin  # not in the stages of the image that prepare models
 
@@ -88,10 +89,11 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Resident:
-    """A loaded engine; `load_s` is 0 if it was loaded before."""
+    """A loaded engine; `load_s` is 0 if it was loaded before. `cause` is why it was loaded."""
 
     engine: Engine
     load_s: float
+    cause: ColdStartCause = "new_environment"
 
 
 class Engines(Protocol):

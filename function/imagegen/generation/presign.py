@@ -28,6 +28,7 @@ def presign(
         cost=outcome.cost,
         warnings=outcome.warnings,
         metadata=dict(metadata),
+        model_load=outcome.model_load,
     )
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from imagegen.generation.result import Cost, Outcome, Result
+from imagegen.generation.result import ColdStartCause, Cost, ModelLoad, Outcome, Result
 from imagegen.limits.usage import Charge
 
 
@@ -24,6 +24,10 @@ class Pricing:
     def usd(self, seconds: float) -> Decimal:
         """Return the price of `seconds` of compute in US dollars."""
         return Decimal(str(self.cost(max(0.0, seconds)).usd))
+
+    def model_load(self, cause: ColdStartCause, seconds: float, shared_by: int = 1) -> ModelLoad:
+        """Return a load for which `shared_by` generations of a batch waited `seconds`, with what each of them paid."""
+        return ModelLoad(cause=cause, waited_ms=round(seconds * 1000), usd=self.cost(seconds / shared_by).usd)
 
     def seconds(self, usd: Decimal) -> float:
         """Return the seconds of compute that `usd` pays for; infinite if compute is free."""

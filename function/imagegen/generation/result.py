@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -122,6 +122,23 @@ class Cost(ResponseModel):
         )
 
 
+ColdStartCause: TypeAlias = Literal["new_environment", "provisioned", "another_model", "failed_load"]
+"""Why a model was loaded: the first load of a process, which Lambda started for a request or in advance, for
+provisioned concurrency; in place of another model; or again, because the load before failed."""
+
+
+class ModelLoad(ResponseModel):
+    """The load that a result or a warm-up waited for. Only in logs.
+
+    `usd` is its compute time at the price of `cost`, and no addition to it: `cost` includes what was loaded after the
+    generation began. What was loaded before, while the service was set up, is on no receipt.
+    """
+
+    cause: ColdStartCause
+    waited_ms: int
+    usd: float
+
+
 class Result(ResponseModel):
     """The response of POST /generate."""
 
@@ -136,6 +153,8 @@ class Result(ResponseModel):
     cost: Cost
     warnings: list[str] = Field(description="What the service ignored, such as `prompt_truncated`.")
     metadata: dict[str, str] = Field(description="The request's.")
+    model_load: SkipJsonSchema[ModelLoad | None] = Field(None, exclude=True)
+    """Of a cold start. Not a part of the response."""
 
 
 class KeptImage(ResponseModel):
@@ -163,6 +182,8 @@ class Outcome(ResponseModel):
     timings: Timings
     cost: Cost
     warnings: list[str]
+    model_load: SkipJsonSchema[ModelLoad | None] = Field(None, exclude=True)
+    """Of a cold start. Not stored."""
 
 
 class WarmUp(ResponseModel):
@@ -176,3 +197,5 @@ class WarmUp(ResponseModel):
     reason: str = Field(description="Why this device and precision.")
     cold_start: bool
     load_ms: int
+    model_load: SkipJsonSchema[ModelLoad | None] = Field(None, exclude=True)
+    """Of a cold start. Not a part of the response."""

@@ -33,7 +33,7 @@ from imagegen.generation.ports import (
 )
 from imagegen.generation.presign import presign
 from imagegen.generation.pricing import Pricing
-from imagegen.generation.result import KeptImage, Outcome, Result, Timings, WarmUp
+from imagegen.generation.result import KeptImage, ModelLoad, Outcome, Result, Timings, WarmUp
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
@@ -49,7 +49,8 @@ class Images:
 
     stored: list[StoredImage]
     timings: Timings
-    cold_start: bool = False
+    load: ModelLoad | None = None
+    """Of a cold start."""
     cached: bool = False
     shared_by: int = 1
     spent: Timings = field(default_factory=Timings)
@@ -131,10 +132,11 @@ class ImageService:
             model=plan.model.id,
             images=[self._kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
             cached=images.cached,
-            cold_start=images.cold_start,
+            cold_start=images.load is not None,
             timings=timings.plus(images.spent),
             cost=self._pricing.cost(elapsed / images.shared_by + images.spent.total_ms / 1000),
             warnings=_warnings(plan, images.stored),
+            model_load=images.load,
         )
 
     def require_time(self, plan: Plan, *, tenant: str, deadline: Deadline) -> None:
@@ -190,6 +192,7 @@ class ImageService:
             reason=backend.reason,
             cold_start=resident.load_s > 0,
             load_ms=_ms(load_s),
+            model_load=self._pricing.model_load(resident.cause, load_s) if resident.load_s > 0 else None,
         )
 
     def _look_up(self, task: Task) -> Images | None:
@@ -225,7 +228,15 @@ class ImageService:
         stored = self._store_all(task, generated)
         timings = _timings(resident, generated, moderation_s=input_s + output_s, store_s=self._clock() - started)
         spent = task.checkpoint.spent if task.checkpoint is not None else Timings()
-        return Images(stored, timings, resident.load_s > 0, shared_by=generated.shared_by, spent=spent)
+        load = self._load_of(resident, generated)
+        return Images(stored, timings, load, shared_by=generated.shared_by, spent=spent)
+
+    def _load_of(self, resident: Resident, generated: Generated) -> ModelLoad | None:
+        """Return the load, with what an engine that loads in the background left to the generation; None if warm."""
+        if resident.load_s == 0:
+            return None
+        waited_s = resident.load_s + generated.compile_s
+        return self._pricing.model_load(resident.cause, waited_s, generated.shared_by)
 
     def _judge(self, task: Task, stage: Stage, pictures: Sequence[Image]) -> float:
         """Raise ModerationBlocked or ModerationUnavailable unless all pictures are allowed; return the seconds it took.

@@ -210,6 +210,27 @@ def test_an_invalid_direct_request_gets_a_problem_document(
     assert answer["instance"] == f"urn:imagegen:request:{Context().aws_request_id}"
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: api_event({"prompt": "x"}), "generated"),
+        (lambda: api_event({"prompt": "x"}, headers={"Idempotency-Key": "k"}), "generated"),
+        (lambda: api_event({"prompt": "x"}, headers={"Accept": "image/png"}), "generated"),
+        (lambda: {"prompt": "x"}, "generated"),
+        (lambda: {"prompt": "x", "idempotency_key": "k"}, "generated"),
+        (lambda: {"warmup": True}, "warmed"),
+    ],
+)
+def test_the_log_says_why_a_request_waited_for_the_model(
+    function: Function, printed: Callable[[], str], make: Callable[[], dict[str, Any]], message: str
+) -> None:
+    answer = function(make())
+    (line,) = [json.loads(line) for line in printed().splitlines() if f'"message":"{message}"' in line]
+    assert (line["cold_start_cause"], line["cold_start_ms"]) == ("new_environment", 1000)
+    assert line["cold_start_usd"] > 0
+    assert "new_environment" not in json.dumps(answer)
+
+
 def test_the_base_path_of_a_custom_domain_is_ignored(function: Function) -> None:
     event = api_event({"prompt": "a red circle"}) | {"path": "/images/generate"}
     assert function(event)["statusCode"] == 200

@@ -114,6 +114,18 @@ def test_the_log_counts_runs_as_the_api_does(handlers: JobHandlers, printed: Cal
     assert line["attempt"] == ended.runs == 6
 
 
+def test_the_line_of_a_run_that_loaded_the_model_says_why_how_long_and_for_how_much(
+    handlers: JobHandlers, printed: Callable[[], str]
+) -> None:
+    jobs = [body(handlers.submit())["id"] for _ in range(2)]
+    handlers.run_queued_jobs()
+    cold, warm = (json.loads(line) for line in printed().splitlines() if '"message":"ran"' in line)
+    assert (cold["cold_start_cause"], cold["cold_start_ms"]) == ("new_environment", 1000)
+    assert cold["cold_start_usd"] > 0
+    assert not [name for name in warm if name.startswith("cold_start_")]
+    assert "new_environment" not in "".join(handlers.call("GET", f"/jobs/{job_id}")["body"] for job_id in jobs)
+
+
 def test_prompts_and_keys_are_not_logged(handlers: JobHandlers, printed: Callable[[], str]) -> None:
     def crash(step: int) -> None:
         raise ValueError("canary")

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -12,6 +14,7 @@ from imagegen.engines.pool import EnginePool
 from imagegen.engines.selection import choose_backend
 from imagegen.errors import ModelUnavailable
 from imagegen.generation.ports import Backend, Engine
+from imagegen.generation.result import ColdStartCause
 from tests.support.fakes import FakeEngine
 
 DEMO, TURBO = REGISTRY["demo"], REGISTRY["sd-turbo"]
@@ -133,6 +136,43 @@ def test_a_model_too_large_for_the_function_is_rejected_with_both_sizes() -> Non
     assert caught.value.detail == f"sd-turbo needs {need:,} MB in bfloat16; this function has 4,096 MB."
     assert loader.models == []
     assert pool.resident(DEMO, OPENVINO).load_s > 0
+
+
+@pytest.mark.parametrize("first", ["new_environment", "provisioned"])
+def test_each_load_has_its_cause(first: ColdStartCause) -> None:
+    pool = EnginePool(Loader(), PLENTY_MB, first)
+    causes = [pool.resident(model, OPENVINO).cause for model in (DEMO, TURBO, DEMO)]
+    assert causes == [first, "another_model", "another_model"]
+
+
+def test_the_load_after_failed_ones_is_their_consequence() -> None:
+    outcomes = iter([False, False, True, True, False, True, True])
+
+    def load(model: Model, backend: Backend) -> Engine:
+        if not next(outcomes):
+            raise ModelUnavailable("gone")
+        return FakeEngine()
+
+    def causes(model: Model) -> Iterator[str]:
+        for _ in range(3):
+            with suppress(ModelUnavailable):
+                yield pool.resident(model, OPENVINO).cause
+
+    pool = EnginePool(load, PLENTY_MB)
+    with suppress(ModelUnavailable):
+        pool.preload(DEMO, OPENVINO)
+    assert list(causes(DEMO)) == ["failed_load", "failed_load"]
+    assert pool.resident(TURBO, OPENVINO).cause == "another_model"
+    assert list(causes(DEMO)) == ["failed_load", "failed_load"]
+    assert pool.resident(TURBO, OPENVINO).cause == "another_model"
+
+
+def test_a_model_that_is_too_large_is_no_failed_load() -> None:
+    """Nothing was loaded, and nothing was freed for it."""
+    pool = EnginePool(Loader(), memory_mb=4096)
+    with pytest.raises(ModelUnavailable):
+        pool.resident(TURBO, OPENVINO)
+    assert pool.resident(DEMO, OPENVINO).cause == "new_environment"
 
 
 @pytest.mark.parametrize("model", REGISTRY.values(), ids=lambda model: model.id)

@@ -11,7 +11,8 @@ from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
 from imagegen.generation.ports import Backend, OnStep
-from imagegen.generation.result import Result
+from imagegen.generation.pricing import Pricing
+from imagegen.generation.result import ModelLoad, Outcome, ResponseModel, Result, WarmUp
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate
 from imagegen.generation.workload import Workload
 from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryLeases, MemoryStore, build_service
@@ -468,6 +469,35 @@ def test_compiling_for_a_size_counts_as_loading() -> None:
     assert world.ask(seed=7).timings.load_ms == 3000
     assert world.ask(seed=8).timings.load_ms == 2000
     assert world.ask(seed=8).timings.load_ms == 0
+
+
+def test_a_cold_start_has_a_cause_a_duration_and_a_price_beside_the_receipt() -> None:
+    """Here the clock stands still: a load that were billed once more would be on the receipt."""
+    world = World(compile_s=2.0)
+    first, warm, cached = (world.ask(seed=seed) for seed in (7, 8, 8))
+    assert first.model_load == ModelLoad(cause="new_environment", waited_ms=3000, usd=0.03)
+    assert first.cost.usd == 0
+    assert (warm.timings.load_ms, warm.model_load, cached.model_load) == (2000, None, None)
+
+
+def test_the_price_of_a_load_is_divided_among_a_batch_as_the_receipt_is() -> None:
+    load = Pricing(memory_mb=1024, usd_per_gb_second=0.01).model_load("another_model", 3.0, shared_by=3)
+    assert load == ModelLoad(cause="another_model", waited_ms=3000, usd=0.01)
+
+
+def test_a_warm_up_that_loads_has_the_cause() -> None:
+    world = World()
+    first, second = (world.service.warm(PLANNER.warm_up(None)) for _ in range(2))
+    assert first.model_load == ModelLoad(cause="new_environment", waited_ms=1000, usd=0.01)
+    assert second.model_load is None
+
+
+@pytest.mark.parametrize("model", [Result, Outcome, WarmUp])
+def test_callers_do_not_see_why_a_model_was_loaded(model: type[ResponseModel]) -> None:
+    """Nor does a job store it."""
+    load = ModelLoad(cause="failed_load", waited_ms=1, usd=1)
+    assert "model_load" not in model.model_construct(model_load=load).model_dump_json()
+    assert "model_load" not in str(model.model_json_schema())
 
 
 def test_a_latent_consistency_model_warns_of_an_ignored_negative_prompt() -> None:

@@ -41,7 +41,7 @@ def main() -> int:
         f"{logs[-1].name}: {seconds:.0f} s of a local run. Sums are those of {period} s, also where a title names "
         "an hour. The local stack has no metrics of API Gateway, Lambda and SQS."
     )
-    draw(board, found, log.failures, begin, path, subtitle)
+    draw(board, found, log.tables(), begin, path, subtitle)
     print(f"wrote {path}")
     return 0
 

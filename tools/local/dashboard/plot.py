@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tools.local.dashboard.function_log import Failure
+from tools.local.dashboard.function_log import Table
 from tools.local.dashboard.series import Points
 from tools.local.dashboard.widgets import Line, Widget
 
@@ -20,7 +19,7 @@ _ROWS_OF_A_TABLE: Final = 7
 def draw(
     board: Sequence[Widget],
     points: Mapping[Line, Points],
-    failures: Counter[Failure],
+    tables: Mapping[str, Table],
     begin: float,
     path: Path,
     subtitle: str,
@@ -45,7 +44,7 @@ def draw(
         axes = figure.add_axes(box)
         axes.set_title(each.title, fontsize=9.5, loc="left", pad=26 if each.kind == "metric" else 6)
         if each.kind == "log":
-            _table(axes, failures)
+            _table(axes, tables[each.title])
         else:
             _chart(axes, each, points, begin)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,21 +79,18 @@ def _chart(axes: Any, widget: Widget, points: Mapping[Line, Points], begin: floa
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=2, frameon=False, fontsize=7, borderpad=0)
 
 
-def _table(axes: Any, failures: Counter[Failure]) -> None:
-    if not failures:
-        _nothing(axes, "no failures in this run")
+def _table(axes: Any, rows: Table) -> None:
+    headings, *found = rows
+    if not found:
+        _nothing(axes, "none in this run")
         return
     axes.axis("off")
-    rows = [
-        [route, code, str(status), str(times)]
-        for (route, code, status), times in failures.most_common(_ROWS_OF_A_TABLE)
-    ]
     table = axes.table(
-        rows, colLabels=["route", "code", "status", "times"], loc="upper left", cellLoc="left", edges="horizontal"
+        found[:_ROWS_OF_A_TABLE], colLabels=headings, loc="upper left", cellLoc="left", edges="horizontal"
     )
     table.auto_set_font_size(False)
     table.set_fontsize(7)
-    table.auto_set_column_width([0, 1, 2, 3])
+    table.auto_set_column_width(list(range(len(headings))))
 
 
 def _only_in_cloudwatch(widget: Widget) -> bool:

@@ -30,6 +30,11 @@ def document(at_ms: int, **values: float | list[float]) -> str:
     return json.dumps({"_aws": {"Timestamp": at_ms, "CloudWatchMetrics": [directive]}, "service": STACK, **values})
 
 
+def cold_start(message: str, waited_ms: int) -> str:
+    cold = {"cold_start_cause": "new_environment", "cold_start_ms": waited_ms, "cold_start_usd": 0.0005}
+    return json.dumps({"message": message, **cold})
+
+
 FAILED = json.dumps({"message": "failed", "route": "POST /generate", "code": "out_of_range", "status": 422})
 LINES = [
     document(1_000, Requests=[1.0], Duration=[100.0]),
@@ -39,6 +44,7 @@ LINES = [
     document(61_000, Requests=[1.0], Duration=[500.0]),
     FAILED, FAILED,
     json.dumps({"message": "failed", "code": "storage_unavailable", "status": 503}),
+    cold_start("warmed", 900), cold_start("generated", 1200), cold_start("generated", 2400),
 ]  # fmt: skip
 
 
@@ -50,6 +56,19 @@ def test_a_log_has_metrics_failures_and_lines_of_others() -> None:
     log = FunctionLog.of(LINES)
     assert sum(each.value for each in log.samples if each.name == "Requests") == 4
     assert log.failures == Counter({("POST /generate", "out_of_range", 422): 2, ("-", "storage_unavailable", 503): 1})
+
+
+def test_tables_are_those_of_the_dashboard_with_the_most_frequent_rows_first(board: list[Widget]) -> None:
+    tables = FunctionLog.of(LINES).tables()
+    assert tables.keys() == {each.title for each in board if each.kind == "log"}
+    assert tables["Failures by route and code"][1:] == [
+        ("POST /generate", "out_of_range", "422", "2"),
+        ("-", "storage_unavailable", "503", "1"),
+    ]
+    assert tables["Cold starts by cause"][1:] == [
+        ("generated", "new_environment", "2", "3.6", "0.00100"),
+        ("warmed", "new_environment", "1", "0.9", "0.00050"),
+    ]
 
 
 def test_values_of_a_period_are_one_point() -> None:
@@ -78,7 +97,7 @@ def test_an_unknown_statistic_is_an_error() -> None:
 
 
 def test_every_widget_and_statistic_of_the_template_is_known(board: list[Widget]) -> None:
-    assert Counter(each.kind for each in board) == {"text": 5, "metric": 19, "log": 1}
+    assert Counter(each.kind for each in board) == {"text": 5, "metric": 19, "log": 2}
     for line in (line for each in board for line in each.lines):
         statistic(line.stat, [1.0])
     ours = {line.name: line.dimensions for each in board for line in each.lines if line.namespace == "ImageGen"}
@@ -91,7 +110,7 @@ def test_every_widget_and_statistic_of_the_template_is_known(board: list[Widget]
 def test_the_picture_is_drawn(board: list[Widget], lines: list[str], tmp_path: Path) -> None:
     log, path = FunctionLog.of(lines), tmp_path / "new" / "dashboard.png"
     found = {line: points(line, log.samples, 60) for each in board for line in each.lines}
-    draw(board, found, log.failures, 0, path, "a test")
+    draw(board, found, log.tables(), 0, path, "a test")
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert picture.width > picture.height > 1000
