@@ -19,7 +19,7 @@ from imagegen.access.ports import UnknownKey, UnknownTenant
 from imagegen.api import scope
 from imagegen.api.body_size import check_size
 from imagegen.api.cors import cors_config, preflight_headers
-from imagegen.api.headers import header_lines
+from imagegen.api.headers import header_lines, trace_id
 from imagegen.api.media_type import media_type_error
 from imagegen.api.problem import JSON, problem_response
 from imagegen.api.raw_body import raw_body
@@ -50,6 +50,8 @@ _CACHE_CONTROL: Final = {
     "/models": "private, max-age=300",
 }
 """They change only with a deployment. Any other response is `no-store`: it may contain signed URLs."""
+
+_REQUEST_ID: Final = re.compile("[!-~]{1,128}")
 
 
 def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> APIGatewayRestResolver:
@@ -88,14 +90,23 @@ def resolve(
     app: APIGatewayRestResolver, container: Container, event: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
     """Route the event with the container's services. HEAD is answered as GET without the body (RFC 9110, 9.3.2)."""
-    request_id = event["requestContext"].get("requestId") or context.aws_request_id
-    telemetry.requested(request_id, event["httpMethod"], event["resource"])
-    scope.enter(container, request_id)
+    request_id = _request_id(event, context)
+    origin = scope.enter(container, request_id, trace_id(event)).origin
+    telemetry.requested(origin, event["httpMethod"], event["resource"])
     response: dict[str, Any] = app.resolve(_normalized(event), context)
     limits = {name: [value] for name, value in scope.current().headers.items()}
     common = _common_headers(event, response, container.settings.allowed_origins, request_id)
     response["multiValueHeaders"] |= limits | common
     return response | {"body": ""} if event["httpMethod"] == "HEAD" else response
+
+
+def _request_id(event: dict[str, Any], context: LambdaContext) -> str:
+    """Return the gateway's id of the request, or Lambda's if that is none that may be stored and logged.
+
+    A caller can choose the gateway's, by the header X-Amzn-RequestId (AWS, "$context variables").
+    """
+    given = event["requestContext"].get("requestId")
+    return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else str(context.aws_request_id)
 
 
 def _common_headers(

@@ -1,4 +1,4 @@
-"""What the routes need while they handle one request: the process's container, the request's id, caller and body.
+"""What the routes need while they handle one request: the process's container, the request's ids, caller and body.
 
 A context variable, because Powertools' router context belongs to the last app that a router was included in. The router
 of POST /generate is in two: the generator's and the API's.
@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from imagegen.origin import Origin
+
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
     from imagegen.wiring import Container
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class RequestScope:
-    """The container, the id, the caller and the body of one request."""
+    """The container, the ids, the caller and the body of one request."""
 
     container: Container
     request_id: str
+    trace_id: str | None
     named: Caller = field(init=False)
     """Whom the authorizer named. Set by the check of the route's scope; a public route has none.
 
@@ -31,6 +34,11 @@ class RequestScope:
     """The whole JSON body, for the Idempotency-Key; empty for a route without a body."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of the response, whatever it is: those of the rate limit."""
+
+    @property
+    def origin(self) -> Origin:
+        """What a job keeps of the request that created it."""
+        return Origin(self.request_id, self.trace_id)
 
     @property
     def caller(self) -> Caller:
@@ -55,9 +63,9 @@ class RequestScope:
 _CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")
 
 
-def enter(container: Container, request_id: str) -> RequestScope:
+def enter(container: Container, request_id: str, trace_id: str | None = None) -> RequestScope:
     """Start the scope of a new request in this context, and return it."""
-    scope = RequestScope(container, request_id)
+    scope = RequestScope(container, request_id, trace_id)
     _CURRENT.set(scope)
     return scope
 

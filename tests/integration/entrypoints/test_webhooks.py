@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from imagegen import job_log
 from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.entrypoints import webhooks
 from imagegen.webhooks.delivery import WebhookSender
@@ -35,7 +36,12 @@ class Function:
 
     def use(self, client: SafeClient) -> None:
         sender = WebhookSender(
-            jobs=Jobs(), render=lambda job: {"id": JOB_ID}, secrets=self.secrets, client=client, retries=self.queue
+            jobs=Jobs(),
+            render=lambda job: {"id": JOB_ID},
+            secrets=self.secrets,
+            client=client,
+            retries=self.queue,
+            about=job_log.about,
         )
         self._monkeypatch.setattr(webhooks.container, "webhook_sender", sender, raising=False)
 
