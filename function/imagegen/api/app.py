@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
-from imagegen import telemetry
+from imagegen import origin, telemetry
 from imagegen.access import ports
 from imagegen.access.ports import UnknownKey, UnknownTenant
 from imagegen.api import scope
@@ -50,8 +50,6 @@ _CACHE_CONTROL: Final = {
     "/models": "private, max-age=300",
 }
 """They change only with a deployment. Any other response is `no-store`: it may contain signed URLs."""
-
-_REQUEST_ID: Final = re.compile("[!-~]{1,128}")
 
 
 def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> APIGatewayRestResolver:
@@ -90,23 +88,14 @@ def resolve(
     app: APIGatewayRestResolver, container: Container, event: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
     """Route the event with the container's services. HEAD is answered as GET without the body (RFC 9110, 9.3.2)."""
-    request_id = _request_id(event, context)
-    origin = scope.enter(container, request_id, trace_id(event)).origin
-    telemetry.requested(origin, event["httpMethod"], event["resource"])
+    request_id = origin.request_id(event["requestContext"].get("requestId"), context.aws_request_id)
+    entered = scope.enter(container, request_id, trace_id(event))
+    telemetry.requested(entered.origin, event["httpMethod"], event["resource"])
     response: dict[str, Any] = app.resolve(_normalized(event), context)
-    limits = {name: [value] for name, value in scope.current().headers.items()}
+    limits = {name: [value] for name, value in entered.headers.items()}
     common = _common_headers(event, response, container.settings.allowed_origins, request_id)
     response["multiValueHeaders"] |= limits | common
     return response | {"body": ""} if event["httpMethod"] == "HEAD" else response
-
-
-def _request_id(event: dict[str, Any], context: LambdaContext) -> str:
-    """Return the gateway's id of the request, or Lambda's if that is none that may be stored and logged.
-
-    A caller can choose the gateway's, by the header X-Amzn-RequestId (AWS, "$context variables").
-    """
-    given = event["requestContext"].get("requestId")
-    return given if isinstance(given, str) and _REQUEST_ID.fullmatch(given) else str(context.aws_request_id)
 
 
 def _common_headers(

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from imagegen.jobs.job import Job, UnreadableJob
 from imagegen.jobs.message import Unreadable
-from imagegen.origin import Origin
+from imagegen.origin import UNKNOWN, Origin
 from imagegen.public_url import NotAllowed
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.ports import JobReader, ReceivedMessage, SecretStore, WebhookRetries
@@ -94,7 +94,7 @@ class WebhookSender:
             message = WebhookMessage.parse(body)
         except Unreadable as error:
             return Attempt("dead", error.reason)
-        self._about(message.job_id, message.origin)
+        self._about(message.job_id, UNKNOWN)
         verdict, reason = self._send(message)
         secret = self._secrets.name(message.tenant) if reason in ("secret_missing", "secret_invalid") else ""
         return Attempt(verdict, reason, secret)
@@ -109,6 +109,7 @@ class WebhookSender:
         job = message.job() or self._jobs.get(message.tenant, message.job_id)
         if job is None:
             return "dead", "job_gone"
+        self._about(message.job_id, job.origin)
         if job.state != message.final_state:
             return "retry", "job_not_final"
         stored = self._secrets.get(message.tenant)

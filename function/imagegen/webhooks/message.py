@@ -72,11 +72,6 @@ class WebhookMessage(QueueMessage):
         """The `webhook-id` header. A job becomes final once, so its id identifies the event."""
         return f"msg_{self.job_id}"
 
-    @property
-    def origin(self) -> Origin:
-        """The request that created the job; unknown if the message does not contain its job."""
-        return (self.final_job and self.final_job.origin) or UNKNOWN
-
     def job(self) -> Job | None:
         """Return the final job without its request, or None if the message does not contain it."""
         if self.final_job is None:
@@ -90,6 +85,6 @@ class WebhookMessage(QueueMessage):
             due_at=0,
             state=self.final_state,
             attempt=self.final_job.runs,
-            origin=self.origin,
+            origin=self.final_job.origin or UNKNOWN,
             **fields,
         )
