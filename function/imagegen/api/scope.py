@@ -36,11 +36,6 @@ class RequestScope:
     """Headers of the response, whatever it is: those of the rate limit."""
 
     @property
-    def origin(self) -> Origin:
-        """What a job keeps of the request that created it."""
-        return Origin(self.request_id, self.trace_id)
-
-    @property
     def caller(self) -> Caller:
         """The caller, after `check_key`."""
         self.check_key()
@@ -58,6 +53,11 @@ class RequestScope:
     def key_checked(self) -> None:
         """Note that a transaction has checked the key."""
         self.named = replace(self.named, remembered_key=None)
+
+    @property
+    def origin(self) -> Origin:
+        """What a job keeps of the request that created it."""
+        return Origin(self.request_id, self.trace_id)
 
 
 _CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")
