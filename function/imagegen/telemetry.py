@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from imagegen.generation.result import ModelLoad, Outcome, Result, WarmUp
     from imagegen.jobs.job import Job
     from imagegen.moderation.ports import Blocked
+    from imagegen.origin import Origin
     from imagegen.provenance.certificate_chain import CertificateChain
     from imagegen.webhooks.delivery import Attempt
 
@@ -53,12 +54,12 @@ _RENEW_BEFORE: Final = timedelta(days=30)
 warnings.filterwarnings("ignore", "No application metrics to publish")  # an invocation without metrics is normal
 
 
-def requested(request_id: str, method: str, resource: str) -> None:
-    """Add the gateway's request id, which the caller sees, and the route to every later log line; count the request.
+def requested(origin: Origin, method: str, resource: str) -> None:
+    """Add the request's id, which the caller sees, its trace and its route to every later log line; count the request.
 
     `resource` is the gateway's, such as /jobs/{job_id}: it contains nothing of the caller's.
     """
-    logger.append_keys(request_id=request_id, route=f"{method} {resource}")
+    logger.append_keys(**asdict(origin), route=f"{method} {resource}")
     _add("Requests", 1)
 
 
@@ -107,7 +108,7 @@ def webhook_attempted(attempt: Attempt, number: int) -> None:
     Its URL may contain a receiver's secret and is not logged.
     """
     level = logger.error if attempt.verdict == "dead" or attempt.secret else logger.info
-    extra = {"job_id": attempt.job_id, "attempt": number, "reason": attempt.reason}
+    extra = {"attempt": number, "reason": attempt.reason}
     if attempt.secret:
         extra["parameter"] = attempt.secret
     level(f"webhook {attempt.verdict}", extra=extra)
@@ -115,12 +116,12 @@ def webhook_attempted(attempt: Attempt, number: int) -> None:
     _add(name, 1)
 
 
-def ran(job_id: str, job: Job | None) -> None:
+def ran(job: Job | None) -> None:
     """Log a run by how it ended; None means that the job was final, deleted or held by another worker."""
     state = job.state if job is not None else "not ours"
     attempt = job.runs if job is not None else 0  # as the API's `attempt`
     error = job.error if job is not None and state == "failed" else None
-    extra = {"job_id": job_id, "state": state, "attempt": attempt, "code": error.code if error else None}
+    extra: dict[str, Any] = {"state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
         extra |= _cold_start(job.result.model_load)
@@ -157,15 +158,15 @@ def unreadable(reason: str) -> None:
     logger.error("unreadable message", extra={"reason": reason})
 
 
-def dead_letter(reason: str, job_id: str | None = None, *, failed: bool = False) -> None:
+def dead_letter(reason: str, *, failed: bool = False) -> None:
     """Log a message from the dead-letter queue, which SQS counts; `failed`: whether its job is now failed."""
-    logger.error("dead letter", extra={"reason": reason, "job_id": job_id})
+    logger.error("dead letter", extra={"reason": reason})
     _add("JobFailures", int(failed))
     _add("Errors", int(failed))
 
 
-def swept(jobs: int, given_up: list[str], released: int) -> None:
-    """Log a sweep: the number of jobs handled, the ids of those that are now failed, and the reservations released.
+def swept(jobs: int, given_up: int, released: int) -> None:
+    """Log a sweep: the numbers of jobs handled, of those that are now failed, and of reservations released.
 
     An idle sweep writes nothing: CloudWatch bills a custom metric for every hour in which it gets a value, even a zero.
     """
@@ -174,12 +175,10 @@ def swept(jobs: int, given_up: list[str], released: int) -> None:
         _add("Released", released)
     if jobs == 0:
         return
-    for job_id in given_up:
-        logger.error("given up", extra={"job_id": job_id})
     logger.info("swept", extra={"jobs": jobs})
     _add("Swept", jobs)
-    _add("JobFailures", len(given_up))
-    _add("Errors", len(given_up))
+    _add("JobFailures", given_up)
+    _add("Errors", given_up)
 
 
 def signs_with(chain: CertificateChain) -> None:

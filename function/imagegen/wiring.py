@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from imagegen import telemetry
+from imagegen import job_log, telemetry
 from imagegen.catalog.registry import offered
 from imagegen.generation_wiring import GenerationParts, judged_models
 from imagegen.jobs.timing import JobTiming
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imagegen.jobs.drawing import Drawing
     from imagegen.jobs.job_quotas import JobQuotas
     from imagegen.jobs.outbox import Outbox
-    from imagegen.jobs.ports import Clock, JobQueue, JobStore, TurnStore, WebhookQueue
+    from imagegen.jobs.ports import Clock, JobLog, JobQueue, JobStore, TurnStore, WebhookQueue
     from imagegen.jobs.recovery import JobRecovery
     from imagegen.jobs.runner import JobRunner
     from imagegen.jobs.service import JobService
@@ -56,6 +56,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         self.thresholds_of: ThresholdsOf = thresholds_from(settings.picture_thresholds)
         judged_models(settings, self.models)  # refuses what could never judge
         self.on_crash: Callable[[BaseException], None] = telemetry.crashed
+        self.job_log: JobLog = job_log
 
     @classmethod
     def from_environment(cls) -> Container:
@@ -129,6 +130,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             keep_s=self.settings.image_days * 24 * 3600,
             clock=self.clock,
             timing=self.timing,
+            log=self.job_log,
         )
 
     @cached_property
@@ -176,6 +178,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             quotas=self.job_quotas,
             clock=self.clock,
             timing=self.timing,
+            log=self.job_log,
             on_crash=self.on_crash,
         )
 
@@ -185,7 +188,14 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         from imagegen.jobs.recovery import JobRecovery
 
         return JobRecovery(
-            self.job_store, self.outbox, self.backlog, self.checkpoints, self.clock, self.timing, self.on_crash
+            store=self.job_store,
+            outbox=self.outbox,
+            backlog=self.backlog,
+            checkpoints=self.checkpoints,
+            clock=self.clock,
+            timing=self.timing,
+            log=self.job_log,
+            on_crash=self.on_crash,
         )
 
     # -- access --------------------------------------------------------------------------------------------------------
@@ -227,6 +237,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             secrets=self._ssm_secrets,
             client=self.safe_client,
             retries=self._sqs_webhooks,
+            about=job_log.about,
         )
 
     @cached_property

@@ -96,6 +96,11 @@ class Aws:
     def log(self) -> str:
         return log_file().read_text()
 
+    def lines(self, job_id: str) -> list[dict[str, Any]]:
+        """Return the functions' log lines about the job."""
+        found = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in found if line.get("job_id") == job_id]
+
     @property
     def _sqs(self) -> Any:
         return self.client("sqs")

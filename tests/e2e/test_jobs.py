@@ -230,5 +230,22 @@ def test_a_job_with_a_dead_lettered_message_fails_and_sends_its_webhook(
     client.call("POST", f"/jobs/{before['id']}/cancel")
 
 
+def test_the_log_follows_a_job_from_its_request_to_its_webhook(client: Client, aws: Aws, hook: Receiver) -> None:
+    """Each line about it has the ids of its request, in three functions; another job's lines have others."""
+    expected = {}
+    for number in range(2):
+        trace = f"1-6a1b2c3d-{number:024x}"
+        request = small_request(webhook={"url": f"https://{HOST}:{RECEIVER_PORT}/hook"})
+        response = client.call("POST", "/jobs", request, **{"X-Amzn-Trace-Id": f"Root={trace};Sampled=1"})
+        expected[response.json()["id"]] = (response.headers["x-request-id"], trace)
+
+    for job_id, ids in expected.items():
+        final_job(client, job_id)
+        until(lambda job_id=job_id: "webhook delivered" in {line["message"] for line in aws.lines(job_id)})  # type: ignore[misc]
+        lines = aws.lines(job_id)
+        assert {"submitted", "ran", "webhook delivered"} <= {line["message"] for line in lines}
+        assert {(line["request_id"], line["trace_id"]) for line in lines} == {ids}
+
+
 def test_the_sweeper_runs_with_its_schedules_event(aws: Aws) -> None:
     assert set(aws.invoke("Sweeper")) == {"swept", "given_up", "released"}

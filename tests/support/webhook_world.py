@@ -9,6 +9,7 @@ from typing import Any
 
 from imagegen.errors import StorageUnavailable
 from imagegen.jobs.job import Job
+from imagegen.origin import Origin
 from imagegen.webhooks.delivery import WebhookSender
 from imagegen.webhooks.ports import ReceivedMessage
 from imagegen.webhooks.safe_http import SafeClient
@@ -90,6 +91,8 @@ class WebhookWorld:
     jobs: Jobs = field(default_factory=Jobs)
     secrets: Secrets = field(default_factory=Secrets)
     retries: Retries = field(default_factory=Retries)
+    about: list[tuple[str, Origin]] = field(default_factory=list)
+    """Which jobs the attempts were about."""
     render: Callable[[Job], dict[str, Any]] = lambda job: {
         "id": JOB_ID, "status": job.state, "image_url": "https://images.example.com/signed"
     }  # fmt: skip
@@ -101,6 +104,7 @@ class WebhookWorld:
             secrets=self.secrets,
             client=self.client,
             retries=self.retries,
+            about=lambda job_id, origin: self.about.append((job_id, origin)),
         )
         text = json.dumps(MESSAGE | changes) if body is None else body
         outcome = sender.deliver(ReceivedMessage("m-1", "r-1", text, attempt))

@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from imagegen import telemetry
+from imagegen import job_log, telemetry
 from imagegen.errors import ProvenanceUnavailable, ServiceError
 from imagegen.errors.moderation import Stage
 from imagegen.generation.result import ModelLoad, Result, Timings, WarmUp
@@ -22,6 +22,7 @@ from imagegen.jobs.job import JobError
 from imagegen.moderation.ports import Blocked
 from imagegen.moderation.thresholds import PictureCategory
 from imagegen.moderation.word_lists import packaged
+from imagegen.origin import Origin
 from imagegen.webhooks.delivery import Attempt, Verdict
 from tests.conftest import ROOT
 from tests.support.job_states import RESULT, new
@@ -37,6 +38,7 @@ Document = dict[str, Any]
 @pytest.fixture
 def documents(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[Document]]:
     """Returns the EMF documents printed so far."""
+    telemetry.metrics.clear_metrics()  # what other tests have added
 
     def printed() -> list[Document]:
         telemetry.metrics.flush_metrics()
@@ -65,7 +67,7 @@ def pairs(documents: list[Document]) -> set[tuple[str, str]]:
 def test_a_job_that_fails_by_our_fault_is_an_error(
     documents: Callable[[], list[Document]], status: int, errors: int
 ) -> None:
-    telemetry.ran("job", replace(new(), state="failed", error=JobError(code="a", status=status, detail="b")))
+    telemetry.ran(replace(new(), state="failed", error=JobError(code="a", status=status, detail="b")))
     (document,) = documents()
     assert (document["JobFailures"], document["Errors"]) == ([1.0], [float(errors)])
 
@@ -76,7 +78,7 @@ def test_metrics_have_the_stack_as_their_service() -> None:
 from dataclasses import replace
 from imagegen import telemetry
 from tests.support.job_states import RESULT, new
-telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))
+telemetry.ran(replace(new(), state="succeeded", result=RESULT))
 telemetry.metrics.flush_metrics()
 """
     environment = os.environ | {"POWERTOOLS_SERVICE_NAME": "imagegen-test", "PYTHONPATH": "function:."}
@@ -95,7 +97,7 @@ def everything_happens() -> None:
     }
     for resource in ROUTES:
         for method in ("GET", "POST", "DELETE"):
-            telemetry.requested("request", method, resource)
+            telemetry.requested(Origin("request"), method, resource)
     telemetry.warmed(
         WarmUp(model="demo", engine="openvino", device="cpu", precision="f32", reason="", load_ms=9, **cold)
     )
@@ -103,15 +105,16 @@ def everything_happens() -> None:
     telemetry.generated(Result(id="request", image_url="", metadata={}, **(dict(drawn) | {"images": []})))
     telemetry.ran("job", replace(new(), state="succeeded", result=drawn))
     for verdict in get_args(Verdict):
-        telemetry.webhook_attempted(Attempt(verdict, "status_500", "job"), 1)
-    telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))
+        telemetry.webhook_attempted(Attempt(verdict, "status_500"), 1)
+    telemetry.ran(replace(new(), state="succeeded", result=RESULT))
     for stage in get_args(Stage):
         for category in (*telemetry.CATEGORIES, "violence", "another one of the owner's own lists"):
             telemetry.moderation_blocked(Blocked("alice", "demo", stage, category, "1"))
         telemetry.moderation_unavailable(stage, "no lists")
     telemetry.became_job()
-    telemetry.dead_letter("not_processed", "job", failed=True)
-    telemetry.swept(1, ["job"], 1)
+    telemetry.dead_letter("not_processed", failed=True)
+    job_log.given_up(new())
+    telemetry.swept(1, 1, 1)
     telemetry.provenance_unavailable(ProvenanceUnavailable())
     telemetry.verified("trusted")
     for error in LEAVES:
@@ -149,7 +152,7 @@ def test_units_and_namespace(documents: Callable[[], list[Document]]) -> None:
 def test_a_run_counts_what_it_drew(documents: Callable[[], list[Document]]) -> None:
     timings = Timings(queue_ms=900, load_ms=80, denoise_ms=70, decode_ms=6, store_ms=5, total_ms=170)
     drawn = RESULT.model_copy(update={"timings": timings, "cold_start": True})
-    telemetry.ran("job", replace(new(), state="succeeded", result=drawn))
+    telemetry.ran(replace(new(), state="succeeded", result=drawn))
     values = {name: value for document in documents() for name, value in document.items()}
     expected = {
         "Runs": 1, "JobFailures": 0, "Images": 1, "CacheHits": 0, "ColdStarts": 1, "Duration": 170, "QueueTime": 900,
@@ -161,20 +164,20 @@ def test_a_run_counts_what_it_drew(documents: Callable[[], list[Document]]) -> N
 
 def test_a_cached_result_has_no_parts(documents: Callable[[], list[Document]]) -> None:
     """Its zeros would hide how long drawing takes."""
-    telemetry.ran("job", replace(new(), state="succeeded", result=RESULT.model_copy(update={"cached": True})))
+    telemetry.ran(replace(new(), state="succeeded", result=RESULT.model_copy(update={"cached": True})))
     emitted = {name for name, _ in pairs(documents())}
     assert {"CacheHits", "Duration", "Usd"} <= emitted
     assert not {"LoadTime", "DenoiseTime", "DecodeTime", "StoreTime"} & emitted
 
 
 def test_a_run_that_drew_nothing_counts_no_result(documents: Callable[[], list[Document]]) -> None:
-    telemetry.ran("job", new())
-    telemetry.ran("job", None)
+    telemetry.ran(new())
+    telemetry.ran(None)
     assert {name for name, _ in pairs(documents())} == {"Runs", "JobFailures", "Errors"}
 
 
 def test_an_idle_sweep_writes_nothing(documents: Callable[[], list[Document]]) -> None:
-    telemetry.swept(0, [], 0)
+    telemetry.swept(0, 0, 0)
     assert documents() == []
 
 

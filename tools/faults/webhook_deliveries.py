@@ -25,6 +25,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 from ulid import ULID
 
+from imagegen import job_log
 from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.errors import InternalError
 from imagegen.generation.request import GenerateRequest, Webhook
@@ -217,6 +218,7 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
         secrets=secrets,
         client=running.client(receiver.IMPATIENT),
         retries=_LockedRetries(queue),
+        about=job_log.about,
         delays=[0] * len(DELAYS),
     )
 

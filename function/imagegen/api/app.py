@@ -13,13 +13,13 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 
-from imagegen import telemetry
+from imagegen import origin, telemetry
 from imagegen.access import ports
 from imagegen.access.ports import UnknownKey, UnknownTenant
 from imagegen.api import scope
 from imagegen.api.body_size import check_size
 from imagegen.api.cors import cors_config, preflight_headers
-from imagegen.api.headers import header_lines
+from imagegen.api.headers import header_lines, trace_id
 from imagegen.api.media_type import media_type_error
 from imagegen.api.problem import JSON, problem_response
 from imagegen.api.raw_body import raw_body
@@ -88,11 +88,11 @@ def resolve(
     app: APIGatewayRestResolver, container: Container, event: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
     """Route the event with the container's services. HEAD is answered as GET without the body (RFC 9110, 9.3.2)."""
-    request_id = event["requestContext"].get("requestId") or context.aws_request_id
-    telemetry.requested(request_id, event["httpMethod"], event["resource"])
-    scope.enter(container, request_id)
+    request_id = origin.request_id(event["requestContext"].get("requestId"), context.aws_request_id)
+    entered = scope.enter(container, request_id, trace_id(event))
+    telemetry.requested(entered.origin, event["httpMethod"], event["resource"])
     response: dict[str, Any] = app.resolve(_normalized(event), context)
-    limits = {name: [value] for name, value in scope.current().headers.items()}
+    limits = {name: [value] for name, value in entered.headers.items()}
     common = _common_headers(event, response, container.settings.allowed_origins, request_id)
     response["multiValueHeaders"] |= limits | common
     return response | {"body": ""} if event["httpMethod"] == "HEAD" else response

@@ -19,6 +19,9 @@ _LIST_ITEM: Final = re.compile(rf'(?:{_QUOTED}|[^",])+')
 _PREFERENCE: Final = re.compile(rf"\s*([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*({_QUOTED}|[^\s;]*))?\s*(?:;.*)?")
 """A name, an optional value, and parameters that no preference here has (RFC 7240, 2)."""
 
+_TRACE_ROOT: Final = re.compile("Root=(1-[0-9a-f]{8}-[0-9a-f]{24})")
+"""Version 1, epoch seconds and 96 random bits, in hexadecimal (AWS X-Ray, "Tracing header")."""
+
 
 def header_lines(event: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the values of each header line by lower-case name.
@@ -32,6 +35,16 @@ def header_lines(event: Mapping[str, Any]) -> dict[str, list[str]]:
         if value is not None:
             lines.setdefault(name.lower(), [value])
     return lines
+
+
+def trace_id(event: Mapping[str, Any]) -> str | None:
+    """Return the X-Ray trace of the request: the `Root` of `X-Amzn-Trace-Id`, which API Gateway adds and passes on.
+
+    The header may be the caller's. What has not exactly one valid trace has none.
+    """
+    fields = [field.strip() for line in header_lines(event).get("x-amzn-trace-id", []) for field in line.split(";")]
+    roots = {root[1] for field in fields if (root := _TRACE_ROOT.fullmatch(field))}
+    return roots.pop() if len(roots) == 1 else None
 
 
 def preferences(event: APIGatewayProxyEvent) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the routes need while they handle one request: the process's container, the request's id, caller and body.
+"""What the routes need while they handle one request: the process's container, the request's ids, caller and body.
 
 A context variable, because Powertools' router context belongs to the last app that a router was included in. The router
 of POST /generate is in two: the generator's and the API's.
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from imagegen.origin import Origin
+
 if TYPE_CHECKING:
     from imagegen.access.caller import Caller
     from imagegen.wiring import Container
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class RequestScope:
-    """The container, the id, the caller and the body of one request."""
+    """The container, the ids, the caller and the body of one request."""
 
     container: Container
     request_id: str
+    trace_id: str | None
     named: Caller = field(init=False)
     """Whom the authorizer named. Set by the check of the route's scope; a public route has none.
 
@@ -57,13 +60,18 @@ class RequestScope:
         """Note that a transaction has checked the key."""
         self.named = replace(self.named, remembered_key=None)
 
+    @property
+    def origin(self) -> Origin:
+        """What a job keeps of the request that created it."""
+        return Origin(self.request_id, self.trace_id)
+
 
 _CURRENT: Final[ContextVar[RequestScope]] = ContextVar("request_scope")
 
 
-def enter(container: Container, request_id: str) -> RequestScope:
+def enter(container: Container, request_id: str, trace_id: str | None = None) -> RequestScope:
     """Start the scope of a new request in this context, and return it."""
-    scope = RequestScope(container, request_id)
+    scope = RequestScope(container, request_id, trace_id)
     _CURRENT.set(scope)
     return scope
 

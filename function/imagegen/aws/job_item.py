@@ -19,6 +19,7 @@ from imagegen.generation.result import Outcome
 from imagegen.jobs.job import STATES, Job, JobError, Progress, State, UnreadableJob
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
+from imagegen.origin import UNKNOWN, Origin
 
 OPEN: Final = "open"
 """Shard of index by_due with the jobs that are not done. It accepts 1,000 writes per second: 250 concurrent jobs."""
@@ -38,6 +39,7 @@ _REQUIRED: Final = {
 } - {"request"}
 _PROGRESS: Final = TypeAdapter(Progress)
 _RESERVATION: Final = TypeAdapter(Reservation)
+_ORIGIN: Final = TypeAdapter(Origin)
 
 
 def key(tenant: str, job_id: str) -> dict[str, str]:
@@ -158,6 +160,18 @@ def _decode_reserved(text: str) -> Reservation | None:
         return None
 
 
+def _encode_origin(origin: Origin) -> str | None:
+    return _json({name: value for name, value in asdict(origin).items() if value}) if origin != UNKNOWN else None
+
+
+def _decode_origin(text: str) -> Origin:
+    """Unknown if a newer version stored another kind of origin."""
+    try:
+        return _ORIGIN.validate_json(text)
+    except ValueError:
+        return UNKNOWN
+
+
 def _decode_metadata(text: str) -> dict[str, str]:
     """Without what a newer version stored and this one cannot show."""
     stored = json.loads(text)
@@ -179,6 +193,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "progress": _encode_progress,
     "reserved": lambda reservation: _RESERVATION.dump_json(reservation).decode(),
     "listed": lambda listed: WAITING if listed else None,
+    "origin": _encode_origin,
     **dict.fromkeys(("traded", "continuations", "waits", "resends"), lambda value: value or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
@@ -192,6 +207,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "progress": _decode_progress,
     "reserved": _decode_reserved,
     "state": _decode_state,
+    "origin": _decode_origin,
     "listed": lambda shard: shard == WAITING,
     "phase": lambda phase: phase if phase in get_args(Phase) else None,
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.fromisoformat),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,11 +38,13 @@ class _Member:
     done: threading.Event = field(default_factory=threading.Event)
     generated: Generated | None = None
     error: BaseException | None = None
+    context: Context = field(default_factory=copy_context)
+    """The caller's, because another one may report its steps: log lines then name this caller's job."""
 
     def report(self, step: int, steps: int) -> None:
         count = self.spec.num_images_per_prompt
         try:
-            self.on_step(step * count, steps * count)
+            self.context.run(self.on_step, step * count, steps * count)
         except BaseException as error:
             self.error = error
             self.done.set()

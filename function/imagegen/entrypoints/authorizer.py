@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from imagegen import telemetry
+from imagegen import origin, telemetry
 from imagegen.access.caller import Caller
 from imagegen.access.credentials import Pair
 from imagegen.authorizer_wiring import AuthorizerContainer
@@ -31,10 +31,11 @@ class Refused(Exception):
 
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
-def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the policy and the caller. Raises Refused, without a cause, whose text Lambda would log."""
     try:
-        telemetry.logger.append_keys(request_id=event["requestContext"].get("requestId"))
+        request_id = origin.request_id(event["requestContext"].get("requestId"), context.aws_request_id)
+        telemetry.logger.append_keys(request_id=request_id)
         may_remember = (event.get("httpMethod"), event.get("resource")) == _CHECKED_AGAIN
         caller = container.authenticator.caller(*_request(event), may_remember=may_remember)
     except InvalidCredentials as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-from imagegen import telemetry
+from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.errors import ServiceError
 from imagegen.jobs.job import UnreadableJob
@@ -21,6 +21,7 @@ container = Container.from_environment()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
+@job_log.one_job()
 def fail(record: SQSRecord) -> None:
     """Fail the message's job. Raises ServiceError if that is not possible now; SQS delivers the message again."""
     try:
@@ -28,12 +29,13 @@ def fail(record: SQSRecord) -> None:
     except Unreadable as error:
         telemetry.dead_letter(error.reason)
         return
+    job_log.about(message.job_id)
     try:
         failed = container.job_recovery.fail_dead_letter(message.tenant, message.job_id)
     except (ServiceError, UnreadableJob) as error:
         telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
         raise
-    telemetry.dead_letter("not_processed", message.job_id, failed=failed)
+    telemetry.dead_letter("not_processed", failed=failed)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)

@@ -21,6 +21,7 @@ from imagegen.errors import (
 from imagegen.generation.request import GenerateRequest, WarmUpRequest
 from imagegen.generation.result import Result, WarmUp
 from imagegen.jobs.idempotency import IdempotencyFingerprint
+from imagegen.origin import Origin
 from imagegen.problem_details import FieldError
 from imagegen.wiring import Container
 
@@ -73,18 +74,21 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     pictures = container.inputs.read(request, tenant.LOCAL)
     plan, deadline = container.planner.plan(request, pictures), Deadline.of_invocation(context)
     if KEY in event:
-        return _run_once(plan, _fingerprint(event[KEY], body, request, plan), deadline).model_dump(mode="json")
+        fingerprint = _fingerprint(event[KEY], body, request, plan)
+        return _run_once(plan, fingerprint, deadline, Origin(context.aws_request_id)).model_dump(mode="json")
     result = container.images.generate(plan, tenant=tenant.LOCAL, deadline=deadline)
     telemetry.generated(result)
     return result.model_dump(mode="json")
 
 
-def _run_once(plan: Plan, fingerprint: IdempotencyFingerprint | None, deadline: Deadline) -> Result:
+def _run_once(plan: Plan, fingerprint: IdempotencyFingerprint | None, deadline: Deadline, origin: Origin) -> Result:
     """Run a job in place, or return the result of the key's job. A job that did not fit the time continues in a worker.
 
     Raises IdempotencyInProgress while the key's job has no result: waiting for it would be billed like generating it.
     """
-    submitted = container.job_runner.run_now(plan, tenant=tenant.LOCAL, fingerprint=fingerprint, deadline=deadline)
+    submitted = container.job_runner.run_now(
+        plan, tenant=tenant.LOCAL, fingerprint=fingerprint, deadline=deadline, origin=origin
+    )
     result = result_of(container.job_renderer.render(submitted.job))
     if result is None:
         raise IdempotencyInProgress

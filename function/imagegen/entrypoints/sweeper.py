@@ -30,5 +30,5 @@ def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     except ServiceError as error:
         telemetry.failed(error)
         raise
-    telemetry.swept(swept.jobs, swept.given_up, released)
+    telemetry.swept(swept.jobs, len(swept.given_up), released)
     return {"swept": swept.jobs, "given_up": len(swept.given_up), "released": released}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from imagegen import telemetry
+from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.errors import ServiceError
 from imagegen.webhooks.ports import ReceivedMessage
@@ -24,6 +24,7 @@ class NotDelivered(Exception):
     """Keeps the message in the queue; its visibility timeout is already set to the next attempt."""
 
 
+@job_log.one_job()
 def deliver(record: SQSRecord) -> None:
     """Make one delivery attempt. Raises an exception if SQS must deliver the message again."""
     number = int(record.attributes.approximate_receive_count)

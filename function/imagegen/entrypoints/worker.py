@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.batch import (
     process_partial_response,
 )
 
-from imagegen import telemetry
+from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
@@ -35,6 +35,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
+@job_log.one_job()
 def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Run the job whose turn it is. A message that cannot be parsed goes to the dead-letter queue.
 
@@ -46,13 +47,14 @@ def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
         container.job_queue.dead_letter(record.body, error.reason)
         telemetry.unreadable(error.reason)
         return
+    job_log.about(message.job_id)
     try:
         job = container.job_runner.run(message.tenant, message.job_id, Deadline.of_invocation(lambda_context))
     except (ServiceError, UnreadableJob) as error:
         telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
         _postpone(record)
         raise
-    telemetry.ran(job.job_id if job is not None else message.job_id, job)
+    telemetry.ran(job)
 
 
 def _postpone(record: SQSRecord) -> None:

@@ -18,6 +18,7 @@ from imagegen.generation.result import Result
 from imagegen.jobs.service import JobService, Submitted
 from imagegen.limits.limiter import Admission, Limiter
 from imagegen.limits.quota import Amount, Reservation
+from imagegen.origin import UNKNOWN, Origin
 
 if TYPE_CHECKING:
     from imagegen.generation.service import ImageService  # imports Pillow, which the zip functions lack
@@ -56,6 +57,7 @@ class Drawing:
         deadline: Deadline,
         job_until: Deadline,
         deliver: Callable[[Result], T],
+        origin: Origin = UNKNOWN,
     ) -> T | Submitted:
         """Return the images, or the job that the request becomes because they do not fit before the deadline.
 
@@ -66,7 +68,7 @@ class Drawing:
         would use more than it has reserved.
         """
         try:
-            return self._draw(plan, admission.reservation, deadline, job_until, deliver)
+            return self._draw(plan, admission.reservation, deadline, job_until, deliver, origin)
         except BaseException:
             # Changes nothing if the reservation has become that of a job although the reply was lost.
             self.limiter.release(admission.reservation)
@@ -79,6 +81,7 @@ class Drawing:
         deadline: Deadline,
         job_until: Deadline,
         deliver: Callable[[Result], T],
+        origin: Origin,
     ) -> T | Submitted:
         paid = Deadline.after(self.pricing.seconds(reservation.amount.usd))
         try:
@@ -88,7 +91,7 @@ class Drawing:
                 raise RequestTooExpensive from error
             if job_until.left() < 0:
                 raise
-            return self.jobs.submit(plan, tenant=reservation.tenant, held=reservation)
+            return self.jobs.submit(plan, tenant=reservation.tenant, held=reservation, origin=origin)
         delivered = deliver(result)
         self.limiter.settle(reservation, charge_of(result))
         return delivered

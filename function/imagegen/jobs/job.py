@@ -14,6 +14,7 @@ from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import FOUND, JUDGED, Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
+from imagegen.origin import UNKNOWN, Origin
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATES: Final[tuple[State, ...]] = get_args(State)
@@ -138,6 +139,8 @@ class Job:
     metadata: Mapping[str, str] = field(default_factory=dict)
     reserved: Reservation | None = None
     """What it holds of its tenant's quota until it is final. None for a job of a version without quotas."""
+    origin: Origin = UNKNOWN
+    """Set when the job is stored, and kept."""
 
     @property
     def quota_month(self) -> str:

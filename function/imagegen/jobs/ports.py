@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
 from imagegen.limits.quota import NO_QUOTA, Quota, Reservation
+from imagegen.origin import UNKNOWN, Origin
 
 Clock = Callable[[], int]
 """Returns epoch milliseconds."""
@@ -20,6 +22,25 @@ class Page:
 
     jobs: list[Job]
     last: str | None
+
+
+class JobLog(Protocol):
+    """Where it is recorded what happens to jobs. `job_log` is the implementation."""
+
+    def one_job(self) -> AbstractContextManager[None]:
+        """Return a block whose log lines are about one job. What `about` has set in it ends with it."""
+
+    def about(self, job_id: str, origin: Origin = UNKNOWN) -> None:
+        """Add the ids of a job and of the request that created it to every later log line of this thread."""
+
+    def submitted(self, job: Job) -> None:
+        """Record that a job was stored; later log lines are about it."""
+
+    def requeued(self, job: Job) -> None:
+        """Record that the sweeper sends a job to the workers."""
+
+    def given_up(self, job: Job) -> None:
+        """Record that the sweeper failed a job."""
 
 
 class JobStore(Protocol):

@@ -14,7 +14,7 @@ from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.job import JobError
 from imagegen.jobs.outbox import Outbox
-from imagegen.jobs.ports import Clock, JobStore
+from imagegen.jobs.ports import Clock, JobLog, JobStore
 from imagegen.jobs.states import Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
 
@@ -40,6 +40,7 @@ class JobRecovery:
     checkpoints: JobCheckpoints
     clock: Clock
     timing: JobTiming
+    log: JobLog
     on_crash: Callable[[BaseException], None]
 
     def sweep(self, deadline: Deadline) -> Swept:
@@ -52,13 +53,15 @@ class JobRecovery:
             if deadline.left() < REQUEUE_S:
                 break
             swept.jobs += 1
-            try:
-                if self._recover(tenant, job_id):
-                    swept.given_up.append(job_id)
-            except (StorageUnavailable, JobNotFound):
-                continue
-            except Exception as error:  # an unreadable row must not stop the others
-                self.on_crash(error)
+            with self.log.one_job():
+                self.log.about(job_id)
+                try:
+                    if self._recover(tenant, job_id):
+                        swept.given_up.append(job_id)
+                except (StorageUnavailable, JobNotFound):
+                    continue
+                except Exception as error:  # an unreadable row must not stop the others
+                    self.on_crash(error)
         return swept
 
     def fail_dead_letter(self, tenant: str, job_id: str) -> bool:
@@ -66,6 +69,7 @@ class JobRecovery:
         job = self.store.get(tenant, job_id)
         if job is None:
             return False
+        self.log.about(job_id, job.origin)
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             error = JobError.of(InternalError())
             failed = self.store.change(job, lambda stored: states.failed(stored, self.clock(), self.timing, error))
@@ -80,14 +84,18 @@ class JobRecovery:
         if job is None:
             self.store.delete_expired(tenant, job_id)
             return False
+        self.log.about(job_id, job.origin)
         was_final, error = job.final, JobError.of(InternalError())
         waiting = self.backlog.waiting()
         job = self.store.change(
             job, lambda stored: states.recovered(stored, self.clock(), self.timing, error, waiting=waiting)
         )
         if job.state == "queued" and not job.sent:
+            self.log.requeued(job)
             self.outbox.send(job)
         gave_up = job.state == "failed" and not was_final
+        if gave_up:
+            self.log.given_up(job)
         self.outbox.notify(job)
         if gave_up:
             self.checkpoints.discard(job)

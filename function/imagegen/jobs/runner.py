@@ -34,13 +34,14 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, JobError, UnreadableJob
 from imagegen.jobs.job_quotas import JobQuotas
 from imagegen.jobs.outbox import Outbox
-from imagegen.jobs.ports import Clock, JobStore
+from imagegen.jobs.ports import Clock, JobLog, JobStore
 from imagegen.jobs.run import Run, no_preview
 from imagegen.jobs.service import JobService, Submitted
 from imagegen.jobs.states import Cause, Refused
 from imagegen.jobs.timing import REQUEUE_S, JobTiming
 from imagegen.jobs.turns import Turns
 from imagegen.moderation.ports import PromptJudge
+from imagegen.origin import UNKNOWN, Origin
 from imagegen.retry import retry
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class JobRunner:
     quotas: JobQuotas
     clock: Clock
     timing: JobTiming
+    log: JobLog
     on_crash: Callable[[BaseException], None]
 
     def run(self, tenant: str, job_id: str, deadline: Deadline) -> Job | None:
@@ -81,13 +83,19 @@ class JobRunner:
         return None
 
     def run_now(
-        self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None, deadline: Deadline
+        self,
+        plan: Plan,
+        *,
+        tenant: str,
+        fingerprint: IdempotencyFingerprint | None,
+        deadline: Deadline,
+        origin: Origin = UNKNOWN,
     ) -> Submitted:
         """Store a job and run it here, for a POST /generate with an Idempotency-Key or a webhook.
 
         Raises what JobService.submit raises, and IdempotencyInProgress.
         """
-        submitted = self.jobs.add(plan, tenant=tenant, fingerprint=fingerprint)
+        submitted = self.jobs.add(plan, tenant=tenant, fingerprint=fingerprint, origin=origin)
         job = submitted.job
         if submitted.replayed:
             if not (job.final or job.sent):
@@ -113,6 +121,7 @@ class JobRunner:
 
         With a `plan` a caller waits for the result, but not until the deadline if the run cannot end before it.
         """
+        self.log.about(run.job.job_id, run.job.origin)
         with suppress(Refused, JobAlreadyFinal, JobNotFound):
             checkpoint = self.checkpoints.of(run.job, until_deadline=plan is None)
             try:

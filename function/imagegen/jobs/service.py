@@ -19,9 +19,10 @@ from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
 from imagegen.jobs.job_quotas import JobQuotas
 from imagegen.jobs.outbox import Outbox
-from imagegen.jobs.ports import Clock, JobStore, Page
+from imagegen.jobs.ports import Clock, JobLog, JobStore, Page
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits.quota import Amount, Quota, Reservation, require_affordable
+from imagegen.origin import UNKNOWN, Origin
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class JobService:
         keep_s: float,
         clock: Clock,
         timing: JobTiming,
+        log: JobLog,
     ):
         self._store = store
         self._checkpoints = checkpoints
@@ -55,6 +57,7 @@ class JobService:
         self._keep_s = keep_s
         self._clock = clock
         self._timing = timing
+        self._log = log
 
     def submit(
         self,
@@ -63,18 +66,21 @@ class JobService:
         tenant: str,
         fingerprint: IdempotencyFingerprint | None = None,
         held: Reservation | None = None,
+        origin: Origin = UNKNOWN,
     ) -> Submitted:
         """Store a job and send it to the workers. A stored job is never lost: the sweeper sends it if this fails.
 
         `held` is the reservation of a request that becomes this job, which gets its id. Raises IdempotencyKeyReuse,
         ResultExpired, QuotaExceeded, QueueFull, RequestTooExpensive, RateLimited or StorageUnavailable.
         """
-        submitted = self._add(plan, tenant, fingerprint, self._quotas.queueing_quota(tenant), held)
+        submitted = self._add(plan, tenant, fingerprint, self._quotas.queueing_quota(tenant), held, origin)
         return submitted if submitted.replayed else Submitted(self._outbox.send(submitted.job))
 
-    def add(self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None) -> Submitted:
+    def add(
+        self, plan: Plan, *, tenant: str, fingerprint: IdempotencyFingerprint | None, origin: Origin = UNKNOWN
+    ) -> Submitted:
         """Store a job without sending it. Raises what `submit` raises."""
-        return self._add(plan, tenant, fingerprint, self._quotas.quota(tenant), None)
+        return self._add(plan, tenant, fingerprint, self._quotas.quota(tenant), None, origin)
 
     def get(self, tenant: str, job_id: str) -> Job:
         """Return the job. Raises JobNotFound for an unknown, malformed or expired id and for another tenant's."""
@@ -115,6 +121,7 @@ class JobService:
         fingerprint: IdempotencyFingerprint | None,
         quota: Quota,
         held: Reservation | None,
+        origin: Origin,
     ) -> Submitted:
         now = self._clock()
         reserved = self._reservation(tenant, self._quotas.amount(plan, tenant), now, held, quota)
@@ -128,9 +135,13 @@ class JobService:
             keep_s=self._keep_s,
             timing=self._timing,
             reserved=reserved,
+            origin=origin,
         )
         stored = self._store.add(job, fingerprint, quota=quota, held=held)
-        return Submitted(stored, replayed=stored.job_id != job.job_id)
+        if stored.job_id != job.job_id:
+            return Submitted(stored, replayed=True)
+        self._log.submitted(stored)
+        return Submitted(stored)
 
     def _reservation(
         self, tenant: str, amount: Amount, now: int, held: Reservation | None, quota: Quota

@@ -19,6 +19,7 @@ from imagegen.jobs.job import Job, JobError, Progress, State
 from imagegen.jobs.timing import JobTiming, Phase
 from imagegen.limits.quota import Reservation
 from imagegen.limits.usage import Charge
+from imagegen.origin import UNKNOWN, Origin
 
 Cause = Literal["crash", "aws_failure", "deadline", "continuation", "wait"]
 """Why a run ended early. The last three are deadlines: without progress, after the run has saved progress, and while it
@@ -47,6 +48,7 @@ def submitted(
     keep_s: float,
     timing: JobTiming,
     reserved: Reservation | None = None,
+    origin: Origin = UNKNOWN,
 ) -> Job:
     """Return a new job of `steps` steps whose message is not sent yet; it expires after `keep_s` seconds."""
     return Job(
@@ -60,6 +62,7 @@ def submitted(
         webhook=request.webhook,
         metadata=dict(request.metadata),
         reserved=reserved,
+        origin=origin,
     )
 
 

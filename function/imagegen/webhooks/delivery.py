@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from imagegen.jobs.job import Job, UnreadableJob
 from imagegen.jobs.message import Unreadable
+from imagegen.origin import UNKNOWN, Origin
 from imagegen.public_url import NotAllowed
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.ports import JobReader, ReceivedMessage, SecretStore, WebhookRetries
@@ -42,7 +43,6 @@ class Attempt:
 
     verdict: Verdict
     reason: str
-    job_id: str = ""
     secret: str = ""
     """Where the operator must put a valid secret, if that is the reason."""
 
@@ -50,7 +50,8 @@ class Attempt:
 class WebhookSender:
     """Delivers the messages of the webhook queue. Thread-safe.
 
-    `render` returns the document that GET /jobs/{id} returns, with URLs signed now.
+    `render` returns the document that GET /jobs/{id} returns, with URLs signed now. `about` is told which job an
+    attempt is about, for the log.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class WebhookSender:
         secrets: SecretStore,
         client: SafeClient,
         retries: WebhookRetries,
+        about: Callable[[str, Origin], None],
         delays: Sequence[float] = DELAYS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ):
@@ -69,6 +71,7 @@ class WebhookSender:
         self._secrets = secrets
         self._client = client
         self._retries = retries
+        self._about = about
         self._delays = delays
         self._now = now
 
@@ -91,9 +94,10 @@ class WebhookSender:
             message = WebhookMessage.parse(body)
         except Unreadable as error:
             return Attempt("dead", error.reason)
+        self._about(message.job_id, UNKNOWN)
         verdict, reason = self._send(message)
         secret = self._secrets.name(message.tenant) if reason in ("secret_missing", "secret_invalid") else ""
-        return Attempt(verdict, reason, message.job_id, secret)
+        return Attempt(verdict, reason, secret)
 
     def _send(self, message: WebhookMessage) -> tuple[Verdict, str]:
         try:
@@ -105,6 +109,7 @@ class WebhookSender:
         job = message.job() or self._jobs.get(message.tenant, message.job_id)
         if job is None:
             return "dead", "job_gone"
+        self._about(message.job_id, job.origin)
         if job.state != message.final_state:
             return "retry", "job_not_final"
         stored = self._secrets.get(message.tenant)

@@ -11,6 +11,7 @@ from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Outcome
 from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.message import VERSION, QueueMessage
+from imagegen.origin import UNKNOWN, Origin
 
 
 class FinalJob(BaseModel):
@@ -26,6 +27,7 @@ class FinalJob(BaseModel):
     result: Outcome | None = None
     error: JobError | None = None
     metadata: dict[str, str]
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -39,6 +41,7 @@ class FinalJob(BaseModel):
             result=job.result,
             error=job.error,
             metadata=dict(job.metadata),
+            origin=None if job.origin == UNKNOWN else job.origin,
         )
 
 
@@ -73,7 +76,8 @@ class WebhookMessage(QueueMessage):
         """Return the final job without its request, or None if the message does not contain it."""
         if self.final_job is None:
             return None
-        fields = {name: getattr(self.final_job, name) for name in type(self.final_job).model_fields if name != "runs"}
+        own = type(self.final_job).model_fields.keys() - {"runs", "origin"}
+        fields = {name: getattr(self.final_job, name) for name in own}
         return Job(
             tenant=self.tenant,
             job_id=self.job_id,
@@ -81,5 +85,6 @@ class WebhookMessage(QueueMessage):
             due_at=0,
             state=self.final_state,
             attempt=self.final_job.runs,
+            origin=self.final_job.origin or UNKNOWN,
             **fields,
         )

@@ -113,3 +113,19 @@ def test_the_webhook_of_a_job_has_its_tenants_group(world: JobWorld) -> None:
     job = world.submit(tenant="bob", webhook=HOOK)
     world.jobs.cancel("bob", job.job_id)
     assert groups(world.resources["WebhooksQueue"]) == ["bob"]
+
+
+def test_messages_carry_the_trace_of_the_invocation_that_sends_them(
+    queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore sends the header on Lambda, and SQS makes it the message's AWSTraceHeader, which Lambda links to."""
+    trace = "Root=1-6a1b2c3d-000000000000000000000001;Parent=53995c3f42cd8ad8;Sampled=1"
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "Api")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+    queue = SqsJobQueue(queues["JobsQueue"], queues["JobsDeadLetters"])
+    sent: list[str] = []
+    queue._client.meta.events.register(
+        "before-send.sqs.SendMessage", lambda request, **_: sent.append(request.headers["X-Amzn-Trace-Id"])
+    )
+    queue.put("alice", JOB_ID)
+    assert [bytes(each, "ascii") if isinstance(each, str) else each for each in sent] == [trace.encode()]

@@ -246,3 +246,15 @@ def test_no_credential_is_ever_logged(gateway: Gateway, printed: Callable[[], st
         for part in value.removeprefix("Bearer ").removeprefix("imagegen_").split("."):
             assert len(part) < 12 or part[:12] not in log
             assert len(part) < 12 or part[-12:] not in log
+
+
+@pytest.mark.parametrize(("given", "logged"), [("r-1", "r-1"), ("canary " * 20, None), (None, None), (7, None)])
+def test_a_request_id_is_bounded_before_it_is_logged(
+    gateway: Gateway, printed: Callable[[], str], given: object, logged: str | None
+) -> None:
+    """A caller can choose it, by X-Amzn-RequestId."""
+    event = authorizer_event(credentials(gateway)["key"])
+    event["requestContext"]["requestId"] = given
+    authorizer.handler(event, Context())
+    (line,) = [json.loads(each) for each in printed().splitlines() if '"authenticated"' in each]
+    assert line["request_id"] == (logged or Context().aws_request_id)

@@ -109,7 +109,7 @@ def test_a_job_that_a_newer_version_stored_is_logged_and_delivered_again(
 
 def test_the_log_counts_runs_as_the_api_does(handlers: JobHandlers, printed: Callable[[], str]) -> None:
     ended = replace(new(), attempt=1, aws_failures=2, deadline_requeues=3)
-    telemetry.ran(ended.job_id, ended)
+    telemetry.ran(ended)
     (line,) = (json.loads(line) for line in printed().splitlines() if '"ran"' in line)
     assert line["attempt"] == ended.runs == 6
 

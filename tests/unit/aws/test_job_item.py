@@ -15,12 +15,14 @@ from imagegen.jobs import states
 from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.message import JobMessage
 from imagegen.limits.quota import Amount, Reservation
-from imagegen.webhooks.message import WebhookMessage
+from imagegen.origin import UNKNOWN, Origin
+from imagegen.webhooks.message import FinalJob, WebhookMessage
 from tests.conftest import ROOT
 from tests.support.job_states import JOB_ID, NOW, RESULT, TIMING, new, renewed_at, running
 
 STORED = json.loads((ROOT / "tests" / "support" / "data" / "stored-0.1.0.json").read_text())
 """Written by the code of version 0.1.0: its `to_item`, `bill` and message bodies."""
+ORIGIN = Origin("r", "t")
 
 
 def read(name: str) -> dict[str, Any]:
@@ -104,6 +106,52 @@ def test_a_reservation_that_cannot_be_read_is_left_to_the_sweeper(document: str)
     assert newer.reserved is None
     assert "reserved" not in to_item(newer)
     assert newer.quota_month == newer.created_at.strftime("%Y-%m")
+
+
+def test_a_job_of_an_earlier_version_has_no_origin() -> None:
+    for name in STORED["items"]:
+        assert job(name).origin == UNKNOWN
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, Origin("r"), Origin(trace_id="t")])
+def test_the_origin_survives_every_change_of_the_job(origin: Origin) -> None:
+    written = replace(new(url="https://example.com/hook", events=["job.succeeded"]), origin=origin)
+    ended = states.succeeded(states.claimed(written, "me", NOW, TIMING), "me", NOW, TIMING, RESULT)
+    assert from_item(to_item(ended)).origin == origin
+    carried = WebhookMessage.parse(WebhookMessage.of(ended).body()).job()
+    assert carried is not None
+    assert carried.origin == origin
+
+
+def test_the_origin_adds_one_attribute_that_earlier_versions_do_not_read() -> None:
+    """They ignore unknown attributes, and a change writes only attributes that differ."""
+    written = replace(new(), origin=ORIGIN)
+    added = to_item(written).items() - to_item(new()).items()
+    assert added == {("origin", '{"request_id":"r","trace_id":"t"}')}
+    assert to_item(states.claimed(written, "me", NOW, TIMING))["origin"] == to_item(written)["origin"]
+
+
+def test_earlier_versions_ignore_the_origin_in_a_webhooks_message() -> None:
+    hook = {"url": "https://example.com/hook", "events": ["job.succeeded"]}
+    ended = states.succeeded(states.claimed(new(**hook), "me", NOW, TIMING), "me", NOW, TIMING, RESULT)
+    plain, named = (json.loads(WebhookMessage.of(replace(ended, origin=each)).body()) for each in (UNKNOWN, ORIGIN))
+    assert named["final_job"].pop("origin") == {"request_id": "r", "trace_id": "t"}
+    assert named == plain
+    assert FinalJob.model_config["extra"] == "ignore"
+
+
+@pytest.mark.parametrize(
+    ("document", "origin"),
+    [
+        ('{"request_id": "r", "of_a_newer_version": 1}', Origin("r")),
+        ('{"request_id": 7}', UNKNOWN),
+        ("no JSON", UNKNOWN),
+        ("[]", UNKNOWN),
+        (7, UNKNOWN),
+    ],
+)
+def test_an_origin_of_a_newer_version_is_read_as_far_as_it_is_known(document: object, origin: Origin) -> None:
+    assert from_item(to_item(new()) | {"origin": document}).origin == origin
 
 
 def test_a_job_is_read_as_it_was_written() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.support import plans
 from tests.support.scenes import circle, picture
 
 STEPS = 4
+SEED: ContextVar[int] = ContextVar("SEED")
+"""The seed of the thread's generation, as log lines have a job's id."""
 
 
 def spec(seed: int, **changes: Any) -> GenerationSpec:
@@ -64,6 +67,7 @@ def generate_all(
     barrier = threading.Barrier(len(specs))
 
     def run(each: GenerationSpec) -> Generated:
+        SEED.set(each.seed)
         barrier.wait()
         return batched.generate(each, lambda step, of: on_step(each.seed, step, of) if on_step else None)
 
@@ -131,6 +135,15 @@ def test_a_failed_batch_is_retried_one_by_one() -> None:
     futures = generate_all(engine, [spec(seed) for seed in (1, 2)])
     assert sorted(engine.calls) == [[1], [2]]
     assert [color(each) for each in futures] == [1, 2]
+
+
+def test_each_generation_reports_its_steps_in_its_own_context() -> None:
+    """One thread reports those of the whole batch."""
+    reported: list[tuple[int, int]] = []
+    engine = FakeBatchEngine()
+    generate_all(engine, [spec(seed) for seed in (1, 2, 3)], lambda seed, *_: reported.append((seed, SEED.get())))
+    assert engine.calls == [[1, 2, 3]]
+    assert sorted(reported) == sorted([(seed, seed) for seed in (1, 2, 3)] * STEPS)
 
 
 def test_steps_count_all_images_of_a_request() -> None:

@@ -13,6 +13,7 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.view import JobRenderer
+from imagegen.origin import UNKNOWN, Origin
 from imagegen.public_url import NotAllowed
 from imagegen.webhooks.delivery import DELAYS, JITTER
 from imagegen.webhooks.message import WebhookMessage
@@ -140,6 +141,22 @@ def test_a_webhook_is_delivered_whatever_became_of_its_row(job: Job | None) -> N
     ((url, headers, body),) = world.client.posts
     assert (url, headers["webhook-id"]) == (HOOK_URL, f"msg_{JOB_ID}")
     assert json.loads(body)["data"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("in_message", [True, False])
+def test_an_attempt_says_which_request_its_job_is_of(in_message: bool) -> None:
+    """A message of version 0.1.0 does not contain its job."""
+    job = replace(final_job(JOB_ID), origin=Origin("r", "t"))
+    world = WebhookWorld(jobs=Jobs(None if in_message else job))
+    assert world.deliver(WebhookMessage.of(job).body() if in_message else None)[0] == "delivered"
+    assert world.about[-1] == (JOB_ID, Origin("r", "t"))
+
+
+def test_an_attempt_names_its_job_before_the_row_is_read() -> None:
+    world = WebhookWorld(jobs=Jobs(failing=StorageUnavailable()))
+    with pytest.raises(StorageUnavailable):
+        world.deliver()
+    assert world.about == [(JOB_ID, UNKNOWN)]
 
 
 def test_a_result_that_a_newer_version_stored_is_delivered_once_it_can_be_read() -> None:

@@ -74,7 +74,7 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
     query_parameters(event)
     body = body if picture is None else _in_format(body, picture)
     gateway = _gateway_deadline(event, container.settings)
-    tenant = scope.current().named.tenant
+    tenant, origin = scope.current().named.tenant, scope.current().origin
     _require_allowed(container, body, tenant)
     plan = container.planner.plan(body, container.inputs.read(body, tenant))
     key = fingerprint(event, body, plan.spec)
@@ -82,14 +82,15 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
         container.webhook_registration.require_secret(tenant)
     if prefers_async(event):
         count("drawing")
-        return _accept(container, event, container.jobs.submit(plan, tenant=tenant, fingerprint=key))
+        submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key, origin=origin)
+        return _accept(container, event, submitted)
     if picture is not None:
         require_fit(plan.spec)
     render = _Renderer(container, event, as_picture=picture is not None)
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
     if key is not None or body.webhook is not None:
         count("drawing")
-        submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline)
+        submitted = container.job_runner.run_now(plan, tenant=tenant, fingerprint=key, deadline=deadline, origin=origin)
         if not (submitted.replayed or submitted.job.final):
             telemetry.became_job()
         return render.job(submitted)
@@ -112,7 +113,14 @@ def _draw(plan: Plan, render: _Renderer, *, deadline: Deadline, job_until: Deadl
     admission = drawing.admit(plan, tenant=caller.tenant, deadline=deadline, key_id=caller.remembered_key)
     current.key_checked()
     current.headers |= admission.headers
-    drawn = drawing.draw(plan, admission, deadline=deadline, job_until=job_until, deliver=render.delivered)
+    drawn = drawing.draw(
+        plan,
+        admission,
+        deadline=deadline,
+        job_until=job_until,
+        deliver=render.delivered,
+        origin=current.origin,
+    )
     if isinstance(drawn, Submitted):
         telemetry.became_job()
         return render.job(drawn)

@@ -87,7 +87,7 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)
-    submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key)
+    submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key, origin=scope.current().origin)
     headers, seconds = replay_header(submitted), preferred_wait(event)
     if seconds is None:
         return accepted_response(event, container.job_renderer.render(submitted.job), headers)

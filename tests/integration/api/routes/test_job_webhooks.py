@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from imagegen import job_log
 from imagegen.errors import ModelUnavailable, StorageUnavailable
 from imagegen.webhooks.delivery import WebhookSender
 from imagegen.webhooks.ports import ReceivedMessage
@@ -140,6 +141,7 @@ def test_the_webhook_of_each_final_state_is_as_the_openapi_document_says(handler
         secrets=Secrets(),
         client=client,
         retries=Retries(),
+        about=job_log.about,
     )
     for message in handlers.world.webhooks.bodies:
         assert sender.deliver(ReceivedMessage("m", "r", message, 1)).verdict == "delivered"
