@@ -103,7 +103,7 @@ def everything_happens() -> None:
     )
     drawn = RESULT.model_copy(update=cold)
     telemetry.generated(Result(id="request", image_url="", metadata={}, **(dict(drawn) | {"images": []})))
-    telemetry.ran("job", replace(new(), state="succeeded", result=drawn))
+    telemetry.ran(replace(new(), state="succeeded", result=drawn))
     for verdict in get_args(Verdict):
         telemetry.webhook_attempted(Attempt(verdict, "status_500"), 1)
     telemetry.ran(replace(new(), state="succeeded", result=RESULT))
