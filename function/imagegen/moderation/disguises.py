@@ -1,8 +1,8 @@
 """Other texts that a prompt may be meant as. Pure.
 
 Covered: text that is drawn from right to left (U+202E), upside-down letters, letters drawn with several signs (`|\\|`),
-characters of other scripts that fonts of signs use for letters (`几凵刀乇`), HTML entities, words that only capitals
-separate (`NakedWoman`). Each costs time only if the prompt has a sign of it.
+characters of other scripts that fonts of signs use for letters (`几凵刀乇`), HTML entities and tags in words, and words
+that only capitals separate (`NakedWoman`). Each costs time only if the prompt has a sign of it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ _SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))
 _CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩ⱠⱧⱤ]")
 """Signs of a font in which ł is an i."""
 
+_TAG: Final = re.compile(r"</?[A-Za-z][^<>:]{0,99}>|<!--.*?-->")
+"""A tag or a comment of HTML. What has a colon may be a LoRA (`<lora:name:1>`)."""
 _ENTITY: Final = re.compile(r"&#?\w{2,8};")
 _HAS_CASE_CHANGE: Final = re.compile("[A-Z](?:(?<=[a-z][A-Z])|(?<=[A-Z][A-Z])[a-z])")
 """As the next one, but fast: it begins with a letter."""
@@ -76,6 +78,8 @@ def by_capitals(text: str) -> str | None:
 def _read(text: str) -> str:
     if "&" in text and _ENTITY.search(text):
         text = html.unescape(text)
+    if "<" in text:
+        text = _TAG.sub("", text)
     if _DRAWN_SIGNS.search(text):
         text = _DRAWN_SIGNS.sub(lambda sign: _DRAWN[sign[0]], text)
     if not text.isascii():

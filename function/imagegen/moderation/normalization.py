@@ -76,7 +76,9 @@ _MASKED_PIECES: Final = 4
 _MASK: Final = re.compile(f"[^a-z0-9\\s.,'/&+:;\"!{_BAR}$@]")
 """May hide a letter between letters, as `*` does: `n#de`, `p-rn`."""
 HAN: Final = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_RUN: Final = re.compile(f"([{HAN}]+)|([a-z0-9]+|[\u3041-\u30ff\uac00-\ud7a3]+)|[,;.!?:\uff0c\u3002\uff1b\uff01\uff1f]")
+_RUN: Final = re.compile(
+    f"([{HAN}]+)|([a-z0-9]+|[\u3041-\u30ff\uac00-\ud7a3]+)|[,;!?:\uff0c\u3002\uff1b\uff01\uff1f]|\\.(?![{HAN}])"
+)
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 

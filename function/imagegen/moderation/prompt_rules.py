@@ -131,7 +131,8 @@ def _outside(found: Sequence[Found], permitted: Sequence[Found]) -> Sequence[Fou
 def _permitted(terms: Sequence[Found], near: Near, to: Sequence[Found], found: Iterable[Found]) -> list[Found]:
     if not terms or not to:
         return []
-    places = Spans(to)
+    own = {(each.start, each.end) for each in terms}
+    places = Spans(each for each in to if (each.start, each.end) not in own)  # no term permits itself
     group, words = near.unless or ("", 1)
     unless = Spans(each for each in found if each.label == group)
     return [each for each in terms if places.are_near(each, near.words) and not unless.are_near(each, words)]

@@ -50,6 +50,14 @@ def test_prompts_of_every_round_stay_judged_as_they_should_be() -> None:
     assert [(category, prompt) for category, prompt in rows if (judge(prompt) is None) != (category is None)] == []
 
 
+def test_every_listed_term_is_blocked_if_nothing_is_near_it() -> None:
+    """No permission applies to a term by itself, as the Polish mountains (`gory`) once did."""
+    listed = [(category, term) for category, terms in packaged().categories.items() for term in terms]
+    passed = [each for each in listed if judge(each[1].replace("...", "").replace("*", "")) is None]
+    assert len(listed) > 2000
+    assert passed == []
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -133,6 +141,14 @@ def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None)
         ("an edun woman", "sexual"),
         ("ɟlǝsɯᴉɥ ƃuᴉƃuɐɥ", "self_harm"),  # noqa: RUF001
         ("&#110;ude woman", "sexual"),
+        ("a <b>nu</b>de sunbather", "sexual"),
+        ("war victim, be<br/>head<!-- b -->ed", "gore"),
+        ("<em>自</em><em class='a'>残</em>的女生", "self_harm"),
+        ("情侣在酒店做.爱的照片", "sexual"),
+        ("portrait of a nude redhead, rembrandt lighting", "sexual"),
+        ("a nude by Rembrandt", None),
+        ("gory, widok na szczyt", None),
+        ("<b>Sussex</b> cottage, x < y > z", None),
         ("几ㄩᗪ乇 woman", "sexual"),
         ("a dis mem ber ed man", "gore"),
         ("a d11do", "sexual"),
