@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -105,6 +106,16 @@ def test_a_job_is_created_run_and_downloaded(served: CommandLine, handlers: JobH
     handlers.run_queued_jobs()
     done = served.run("job", job["id"], "--wait", "--out", ".")
     assert (done.returncode, served.files()) == (0, [f"{job['id']}.png"])
+
+
+def test_a_job_shows_its_receipt_which_is_its_bill(served: CommandLine, handlers: JobHandlers) -> None:
+    job_id = json.loads(served.run("generate", "x", "--no-wait", "--json").stdout)["id"]
+    handlers.run_queued_jobs()
+    cost = json.loads(served.run("job", job_id, "--json").stdout)["result"]["cost"]
+    (bill,) = handlers.world.items("BILL#")
+    assert Decimal(str(cost["usd"])) == Decimal(bill["usd"]) == sum(Decimal(line["usd"]) for line in cost["lines"])
+    assert {"compute", "sqs_requests", "s3_storage"} <= {line["item"] for line in cost["lines"]}
+    assert cost["prices"]["noted"] == "2026-11-27"
 
 
 def test_a_queued_job_is_cancelled(served: CommandLine) -> None:

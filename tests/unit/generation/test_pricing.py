@@ -115,7 +115,7 @@ def test_a_region_without_prices_says_whose_are_used(region: str) -> None:
 
 def test_the_table_is_that_of_the_command_line() -> None:
     other = json.loads(TABLE_OF_THE_COMMAND.read_text(), parse_float=Decimal)
-    assert NOTED == other["noted"]
+    assert other["noted"] == NOTED
     assert {name: page for name, page in other["pages"].items() if name in PAGES} == PAGES
     assert sorted(other["regions"]) == sorted(PRICES)
     for region, prices in PRICES.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo
@@ -12,8 +13,10 @@ from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.provenance_resources import ProvenanceCheck
 from imagegen.api.resources import Health, Identity, ModelList
 from imagegen.api.upload_resources import UploadInfo
+from imagegen.generation.aws_calls import REQUEST
+from imagegen.generation.pricing import Pricing, Stored
 from imagegen.generation.request import WebhookEvent
-from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
+from imagegen.generation.result import ImageResult, ResponseModel, Result, Timings
 from imagegen.jobs.job import JobError, State
 from imagegen.jobs.view import JobInfo, JobPage, ProgressInfo
 from imagegen.provenance.verdict import Report
@@ -44,7 +47,7 @@ _RESULT: Final = Result(
     cached=False,
     cold_start=False,
     timings=Timings(text_encode_ms=4, denoise_ms=310, decode_ms=25, store_ms=40, total_ms=382),
-    cost=Cost(billed_ms=382, memory_mb=10240, usd=0.00006367),
+    cost=Pricing(10240, 0.0000166667).cost(0.382, REQUEST, Stored(puts=2, byte_hours=Decimal(_IMAGE.bytes * 7 * 24))),
     warnings=[],
     metadata={"order": "A-17"},
 )
