@@ -159,6 +159,19 @@ def test_usage_is_that_of_the_images_that_were_drawn(served: CommandLine) -> Non
     assert [each["model"] for each in used["usage"]] == [drawn["model"]]
 
 
+def test_a_report_is_the_sum_of_the_bills(operated: CommandLine, handlers: JobHandlers) -> None:
+    drawn = [json.loads(operated.run("generate", "x", "--json").stdout) for _ in range(2)]
+    report = json.loads(operated.run("report", "--json").stdout)
+    bills = sum(Decimal(bill["usd"]) for bill in handlers.world.items("BILL#"))
+    assert (report["images"], Decimal(report["usd"])) == (2, bills)
+    assert Decimal(report["usd"]) == sum(Decimal(str(each["cost"]["usd"])) for each in drawn)
+
+
+def test_a_user_sees_no_report(served: CommandLine) -> None:
+    done = served.run("report", "--json")
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (4, "forbidden_scope")
+
+
 def test_a_user_does_not_manage_keys(served: CommandLine) -> None:
     done = served.run("keys", "create", "--json")
     assert (done.returncode, json.loads(done.stderr)["code"]) == (4, "forbidden_scope")

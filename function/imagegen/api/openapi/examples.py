@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo
-from imagegen.api.limits_report import LimitsInfo, ModelUsage, RateInfo, UsageReport
+from imagegen.api.limits_report import LimitsInfo, ModelUsage, MonthlyReport, RateInfo, TenantUsage, UsageReport
 from imagegen.api.openapi.problems import examples as problem_examples
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.provenance_resources import ProvenanceCheck
@@ -75,6 +75,14 @@ _USAGE: Final = UsageReport(
     seconds=292.8,
     usd="0.0488",
 )
+_REPORT: Final = MonthlyReport(
+    month="2026-11",
+    rows=[
+        TenantUsage(tenant="acme", month="2026-11", model="demo", images=18, seconds=292.8, usd="0.0488"),
+        TenantUsage(tenant="example", month="2026-11", model="demo", images=2, seconds=0.764, usd="0.0001777"),
+    ],
+    cursor=None,
+)
 _KEY: Final = KeyInfo(
     id="01KAJ9ZV6Y3T0R8M4C2B7D5F1E",
     tenant="acme",
@@ -141,6 +149,7 @@ def examples(models: ModelList) -> dict[str, Any]:
         "health": _example("The service runs", Health()),
         "me": _example("A user", _ME),
         "usage": _example("A month with one model", _USAGE),
+        "report": _example("A month with two tenants", _REPORT),
         "new_key": _example("A key with its value", NewKeyInfo(**dict(_KEY), key=_KEY_VALUE)),
         "keys": _example("A key that was rotated, and its successor", KeyList(keys=[_ROTATED, _KEY])),
         "upload": _example("A form for a JPEG file", _UPLOAD),
