@@ -2,7 +2,8 @@
 
 They are counted, not metered: AWS reports none of them to the function that makes them. Not counted: reads, downloads,
 uploads, checkpoints, webhooks, signatures of content credentials, logs and traces, retries, looking at a job, and the
-compute time of other functions than the one that draws.
+compute time of other functions than the one that draws. A direct invocation with an idempotency key counts as a request
+through the gateway.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from imagegen.generation.aws_calls import AwsCalls
 from imagegen.generation.file_size import largest_file
 from imagegen.generation.ports import StoredImage
 from imagegen.generation.prices import FALLBACK, NOTED, Prices, prices_of
-from imagegen.generation.result import Cost, CostItem, CostLine, Outcome, PriceTable, Result
+from imagegen.generation.result import Cost, CostItem, CostLine, CostUnit, Outcome, PriceTable, Result
 from imagegen.generation.spec import GenerationSpec
 from imagegen.limits.quota import USD_STEP, Amount
 from imagegen.limits.usage import Charge
@@ -25,6 +25,10 @@ HOURS_PER_MONTH: Final = 730
 """A year's hours divided by twelve."""
 _QUANTITY_STEP: Final = Decimal("1e-12")
 """Of the quantities of lines, which may have no last digit: at S3's price, a step is far below USD_STEP."""
+
+
+_Line = tuple[CostLine, Decimal]
+"""A line and its rounded US dollars."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,6 @@ class Pricing:
         ]
 
 
-_Line = tuple[CostLine, Decimal]
-"""A line and its rounded US dollars."""
-
-
 def charge_of(made: Outcome | Result) -> Charge:
     """Return what the images cost their tenant. Those from the cache cost nothing."""
     cost, images = made.cost, len(made.images)
@@ -131,7 +131,7 @@ def within(cost: Cost, reserved: Amount | None) -> Cost:
 def _request_lines(calls: AwsCalls, seconds: float, stored: Stored, prices: Prices) -> list[_Line]:
     """Return the lines of everything but compute. What was not used has none."""
     gb_months = stored.byte_hours / 2**30 / HOURS_PER_MONTH
-    used: list[tuple[CostItem, Decimal, str, Decimal]] = [
+    used: list[tuple[CostItem, Decimal, CostUnit, Decimal]] = [
         ("lambda_requests", Decimal(calls.invocations), "request", prices.lambda_request),
         ("api_gateway_requests", Decimal(calls.gateway), "request", prices.api_gateway_request),
         ("sqs_requests", Decimal(calls.messages), "request", prices.sqs_request),
@@ -142,7 +142,7 @@ def _request_lines(calls: AwsCalls, seconds: float, stored: Stored, prices: Pric
     return [_line(item, quantity, unit, price) for item, quantity, unit, price in used if quantity]
 
 
-def _line(item: CostItem, quantity: Decimal, unit: str, usd_per_unit: Decimal) -> _Line:
+def _line(item: CostItem, quantity: Decimal, unit: CostUnit, usd_per_unit: Decimal) -> _Line:
     """Return the line, computed from the quantity that it shows."""
     shown = quantity.quantize(_QUANTITY_STEP, ROUND_HALF_EVEN)
     usd = (shown * usd_per_unit).quantize(USD_STEP, ROUND_HALF_EVEN)

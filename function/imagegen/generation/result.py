@@ -52,6 +52,7 @@ CostItem = Literal[
     "s3_storage",
     "not_charged",
 ]
+CostUnit = Literal["GB-second", "request", "write unit", "GB-month", "adjustment"]
 
 
 def _decimal(description: str) -> Any:
@@ -129,7 +130,7 @@ class CostLine(ResponseModel):
         "exceeds the amount that the request had reserved; negative."
     )
     quantity: str = _decimal("How much.")
-    unit: str = Field(description="`GB-second`, `request`, `write unit`, `GB-month` or `adjustment`.")
+    unit: CostUnit
     usd_per_unit: str = _decimal("US dollars for one unit.")
     usd: str = _decimal("US dollars.")
 

@@ -17,6 +17,7 @@ from imagegen.generation.prices import FALLBACK, NOTED, PAGES, PRICES
 from imagegen.generation.pricing import Pricing, Stored, charge_of, within
 from imagegen.generation.result import Cost, Outcome, Timings
 from imagegen.limits.quota import Amount
+from imagegen.limits.usage import Charge
 from tests.support.plans import plan
 
 X86 = 0.0000166667
@@ -164,7 +165,7 @@ def test_the_lines_add_up_to_the_bill(seed: int) -> None:
         assert Cost.model_validate_json(paid.model_dump_json()) == paid
 
 
-def bill_of(cost: Cost):  # type: ignore[no-untyped-def]
+def bill_of(cost: Cost) -> Charge:
     outcome = Outcome(
         model="demo", images=[], cached=False, cold_start=False, timings=Timings(), cost=cost, warnings=[]
     )
