@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from imagegen.generation.ports import StoredImage
 from imagegen.generation.prices import FALLBACK, NOTED, PAGES, PRICES
 from imagegen.generation.pricing import Pricing, Stored, charge_of, within
 from imagegen.generation.result import Cost, Outcome, Timings
+from imagegen.jobs.timing import JobTiming
 from imagegen.limits.quota import Amount
 from imagegen.limits.usage import Charge
 from tests.support.plans import plan
@@ -67,6 +69,11 @@ def test_a_job_by_hand() -> None:
         "s3_storage": "0.00002958",  # 6 MB = 0.005587... GB x 168 / 730 x 0.023
     }
     assert cost.usd == 0.00342837
+
+
+def test_a_lease_is_renewed_as_often_as_is_counted() -> None:
+    assert JobTiming().renew_s == aws_calls.LEASE_S
+    assert [aws_calls.of_job(1).writes_in(seconds) for seconds in (4.9, 5, 14)] == [48, 52, 56]
 
 
 def test_a_job_that_runs_where_it_was_requested_has_no_message() -> None:
@@ -161,7 +168,7 @@ def test_the_lines_add_up_to_the_bill(seed: int) -> None:
         assert total(paid) == Decimal(str(paid.usd)) == min(Decimal(str(cost.usd)), reserved.usd)
         exact = sum(Decimal(line.quantity) * Decimal(line.usd_per_unit) for line in cost.lines)
         assert abs(exact - total(cost)) <= len(cost.lines) * Decimal("0.000000005")
-        assert bill_of(paid).usd == Decimal(str(paid.usd))
+        assert bill_of(paid).usd == bill_of(cost).within(replace(reserved, images=0)).usd == Decimal(str(paid.usd))
         assert Cost.model_validate_json(paid.model_dump_json()) == paid
 
 
