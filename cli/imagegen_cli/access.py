@@ -5,7 +5,7 @@ Creating and rotating a key have no Idempotency-Key, so they are repeated only a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,18 +29,20 @@ def used(client: Client, first: str | None, last: str | None) -> Answer[Usage]:
 
 
 def reported(client: Client, months: Sequence[str]) -> list[TenantUsage]:
-    """Return what every tenant has used in the months, by month; none for the current one. Raises Failure."""
-    return [row for month in (months or (None,)) for page in _report_pages(client, month) for row in page.rows]
+    """Return what every tenant has used in the months, each counted once; none for the current one. Raises Failure."""
+    chosen: Iterable[str | None] = dict.fromkeys(months) or (None,)
+    return [row for month in chosen for page in _report_pages(client, month) for row in page.rows]
 
 
 def _report_pages(client: Client, month: str | None) -> Iterator[ReportPage]:
+    """Yield every page, of the first one's month: the current one may end in between."""
     cursor: str | None = None
     while True:
         page = client.get(ReportPage, "/report", month=month, cursor=cursor).value
         yield page
         if page.cursor is None:
             return
-        cursor = page.cursor
+        month, cursor = page.month, page.cursor
 
 
 def keys(client: Client, tenant: str | None) -> Answer[KeyList]:

@@ -75,6 +75,7 @@ class TenantUsage(ModelUsage):
 class ReportPage(Document):
     """The response of GET /report; `cursor` is None on the last page."""
 
+    month: str
     rows: list[TenantUsage]
     cursor: str | None = None
 

@@ -101,6 +101,23 @@ def test_a_report_of_several_months_asks_for_each(ready: CommandLine, server: Ap
     assert len(server.received) == 2
 
 
+def test_a_month_that_is_named_twice_counts_once(ready: CommandLine, server: ApiServer) -> None:
+    report_in_two_pages(server)
+    report = json.loads(ready.run("report", "--month", "2026-10", "--month", "2026-10", "--json").stdout)
+    assert (report["images"], len(server.received)) == (1204, 2)
+
+
+def test_every_page_of_the_current_month_is_of_the_month_that_the_first_one_names(
+    ready: CommandLine, server: ApiServer
+) -> None:
+    """Also if the next month begins in between."""
+    server.on("GET", "/report", document(200, {"month": "2026-10", "rows": ROWS[:1], "cursor": "c 2"}))
+    server.on(
+        "GET", "/report?month=2026-10&cursor=c+2", document(200, {"month": "2026-10", "rows": [], "cursor": None})
+    )
+    assert json.loads(ready.run("report", "--json").stdout)["rows"] == ROWS[:1]
+
+
 def test_a_report_of_the_current_month_asks_for_none(ready: CommandLine, server: ApiServer) -> None:
     server.on("GET", "/report", document(200, {"month": "2026-11", "rows": [], "cursor": None}))
     assert ready.run("report", "--csv").stdout == "tenant,month,model,images,seconds,usd\n"
