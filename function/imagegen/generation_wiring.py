@@ -200,10 +200,17 @@ class GenerationParts:
 
     @cached_property
     def pricing(self) -> Pricing:
-        """The price of this function's compute time."""
+        """The prices of work in this function."""
         from imagegen.generation.pricing import Pricing
 
-        return Pricing(self.settings.aws_lambda_function_memory_size, self.settings.usd_per_gb_second)
+        settings = self.settings
+        return Pricing(
+            settings.aws_lambda_function_memory_size,
+            settings.usd_per_gb_second,
+            region=settings.aws_region,
+            provisioned=settings.aws_lambda_initialization_type == "provisioned-concurrency",
+            image_days=settings.image_days,
+        )
 
     @cached_property
     def single_flight(self) -> SingleFlight:

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="authorities that POST /verify trusts: an object of the bucket that may be absent, or file:/path",
     )
+    aws_region: str = Field("", description="set by Lambda; receipts have its prices")
     aws_lambda_initialization_type: str = Field("", description="set by Lambda; empty elsewhere")
     aws_sam_local: bool = Field(False, description="set by `sam local`")
     onednn_max_cpu_isa: str = Field("", description="instruction sets that oneDNN may use; oneDNN also reads it")

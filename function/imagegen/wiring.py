@@ -139,7 +139,13 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         from imagegen.generation.pricing import Pricing
         from imagegen.jobs.job_quotas import JobQuotas
 
-        pricing = Pricing(self.settings.worker_memory_mb, self.settings.usd_per_gb_second)
+        settings = self.settings
+        pricing = Pricing(
+            settings.worker_memory_mb,
+            settings.usd_per_gb_second,
+            region=settings.aws_region,
+            image_days=settings.image_days,
+        )
         return JobQuotas(self.limits_of, pricing, self.timing, self.settings.queue_depth or None)
 
     @cached_property

@@ -18,7 +18,7 @@ from tests.template.conftest import REGION, translated
 ANY = "x-amazon-apigateway-any-method"
 OPEN = {"/health", "/docs", "/openapi.json"}
 KEYED = {
-    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/usage", "/uploads",
+    "/generate", "/models", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel", "/me", "/usage", "/report", "/uploads",
     "/verify",
     "/keys",
     "/keys/{key_id}", "/keys/{key_id}/rotate",

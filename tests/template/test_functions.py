@@ -28,6 +28,7 @@ NOT_SET = {
     "ONEDNN_MAX_CPU_ISA": "for experiments",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
     "AWS_LAMBDA_INITIALIZATION_TYPE": "set by Lambda",
+    "AWS_REGION": "set by Lambda",
     "AWS_SAM_LOCAL": "set by `sam local`",
     "CONTENT_CREDENTIALS_CHAIN": "where docs/provenance.md tells the owner to put it, like the ANCHORS",
     "CONTENT_CREDENTIALS_ANCHORS": "for the local stack",

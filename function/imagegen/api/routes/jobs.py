@@ -28,7 +28,7 @@ from imagegen.api.parameters import (
     Wait,
 )
 from imagegen.api.problem import JSON
-from imagegen.api.query import query_parameters
+from imagegen.api.query import limit_parameter, query_parameters
 from imagegen.api.router import Router, check_unused_key, fingerprint
 from imagegen.errors import InvalidRequest, StorageUnavailable
 from imagegen.jobs.job import STATES
@@ -115,7 +115,7 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
     query = query_parameters(event, "limit", "cursor", "status")
     after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
-    limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
+    limit, state = limit_parameter(query.get("limit"), DEFAULT_LIMIT), _state_of(query.get("status"))
     page = container.jobs.page(tenant, limit=limit, after=after, state=state)
     listed, last = _first_that_fit(page.jobs, container.job_renderer), page.last
     if len(listed) < len(page.jobs):
@@ -210,15 +210,6 @@ def _first_that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]
             break
         listed.append(info)
     return listed
-
-
-def _limit_of(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    limit = int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else 0
-    if not 1 <= limit <= 100:
-        raise InvalidRequest([FieldError("limit", "out_of_range", "must be an integer from 1 to 100")])
-    return limit
 
 
 def _state_of(text: str | None) -> State | None:
