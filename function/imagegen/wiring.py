@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from imagegen.jobs.recovery import JobRecovery
     from imagegen.jobs.runner import JobRunner
     from imagegen.jobs.service import JobService
+    from imagegen.jobs.sweep import JobSweep
     from imagegen.jobs.view import JobRenderer
     from imagegen.limits.tenant_limits import LimitsOf
     from imagegen.webhooks.delivery import WebhookSender
@@ -181,12 +182,17 @@ class Container(GenerationParts, LimitParts, ModerationParts):
 
     @cached_property
     def job_recovery(self) -> JobRecovery:
-        """Jobs for the sweeper."""
+        """Jobs that a dead process left behind."""
         from imagegen.jobs.recovery import JobRecovery
 
-        return JobRecovery(
-            self.job_store, self.outbox, self.backlog, self.checkpoints, self.clock, self.timing, self.on_crash
-        )
+        return JobRecovery(self.job_store, self.outbox, self.backlog, self.checkpoints, self.clock, self.timing)
+
+    @cached_property
+    def job_sweep(self) -> JobSweep:
+        """Jobs for the sweeper."""
+        from imagegen.jobs.sweep import JobSweep
+
+        return JobSweep(self.job_store, self.outbox, self.job_recovery, self.on_crash)
 
     # -- access --------------------------------------------------------------------------------------------------------
 

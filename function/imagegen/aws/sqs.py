@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
     from imagegen.jobs.job import Job
+    from imagegen.jobs.ports import Listed
 
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3)
 
@@ -75,7 +77,21 @@ class SqsJobQueue(_Queue):
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         """Send the job's message, visible after `delay_s` seconds (at most 900)."""
-        self._send(tenant, JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body(), delay_s)
+        self._send(tenant, _body(tenant, job_id), delay_s)
+
+    def put_all(self, jobs: Sequence[Listed]) -> list[Listed]:
+        """Send the messages of up to ten jobs in one call. Returns the jobs whose message was not sent."""
+        entries: list[Any] = [
+            {
+                "Id": str(number),
+                "MessageBody": _body(job.tenant, job.job_id),
+                "MessageGroupId": message_group(job.tenant),
+            }
+            for number, job in enumerate(jobs)
+        ]
+        with translated("SQS"):
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        return [jobs[int(each["Id"])] for each in answer.get("Failed", [])]
 
     def waiting(self) -> int:
         """Return about how many messages wait for a worker (ApproximateNumberOfMessages, eventually consistent)."""
@@ -92,6 +108,10 @@ class SqsJobQueue(_Queue):
     def dead_letter(self, body: str, reason: str) -> None:
         """Send a message that cannot be parsed to the dead-letter queue."""
         self._dead_letter(body, reason, None)
+
+
+def _body(tenant: str, job_id: str) -> str:
+    return JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body()
 
 
 class SqsWebhookQueue(_Queue):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from imagegen import telemetry
 from imagegen.deadline import Deadline
 from imagegen.errors import ServiceError
+from imagegen.jobs.sweep import Swept
 from imagegen.limits.lost import release_lost
 from imagegen.wiring import Container
 
@@ -19,16 +20,26 @@ container = Container.from_environment()
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Recover all due jobs, and release what dead processes had reserved.
+    """Recover all due jobs, and release what dead processes had reserved: the urgent parts first.
 
-    Raises ServiceError if the table does not respond; the next invocation retries.
+    Each part leaves time for those that follow it, and reports what it did even if another one fails. Raises
+    ServiceError if the table did not respond to one of them; the next invocation retries.
     """
-    deadline = Deadline.of_invocation(context)
-    try:
-        swept = container.job_recovery.sweep(deadline)
-        released = release_lost(container.quotas, deadline)
-    except ServiceError as error:
+    deadline, swept = Deadline.of_invocation(context), Swept()
+    sweep = container.job_sweep
+    sweep.restart(deadline.less(20), swept)
+    sweep.send(deadline.less(14), swept)
+    released = release_lost(container.quotas, deadline.less(8))
+    sweep.examine(deadline.less(4), swept)
+    sweep.purge(deadline, swept)
+    telemetry.swept(swept.jobs, swept.given_up, released.count)
+    _require_success([*swept.failures, *released.failures])
+    return {"swept": swept.jobs, "given_up": len(swept.given_up), "released": released.count}
+
+
+def _require_success(failures: list[ServiceError]) -> None:
+    for error in failures:
         telemetry.failed(error)
-        raise
-    telemetry.swept(swept.jobs, swept.given_up, released)
-    return {"swept": swept.jobs, "given_up": len(swept.given_up), "released": released}
+    for error in failures:
+        if error.retryable:
+            raise error

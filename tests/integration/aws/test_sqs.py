@@ -77,7 +77,7 @@ def resend(world: JobWorld) -> None:
     world.submit(tenant="bob")
     world.queue.put = put  # type: ignore[method-assign]
     world.clock.pass_s(world.timing.resend_s + 1)
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
 
 
 def requeue(world: JobWorld) -> None:
