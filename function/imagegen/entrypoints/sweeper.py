@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagegen import telemetry
 from imagegen.deadline import Deadline
-from imagegen.errors import ServiceError
+from imagegen.errors import ServiceError, StorageUnavailable
 from imagegen.jobs.sweep import Swept
 from imagegen.limits.lost import release_lost
 from imagegen.wiring import Container
@@ -23,7 +23,7 @@ def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Recover all due jobs, and release what dead processes had reserved: the urgent parts first.
 
     Each part leaves time for those that follow it, and reports what it did even if another one fails. Raises
-    ServiceError if the table did not respond to one of them; the next invocation retries.
+    StorageUnavailable if the table did not respond to one of them; the next invocation retries.
     """
     deadline, swept = Deadline.of_invocation(context), Swept()
     sweep = container.job_sweep
@@ -41,5 +41,5 @@ def _require_success(failures: list[ServiceError]) -> None:
     for error in failures:
         telemetry.failed(error)
     for error in failures:
-        if error.retryable:
+        if isinstance(error, StorageUnavailable):
             raise error
