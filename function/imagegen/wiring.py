@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from imagegen.limits.tenant_limits import LimitsOf
     from imagegen.webhooks.delivery import WebhookSender
     from imagegen.webhooks.registration import WebhookRegistration
+    from imagegen.webhooks.retries import WaitingWebhooks
     from imagegen.webhooks.safe_http import SafeClient
+    from imagegen.webhooks.slots import Slots
 
 
 class Container(GenerationParts, LimitParts, ModerationParts):
@@ -232,8 +234,26 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             render=lambda job: self.job_renderer.render_delivered(job).model_dump(mode="json"),
             secrets=self._ssm_secrets,
             client=self.safe_client,
-            retries=self._sqs_webhooks,
+            retries=self.waiting_webhooks,
+            slots=self.webhook_slots,
         )
+
+    @cached_property
+    def waiting_webhooks(self) -> WaitingWebhooks:
+        """Webhooks that wait for a later attempt."""
+        from imagegen.aws.webhooks import DynamoHeldWebhooks
+        from imagegen.webhooks.retries import WaitingWebhooks
+
+        held = DynamoHeldWebhooks(self.settings.table_name, self.clock)
+        return WaitingWebhooks(self._sqs_webhooks, held, self.clock)
+
+    @cached_property
+    def webhook_slots(self) -> Slots:
+        """How many webhooks of a tenant are delivered at once."""
+        from imagegen.aws.webhooks import DynamoSlots
+        from imagegen.webhooks.slots import Slots
+
+        return Slots(DynamoSlots(self.settings.table_name, self.clock), self.clock)
 
     @cached_property
     def webhook_registration(self) -> WebhookRegistration:

@@ -96,7 +96,7 @@ def everything_happens() -> None:
         WarmUp(model="demo", engine="openvino", device="cpu", precision="f32", reason="", cold_start=True, load_ms=9)
     )
     for verdict in get_args(Verdict):
-        telemetry.webhook_attempted(Attempt(verdict, "status_500", "job"), 1)
+        telemetry.webhook_attempted(Attempt(verdict, "status_500", "job"))
     telemetry.ran("job", replace(new(), state="succeeded", result=RESULT))
     for stage in get_args(Stage):
         for category in (*telemetry.CATEGORIES, "violence", "another one of the owner's own lists"):

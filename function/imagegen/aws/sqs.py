@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3)
 
-MAX_VISIBILITY_S: Final = 42_900
-"""SQS hides a message for at most 12 hours after it was received, and the delivery attempt has used a part of them."""
-
 _GROUP: Final = re.compile(r"[!-~]{1,128}")
 """What SQS accepts as MessageGroupId: ASCII letters, digits and punctuation."""
 
@@ -56,10 +53,6 @@ class _Queue:
             self._client.send_message(
                 QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s, MessageGroupId=message_group(tenant)
             )
-
-    def _change_visibility(self, receipt: str, seconds: int) -> None:
-        with translated("SQS"):
-            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
 
     def _dead_letter(self, body: str, reason: str, group: str | None) -> None:
         optional: Any = {} if group is None else {"MessageGroupId": group}
@@ -103,7 +96,8 @@ class SqsJobQueue(_Queue):
 
     def postpone(self, receipt: str, seconds: int) -> None:
         """Make a received message visible again after `seconds`."""
-        self._change_visibility(receipt, seconds)
+        with translated("SQS"):
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
 
     def dead_letter(self, body: str, reason: str) -> None:
         """Send a message that cannot be parsed to the dead-letter queue."""
@@ -115,15 +109,15 @@ def _body(tenant: str, job_id: str) -> str:
 
 
 class SqsWebhookQueue(_Queue):
-    """Implements jobs.ports.WebhookQueue and webhooks.ports.WebhookRetries."""
+    """Implements jobs.ports.WebhookQueue and webhooks.ports.MessageQueue."""
 
     def put(self, job: Job) -> None:
         """Send the webhook message of a final job: at most 200 KB, with the largest metadata in ASCII."""
-        self._send(job.tenant, WebhookMessage.of(job).body())
+        self.send(WebhookMessage.of(job), 0)
 
-    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
-        """Make the message visible again after `seconds`, capped at MAX_VISIBILITY_S."""
-        self._change_visibility(received.receipt, min(round(seconds), MAX_VISIBILITY_S))
+    def send(self, message: WebhookMessage, delay_s: int) -> None:
+        """Send the message, visible after `delay_s` seconds (at most 900)."""
+        self._send(message.tenant, message.body(), delay_s)
 
     def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         """Copy the message, with its group, to the dead-letter queue."""

@@ -20,21 +20,27 @@ container = Container.from_environment()
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
 @telemetry.metrics.log_metrics
 def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Recover all due jobs, and release what dead processes had reserved: the urgent parts first.
+    """Recover all due jobs, send webhooks whose next attempt is due, and release what dead processes had reserved.
 
-    Each part leaves time for those that follow it, and reports what it did even if another one fails. Raises
-    StorageUnavailable if the table did not respond to one of them; the next invocation retries.
+    The urgent parts are first. Each part leaves time for those that follow it, and reports what it did even if another
+    one fails. Raises StorageUnavailable if the table did not respond to one of them; the next invocation retries.
     """
     deadline, swept = Deadline.of_invocation(context), Swept()
     sweep = container.job_sweep
     sweep.restart(deadline.less(20), swept)
     sweep.send(deadline.less(14), swept)
+    resent = container.waiting_webhooks.send_due(deadline.less(10))
     released = release_lost(container.quotas, deadline.less(8))
     sweep.examine(deadline.less(4), swept)
     sweep.purge(deadline, swept)
     telemetry.swept(swept.jobs, swept.given_up, released.count)
-    _require_success([*swept.failures, *released.failures])
-    return {"swept": swept.jobs, "given_up": len(swept.given_up), "released": released.count}
+    _require_success([*swept.failures, *resent.failures, *released.failures])
+    return {
+        "swept": swept.jobs,
+        "given_up": len(swept.given_up),
+        "webhooks": resent.count,
+        "released": released.count,
+    }
 
 
 def _require_success(failures: list[ServiceError]) -> None:

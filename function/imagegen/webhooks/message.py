@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Outcome
@@ -48,6 +48,10 @@ class WebhookMessage(QueueMessage):
     url: str
     event_type: WebhookEvent
     final_state: Literal["succeeded", "failed", "cancelled"]
+    failed: Annotated[int, Field(ge=0)] | None = None
+    """Attempts before this message was sent; None: none."""
+    busy: Annotated[int, Field(ge=0)] | None = None
+    """Times that it has waited since the last attempt because its tenant's slots were taken; None: never."""
     final_job: FinalJob | None = None
     """None in a message of version 0.1.0, and if a newer version stored the result: the job is read at delivery."""
 
@@ -68,6 +72,10 @@ class WebhookMessage(QueueMessage):
     def webhook_id(self) -> str:
         """The `webhook-id` header. A job becomes final once, so its id identifies the event."""
         return f"msg_{self.job_id}"
+
+    def waiting(self, *, failed: int, busy: int = 0) -> Self:
+        """Return the message to send after `failed` attempts, and after it has waited `busy` times for a slot."""
+        return self.model_copy(update={"failed": failed or None, "busy": busy or None})
 
     def job(self) -> Job | None:
         """Return the final job without its request, or None if the message does not contain it."""
