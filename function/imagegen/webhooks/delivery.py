@@ -28,7 +28,7 @@ DELAYS: Final = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000)
 """Seconds from each failed attempt to the next: Standard Webhooks' schedule up to 10 hours, whose delays of 14, 20 and
 24 hours are 10 hours and one more here. Two days in total."""
 
-BUSY_DELAYS: Final = (2, 6, 18, 54, 162, 486, 1_458, 4_374, *([7_200] * 23))
+BUSY_DELAYS: Final = (2, 10, 50, 250, 1_250, *([7_200] * 24))
 """Seconds that a message waits each time that it finds its tenant's slots taken: two days in total."""
 
 JITTER: Final = 0.1
