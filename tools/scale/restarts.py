@@ -25,7 +25,7 @@ from imagegen.jobs import states
 from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job
 from imagegen.jobs.outbox import Outbox
-from imagegen.jobs.ports import Listed
+from imagegen.jobs.ports import BATCH, Listed
 from imagegen.jobs.recovery import JobRecovery
 from imagegen.jobs.sweep import JobSweep, Swept
 from imagegen.jobs.timing import JobTiming
@@ -59,6 +59,8 @@ class SimulatedQueue:
         self.put_all([Listed(tenant, job_id)])
 
     def put_all(self, jobs: Sequence[Listed]) -> list[Listed]:
+        if len(jobs) > BATCH:
+            raise ValueError("SQS takes ten messages in a call")
         self.clock.spend(self.costs.call_s)
         for job in jobs:
             self.sent_at.setdefault(job.job_id, self.clock.now)

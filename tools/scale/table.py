@@ -18,6 +18,9 @@ from tools.scale.clock import VirtualClock
 
 KEY_WRITES_S: Final = 1000
 """DynamoDB's write units per second for one partition, and so for one partition key of an index."""
+KEY_READS_S: Final = 3000
+"""Its read units; one is 8 KB of an index, or 80 keys."""
+KEYS_OF_A_READ: Final = 80
 KEYS_OF_A_PAGE: Final = 10_000
 """A page of a query has a megabyte; a key in an index takes about 100 bytes."""
 INDEXES: Final = {"by_due": ("due_shard", "due_at"), "by_turn": ("turn_shard", "pk")}
@@ -102,6 +105,7 @@ class SimulatedTable:
         for first in range(0, max(len(found), 1), KEYS_OF_A_PAGE):
             page = found[first : first + KEYS_OF_A_PAGE]
             self._call(self.costs.page_s * len(page) / KEYS_OF_A_PAGE)
+            self._take(f"read {values[':shard']['S']}", 0.5 + len(page) / KEYS_OF_A_READ, KEY_READS_S)
             yield {"Items": [{"pk": {"S": pk}} for _, pk in page]}
 
     def put(self, item: Raw) -> None:
@@ -148,10 +152,13 @@ class SimulatedTable:
             del self.items[pk]
 
     def _write(self, key: str) -> None:
-        """Take a write unit of the key; wait as long as DynamoDB refuses the write: beyond a second's units at once."""
-        paid_until = max(self.clock.now, self._paid_until.get(key, 0.0)) + 1 / KEY_WRITES_S
-        self._paid_until[key] = paid_until
         self.writes[key] += 1
+        self._take(key, 1, KEY_WRITES_S)
+
+    def _take(self, key: str, units: float, per_second: int) -> None:
+        """Take units of the key; wait as long as DynamoDB refuses the call: beyond a second's units at once."""
+        paid_until = max(self.clock.now, self._paid_until.get(key, 0.0)) + units / per_second
+        self._paid_until[key] = paid_until
         wait_s = max(0.0, paid_until - self.clock.now - 1.0)
         self.throttled_s += wait_s
         self.clock.spend(wait_s)

@@ -18,7 +18,7 @@ from imagegen.jobs.ports import Listed
 from imagegen.webhooks.delivery import WebhookSender
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.ports import ReceivedMessage, SlotStore
-from imagegen.webhooks.retries import WaitingWebhooks
+from imagegen.webhooks.retries import MAX_DELAY_S, WaitingWebhooks
 from imagegen.webhooks.safe_http import SafeClient, Unreachable
 from imagegen.webhooks.slots import Slots
 from tools.faults.webhook_deliveries import FreeSlots, Jobs, Secrets, final_job
@@ -175,6 +175,8 @@ class _Simulation:
         heapq.heappush(self._events, (when, next(self._order), action))
 
     def send(self, message: WebhookMessage, delay_s: int) -> None:
+        if delay_s > MAX_DELAY_S:
+            raise ValueError("SQS refuses such a delay")
         visible_at = self.local.now + delay_s
         self.at(visible_at, lambda: self._visible.append(_Message(message.body(), visible_at)))
 
