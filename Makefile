@@ -160,6 +160,10 @@ step-times: $(VENV)/.ready ## write the step times of imagegen cost from docs/pe
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
 
+.PHONY: scale
+scale: $(VENV)/.ready ## simulate restarts, webhooks and steady loads with the limits of DynamoDB and SQS (docs/scale.md)
+	PYTHONPATH=function:. $(BIN)/python -m tools.scale
+
 .PHONY: parity
 parity: $(VENV)/.ready ## compare every scheduler with diffusers at every step count and write docs/schedulers.md
 	PYTHONPATH=function:. $(BIN)/python -m tools.parity
@@ -272,6 +276,10 @@ operator-key: $(VENV)/.ready ## make a key with which tenants and their keys are
 .PHONY: migrate-keys
 migrate-keys: $(VENV)/.ready ## give the API keys of the stack's usage plan their tenants, as make deploy does: make migrate-keys ENV=dev
 	@$(BIN)/python -m tools.deploy.migrate_keys $(STACK_NAME)
+
+.PHONY: unshard
+unshard: $(VENV)/.ready ## after a rollback to a version whose sweeper's index has no shards, move the rows to its keys: make unshard ENV=dev
+	@$(BIN)/python -m tools.deploy.unshard $(STACK_NAME)
 
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [TENANT=... | API_KEY=...] [ACTION=rotate|retire]

@@ -102,18 +102,19 @@ def warmed(warm_up: WarmUp) -> None:
     _add("WarmUps", 1)
 
 
-def webhook_attempted(attempt: Attempt, number: int) -> None:
-    """Log the attempt `number` to deliver a webhook: as an error if it was the last, or if the operator must act.
+def webhook_attempted(attempt: Attempt) -> None:
+    """Log an attempt to deliver a webhook: as an error if it was the last, or if the operator must act.
 
     Its URL may contain a receiver's secret and is not logged.
     """
     level = logger.error if attempt.verdict == "dead" or attempt.secret else logger.info
-    extra = {"attempt": number, "reason": attempt.reason}
+    extra = {"attempt": attempt.number, "reason": attempt.reason}
     if attempt.secret:
         extra["parameter"] = attempt.secret
     level(f"webhook {attempt.verdict}", extra=extra)
-    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[attempt.verdict]
-    _add(name, 1)
+    names = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}
+    if attempt.verdict in names:
+        _add(names[attempt.verdict], 1)
 
 
 def ran(job: Job | None) -> None:

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from imagegen.jobs.recovery import JobRecovery
     from imagegen.jobs.runner import JobRunner
     from imagegen.jobs.service import JobService
+    from imagegen.jobs.sweep import JobSweep
     from imagegen.jobs.view import JobRenderer
     from imagegen.limits.tenant_limits import LimitsOf
     from imagegen.webhooks.delivery import WebhookSender
     from imagegen.webhooks.registration import WebhookRegistration
+    from imagegen.webhooks.retries import WaitingWebhooks
     from imagegen.webhooks.safe_http import SafeClient
+    from imagegen.webhooks.slots import Slots
 
 
 class Container(GenerationParts, LimitParts, ModerationParts):
@@ -190,7 +193,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
 
     @cached_property
     def job_recovery(self) -> JobRecovery:
-        """Jobs for the sweeper."""
+        """Jobs that a dead process left behind."""
         from imagegen.jobs.recovery import JobRecovery
 
         return JobRecovery(
@@ -201,8 +204,14 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             clock=self.clock,
             timing=self.timing,
             log=self.job_log,
-            on_crash=self.on_crash,
         )
+
+    @cached_property
+    def job_sweep(self) -> JobSweep:
+        """Jobs for the sweeper."""
+        from imagegen.jobs.sweep import JobSweep
+
+        return JobSweep(self.job_store, self.outbox, self.job_recovery, self.job_log, self.on_crash)
 
     # -- access --------------------------------------------------------------------------------------------------------
 
@@ -242,9 +251,27 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             render=lambda job: self.job_renderer.render_delivered(job).model_dump(mode="json"),
             secrets=self._ssm_secrets,
             client=self.safe_client,
-            retries=self._sqs_webhooks,
+            retries=self.waiting_webhooks,
+            slots=self.webhook_slots,
             about=job_log.about,
         )
+
+    @cached_property
+    def waiting_webhooks(self) -> WaitingWebhooks:
+        """Webhooks that wait for a later attempt."""
+        from imagegen.aws.webhooks import DynamoHeldWebhooks
+        from imagegen.webhooks.retries import WaitingWebhooks
+
+        held = DynamoHeldWebhooks(self.settings.table_name, self.clock)
+        return WaitingWebhooks(self._sqs_webhooks, held, self.clock, self.job_log)
+
+    @cached_property
+    def webhook_slots(self) -> Slots:
+        """How many webhooks of a tenant are delivered at once."""
+        from imagegen.aws.webhooks import DynamoSlots
+        from imagegen.webhooks.slots import Slots
+
+        return Slots(DynamoSlots(self.settings.table_name, self.clock), self.clock)
 
     @cached_property
     def webhook_registration(self) -> WebhookRegistration:

@@ -68,6 +68,13 @@ def test_the_sweeper_runs_every_minute_and_ends_before_the_next_run(resources: R
     assert resources["Sweeper"]["Properties"]["Timeout"] < 60
 
 
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api", "DeadLetters", "Webhooks"])
+def test_an_update_replaces_the_sweeper_before_the_functions_whose_rows_it_must_find(
+    resources: Resources, name: str
+) -> None:
+    assert "Sweeper" in resources[name]["DependsOn"]
+
+
 def test_every_queue_rejects_plain_http(resources: Resources) -> None:
     queues = {name for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
     policies = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::SQS::QueuePolicy"]

@@ -158,11 +158,11 @@ def common(name: str) -> dict[str, Any]:
         (
             "Webhooks",
             {
-                "dynamodb:GetItem": TABLE,
+                **dict.fromkeys(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], TABLE),
                 "s3:GetObject": IMAGES,
                 "ssm:GetParameter": {"Fn::Sub": SECRETS},
-                **dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], WEBHOOKS),
-                "sqs:SendMessage": {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]},
+                **dict.fromkeys(CONSUMING, WEBHOOKS),
+                "sqs:SendMessage": [WEBHOOKS, {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]}],
             },
         ),
         ("Authorizer", {"dynamodb:GetItem": TABLE, "dynamodb:PutItem": TABLE}),
@@ -184,6 +184,11 @@ def test_callers_see_their_jobs_places_in_the_queue_keys_and_usage(roles: Resour
         (index("by_tenant"), None),
         (TABLE, ["TENANT#*", "USAGE#*"]),
     ]
+
+
+def test_the_function_that_calls_receivers_writes_only_rows_of_webhooks(roles: Resources) -> None:
+    (writes,) = [each for each in statements(roles["WebhooksRole"]) if "dynamodb:PutItem" in listed(each["Action"])]
+    assert keys_of(writes) == ["WEBHOOK#*", "WEBHOOK_SLOTS#*"]
 
 
 def test_the_authorizer_reaches_only_what_identifies_callers(roles: Resources) -> None:

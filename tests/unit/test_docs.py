@@ -25,6 +25,7 @@ GUIDES = {
     "docs/cost.md": "",
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
+    "docs/scale.md": "",
     "docs/settings.md": "",
     "docs/webhooks.md": "",
 }

@@ -60,7 +60,8 @@ def test_the_openvino_engine_does_not_import_torch() -> None:
 def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> None:
     loaded = modules_after(
         "from imagegen.entrypoints import dead_letters, sweeper\n"
-        "sweeper.container.job_recovery\ndead_letters.container.job_recovery"
+        "sweeper.container.job_sweep\nsweeper.container.waiting_webhooks\nsweeper.container.quotas\n"
+        "dead_letters.container.job_recovery"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 

@@ -130,7 +130,7 @@ def test_nothing_is_loaded_early_outside_lambda(loads: Loads) -> None:
 
 def test_a_part_that_needs_no_engine_loads_none(loads: Loads) -> None:
     made = container(aws_lambda_initialization_type="on-demand")
-    _ = (made.planner, made.backend, made.jobs, made.job_recovery, made.job_renderer, made.webhook_sender)
+    _ = (made.planner, made.backend, made.jobs, made.job_sweep, made.job_renderer, made.webhook_sender)
     assert loads == []
 
 

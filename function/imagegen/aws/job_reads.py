@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from imagegen.aws.clients import translated
-from imagegen.aws.job_item import DONE, OPEN, from_item, key, listed
+from imagegen.aws.due_shards import due_shards
+from imagegen.aws.job_item import from_item, key, listed
 from imagegen.aws.table import BATCH, Item, Table, deserialized, serialized
 from imagegen.jobs.job import Job, State
-from imagegen.jobs.ports import Page
+from imagegen.jobs.ports import DueKind, Listed, Page
 
 _MAX_EXAMINED: Final = 1000
 """Jobs examined for a page of one state. Such a page may be short; its cursor continues after the jobs examined."""
@@ -35,13 +36,14 @@ class JobReads(Table):
         jobs = [job for job in map(found.get, ids) if job is not None and (state is None or job.state == state)]
         return Page(jobs, last)
 
-    def due(self, limit: int) -> list[tuple[str, str]]:
-        """Return (tenant, job id) of jobs whose `due_at` has passed, the oldest first, then of expired ones."""
+    def due_shards(self, kind: DueKind) -> list[str]:
+        """Return the shards of index by_due that have the jobs of `kind`."""
+        return due_shards(kind)
+
+    def due(self, shard: str, limit: int) -> list[Listed]:
+        """Return up to `limit` jobs of the shard whose `due_at` has passed, the oldest first."""
         with translated("DynamoDB"):
-            found = self._due(OPEN, limit)
-            if len(found) < limit:
-                found += self._due(DONE, limit - len(found))
-        return found
+            return [Listed(*str(pk).split("#")[1:]) for pk in self._due_keys(shard, limit)]
 
     def _page_query(self, tenant: str, limit: int, after: str | None, state: State | None) -> dict[str, Any]:
         query: dict[str, Any] = {
@@ -60,17 +62,6 @@ class JobReads(Table):
             query["ExpressionAttributeValues"] |= serialized({":state": state})
             query["Limit"] = _MAX_EXAMINED
         return query
-
-    def _due(self, shard: str, limit: int) -> list[tuple[str, str]]:
-        response = self._client.query(
-            TableName=self._name,
-            IndexName="by_due",
-            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-            ExpressionAttributeValues=serialized({":shard": shard, ":now": self._clock()}),
-            Limit=limit,
-        )
-        keys = [str(deserialized(item)["pk"]).split("#") for item in response["Items"]]
-        return [(tenant, job_id) for _, tenant, job_id in keys]
 
     def _read_all(self, tenant: str, ids: list[str]) -> dict[str, Job]:
         found: dict[str, Job] = {}

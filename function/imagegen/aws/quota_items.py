@@ -22,14 +22,12 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
+from imagegen.aws.due_shards import due_shard
 from imagegen.aws.table import Item, serialized
 from imagegen.aws.transactions import Reason, failed
 from imagegen.errors import LimitReached
 from imagegen.limits.quota import USD_STEP, Amount, Quota, Reservation, queue_full, quota_exceeded
 from imagegen.limits.usage import Charge, Usage
-
-RESERVED: Final = "reserved"
-"""Shard of index by_due with the reservations. It accepts 1,000 writes per second: 500 reservations and settlements."""
 
 
 def usage_shard(month: str) -> str:
@@ -211,7 +209,7 @@ def _put_reservation(table: str, reservation: Reservation) -> dict[str, Any]:
         "usd_e8": _e8(reservation.amount.usd),
         "is_job": reservation.is_job,
         "in_all": reservation.in_all,
-        "due_shard": RESERVED,
+        "due_shard": due_shard("reserved", reservation.id),
         "due_at": reservation.lost_at,
     }
     return {"TableName": table, "Item": serialized(item), "ConditionExpression": "attribute_not_exists(pk)"}

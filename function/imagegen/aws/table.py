@@ -75,6 +75,20 @@ class Table:
                 return items
         raise StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.", private="UnprocessedKeys")
 
+    def _due_keys(self, shard: str, limit: int) -> list[str]:
+        """Return the `pk` of up to `limit` rows of the shard of index by_due that are due, the oldest first.
+
+        One call for each megabyte of keys, of about 10,000 rows.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="by_due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues=serialized({":shard": shard, ":now": self._clock()}),
+            PaginationConfig={"MaxItems": limit, "PageSize": limit},
+        )
+        return [item["pk"]["S"] for page in pages for item in page["Items"]]
+
     def _seconds(self) -> int:
         return self._clock() // 1000
 

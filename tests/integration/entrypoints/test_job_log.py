@@ -214,7 +214,7 @@ def test_the_sweeper_names_each_job_that_it_sends_or_gives_up(handlers: JobHandl
 
 
 def test_a_row_that_cannot_be_read_is_named_by_its_id_alone(handlers: JobHandlers, printed: Printed) -> None:
-    object.__setattr__(handlers.world.container.job_recovery, "on_crash", telemetry.crashed)
+    object.__setattr__(handlers.world.container.job_sweep, "on_crash", telemetry.crashed)
     job_id, *_ = submitted(handlers, 1)
     (item,) = handlers.world.items("JOB#")
     boto3.resource("dynamodb").Table(handlers.world.resources["Table"]).update_item(
@@ -248,6 +248,7 @@ def test_a_webhook_names_its_job_however_the_attempt_ends(
         secrets=secrets,
         client=StubClient(),
         retries=Retries(),
+        slots=handlers.world.container.webhook_slots,
         about=job_log.about,
     )
     monkeypatch.setattr(handlers.world.container, "webhook_sender", sender, raising=False)

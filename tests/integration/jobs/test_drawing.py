@@ -147,9 +147,9 @@ def test_images_that_cannot_be_paid_for_are_not_returned(world: JobWorld, monkey
         draw(world)
     calls.conflict(0)
     assert world.items("BILL#") == []
-    assert release_lost(world.container.quotas, PLENTY) == 0
+    assert release_lost(world.container.quotas, PLENTY).count == 0
     world.clock.pass_s(28 + LOST_AFTER_S)
-    assert release_lost(world.container.quotas, PLENTY) == 1
+    assert release_lost(world.container.quotas, PLENTY).count == 1
     assert settled(world)
 
 
@@ -167,7 +167,7 @@ def test_images_whose_reservation_was_released_are_not_returned(world: JobWorld)
     def sweep(step: int) -> None:
         if step == 4:
             world.clock.pass_s(28 + LOST_AFTER_S)
-            assert release_lost(world.container.quotas, PLENTY) == 1
+            assert release_lost(world.container.quotas, PLENTY).count == 1
 
     world.engine.during = sweep
     with pytest.raises(GenerationTimeout):
@@ -253,9 +253,9 @@ def test_what_a_dead_process_had_reserved_is_released_by_the_sweeper(world: JobW
     world.container.drawing.admit(PLAN, tenant="alice", deadline=SOON)
     assert committed(world).images == 1
     world.clock.pass_s(28 + LOST_AFTER_S - 1)
-    assert release_lost(world.container.quotas, PLENTY) == 0
+    assert release_lost(world.container.quotas, PLENTY).count == 0
     world.clock.pass_s(1)
-    assert release_lost(world.container.quotas, Deadline(lambda: 1.0)) == 0, "a sweep that is about to end"
-    assert release_lost(world.container.quotas, PLENTY) == 1
+    assert release_lost(world.container.quotas, Deadline(lambda: 1.0)).count == 0, "a sweep that is about to end"
+    assert release_lost(world.container.quotas, PLENTY).count == 1
     assert settled(world)
     assert used(world) == Amount()

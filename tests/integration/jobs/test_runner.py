@@ -287,7 +287,7 @@ def test_a_run_that_waits_renews_its_lease_and_notices_a_cancellation(world: Job
     for _ in range(60):
         world.clock.pass_s(10)
         run.on_step(0, 4)
-        assert world.recovery.sweep(PLENTY).jobs == 0
+        assert world.sweep.all(PLENTY).jobs == 0
     world.jobs.cancel("alice", run.job.job_id)
     world.clock.pass_s(10)
     with pytest.raises(LeaseLost):
@@ -301,7 +301,7 @@ def test_a_step_that_never_ends_loses_the_lease_although_it_is_reported_again(wo
         run.on_step(1, 4)
         for _ in range(200):
             world.clock.pass_s(10)
-            world.recovery.sweep(PLENTY)
+            world.sweep.all(PLENTY)
             run.on_step(1, 4)
 
     with pytest.raises(LeaseLost):

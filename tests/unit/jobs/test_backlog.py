@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -26,6 +27,8 @@ class CountingQueue:
         return self.length
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None: ...
+
+    def put_all(self, jobs: Sequence[Listed]) -> list[Listed]: ...  # type: ignore[empty-body]
 
     def postpone(self, receipt: str, seconds: int) -> None: ...
 
