@@ -215,6 +215,15 @@ def test_an_attempt_says_which_request_its_job_is_of(in_message: bool) -> None:
     assert world.about[-1] == (JOB_ID, Origin("r", "t"))
 
 
+def test_a_webhook_that_waits_for_a_slot_says_which_request_its_job_is_of() -> None:
+    job = replace(final_job(JOB_ID), origin=Origin("r", "t"))
+    world = WebhookWorld(slots=TakenSlots())
+    assert world.deliver(WebhookMessage.of(job).body())[0] == "busy"
+    assert world.about == [(JOB_ID, Origin("r", "t"))]
+    assert world.deliver(world.retries.again[-1].body())[0] == "busy"
+    assert world.about[-1] == (JOB_ID, Origin("r", "t"))
+
+
 def test_an_attempt_names_its_job_before_the_row_is_read() -> None:
     world = WebhookWorld(jobs=Jobs(failing=StorageUnavailable()))
     with pytest.raises(StorageUnavailable):
