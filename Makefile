@@ -225,6 +225,7 @@ lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain
 	cd cli && $(COMPILE) --constraint ../function/requirements.txt --constraint ../function/requirements-diffusers.txt requirements.in
 	cd tools && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
+	cd layers/redis && ../$(COMPILE) requirements.in
 
 # -- deploy ------------------------------------------------------------------------------------------------------------
 
@@ -242,7 +243,7 @@ SETTINGS = $(call quote,$(value ENV)) $(call given,Model,MODEL) $(call given,Eng
 OVERRIDES = $(eval OVERRIDES := $$(shell $(BIN)/python -m tools.deploy.parameters $$(SETTINGS)))$(or \
 	$(OVERRIDES),$(error The parameters above are wrong. Nothing was built or deployed))
 
-# SAM does not pass the architecture to layers/core/Makefile.
+# SAM does not pass the architecture to the Makefiles of the layers.
 .PHONY: build
 build: $(VENV)/.ready $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
 	$(patsubst Architecture=%,ARCHITECTURE=%,$(filter Architecture=%,$(OVERRIDES))) \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from imagegen import telemetry
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable, ProvenanceUnavailable, ServiceError
 from imagegen.jobs.timing import JobTiming
+from imagegen.redis_wiring import RedisParts
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[
     return judged
 
 
-class GenerationParts:
+class GenerationParts(RedisParts):
     """The parts of a Container that plan, generate and store images."""
 
     settings: Settings
@@ -223,11 +225,18 @@ class GenerationParts:
 
     @cached_property
     def image_store(self) -> ImageStore:
-        """Images in S3."""
+        """Images in S3, and their cache entries also in Redis."""
         from imagegen.aws.s3 import S3ImageStore
 
         settings = self.settings
-        return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+        store = S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+        if self.redis is None:
+            return store
+        from imagegen.redis.images import RedisImageStore
+
+        # An entry says until when its images are kept, which follows from the deployment's days.
+        name, spare = f"{settings.bucket_name}:{settings.image_days}", timedelta(seconds=settings.url_expires_seconds)
+        return RedisImageStore(self.redis, store, name, spare, lambda: datetime.now(UTC))
 
     @cached_property
     def uploads(self) -> Uploads:

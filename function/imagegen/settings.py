@@ -21,6 +21,10 @@ _LIMITS: Final = (
 )
 """Settings of which an empty value, like 0, is no limit."""
 _SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
+_REDIS: Final = re.compile(
+    r"(rediss?://([A-Za-z0-9._-]{1,128}@)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?(/[0-9]{1,3})?)?"
+)
+_PASSWORD: Final = re.compile(r"(ssm:(/[A-Za-z0-9._-]+)+)?")
 _LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
 
@@ -107,6 +111,14 @@ class Settings(BaseSettings):
         min_length=1,
         description="authorities that POST /verify trusts: an object of the bucket that may be absent, or file:/path",
     )
+    redis_url: str = Field(
+        "",
+        description="Redis or Valkey in front of S3 and DynamoDB, redis://[user@]host[:port][/database], or rediss:// "
+        "with TLS; empty: none",
+    )
+    redis_password: str = Field("", description="its password, ssm:/<name> of a SecureString; empty: none")
+    redis_cluster: bool = Field(False, description="it is a cluster")
+    redis_timeout_ms: int = Field(50, ge=5, le=1000, description="time-out for connecting to it, and for each answer")
     aws_region: str = Field("", description="set by Lambda; receipts have its prices")
     aws_lambda_initialization_type: str = Field("", description="set by Lambda; empty elsewhere")
     aws_sam_local: bool = Field(False, description="set by `sam local`")
@@ -162,6 +174,30 @@ class Settings(BaseSettings):
         bucket = self.moderation_lists.removeprefix("s3://").partition("/")[0]
         if self.moderation_lists.startswith("s3:") and bucket != self.bucket_name:
             raise ValueError("MODERATION_LISTS must be in the bucket BUCKET_NAME: no function may read another one")
+        return self
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if not _REDIS.fullmatch(value):
+            raise ValueError(
+                "expected redis:// or rediss://[user@]host[:port][/database]; REDIS_PASSWORD for a password"
+            )
+        return value
+
+    @field_validator("redis_password")
+    @classmethod
+    def _is_in_ssm(cls, value: str) -> str:
+        if not _PASSWORD.fullmatch(value):
+            raise ValueError("expected ssm:/<name>: the password itself would be readable in the template")
+        return value
+
+    @model_validator(mode="after")
+    def _redis_is_whole(self) -> Self:
+        if (self.redis_password or self.redis_cluster) and not self.redis_url:
+            raise ValueError("REDIS_PASSWORD and REDIS_CLUSTER need REDIS_URL")
+        if self.redis_cluster and self.redis_url.count("/") > 2 and not self.redis_url.endswith("/0"):
+            raise ValueError("REDIS_URL must name no database: a cluster has only database 0")
         return self
 
     @property

@@ -201,6 +201,14 @@ def provenance_unavailable(error: ProvenanceUnavailable) -> None:
     _add("ProvenanceUnavailable", 1)
 
 
+def redis_failed(cause: str) -> None:
+    """Log that Redis gave no usable answer, so that the stores behind it are asked for the next seconds.
+
+    `cause` names the kind of failure. There is no metric: no request fails, and CacheHits counts hits of both.
+    """
+    logger.warning("redis failed", extra={"cause": cause})
+
+
 def verified(state: str) -> None:
     """Log a check of a picture's content credentials."""
     logger.info("verified", extra={"validation_state": state})

@@ -36,6 +36,9 @@ NOT_SET = {
 READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
 OWN = {"Authorizer": {"TOKEN_ISSUERS"}}
 """Variables of one function only."""
+REDIS = {"REDIS_URL", "REDIS_PASSWORD", "REDIS_CLUSTER", "REDIS_TIMEOUT_MS"}
+REACHING_REDIS = ["Generator", "Worker", "Api"]
+"""Functions with these variables, and in the owner's VPC."""
 
 
 def properties(resources: Resources, name: str) -> Any:
@@ -49,10 +52,10 @@ def environment(resources: Resources, function: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_environment_covers_the_settings(resources: Resources, function: str) -> None:
-    fields = {name.upper() for name in Settings.model_fields}
-    assert environment(resources, function).keys() == fields - NOT_SET.keys() | READ_BY_POWERTOOLS | OWN.get(
-        function, set()
-    )
+    fields = {name.upper() for name in Settings.model_fields} - NOT_SET.keys()
+    if function not in REACHING_REDIS:
+        fields -= REDIS
+    assert environment(resources, function).keys() == fields | READ_BY_POWERTOOLS | OWN.get(function, set())
 
 
 def test_the_authorizers_environment_covers_its_settings(template: Template) -> None:
@@ -107,14 +110,37 @@ def test_generator_is_an_image_with_its_handler_as_command(resources: Resources)
     assert_is_a_module(*generator["ImageConfig"]["Command"])
 
 
-def test_api_is_a_zip_on_the_layer(resources: Resources) -> None:
+def test_api_is_a_zip_on_both_layers(resources: Resources) -> None:
     api = properties(resources, "Api")
     assert api["Runtime"] == "python3.13"
     assert_is_a_module(api["Handler"])
-    (layer,) = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::LayerVersion"]
-    assert api["Layers"] == [{"Ref": layer}]
-    assert properties(resources, layer)["CompatibleRuntimes"] == ["python3.13"]
-    assert resources[layer]["DeletionPolicy"] == "Delete"
+    layers = {name: each for name, each in resources.items() if each["Type"] == "AWS::Lambda::LayerVersion"}
+    assert api["Layers"] == [{"Ref": name} for name in layers]
+    assert all(each["Properties"]["CompatibleRuntimes"] == ["python3.13"] for each in layers.values())
+    assert all(each["DeletionPolicy"] == "Delete" for each in layers.values())
+
+
+def test_only_api_has_the_client_of_redis(resources: Resources) -> None:
+    others = [properties(resources, name)["Layers"] for name in ZIP_FUNCTIONS if name != "Api"]
+    core, redis = properties(resources, "Api")["Layers"]
+    assert others == [[core]] * 4
+    assert properties(resources, redis["Ref"])["LayerName"] == {"Fn::Sub": "${AWS::StackName}-redis"}
+
+
+def test_no_function_is_in_a_vpc_by_default(resources: Resources) -> None:
+    assert [name for name in FUNCTIONS if "VpcConfig" in properties(resources, name)] == []
+    assert environment(resources, "Api")["REDIS_URL"] == ""
+
+
+def test_the_functions_that_reach_redis_are_in_the_owners_vpc(template: Template) -> None:
+    """The others need none: Webhooks and Authorizer must reach the internet."""
+    ids = {"SubnetIds": "subnet-0123456789abcdef0,subnet-01234567", "SecurityGroupIds": "sg-0123456789abcdef0"}
+    resources = evaluate(template, **ids, RedisUrl="rediss://cache.example.com:6379")
+    inside = {name: properties(resources, name).get("VpcConfig") for name in FUNCTIONS}
+    config = {name: value.split(",") for name, value in ids.items()}
+    assert inside == {name: config if name in REACHING_REDIS else None for name in FUNCTIONS}
+    urls = {environment(resources, name)["REDIS_URL"] for name in REACHING_REDIS}
+    assert urls == {"rediss://cache.example.com:6379"}
 
 
 def assert_is_a_module(handler: str) -> None:
@@ -133,7 +159,7 @@ def test_one_architecture_for_all(template: Template) -> None:
     resources = evaluate(template, Architecture="arm64")
     assert all(properties(resources, name)["Architectures"] == ["arm64"] for name in FUNCTIONS)
     layers = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::LayerVersion"]
-    assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]]
+    assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]] * 2
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

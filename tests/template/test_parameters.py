@@ -70,6 +70,14 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("ContentCredentialsKeyArn", "file:/tmp/key.pem"),
         ("LogDays", "2"),
         ("LogLevel", "TRACE"),
+        ("RedisUrl", "cache.example.com:6379"),
+        ("RedisUrl", "rediss://user:password@cache.example.com"),
+        ("RedisUrl", "rediss://cache.example.com?ssl_cert_reqs=none"),
+        ("RedisPassword", "hunter2"),
+        ("RedisTimeoutMs", "0"),
+        ("SubnetIds", "subnet-01234567, subnet-89abcdef"),
+        ("SubnetIds", "sg-01234567"),
+        ("SecurityGroupIds", "default"),
         ("PictureCheck", "true"),
         ("PictureThresholds", "0.5"),
         ("PictureThresholds", '{"*": {"sexual": 0.5}}\\'),
@@ -87,6 +95,10 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'),
         ("GatewayTimeoutSeconds", "898"),
         ("PictureThresholds", '{"*": {"sexual": 0.5}, "acme": {"suggestive": 0.7}}'),
+        ("RedisUrl", "rediss://imagegen@master.cache.abc123.use1.cache.amazonaws.com:6379"),
+        ("RedisUrl", "redis://localhost/3"),
+        ("RedisPassword", "ssm:/imagegen-prod/redis/password"),
+        ("SubnetIds", "subnet-01234567,subnet-0123456789abcdef0"),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
         ("ContentCredentialsKeyArn", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
@@ -120,6 +132,17 @@ def test_what_judges_pictures_needs_its_engine(template: Template) -> None:
     assert not broken_rules(template, **torch, Model="sd-turbo", Moderation="false")
     assert len(broken_rules(template, **torch, PictureCheck="on")) == 1
     assert len(broken_rules(template, **torch, Model="sd-turbo")) == 1
+
+
+def test_redis_is_whole_and_so_is_the_vpc(template: Template) -> None:
+    url = {"RedisUrl": "rediss://cache.example.com"}
+    subnets, groups = {"SubnetIds": "subnet-01234567"}, {"SecurityGroupIds": "sg-01234567"}
+    assert not broken_rules(template, **url)
+    assert not broken_rules(template, **url, **subnets, **groups)
+    assert not broken_rules(template, **url, RedisPassword="ssm:/a/redis/b", RedisCluster="true")
+    assert len(broken_rules(template, RedisPassword="ssm:/a/redis/b", RedisCluster="true")) == 2
+    assert len(broken_rules(template, **url, **subnets)) == 1
+    assert len(broken_rules(template, **url, **groups)) == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -14,12 +14,20 @@ KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567
 SIGNING_KEY = "arn:aws:kms:eu-central-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """Actions without resource-level permissions: IAM accepts only `*`."""
+INTERFACES = {
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+}  # fmt: skip
+"""What Lambda does with the role of a function in a VPC. What it creates has no name that is known before."""
+OF_THE_VPC = {"SubnetIds": "subnet-01234567", "SecurityGroupIds": "sg-01234567"}
+OF_REDIS = {"RedisUrl": "rediss://cache.example.com", "RedisPassword": "ssm:/imagegen/redis/password"}
 
 
 @pytest.fixture(scope="module")
 def roles(template: Template) -> Resources:
-    """The roles of a deployment with KMS keys, so with every conditional statement."""
-    resources = evaluate(template, KmsKeyArn=KEY, ContentCredentialsKeyArn=SIGNING_KEY)
+    """The roles of a deployment with KMS keys, Redis and a VPC, so with every conditional statement."""
+    keys = {"KmsKeyArn": KEY, "ContentCredentialsKeyArn": SIGNING_KEY}
+    resources = evaluate(template, **keys, **OF_THE_VPC, **OF_REDIS)
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::IAM::Role"}
 
 
@@ -47,7 +55,7 @@ def test_no_wildcards(roles: Resources) -> None:
     for role in roles.values():
         for action, resource in grants(role).items():
             assert "*" not in action
-            assert (resource == "*") == (action in WITHOUT_RESOURCE)
+            assert (resource == "*") == (action in WITHOUT_RESOURCE | INTERFACES)
 
 
 def test_only_the_managed_policy_that_api_gateway_requires(roles: Resources) -> None:
@@ -66,6 +74,7 @@ DEAD_LETTERS = {"Fn::GetAtt": ["JobsDeadLetters", "Arn"]}
 IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
 LISTS_READ = {"ssm:GetParameter": {"Fn::Sub": SECRETS.replace("/webhooks/", "/moderation/")}}
+REDIS = {"ssm:GetParameter": {"Fn::Sub": SECRETS.replace("/webhooks/", "/redis/")}} | dict.fromkeys(INTERFACES, "*")
 ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
@@ -112,12 +121,12 @@ def common(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | LISTS_READ | {"dynamodb:ConditionCheckItem": TABLE}),
+        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | REDIS | {"dynamodb:ConditionCheckItem": TABLE}),
         (
             "Worker",
             JOBS
             | IMAGE_ACCESS
-            | LISTS_READ
+            | REDIS
             | dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], QUEUE)
             | {"sqs:SendMessage": DEAD_LETTERS},
         ),
@@ -125,7 +134,7 @@ def common(name: str) -> dict[str, Any]:
             "Api",
             JOBS
             | SECRET_EXISTS
-            | LISTS_READ
+            | REDIS
             | DISCARDS_CHECKPOINTS
             | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": [IMAGES, UPLOADS, LISTS]}
             | LISTS_BUCKET
@@ -177,6 +186,31 @@ def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Reso
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
 
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api"])
+def test_word_lists_and_the_password_of_redis_are_all_that_a_function_reads_in_ssm(roles: Resources, name: str) -> None:
+    read = [each["Resource"] for each in statements(roles[f"{name}Role"]) if each["Action"] == "ssm:GetParameter"]
+    assert read == [LISTS_READ["ssm:GetParameter"], REDIS["ssm:GetParameter"]]
+
+
+def test_the_code_of_a_function_in_a_vpc_cannot_use_the_right_to_its_interfaces(roles: Resources) -> None:
+    denied = {
+        name: each["Condition"]
+        for name, role in roles.items()
+        for each in statements(role, "Deny")
+        if set(each["Action"]) == INTERFACES
+    }
+    assert denied == {
+        key: {"Null": {"lambda:SourceFunctionArn": "false"}} for key in ["GeneratorRole", "WorkerRole", "ApiRole"]
+    }
+
+
+def test_without_a_vpc_and_a_password_no_role_has_their_rights(resources: Resources) -> None:
+    for name in ("Generator", "Worker", "Api"):
+        role = resources[f"{name}Role"]["Properties"]
+        assert not INTERFACES & grants(role).keys()
+        assert grants(role)["ssm:GetParameter"] == LISTS_READ["ssm:GetParameter"]
+
+
 def test_callers_see_their_jobs_places_in_the_queue_keys_and_usage(roles: Resources) -> None:
     queried = [each for each in statements(roles["ApiRole"]) if "dynamodb:Query" in listed(each["Action"])]
     assert [(each["Resource"], keys_of(each)) for each in queried] == [
@@ -202,7 +236,7 @@ def test_only_api_and_the_authorizer_reach_credentials(roles: Resources) -> None
     reaching, actions = set(), {*ITEM_ACCESS, "dynamodb:ConditionCheckItem"}
     for name, role in roles.items():
         items = {action for action, resource in grants(role).items() if action in actions and resource == TABLE}
-        denied = list(statements(role, "Deny"))
+        denied = [each for each in statements(role, "Deny") if set(each["Action"]) != INTERFACES]
         if items and not denied:
             reaching.add(name)
         for each in denied:

@@ -76,6 +76,13 @@ def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
+def test_the_client_of_redis_is_imported_only_for_a_deployment_that_has_one() -> None:
+    """Its import takes a tenth of a second, and only Api, Generator and Worker have it."""
+    use = "from imagegen.entrypoints import api\napi.container.limiter\napi.container.job_renderer"
+    assert "redis" not in modules_after(use)
+    assert "redis" in modules_after(use, {**os.environ, "REDIS_URL": "redis://localhost"})
+
+
 def test_the_authorizer_imports_the_verifier_only_if_an_issuer_is_trusted() -> None:
     issuers = '[{"issuer": "https://issuer.example.com", "audiences": ["images"]}]'
     trusting = modules_after("from imagegen.entrypoints import authorizer", {**os.environ, "TOKEN_ISSUERS": issuers})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -53,3 +55,51 @@ def test_word_lists_are_in_the_bucket_or_a_parameter(lists: str, place: tuple[st
 def test_word_lists_elsewhere_fail_the_deployment(lists: str) -> None:
     with pytest.raises(ValidationError):
         Settings(moderation_lists=lists)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "redis://localhost", "rediss://cache.example.com:6379", "redis://10.0.0.7:6379/3"),
+        "rediss://imagegen@clustercfg.images.abc123.use1.cache.amazonaws.com:6379",
+    ],
+)
+def test_redis_is_named_by_a_url(url: str) -> None:
+    assert Settings(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:6379", "http://localhost", "unix:///run/redis.sock", "redis://", "redis://a b", "redis://:6379"),
+        *("redis://user:password@localhost", "redis://:password@localhost", "rediss://localhost?ssl_cert_reqs=none"),
+        *("redis://localhost/zero", "redis://localhost:port", "redis://localhost#1", "redis://localhost\n"),
+    ],
+)
+def test_another_url_of_redis_fails_the_deployment(url: str) -> None:
+    with pytest.raises(ValidationError, match="REDIS_PASSWORD for a password"):
+        Settings(redis_url=url)
+
+
+def test_the_password_of_redis_is_in_ssm() -> None:
+    settings = Settings(redis_url="rediss://localhost", redis_password="ssm:/imagegen/redis/password")
+    assert settings.redis_password == "ssm:/imagegen/redis/password"
+    for elsewhere in ("password", "ssm:password", "ssm:/", "arn:aws:secretsmanager:eu-west-1:1:secret:a"):
+        with pytest.raises(ValidationError, match="expected ssm:/<name>"):
+            Settings(redis_url="rediss://localhost", redis_password=elsewhere)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"redis_password": "ssm:/a/redis/b"},
+        {"redis_cluster": True},
+        {"redis_cluster": True, "redis_url": "redis://localhost/1"},
+        {"redis_url": "redis://localhost", "redis_timeout_ms": 0},
+        {"redis_url": "redis://localhost", "redis_timeout_ms": 60_000},
+    ],
+)
+def test_what_redis_cannot_do_fails_the_deployment(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**settings)
+    Settings(redis_url="redis://localhost/0", redis_cluster=True)

@@ -207,3 +207,12 @@ def test_a_deployment_that_can_judge_nothing_does_not_start(settings: dict[str, 
 def test_thresholds_that_mean_nothing_do_not_start() -> None:
     with pytest.raises(ValueError, match="no tenant"):
         container(picture_thresholds='{"a b": {}}')
+
+
+def test_redis_is_in_front_of_the_stores_if_the_deployment_has_one() -> None:
+    without, having = container(), container(redis_url="redis://localhost")
+    assert without.redis is None
+    assert type(without.image_store).__name__ == "S3ImageStore"
+    parts = [having.image_store, having.limiter.rates, having.limiter.admissions]
+    assert [type(part).__name__ for part in parts] == ["RedisImageStore", "RedisRateLimits", "RedisAdmissions"]
+    assert type(having.quotas).__name__ == "DynamoQuotas", "money stays in the table"
