@@ -181,6 +181,30 @@ class Settings(BaseSettings):
         return self.model_ids[0]
 
 
+class WarmerSettings(BaseSettings):
+    """The settings of the warmer, which needs nothing else of the deployment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    warmed_function: str = Field(min_length=1, description="alias of the function that is pinged")
+    warm_environments: int = Field(1, ge=1, le=50, description="environments to keep warm")
+
+
+class RolloutCheckSettings(BaseSettings):
+    """The settings of the check of new versions: those that say what a picture must be, as in Settings."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    bucket_name: str = Field(min_length=3, max_length=63, description="bucket for generated images")
+    moderation: bool = Field(True, description="whether a forbidden prompt must be refused")
+    moderation_lists: str = Field("", description="word lists in place of the package's")
+    content_credentials_key: str = Field("", description="KMS key that signs pictures; empty: none is signed")
+    warm_environments: int = Field(0, ge=0, le=50, description="environments of a new version to warm")
+    new_versions: dict[str, tuple[str, str]] = Field(
+        {}, description="JSON object: deployment group to the function's logical id and the ARN of its new version"
+    )
+
+
 class AuthorizerSettings(BaseSettings):
     """The settings of the authorizer, which needs nothing else of the deployment."""
 

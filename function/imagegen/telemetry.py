@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagegen.moderation.ports import Blocked
     from imagegen.origin import Origin
     from imagegen.provenance.certificate_chain import CertificateChain
+    from imagegen.rollout.warm_up import Warmed
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"
@@ -100,6 +101,18 @@ def warmed(warm_up: WarmUp) -> None:
     extra = {"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason}
     logger.info("warmed", extra=extra | _cold_start(warm_up.model_load))
     _add("WarmUps", 1)
+
+
+def environments_warmed(warmed: Warmed) -> None:
+    """Log how many different environments answered: as a warning if fewer than wanted did. It is no metric."""
+    level = logger.warning if warmed.environments < warmed.wanted else logger.info
+    level("environments warmed", extra=asdict(warmed))
+
+
+def rollout_checked(deployment: str, problem: str | None) -> None:
+    """Log the verdict on a new version. CodeDeploy shows only that a check failed."""
+    level = logger.error if problem else logger.info
+    level("rollout checked", extra={"deployment": deployment, "problem": problem})
 
 
 def webhook_attempted(attempt: Attempt, number: int) -> None:

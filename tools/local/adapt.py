@@ -73,6 +73,8 @@ def adapt(
     sign_with_files(resources, signing)
     package_images_as_zips(resources, code)
     remove_layers(resources)
+    follow_the_newest_code(resources)
+    remove_rollouts(resources)
     set_poller_concurrency(resources)
     expand_any_method(resources)
     unescape_media_types(resources)
@@ -129,6 +131,21 @@ def remove_layers(resources: Resources) -> None:
         del resources[name]
     for _, function in _of_type(resources, FUNCTION):
         function.pop("Layers", None)
+
+
+def follow_the_newest_code(resources: Resources) -> None:
+    """`make serve` deploys what was changed, without a Release that would publish versions. MiniStack has no weights."""
+    for _, alias in _of_type(resources, "AWS::Lambda::Alias"):
+        alias["FunctionVersion"] = "$LATEST"
+
+
+def remove_rollouts(resources: Resources) -> None:
+    """MiniStack has no CodeDeploy. RolloutCheck, which only CodeDeploy invokes, goes with it."""
+    gone = [name for name, each in resources.items() if each["Type"].startswith("AWS::CodeDeploy::")]
+    for name in [*gone, "RolloutCheck", "RolloutCheckRole", "RolloutCheckLogs", "RolloutRole", "RolloutAlarm"]:
+        resources.pop(name, None)
+    for resource in resources.values():
+        resource.pop("UpdatePolicy", None)
 
 
 def set_poller_concurrency(resources: Resources) -> None:

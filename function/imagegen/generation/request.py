@@ -142,11 +142,14 @@ class StrictRequest(BaseModel):
 
 
 class WarmUpRequest(StrictRequest):
-    """The event of the warm-up schedule."""
+    """The event of a warm-up ping."""
 
     warmup: Annotated[bool, AfterValidator(_require_true), WithJsonSchema({"const": True})]
     model: Annotated[Text | None, Omitted("the deployment's first model")] = optional(
         "An id from `GET /models`. Default: the deployment's first."
+    )
+    hold_ms: Annotated[Annotated[int, Field(ge=0, le=5000)], Omitted("an answer at once")] = Field(
+        0, description="Milliseconds until the answer, at least: other pings of the moment find other environments."
     )
 
 
