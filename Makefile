@@ -27,7 +27,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PICTURE_CHECK PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
+$(foreach name,API_KEY BASE_URL ISSUERS ISSUER_CA MODEL OUT PICTURE_CHECK PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
 
 .PHONY: help
 help: ## list the targets
@@ -264,6 +264,18 @@ invoke: $(VENV)/.ready ## generate an image with the deployed function: make inv
 	$(if $(value PROMPT),,$(error PROMPT is missing: make invoke PROMPT="a blue star"))
 	@$(BIN)/python -m tools.deploy.invoke $(STACK_NAME)
 export IDEMPOTENCY_KEY
+
+.PHONY: smoke
+smoke: $(VENV)/.ready ## draw one picture on the deployment with the command line, and check it: make smoke ENV=dev, or BASE_URL=... API_KEY=...
+	@$(BIN)/python -m tools.deploy.smoke $(STACK_NAME)
+
+.PHONY: load
+load: $(VENV)/.ready ## call the deployment without a pause and count failed requests, during a rollout: make load ENV=dev [MINUTES=10] [CALLERS=2]
+	@$(BIN)/python -m tools.deploy.load $(STACK_NAME) $(call option,--minutes,MINUTES) $(call option,--callers,CALLERS)
+
+.PHONY: rollback
+rollback: $(VENV)/.ready ## give the traffic back to the version before the last deployment: make rollback ENV=dev
+	@$(BIN)/python -m tools.deploy.rollback $(STACK_NAME)
 
 .PHONY: operator-key
 operator-key: $(VENV)/.ready ## make a key with which tenants and their keys are made, and show it once: make operator-key ENV=dev [ROLE=admin]

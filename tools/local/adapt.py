@@ -134,7 +134,7 @@ def remove_layers(resources: Resources) -> None:
 
 
 def follow_the_newest_code(resources: Resources) -> None:
-    """`make serve` deploys what was changed, without a Release that would publish versions. MiniStack has no weights."""
+    """`make serve` deploys what was changed, without a Release that would publish a version of each function."""
     for _, alias in _of_type(resources, "AWS::Lambda::Alias"):
         alias["FunctionVersion"] = "$LATEST"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,18 @@ def test_a_pollers_maximum_concurrency_is_a_number() -> None:
 
     assert sources["Limited"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
     assert sources["Unlimited"]["Properties"] == {}
+
+
+def test_every_alias_follows_the_newest_code_without_code_deploy(translated: dict[str, Any]) -> None:
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", signing=SIGNING)["Resources"]
+    aliases = [each for each in adapted.values() if each["Type"] == "AWS::Lambda::Alias"]
+    assert len(aliases) == 7
+    assert {each["Properties"]["FunctionVersion"] for each in aliases} == {"$LATEST"}
+    assert not [name for name, each in adapted.items() if "UpdatePolicy" in each or "CodeDeploy" in each["Type"]]
+    gone = translated["Resources"].keys() - adapted.keys()
+    referred = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', json.dumps(adapted)))
+    assert {"RolloutCheck", "RolloutRole", "ServerlessDeploymentApplication"} <= gone
+    assert not gone & referred
 
 
 def test_the_authorizer_trusts_the_authority_of_local_issuers() -> None:
@@ -230,6 +244,11 @@ def test_the_projects_template_is_copied_and_only_the_expected_types_change(tran
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Alias",
+        "AWS::CodeDeploy::Application",
+        "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Deployment",
         "AWS::CloudWatch::Alarm",
