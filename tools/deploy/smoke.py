@@ -38,6 +38,7 @@ def smoke(endpoint: Endpoint, folder: Path, report: Callable[[str], None]) -> No
     report(f"the key belongs to the tenant {_imagegen(endpoint, 'me')['tenant']}")
     file = folder / "smoke.png"
     drawn = _imagegen(endpoint, "generate", PROMPT, "--cache", "off", "--out", str(file))
+    drawn = drawn.get("result") or drawn  # of a job that the request became
     (image,) = drawn["images"]
     report(f"drew {image['width']} x {image['height']} pixels with {drawn['model']} for {drawn['cost']['usd']:.6f} USD")
     signed = image["content_credentials"]
