@@ -267,11 +267,11 @@ export IDEMPOTENCY_KEY
 
 .PHONY: smoke
 smoke: $(VENV)/.ready ## draw one picture on the deployment with the command line, and check it: make smoke ENV=dev, or BASE_URL=... API_KEY=...
-	@$(BIN)/python -m tools.deploy.smoke $(STACK_NAME)
+	@$(BIN)/python -m tools.deployed.smoke $(STACK_NAME)
 
 .PHONY: load
 load: $(VENV)/.ready ## call the deployment without a pause and count failed requests, during a rollout: make load ENV=dev [MINUTES=10] [CALLERS=2]
-	@$(BIN)/python -m tools.deploy.load $(STACK_NAME) $(call option,--minutes,MINUTES) $(call option,--callers,CALLERS)
+	@$(BIN)/python -m tools.deployed.load $(STACK_NAME) $(call option,--minutes,MINUTES) $(call option,--callers,CALLERS)
 
 .PHONY: rollback
 rollback: $(VENV)/.ready ## give the traffic back to the version before the last deployment: make rollback ENV=dev

@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("stack_name")
     name: str = parser.parse_args().stack_name
     try:
-        roll_back(*(boto3.client(each) for each in ("cloudformation", "codedeploy", "lambda")), name, print)
+        roll_back(boto3.client("cloudformation"), boto3.client("codedeploy"), boto3.client("lambda"), name, print)
     except (NothingToDo, BotoCoreError, ClientError) as error:
         sys.exit(f"{name}: {error}")
 

@@ -85,7 +85,8 @@ class Aws:
         stub.add_response("update_alias", {}, moved)
 
     def roll_back(self) -> None:
-        roll_back(*self.clients.values(), STACK, self.printed.append)
+        cloudformation, codedeploy, functions = self.clients.values()
+        roll_back(cloudformation, codedeploy, functions, STACK, self.printed.append)
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
 

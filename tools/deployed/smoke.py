@@ -15,7 +15,7 @@ from typing import Any, Final
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.deploy.deployed import endpoint_of
+from tools.deployed.endpoint import endpoint_of
 from tools.local.endpoint import Endpoint
 
 PROMPT: Final = "a small red circle on a white background"

@@ -17,7 +17,7 @@ from typing import Final
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.deploy.deployed import endpoint_of
+from tools.deployed.endpoint import endpoint_of
 from tools.local.endpoint import Endpoint
 
 DRAWING: Final = {"prompt": "a red circle on a white background", "num_inference_steps": 2, "cache": "off"}
