@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import requests
-from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.deployed.endpoint import endpoint_of
+from tools.deployed.endpoint import NoEndpoint, endpoint_of
 from tools.local.endpoint import Endpoint
 
 DRAWING: Final = {"prompt": "a red circle on a white background", "num_inference_steps": 2, "cache": "off"}
+MOST_CALLERS: Final = 100
+MOST_MINUTES: Final = 240
 Outcomes = Counter[str]
 
 
@@ -64,9 +65,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--callers", type=int, default=2)
     parsed = parser.parse_args()
+    if not 1 <= parsed.callers <= MOST_CALLERS or not 0 < parsed.minutes <= MOST_MINUTES:
+        parser.error(f"CALLERS is a number from 1 to {MOST_CALLERS}, MINUTES one above 0, {MOST_MINUTES} at most")
     try:
         endpoint = endpoint_of(parsed.stack_name)
-    except (KeyError, BotoCoreError, ClientError) as error:
+    except NoEndpoint as error:
         sys.exit(f"{parsed.stack_name}: {error}")
     end = time.monotonic() + parsed.minutes * 60
     with ThreadPoolExecutor(parsed.callers) as callers:

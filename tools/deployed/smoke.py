@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
-from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.deployed.endpoint import endpoint_of
+from tools.deployed.endpoint import NoEndpoint, endpoint_of
 from tools.local.endpoint import Endpoint
 
 PROMPT: Final = "a small red circle on a white background"
@@ -76,7 +75,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             smoke(endpoint_of(name), Path(folder), lambda line: print(f"{name}: {line}"))
-    except (SmokeFailed, KeyError, BotoCoreError, ClientError) as error:
+    except (SmokeFailed, NoEndpoint) as error:
         sys.exit(f"{name}: {error}")
 
 

@@ -11,7 +11,8 @@ from threading import Thread
 
 import pytest
 
-from tools.deployed.load import failed, rounds
+from tools.deployed.endpoint import NoEndpoint, endpoint_of
+from tools.deployed.load import failed, main, rounds
 from tools.deployed.smoke import SmokeFailed, smoke
 from tools.local.endpoint import Endpoint
 
@@ -93,3 +94,24 @@ def test_the_smoke_test_names_what_is_wrong(
     with serve(WORKING | statuses) as endpoint, pytest.raises(SmokeFailed) as raised:
         smoke(endpoint, tmp_path, lambda line: None)
     assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--callers=0"], ["--callers=101"], ["--callers=x"], ["--minutes=0"], ["--minutes=-1"], ["--minutes=nan"]],
+)
+def test_a_number_of_callers_or_minutes_that_makes_no_sense_is_refused(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["load", "imagegen-dev", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_an_address_without_a_key_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASE_URL", "https://api.example.com/v1")
+    monkeypatch.delenv("API_KEY", raising=False)
+    with pytest.raises(NoEndpoint, match="API_KEY is missing"):
+        endpoint_of("imagegen-dev")
