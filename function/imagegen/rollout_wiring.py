@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from imagegen.rollout.check import RolloutCheck
     from imagegen.rollout.ports import Files, Functions, Rollouts
 
-_ATTEMPTS: Final = 5
-"""Of a check. Callers may use the concurrency that it needs: half a minute later, another one may be free."""
+PING_S: Final = 280
+"""Less than the timeout of Warmer, which then reports what did not answer."""
+ANSWER_S: Final = 400
+"""Less than half of the timeout of RolloutCheck, which can then still tell CodeDeploy that a version did not answer."""
+_WAITS_S: Final = (2, 4, 8, 16, 32)
+"""Callers may use the concurrency that a check needs. A minute later, some may be free."""
 
 
 class WarmerContainer:
@@ -31,7 +35,7 @@ class WarmerContainer:
     @cached_property
     def functions(self) -> Functions:
         """Invokes Generator. Once: a ping that is throttled found no free environment, and the next one is due soon."""
-        return LambdaFunctions(attempts=1)
+        return LambdaFunctions(PING_S)
 
 
 class RolloutCheckContainer:
@@ -48,7 +52,7 @@ class RolloutCheckContainer:
     @cached_property
     def functions(self) -> Functions:
         """Invokes new versions."""
-        return LambdaFunctions(_ATTEMPTS)
+        return LambdaFunctions(ANSWER_S, _WAITS_S)
 
     @cached_property
     def files(self) -> Files:

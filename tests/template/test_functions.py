@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from samtranslator.yaml_helper import yaml_parse
 
 from imagegen.rollout.probes import PROBES
+from imagegen.rollout_wiring import ANSWER_S, PING_S
 from imagegen.settings import AuthorizerSettings, RolloutCheckSettings, Settings, WarmerSettings
 from imagegen.webhooks.safe_http import Timeouts
 from tests.support.evaluate import Resources, Template, evaluate
@@ -254,6 +255,12 @@ def test_the_check_knows_every_function_that_is_rolled_out_and_how_to_see_that_i
 
 def test_the_checks_of_all_aliases_may_run_at_once(resources: Resources) -> None:
     assert properties(resources, "RolloutCheck")["ReservedConcurrentExecutions"] == len(SERVING)
+
+
+def test_a_version_that_does_not_answer_can_still_be_reported(resources: Resources) -> None:
+    """A drawing and a warm-up may each take as long as an answer may."""
+    assert 2 * ANSWER_S < properties(resources, "RolloutCheck")["Timeout"] == 900
+    assert PING_S < properties(resources, "Warmer")["Timeout"]
 
 
 def test_the_check_warms_what_pings_keep_warm(template: Template) -> None:

@@ -129,7 +129,7 @@ def test_code_deploy_is_told_by_the_names_of_its_api() -> None:
 
 
 def test_an_answer_and_an_exception_of_a_function_are_told_apart() -> None:
-    functions = LambdaFunctions(attempts=1)
+    functions = LambdaFunctions(answer_within_s=5)
     with Stubber(functions._client) as stub:
         stub.add_response("invoke", {"Payload": _Body(b'{"status": "warm"}')}, {"FunctionName": "f", "Payload": "{}"})
         assert functions.invoke("f", {}) == Answer({"status": "warm"})
@@ -140,6 +140,23 @@ def test_an_answer_and_an_exception_of_a_function_are_told_apart() -> None:
         with pytest.raises(StorageUnavailable) as raised:
             functions.invoke("f", {})
     assert "TooManyRequestsException" in raised.value.private
+
+
+def test_a_check_waits_for_free_concurrency_and_repeats_nothing_else() -> None:
+    waited: list[float] = []
+    functions = LambdaFunctions(answer_within_s=5, waits_s=(2, 4), sleep=waited.append)
+    with Stubber(functions._client) as stub:
+        stub.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
+        stub.add_response("invoke", {"Payload": _Body(b"1")})
+        assert functions.invoke("f", {}) == Answer(1)
+        for _ in range(3):
+            stub.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
+        with pytest.raises(StorageUnavailable):
+            functions.invoke("f", {})
+        stub.add_client_error("invoke", "ServiceException", http_status_code=500)
+        with pytest.raises(StorageUnavailable):
+            functions.invoke("f", {})
+    assert waited == [2, 2, 4]
 
 
 class _Body:
