@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import ManualArgs, lint
 
+from imagegen.aws.cdn_signer import _signing_with
 from imagegen.settings import Settings
 from tests.support.cdn_keys import elliptic, rsa_2048
 from tests.support.evaluate import Resources, Template, broken_rules, evaluate
@@ -17,6 +21,7 @@ from tests.template.test_functions import FUNCTIONS, environment, properties
 from tests.template.test_lint import ONLY_AFTER_TRANSLATION
 from tests.template.test_roles import grants, statements
 from tools.deploy.parameters import accepts
+from tools.local.process import ROOT
 
 A = {"CdnSigningKey": "A", "CdnPublicKeyA": elliptic().public}
 B = {"CdnSigningKey": "B", "CdnPublicKeyB": rsa_2048().public}
@@ -210,8 +215,32 @@ def test_cloudfront_gets_the_public_key_as_openssl_writes_it(template: Template,
 @pytest.mark.parametrize("pair", [elliptic(), rsa_2048()], ids=lambda pair: pair.id)
 def test_the_functions_accept_the_keys_that_the_template_accepts(template: Template, pair: Any) -> None:
     assert accepts(template["Parameters"]["CdnPublicKeyA"], pair.public)
-    names = {"cdn_domain": "d1.cloudfront.net", "cdn_key_id": "K1", "cdn_private_key_parameter": "/imagegen/cdn/A"}
-    assert Settings(**names, cdn_public_key=pair.public).cdn_public_key == pair.public
+    settings = Settings(
+        cdn_domain="d1.cloudfront.net",
+        cdn_key_id="K1",
+        cdn_public_key=pair.public,
+        cdn_private_key_parameter="/imagegen/cdn/A",
+    )
+    assert settings.cdn_public_key == pair.public
+
+
+def test_the_commands_of_the_guide_make_keys_that_the_template_accepts(template: Template, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    guide = (ROOT / "docs" / "delivery.md").read_text()
+    make, show = re.findall(r"^ *\$ (openssl .+)$", guide, re.MULTILINE)
+    (rsa_options,) = re.findall(r"`(-algorithm RSA .+?)`", guide)
+    for command in (make, re.sub("-algorithm EC .+(?= -out)", rsa_options, make)):
+        completed = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"{command}\n{show}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        public = completed.stdout.strip()
+        assert accepts(template["Parameters"]["CdnPublicKeyA"], public)
+        assert _signing_with((tmp_path / "private.pem").read_bytes(), public)(b"policy")
 
 
 # -- the owner's domain ------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ Parameter Store, as moto implements it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from moto import mock_aws
 
 from imagegen.aws import clients
@@ -67,6 +67,16 @@ def test_a_url_opens_its_image(ssm: Any, pair: KeyPair, key: str, path: str) -> 
     store_key(ssm, pair.pem)
     signed = store_of(pair).sign(key, FAR_AWAY)
     assert opened(signed.url, {pair.id: pair}, now()) == f"https://{DOMAIN}/{path}"
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.id)
+@pytest.mark.parametrize("edit", [str.strip, lambda pem: "\n" + pem, lambda pem: pem.replace("\n", "\r\n")])
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_every_form_of_pem_that_openssl_writes_signs(
+    ssm: Any, pair: KeyPair, form: PrivateFormat, edit: Callable[[str], str]
+) -> None:
+    store_key(ssm, edit(pair.private.private_bytes(Encoding.PEM, form, NoEncryption()).decode()))
+    assert opened(store_of(pair).sign(KEY, FAR_AWAY).url, {pair.id: pair}, now())
 
 
 def test_a_url_opens_nothing_else(ssm: Any) -> None:
