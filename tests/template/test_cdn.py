@@ -139,7 +139,7 @@ def test_nothing_logs_signed_urls(delivery: Resources) -> None:
 # -- caching -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_deleted_image_is_gone_within_five_minutes(delivery: Resources) -> None:
+def test_a_cache_asks_for_a_deleted_image_within_five_minutes(delivery: Resources) -> None:
     """Sooner than by the expiry of its URLs, which are valid for an hour by default."""
     policy = properties(delivery, "CdnCaching")["CachePolicyConfig"]
     assert (policy["MinTTL"], policy["DefaultTTL"], policy["MaxTTL"]) == (0, 300, 300)
