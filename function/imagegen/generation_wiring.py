@@ -15,6 +15,7 @@ from imagegen.jobs.timing import JobTiming
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.aws.cdn_signer import CdnSigner
     from imagegen.aws.objects import S3Objects
     from imagegen.catalog.manifest import LatentColors
     from imagegen.engines.batching import Batcher
@@ -220,7 +221,19 @@ class GenerationParts:
         from imagegen.aws.s3 import S3ImageStore
 
         settings = self.settings
-        return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+        return S3ImageStore(
+            settings.bucket_name, settings.url_expires_seconds, settings.image_days, cdn=self._cdn_signer()
+        )
+
+    def _cdn_signer(self) -> CdnSigner | None:
+        """Return what signs the URLs of images; None if the deployment has no distribution, so that they are S3's."""
+        settings = self.settings
+        if not settings.cdn_domain:
+            return None
+        from imagegen.aws.cdn_signer import CdnKey, CdnSigner
+
+        key = CdnKey(settings.cdn_key_id, settings.cdn_public_key, settings.cdn_private_key_parameter)
+        return CdnSigner(settings.cdn_domain, key)
 
     @cached_property
     def uploads(self) -> Uploads:

@@ -21,6 +21,12 @@ _LIMITS: Final = (
 )
 """Settings of which an empty value, like 0, is no limit."""
 _SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
+_DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
+_PUBLIC_KEY: Final = re.compile(
+    r"|MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{28},[A-Za-z0-9+/]{58}=="
+    r"|MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA[A-Za-z0-9+/]{20}(,[A-Za-z0-9+/]{64}){5},[A-Za-z0-9+/]{8}"
+)
+"""The body of a public key in PEM. The algorithm, the curve and the size are in its first bytes."""
 _LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
 
@@ -107,6 +113,10 @@ class Settings(BaseSettings):
         min_length=1,
         description="authorities that POST /verify trusts: an object of the bucket that may be absent, or file:/path",
     )
+    cdn_domain: str = Field("", description="domain of the CloudFront distribution; empty: URLs are S3's")
+    cdn_key_id: str = Field("", description="id of the public key in CloudFront that verifies URLs")
+    cdn_public_key: str = Field("", description="that key in base64, its lines separated by commas")
+    cdn_private_key_parameter: str = Field("", description="SSM parameter with the private key that signs URLs")
     aws_lambda_initialization_type: str = Field("", description="set by Lambda; empty elsewhere")
     aws_sam_local: bool = Field(False, description="set by `sam local`")
     onednn_max_cpu_isa: str = Field("", description="instruction sets that oneDNN may use; oneDNN also reads it")
@@ -136,6 +146,20 @@ class Settings(BaseSettings):
             raise ValueError("expected openvino, torch or both, comma-separated")
         return value
 
+    @field_validator("cdn_domain")
+    @classmethod
+    def _is_domain(cls, value: str) -> str:
+        if value and not _DOMAIN.fullmatch(value):
+            raise ValueError("expected a domain in lower case, such as images.example.com, or nothing")
+        return value
+
+    @field_validator("cdn_public_key")
+    @classmethod
+    def _is_public_key(cls, value: str) -> str:
+        if not _PUBLIC_KEY.fullmatch(value):
+            raise ValueError("expected a public key (ECDSA on P-256 or RSA of 2048 bits) in base64, or nothing")
+        return value
+
     @field_validator("content_credentials_key")
     @classmethod
     def _is_key(cls, value: str) -> str:
@@ -161,6 +185,13 @@ class Settings(BaseSettings):
         bucket = self.moderation_lists.removeprefix("s3://").partition("/")[0]
         if self.moderation_lists.startswith("s3:") and bucket != self.bucket_name:
             raise ValueError("MODERATION_LISTS must be in the bucket BUCKET_NAME: no function may read another one")
+        return self
+
+    @model_validator(mode="after")
+    def _cdn_is_whole(self) -> Self:
+        values = [self.cdn_domain, self.cdn_key_id, self.cdn_public_key, self.cdn_private_key_parameter]
+        if any(values) and not all(values):
+            raise ValueError("CDN_DOMAIN, CDN_KEY_ID, CDN_PUBLIC_KEY and CDN_PRIVATE_KEY_PARAMETER: set all or none")
         return self
 
     @property

@@ -100,6 +100,12 @@ def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
 
 
+def test_urls_need_cryptography_only_with_a_distribution() -> None:
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.container.image_store.require_signer()")
+    assert "imagegen.aws.s3" in loaded
+    assert not loaded & {"cryptography", "imagegen.aws.cdn_signer"}
+
+
 @pytest.mark.parametrize("route", sorted(path.stem for path in (FUNCTION / "imagegen/api/routes").glob("[!_]*.py")))
 def test_a_route_is_imported_without_settings_and_only_with_what_all_functions_have(route: str) -> None:
     loaded = modules_after(f"import imagegen.api.routes.{route}", environment={})

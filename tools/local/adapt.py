@@ -199,11 +199,18 @@ def extract_gateway_responses(resources: Resources) -> None:
 
 
 def allow_plain_http(resources: Resources) -> None:
-    """The stack speaks plain HTTP on the loopback interface, which TLS-only bucket and queue policies would deny."""
+    """The stack speaks plain HTTP on the loopback interface, which TLS-only bucket and queue policies would deny.
+
+    A conditional statement goes with them: it is for a CloudFront distribution, which the stack does not have.
+    """
     policies = [*_of_type(resources, "AWS::S3::BucketPolicy"), *_of_type(resources, "AWS::SQS::QueuePolicy")]
     for name, policy in policies:
         document = policy["PolicyDocument"]
-        document["Statement"] = [statement for statement in document["Statement"] if not _requires_tls(statement)]
+        document["Statement"] = [
+            statement
+            for statement in document["Statement"]
+            if "Fn::If" not in statement and not _requires_tls(statement)
+        ]
         if not document["Statement"]:
             del resources[name]
 

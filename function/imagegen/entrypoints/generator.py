@@ -77,6 +77,7 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container.prompt_judge.require_allowed(request, tenant=tenant.LOCAL, model=model.id)
     pictures = container.inputs.read(request, tenant.LOCAL)
     plan, deadline = container.planner.plan(request, pictures), Deadline.of_invocation(context)
+    container.image_store.require_signer()
     if KEY in event:
         fingerprint = _fingerprint(event[KEY], body, request, plan)
         return _run_once(plan, fingerprint, deadline, Origin(context.aws_request_id)).model_dump(mode="json")

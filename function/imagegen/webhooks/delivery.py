@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from imagegen.errors import DeliveryUnavailable
 from imagegen.jobs.job import Job, UnreadableJob
 from imagegen.jobs.message import Unreadable
 from imagegen.origin import UNKNOWN, Origin
@@ -38,7 +39,7 @@ class Attempt:
     """How an attempt ended.
 
     `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, secret_missing, secret_invalid,
-    url_not_allowed, job_unreadable, or for a message without its job job_gone, job_not_final.
+    url_not_allowed, job_unreadable, delivery_unavailable, or for a message without its job job_gone, job_not_final.
     """
 
     verdict: Verdict
@@ -104,6 +105,8 @@ class WebhookSender:
             return self._send_final(message)
         except UnreadableJob:  # the update that is being repeated can read it
             return "retry", "job_unreadable"
+        except DeliveryUnavailable as error:
+            return "retry", error.code
 
     def _send_final(self, message: WebhookMessage) -> tuple[Verdict, str]:
         job = message.job() or self._jobs.get(message.tenant, message.job_id)

@@ -195,12 +195,13 @@ def bucket_policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": list(statements)}}}
 
 
-def test_only_the_tls_statements_of_policies_are_removed() -> None:
+def test_only_the_tls_and_conditional_statements_of_policies_are_removed() -> None:
     tls_only = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     other = {"Effect": "Deny", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
+    of_cdn = {"Fn::If": ["HasCdn", {"Effect": "Allow"}, {"Ref": "AWS::NoValue"}]}
     resources = {
         "Mixed": bucket_policy(tls_only, other),
-        "TlsOnly": bucket_policy(tls_only),
+        "TlsOnly": bucket_policy(tls_only, of_cdn),
         "MixedQueue": queue_policy(tls_only, other),
         "TlsOnlyQueue": queue_policy(tls_only),
     }
