@@ -17,6 +17,7 @@ from imagegen.settings import Settings
 if TYPE_CHECKING:
     from imagegen.aws.objects import S3Objects
     from imagegen.catalog.manifest import LatentColors
+    from imagegen.catalog.ports import Models
     from imagegen.engines.batching import Batcher
     from imagegen.generation.inputs import Inputs
     from imagegen.generation.planner import Planner
@@ -85,12 +86,19 @@ class GenerationParts:
         return self.backend.device == "cuda"
 
     @cached_property
+    def catalog(self) -> Models:
+        """The models on offer."""
+        from imagegen.catalog.image_models import ImageModels
+
+        return ImageModels(self.models, self.settings.default_model_id)
+
+    @cached_property
     def planner(self) -> Planner:
         """Turns requests into plans."""
         from imagegen.catalog.features import features_of
         from imagegen.generation.planner import Planner
 
-        return Planner(self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines))
+        return Planner(self.catalog, self.backend, features_of(self.settings.engines))
 
     @cached_property
     def batcher(self) -> Batcher:
