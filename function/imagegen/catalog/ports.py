@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,3 +41,30 @@ class Models(Protocol):
 
     def on_offer(self) -> OnOffer:
         """Return what can be asked for now. A published version that does not verify is left out."""
+
+
+class RolloutSource(Protocol):
+    """Where the rollout is kept."""
+
+    def read(self) -> str | None:
+        """Return the rollout, or None if there is none. Raises StorageUnavailable, within seconds."""
+
+
+class ModelObjects(Protocol):
+    """The objects of published versions, by key. Every method raises StorageUnavailable."""
+
+    def read(self, key: str, most: int) -> bytes | None:
+        """Return the object or, if it is longer, its first `most` + 1 bytes; None if there is none."""
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the bytes of each object whose key begins with `prefix`."""
+
+    def read_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """Yield a part of the object in pieces. It may be shorter, or longer, than asked for."""
+
+
+class RolloutLog(Protocol):
+    """What is told about a rollout."""
+
+    def rollout_refused(self, name: str, version: str, cause: str) -> None:
+        """Tell that a name keeps its meaning, because `version` cannot be used; or the rollout, if `name` is empty."""
