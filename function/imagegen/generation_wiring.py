@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,10 @@ from imagegen.settings import Settings
 if TYPE_CHECKING:
     from imagegen.aws.objects import S3Objects
     from imagegen.catalog.manifest import LatentColors
+    from imagegen.catalog.model_folders import ModelFolders
+    from imagegen.catalog.model_store import ModelStore
     from imagegen.catalog.ports import Models
+    from imagegen.catalog.published import PublishedVersions
     from imagegen.engines.batching import Batcher
     from imagegen.generation.inputs import Inputs
     from imagegen.generation.planner import Planner
@@ -39,15 +42,27 @@ if TYPE_CHECKING:
 _FILE: Final = "file:"
 
 
+def is_judged(settings: Settings, model: Model) -> bool:
+    """Return whether the pictures of a model are judged."""
+    return (
+        settings.moderation
+        and settings.picture_check != "off"
+        and (settings.picture_check == "on" or not model.harmless)
+    )
+
+
+def judging_engine(settings: Settings) -> str:
+    """Return the engine that judges pictures."""
+    return "openvino" if settings.picture_checker == "networks" else "torch"
+
+
 def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[str]:
     """Return the ids of the models whose pictures are judged.
 
     Raises ValueError if the image has nothing that judges them, because such a deployment would refuse every request.
     """
-    if not settings.moderation or settings.picture_check == "off":
-        return frozenset()
-    judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
-    needed = "openvino" if settings.picture_checker == "networks" else "torch"
+    judged = frozenset(each.id for each in models.values() if is_judged(settings, each))
+    needed = judging_engine(settings)
     if judged and needed not in settings.engines:
         raise ValueError(
             f"ENGINES has no {needed}, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
@@ -87,10 +102,49 @@ class GenerationParts:
 
     @cached_property
     def catalog(self) -> Models:
-        """The models on offer."""
+        """The models on offer: those of the image, and with a rollout those of the bucket."""
         from imagegen.catalog.image_models import ImageModels
 
-        return ImageModels(self.models, self.settings.default_model_id)
+        image = ImageModels(self.models, self.settings.default_model_id)
+        if not self.settings.model_rollout:
+            return image
+        from imagegen.aws.model_objects import SsmRollout
+        from imagegen.catalog.current_models import CurrentModels
+
+        rollout = SsmRollout(self.settings.model_rollout)
+        return CurrentModels(image, rollout, self.published_versions, telemetry, self.clock)
+
+    @cached_property
+    def published_versions(self) -> PublishedVersions:
+        """The versions in the bucket."""
+        from imagegen.aws.model_objects import S3ModelObjects
+        from imagegen.catalog.published import PublishedVersions
+
+        objects, refusal = S3ModelObjects(self.settings.bucket_name), self._refusal
+        return PublishedVersions(objects, self.backend.engine, self.settings.largest_models_bytes, refusal)
+
+    def _refusal(self, model: Model) -> str:
+        """Return why this deployment cannot run a published version; empty if it can."""
+        settings, need = self.settings, model.memory_mb.of(self.backend.precision)
+        if not self.on_gpu and need > settings.worker_memory_mb:
+            return f"needs {need:,} MB in {self.backend.precision}; the functions have {settings.worker_memory_mb:,} MB"
+        if is_judged(settings, model) and judging_engine(settings) not in settings.engines:
+            return f"has pictures that nothing here can judge: ENGINES has no {judging_engine(settings)}"
+        return ""
+
+    @cached_property
+    def model_folders(self) -> ModelFolders:
+        """The prepared models, in the image or from the bucket."""
+        from imagegen.catalog.model_folders import ModelFolders
+
+        return ModelFolders(self.settings.models_dir, lambda: self.model_store)
+
+    @cached_property
+    def model_store(self) -> ModelStore:
+        """Versions from the bucket on this disk."""
+        from imagegen.catalog.model_store import ModelStore
+
+        return ModelStore(self.settings.model_storage_dir, self.published_versions)
 
     @cached_property
     def planner(self) -> Planner:
@@ -114,7 +168,7 @@ class GenerationParts:
         from imagegen.engines.pool import EnginePool
 
         memory_mb = self.settings.aws_lambda_function_memory_size
-        load = EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load
+        load = EngineLoader(self.model_folders, self.settings.models_dir, memory_mb, self.batcher).load
         pool = EnginePool(load, memory_mb, "provisioned" if self.settings.provisioned else "new_environment")
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
@@ -191,8 +245,8 @@ class GenerationParts:
         """Judges pictures."""
         from imagegen.moderation.pictures import PictureModeration
 
-        judged = judged_models(self.settings, self.models)
-        return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+        is_judged_here = partial(is_judged, self.settings)
+        return PictureModeration(self.image_checker, is_judged_here, self.thresholds_of, telemetry)
 
     @cached_property
     def image_checker(self) -> ImageChecker:
@@ -262,7 +316,7 @@ class GenerationParts:
         from imagegen.catalog import manifest
 
         with suppress(ModelUnavailable):
-            return manifest.latent_colors(self.settings.models_dir / model.id / backend.engine)
+            return manifest.latent_colors(self.model_folders.manifest_folder(model, backend.engine))
         return None
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
@@ -270,8 +324,9 @@ class GenerationParts:
         from imagegen.catalog import manifest
         from imagegen.generation.workload import Workload
 
-        folder = self.settings.models_dir / model.id / backend.engine
         if backend.device == "cpu":
             with suppress(ModelUnavailable):
-                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
+                folders = self.model_folders
+                folder, missing = folders.manifest_folder(model, backend.engine), folders.missing_bytes(model)
+                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend, missing)
         return None

@@ -20,6 +20,8 @@ _LIMITS: Final = (
     *("monthly_images", "monthly_usd", "usd_per_request", "tenant_queue_depth", "queue_depth"),
 )
 """Settings of which an empty value, like 0, is no limit."""
+DISK_RESERVE_MB: Final = 64
+"""Of the disk: for locks, and for what libraries write."""
 _SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
 _LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
@@ -41,6 +43,13 @@ class Settings(BaseSettings):
     image_days: int = Field(7, ge=1, le=3650, description="days that images and jobs are kept")
     model_ids: Strings = Field(("demo",), description="registry ids of the models to offer; the first is the default")
     models_dir: Path = Field(Path("/opt/models"), description="folder with one model folder per id")
+    model_rollout: str = Field(
+        "",
+        pattern=r"^$|^(/[A-Za-z0-9._-]+)+$",
+        description="parameter that names the default version and those of the bucket; empty: only models in the image",
+    )
+    model_storage_mb: int = Field(512, ge=512, le=10240, description="disk in MB, for versions from the bucket")
+    model_storage_dir: Path = Field(Path("/tmp/models"), description="folder for versions from the bucket")  # noqa: S108
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device that the pipeline runs on")
     engines: Strings = Field(("openvino", "torch"), description="engines in the image: openvino, torch or both")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -169,6 +178,11 @@ class Settings(BaseSettings):
         if self.moderation_lists.startswith("s3:"):
             return "s3", self.moderation_lists.removeprefix(f"s3://{self.bucket_name}/")
         return ("ssm", self.moderation_lists.removeprefix("ssm:")) if self.moderation_lists else ("", "")
+
+    @property
+    def largest_models_bytes(self) -> int:
+        """Bytes that all versions from the bucket may have on this disk, together."""
+        return (self.model_storage_mb - DISK_RESERVE_MB) * 1024**2
 
     @property
     def provisioned(self) -> bool:

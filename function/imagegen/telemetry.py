@@ -147,6 +147,11 @@ def moderation_unavailable(stage: Stage, cause: str) -> None:
     _add("ModerationUnavailable", 1)
 
 
+def rollout_refused(name: str, version: str, cause: str) -> None:
+    """Log that `name` keeps its version, because the new one cannot be used; or the rollout, if `name` is empty."""
+    logger.error("rollout_refused", extra={"alias": name, "version": version, "cause": cause})
+
+
 def became_job() -> None:
     """Log that a request did not fit the gateway's timeout and became a job. If frequent, use a faster model."""
     logger.info("became a job")

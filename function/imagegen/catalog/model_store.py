@@ -46,14 +46,11 @@ class ModelStore:
         """
         files = self._published.files(release)
         folder = self._path(_VERSIONS, release)
-        with self._alone():
-            self._release_last()
-            self._remove_partial()
-            if not folder.is_dir():
-                self._make_room(files.bytes)
-                self._download(release, files, folder)
-            self._in_use = self._shared_lock(folder.name)
-            self._lock_file(folder.name).write_text(str(time.time_ns()))  # of its last use: files' times are coarser
+        try:
+            with self._alone():
+                self._use(release, files, folder)
+        except OSError as error:
+            raise _not_written(self._root, error) from error
         return folder
 
     def manifest_folder(self, release: Release) -> Path:
@@ -63,15 +60,27 @@ class ModelStore:
         folder = self._path(_MANIFESTS, release)
         if not (folder / manifest.NAME).exists():
             body = self._published.files(release).body
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-                file.write(body)
-            Path(file.name).replace(folder / manifest.NAME)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+                    file.write(body)
+                Path(file.name).replace(folder / manifest.NAME)
+            except OSError as error:
+                raise _not_written(folder, error) from error
         return folder
 
     def missing_bytes(self, release: Release) -> int:
         """Return how many bytes `folder` would download. Raises what `folder` raises."""
         return 0 if self._path(_VERSIONS, release).is_dir() else self._published.files(release).bytes
+
+    def _use(self, release: Release, files: PublishedFiles, folder: Path) -> None:
+        self._release_last()
+        self._remove_partial()
+        if not folder.is_dir():
+            self._make_room(files.bytes)
+            self._download(release, files, folder)
+        self._in_use = self._shared_lock(folder.name)
+        self._lock_file(folder.name).write_text(str(time.time_ns()))  # of its last use: files' times are coarser
 
     def _path(self, kind: str, release: Release) -> Path:
         return self._root / kind / f"{release.version}.{self._published.engine}"
@@ -82,8 +91,6 @@ class ModelStore:
         try:
             download(self._published.objects, prefix, files, partial)
             partial.rename(folder)
-        except OSError as error:
-            raise ModelUnavailable.because(partial, f"cannot be written: {error.strerror}") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -149,6 +156,10 @@ class ModelStore:
         if self._in_use is not None:
             self._in_use.close()
             self._in_use = None
+
+
+def _not_written(folder: Path, error: OSError) -> ModelUnavailable:
+    return ModelUnavailable.because(folder, f"cannot be written: {error.strerror}")
 
 
 def _bytes(folder: Path) -> int:
