@@ -107,9 +107,9 @@ class Rollout:
         """Return the rollout with another version on offer. What names mean stays."""
         return self if release in self.releases else replace(self, releases=(*self.releases, release))
 
-    def switched(self, default: str, instead_of: str) -> Rollout:
-        """Return the rollout with this default; `instead_of` is the version that has been the default until now."""
-        return self if default == self.default else replace(self, default=default, previous=instead_of)
+    def switched(self, default: str) -> Rollout:
+        """Return the rollout with this default, which remembers the one until now."""
+        return self if default == self.default else replace(self, default=default, previous=self.default)
 
 
 def _strings(value: object, name: str) -> list[str]:

@@ -86,7 +86,7 @@ def test_a_switch_takes_effect_within_a_minute_and_so_does_the_way_back(world: W
     first = Rollout(a.version, DEMO.version, releases=(a, b))
     world.roll(first)
     assert (world.version(), world.version("demo")) == (a.version, a.version)
-    world.text = first.switched(b.version, a.version).dump()
+    world.text = first.switched(b.version).dump()
     world.now_s += FRESH_S - 1
     assert world.version() == a.version
     world.now_s += 1

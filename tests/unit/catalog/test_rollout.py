@@ -68,12 +68,13 @@ def test_whatever_is_no_rollout_is_refused(text: str) -> None:
 def test_a_switch_remembers_what_it_replaced_and_switching_back_is_a_switch() -> None:
     rollout = Rollout().offering(A).offering(B).offering(A)
     assert rollout.releases == (A, B)
-    first = rollout.switched(A.version, "demo@6cc6991b014f")
-    second = first.switched(B.version, A.version)
-    back = second.switched(second.previous, second.default)
-    assert (first.previous, second.default, second.previous) == ("demo@6cc6991b014f", B.version, A.version)
+    first = rollout.switched(A.version)
+    second = first.switched(B.version)
+    back = second.switched(second.previous)
+    assert (first.previous, second.default, second.previous) == ("", B.version, A.version)
     assert (back.default, back.previous, back.releases) == (A.version, B.version, (A, B))
-    assert second.switched(B.version, B.version) == second
+    assert second.switched(B.version) == second
+    assert first.switched("") == Rollout("", A.version, {}, (A, B))
 
 
 def test_more_versions_than_a_parameter_holds_are_refused_with_the_way_out() -> None:
