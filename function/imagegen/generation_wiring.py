@@ -16,6 +16,7 @@ from imagegen.settings import Settings
 
 if TYPE_CHECKING:
     from imagegen.aws.objects import S3Objects
+    from imagegen.catalog.image_models import ImageModels
     from imagegen.catalog.manifest import LatentColors
     from imagegen.catalog.model_folders import ModelFolders
     from imagegen.catalog.model_store import ModelStore
@@ -101,18 +102,22 @@ class GenerationParts:
         return self.backend.device == "cuda"
 
     @cached_property
-    def catalog(self) -> Models:
-        """The models on offer: those of the image, and with a rollout those of the bucket."""
+    def image_models(self) -> ImageModels:
+        """The models in the image."""
         from imagegen.catalog.image_models import ImageModels
 
-        image = ImageModels(self.models, self.settings.default_model_id)
+        return ImageModels(self.models, self.settings.default_model_id)
+
+    @cached_property
+    def catalog(self) -> Models:
+        """The models on offer: those of the image, and with a rollout those of the bucket."""
         if not self.settings.model_rollout:
-            return image
+            return self.image_models
         from imagegen.aws.model_objects import SsmRollout
         from imagegen.catalog.current_models import CurrentModels
 
         rollout = SsmRollout(self.settings.model_rollout)
-        return CurrentModels(image, rollout, self.published_versions, telemetry, self.clock)
+        return CurrentModels(self.image_models, rollout, self.published_versions, telemetry, self.clock)
 
     @cached_property
     def published_versions(self) -> PublishedVersions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -189,7 +188,7 @@ class Settings(BaseSettings):
         """Whether Lambda started this environment for provisioned concurrency, before any request."""
         return self.aws_lambda_initialization_type == "provisioned-concurrency"
 
-    @cached_property
+    @property
     def default_model_id(self) -> str:
         """The model of a request that names none."""
         return self.model_ids[0]
