@@ -127,7 +127,7 @@ class ModelVersions:
     @cached_property
     def _published(self) -> PublishedVersions:
         largest = (int(self._parameters["EphemeralStorage"]) - DISK_RESERVE_MB) * 1024**2
-        return PublishedVersions(S3ModelObjects(self._bucket), self.engine, largest, self._refusal)
+        return PublishedVersions(S3ModelObjects(self._bucket, self._s3), self.engine, largest, self._refusal)
 
     def _refusal(self, model: Model) -> str:
         """Return why the functions cannot run a model, as they would themselves; empty if they can."""

@@ -37,12 +37,14 @@ _PIECE: Final = 1024 * 1024
 class S3ModelObjects:
     """Implements catalog.ports.ModelObjects."""
 
-    def __init__(self, bucket: str):
+    def __init__(self, bucket: str, s3: S3Client | None = None):
+        """`s3` is for programs; a function has its own client."""
         self._bucket = bucket
+        self._given = s3
 
     @cached_property
     def _client(self) -> S3Client:
-        found: S3Client = client("s3", _DOWNLOADS)
+        found: S3Client = self._given or client("s3", _DOWNLOADS)
         return found
 
     def read(self, key: str, most: int) -> bytes | None:
