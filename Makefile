@@ -136,6 +136,10 @@ transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stac
 rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a tenant keeps when its API key is rotated
 	$(BIN)/python -m tools.local.rotation_transcript
 
+.PHONY: rollout-transcript
+rollout-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rollout.md a rollout of a model's version, one that is refused, and the way back
+	$(BIN)/python -m tools.local.rollout_transcript
+
 .PHONY: provenance-transcript
 provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the content credentials of a generated and of an edited picture
 	$(BIN)/python -m tools.local.provenance_transcript

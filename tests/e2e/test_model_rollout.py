@@ -90,7 +90,7 @@ def test_a_damaged_version_never_becomes_the_default(world: World) -> None:
     assert release is not None
     key = f"{release.prefix}openvino/manifest.json"
     world.s3.put_object(Bucket=world.bucket, Key=key, Body=b"{}")
-    world.operator._store(world.operator.rollout().switched(version))  # as if someone wrote it by hand
+    world.operator.store(world.operator.rollout().switched(version))  # as if someone wrote it by hand
     ends = time.monotonic() + FRESH_S + 15
     while time.monotonic() < ends:
         assert world.draw()["model_version"] == IMAGE

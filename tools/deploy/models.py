@@ -38,26 +38,26 @@ class ModelVersions:
     def __init__(self, stack_name: str, parameters: dict[str, str], bucket: str, s3: Any, ssm: Any):
         """`parameters` are the stack's."""
         self._parameter = f"/{stack_name}/models"
-        self._parameters = parameters
+        self.parameters = parameters
         self._bucket = bucket
         self._s3 = s3
-        self._ssm = ssm
+        self.ssm = ssm
         self.image = REGISTRY[parameters["Model"]]
 
     @cached_property
     def engine(self) -> str:
         """The engine that the stack's functions run."""
-        return "openvino" if "openvino" in self._parameters["Engines"].split(",") else "torch"
+        return "openvino" if "openvino" in self.parameters["Engines"].split(",") else "torch"
 
     @property
     def switchable(self) -> bool:
         """Whether the functions read the rollout."""
-        return self._parameters.get("ModelRollout") == "true"
+        return self.parameters.get("ModelRollout") == "true"
 
     def rollout(self) -> Rollout:
         """Return the rollout as stored. Raises botocore's errors and InvalidRollout."""
         try:
-            return Rollout.parse(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
+            return Rollout.parse(self.ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
         except ClientError as error:
             if error.response["Error"]["Code"] == "ParameterNotFound":
                 return Rollout()
@@ -78,7 +78,7 @@ class ModelVersions:
         folder = models_dir / model_id / self.engine
         release = published_objects.put(self._s3, self._bucket, REGISTRY[model_id], self.engine, folder)
         self.verify(release.version, rollout.offering(release))
-        self._store(rollout.offering(release))
+        self.store(rollout.offering(release))
         return release
 
     def switch(self, version: str) -> Rollout:
@@ -88,7 +88,7 @@ class ModelVersions:
         """
         rollout = self.rollout()
         self.verify(version, rollout)
-        return self._store(rollout.switched("" if version == self.image.version else version))
+        return self.store(rollout.switched("" if version == self.image.version else version))
 
     def back(self) -> Rollout:
         """Make the previous default the default, as `switch` does. Doing it twice changes nothing."""
@@ -99,7 +99,7 @@ class ModelVersions:
         """Give a version another name, once it has been verified. Raises what `switch` raises."""
         rollout = self.rollout()
         self.verify(version, rollout)
-        return self._store(replace(rollout, aliases={**rollout.aliases, alias: version}))
+        return self.store(replace(rollout, aliases={**rollout.aliases, alias: version}))
 
     def retire(self, version: str) -> Rollout:
         """Offer a version no longer. Its objects stay. Raises Refused if a name means it."""
@@ -109,7 +109,7 @@ class ModelVersions:
             raise Refused(f"{version} is {' and '.join(meant)}")
         if rollout.release(version) is None:
             raise Refused(f"{version} is not on offer")
-        return self._store(
+        return self.store(
             replace(rollout, releases=tuple(each for each in rollout.releases if each.version != version))
         )
 
@@ -126,12 +126,12 @@ class ModelVersions:
 
     @cached_property
     def _published(self) -> PublishedVersions:
-        largest = (int(self._parameters["EphemeralStorage"]) - DISK_RESERVE_MB) * 1024**2
+        largest = (int(self.parameters["EphemeralStorage"]) - DISK_RESERVE_MB) * 1024**2
         return PublishedVersions(S3ModelObjects(self._bucket, self._s3), self.engine, largest, self._refusal)
 
     def _refusal(self, model: Model) -> str:
         """Return why the functions cannot run a model, as they would themselves; empty if they can."""
-        parameters, memory = self._parameters, int(self._parameters["GeneratorMemory"])
+        parameters, memory = self.parameters, int(self.parameters["GeneratorMemory"])
         if model.memory_mb.half > memory:
             return f"needs {model.memory_mb.half:,} MB at least; the functions have {memory:,} MB"
         judges = "openvino" if parameters["PictureChecker"] == "networks" else "torch"
@@ -140,9 +140,10 @@ class ModelVersions:
             return f"has pictures that nothing here can judge: Engines has no {judges}"
         return ""
 
-    def _store(self, rollout: Rollout) -> Rollout:
+    def store(self, rollout: Rollout) -> Rollout:
+        """Store a rollout as it is, and return it. Verifies nothing. Raises InvalidRollout."""
         Rollout.parse(text := rollout.dump())
-        self._ssm.put_parameter(Name=self._parameter, Value=text, Type="String", Overwrite=True)
+        self.ssm.put_parameter(Name=self._parameter, Value=text, Type="String", Overwrite=True)
         return rollout
 
 
