@@ -85,6 +85,7 @@ def generated(result: Result) -> None:
         extra={
             "job_id": result.id,
             "model": result.model,
+            "model_version": result.model_version,
             "images": len(result.images),
             "cached": result.cached,
             "timings": result.timings.model_dump(),
@@ -124,7 +125,7 @@ def ran(job: Job | None) -> None:
     extra: dict[str, Any] = {"state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
-        extra |= _cold_start(job.result.model_load)
+        extra |= {"model_version": job.result.model_version, **_cold_start(job.result.model_load)}
     logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
