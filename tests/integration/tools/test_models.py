@@ -22,6 +22,7 @@ from imagegen.catalog.rollout import InvalidRollout, Release
 from imagegen.errors import ModelNotFound, ModelUnavailable
 from tests.support.published import ENGINE, folder_of
 from tools.deploy.models import ModelVersions, Refused, listed
+from tools.local.stack import models_dir
 
 STACK = "imagegen-test"
 DEMO = REGISTRY["demo"]
@@ -254,3 +255,18 @@ def test_a_version_that_a_name_means_is_not_retired(world: World) -> None:
     world.now_s += FRESH_S
     with pytest.raises(ModelNotFound):
         world.models.model(c.version)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_a_prepared_folder_comes_out_of_the_bucket_as_it_went_in(world: World, engine: str) -> None:
+    """What `make model` prepares, with the names that it gives to files."""
+    operator = world.with_parameters(Engines=engine, PictureCheck="off")
+    release = operator.publish("demo", models_dir())
+    published = PublishedVersions(S3ModelObjects(world.bucket), engine, 10**9)
+    folder = ModelStore(world.folders / "disk", published).folder(release)
+    prepared = models_dir() / "demo" / engine
+    manifest.verify(folder)
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == sorted(
+        path.relative_to(prepared) for path in prepared.rglob("*")
+    )
+    assert manifest.flops(folder) == manifest.flops(prepared)
