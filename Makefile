@@ -136,6 +136,10 @@ transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stac
 rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a tenant keeps when its API key is rotated
 	$(BIN)/python -m tools.local.rotation_transcript
 
+.PHONY: rollout-transcript
+rollout-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rollout.md a rollout of a model's version, one that is refused, and the way back
+	$(BIN)/python -m tools.local.rollout_transcript
+
 .PHONY: provenance-transcript
 provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the content credentials of a generated and of an edited picture
 	$(BIN)/python -m tools.local.provenance_transcript
@@ -288,6 +292,33 @@ migrate-keys: $(VENV)/.ready ## give the API keys of the stack's usage plan thei
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [TENANT=... | API_KEY=...] [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) $(call quote,$(or $(value ACTION),show))
+
+# $(call versions,ACTION,VARIABLE of its argument)
+versions = $(if $2,$(if $(value $2),,$(error $2 is missing)))@$(BIN)/python -m tools.deploy.models $(STACK_NAME) $1 $(if $2,$(call quote,$(value $2)))
+
+.PHONY: model-versions
+model-versions: $(VENV)/.ready ## list the versions of models on offer, and what is the default: make model-versions ENV=dev
+	$(call versions,list)
+
+.PHONY: model-publish
+model-publish: $(VENV)/.ready ## verify what make model has prepared and put it into the stack's bucket as a version: make model-publish MODEL=sd-turbo
+	$(call versions,publish,MODEL)
+
+.PHONY: model-default
+model-default: $(VENV)/.ready ## verify a version and make it the default, without a deployment: make model-default VERSION=sd-turbo@4f1c0e9a2b7d
+	$(call versions,default,VERSION)
+
+.PHONY: model-back
+model-back: $(VENV)/.ready ## make the previous default the default again
+	$(call versions,back)
+
+.PHONY: model-alias
+model-alias: $(VENV)/.ready ## verify a version and give it another name: make model-alias ALIAS=stable=sd-turbo@4f1c0e9a2b7d
+	$(call versions,alias,ALIAS)
+
+.PHONY: model-retire
+model-retire: $(VENV)/.ready ## offer a version no longer; its objects stay: make model-retire VERSION=sd-turbo@4f1c0e9a2b7d
+	$(call versions,retire,VERSION)
 
 .PHONY: signing-key
 signing-key: $(VENV)/.ready ## make a key in KMS for content credentials and a request for its certificate: make signing-key ENV=prod ORGANIZATION="Example Studios" [KEY_ARN=arn:...]

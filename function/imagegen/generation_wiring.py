@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,7 @@ from imagegen import telemetry
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable, ProvenanceUnavailable, ServiceError
 from imagegen.jobs.timing import JobTiming
-from imagegen.settings import Settings
+from imagegen.model_wiring import ModelParts, is_judged
 
 if TYPE_CHECKING:
     from imagegen.aws.cdn_signer import CdnSigner
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
-    from imagegen.jobs.ports import Clock
     from imagegen.moderation.pictures import PictureModeration
     from imagegen.moderation.ports import ImageChecker
     from imagegen.moderation.thresholds import ThresholdsOf
@@ -39,51 +37,11 @@ if TYPE_CHECKING:
 _FILE: Final = "file:"
 
 
-def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[str]:
-    """Return the ids of the models whose pictures are judged.
-
-    Raises ValueError if the image has nothing that judges them, because such a deployment would refuse every request.
-    """
-    if not settings.moderation or settings.picture_check == "off":
-        return frozenset()
-    judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
-    needed = "openvino" if settings.picture_checker == "networks" else "torch"
-    if judged and needed not in settings.engines:
-        raise ValueError(
-            f"ENGINES has no {needed}, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
-            "PICTURE_CHECK=off"
-        )
-    return judged
-
-
-class GenerationParts:
+class GenerationParts(ModelParts):
     """The parts of a Container that plan, generate and store images."""
 
-    settings: Settings
-    models: Mapping[str, Model]
     timing: JobTiming
-    clock: Clock
     thresholds_of: ThresholdsOf
-
-    @cached_property
-    def backend(self) -> Backend:
-        """What runs every generation. Imports no engine."""
-        from imagegen.engines.cpu import Precision, compilable, fastest_precision, vcpus
-        from imagegen.engines.selection import choose_backend
-
-        settings = self.settings
-        threads = settings.threads or vcpus(settings.aws_lambda_function_memory_size)
-        if settings.precision == "auto":
-            precision = fastest_precision(threads, settings.onednn_max_cpu_isa)
-        else:
-            asked = Precision(settings.precision, f"PRECISION={settings.precision}")
-            precision = compilable(asked, threads, settings.onednn_max_cpu_isa)
-        return choose_backend(settings.device, settings.engines, precision, threads)
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the backend is a GPU."""
-        return self.backend.device == "cuda"
 
     @cached_property
     def planner(self) -> Planner:
@@ -91,7 +49,7 @@ class GenerationParts:
         from imagegen.catalog.features import features_of
         from imagegen.generation.planner import Planner
 
-        return Planner(self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines))
+        return Planner(self.catalog, self.backend, features_of(self.settings.engines))
 
     @cached_property
     def batcher(self) -> Batcher:
@@ -107,7 +65,7 @@ class GenerationParts:
         from imagegen.engines.pool import EnginePool
 
         memory_mb = self.settings.aws_lambda_function_memory_size
-        load = EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load
+        load = EngineLoader(self.model_folders, self.settings.models_dir, memory_mb, self.batcher).load
         pool = EnginePool(load, memory_mb, "provisioned" if self.settings.provisioned else "new_environment")
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
@@ -184,8 +142,8 @@ class GenerationParts:
         """Judges pictures."""
         from imagegen.moderation.pictures import PictureModeration
 
-        judged = judged_models(self.settings, self.models)
-        return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+        is_judged_here = partial(is_judged, self.settings)
+        return PictureModeration(self.image_checker, is_judged_here, self.thresholds_of, telemetry)
 
     @cached_property
     def image_checker(self) -> ImageChecker:
@@ -267,7 +225,7 @@ class GenerationParts:
         from imagegen.catalog import manifest
 
         with suppress(ModelUnavailable):
-            return manifest.latent_colors(self.settings.models_dir / model.id / backend.engine)
+            return manifest.latent_colors(self.model_folders.manifest_folder(model, backend.engine))
         return None
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
@@ -275,8 +233,9 @@ class GenerationParts:
         from imagegen.catalog import manifest
         from imagegen.generation.workload import Workload
 
-        folder = self.settings.models_dir / model.id / backend.engine
         if backend.device == "cpu":
             with suppress(ModelUnavailable):
-                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
+                folders = self.model_folders
+                folder, missing = folders.manifest_folder(model, backend.engine), folders.missing_bytes(model)
+                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend, missing)
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -20,6 +19,8 @@ _LIMITS: Final = (
     *("monthly_images", "monthly_usd", "usd_per_request", "tenant_queue_depth", "queue_depth"),
 )
 """Settings of which an empty value, like 0, is no limit."""
+DISK_RESERVE_MB: Final = 64
+"""Of the disk: for locks, and for what libraries write."""
 _SIGNING_KEY: Final = r"|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+|file:/.+"
 _DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 _PUBLIC_KEY: Final = re.compile(
@@ -47,6 +48,13 @@ class Settings(BaseSettings):
     image_days: int = Field(7, ge=1, le=3650, description="days that images and jobs are kept")
     model_ids: Strings = Field(("demo",), description="registry ids of the models to offer; the first is the default")
     models_dir: Path = Field(Path("/opt/models"), description="folder with one model folder per id")
+    model_rollout: str = Field(
+        "",
+        pattern=r"^$|^(/[A-Za-z0-9._-]+)+$",
+        description="parameter that names the default version and those of the bucket; empty: only models in the image",
+    )
+    model_storage_mb: int = Field(512, ge=512, le=10240, description="disk in MB, for versions from the bucket")
+    model_storage_dir: Path = Field(Path("/tmp/models"), description="folder for versions from the bucket")  # noqa: S108
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="device that the pipeline runs on")
     engines: Strings = Field(("openvino", "torch"), description="engines in the image: openvino, torch or both")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -202,11 +210,16 @@ class Settings(BaseSettings):
         return ("ssm", self.moderation_lists.removeprefix("ssm:")) if self.moderation_lists else ("", "")
 
     @property
+    def largest_models_bytes(self) -> int:
+        """Bytes that all versions from the bucket may have on this disk, together."""
+        return (self.model_storage_mb - DISK_RESERVE_MB) * 1024**2
+
+    @property
     def provisioned(self) -> bool:
         """Whether Lambda started this environment for provisioned concurrency, before any request."""
         return self.aws_lambda_initialization_type == "provisioned-concurrency"
 
-    @cached_property
+    @property
     def default_model_id(self) -> str:
         """The model of a request that names none."""
         return self.model_ids[0]

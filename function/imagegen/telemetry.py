@@ -86,6 +86,7 @@ def generated(result: Result) -> None:
         extra={
             "job_id": result.id,
             "model": result.model,
+            "model_version": result.model_version,
             "images": len(result.images),
             "cached": result.cached,
             "timings": result.timings.model_dump(),
@@ -137,7 +138,7 @@ def ran(job: Job | None) -> None:
     extra: dict[str, Any] = {"state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
-        extra |= _cold_start(job.result.model_load)
+        extra |= {"model_version": job.result.model_version, **_cold_start(job.result.model_load)}
     logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
@@ -158,6 +159,11 @@ def moderation_unavailable(stage: Stage, cause: str) -> None:
     """Log and count what could not be judged, or only by earlier lists. The metric is for an alarm."""
     logger.error("moderation_unavailable", extra={"stage": stage, "cause": cause})
     _add("ModerationUnavailable", 1)
+
+
+def rollout_refused(name: str, version: str, cause: str) -> None:
+    """Log that `name` keeps its version, because the new one cannot be used; or the rollout, if `name` is empty."""
+    logger.error("rollout_refused", extra={"alias": name, "version": version, "cause": cause})
 
 
 def became_job() -> None:

@@ -28,6 +28,7 @@ ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer", "War
 
 NOT_SET = {
     "MODELS_DIR": "set by the image",
+    "MODEL_STORAGE_DIR": "Lambda allows writes to /tmp only",
     "DEVICE": "detected, like PRECISION and THREADS",
     "PRECISION": "the processor's fastest type",
     "THREADS": "one per vCPU, which depends on the function's memory",
@@ -143,6 +144,15 @@ def test_memory_and_timeouts(resources: Resources) -> None:
     generator, api = properties(resources, "Generator"), properties(resources, "Api")
     assert (generator["MemorySize"], generator["Timeout"]) == ("10240", 900)
     assert (api["MemorySize"], api["Timeout"]) == (512, 30)
+
+
+def test_the_disk_of_what_loads_a_model_is_what_the_settings_say(template: Template) -> None:
+    resources = evaluate(template, EphemeralStorage="4096", ModelRollout="true")
+    for name in ("Generator", "Worker"):
+        assert properties(resources, name)["EphemeralStorage"] == {"Size": "4096"}
+        assert environment(resources, name)["MODEL_STORAGE_MB"] == "4096"
+        assert environment(resources, name)["MODEL_ROLLOUT"] == {"Fn::Sub": "/${AWS::StackName}/models"}
+    assert environment(evaluate(template), "Generator")["MODEL_ROLLOUT"] == ""
 
 
 def test_one_architecture_for_all(template: Template) -> None:

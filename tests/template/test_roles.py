@@ -217,6 +217,21 @@ def test_api_makes_webhook_secrets_and_replaces_none(roles: Resources) -> None:
     assert put["Condition"] == {"StringNotEquals": {"ssm:Overwrite": "true"}}
 
 
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api"])
+def test_only_with_a_rollout_a_function_reads_versions_and_it_never_writes_one(template: Template, name: str) -> None:
+    def of_models(**parameters: str) -> list[tuple[Any, Any]]:
+        role = evaluate(template, **parameters)[f"{name}Role"]["Properties"]
+        found = [policy for policy in role["Policies"] if policy["PolicyName"] == "models"]
+        return [(each["Action"], each["Resource"]["Fn::Sub"]) for each in statements({"Policies": found})]
+
+    assert of_models() == []
+    parameter = SECRETS.removesuffix("/webhooks/*") + "/models"
+    assert of_models(ModelRollout="true") == [
+        ("ssm:GetParameter", parameter),
+        ("s3:GetObject", "${Bucket.Arn}/models/*"),
+    ]
+
+
 def keys_of(statement: Any) -> Any:
     """Return the partition keys that a statement on the table is limited to, or None."""
     return statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")

@@ -101,7 +101,8 @@ def set_image_environment(resources: Resources, models_dir: Path) -> None:
     """Set what the container image would provide: the weights and the Dockerfile's variables."""
     for function in _image_functions(resources):
         variables = function.setdefault("Environment", {}).setdefault("Variables", {})
-        variables |= {"MODELS_DIR": str(models_dir), **IMAGE_VARIABLES}
+        downloads = {"MODEL_STORAGE_DIR": str(models_dir.parent / "model-versions")}  # not /tmp, which others may use
+        variables |= {"MODELS_DIR": str(models_dir), **downloads, **IMAGE_VARIABLES}
 
 
 def sign_with_files(resources: Resources, signing: Files) -> None:

@@ -61,7 +61,7 @@ def test_the_images_environment_is_added_to_the_functions() -> None:
 
     adapt.set_image_environment(resources, MODELS)
 
-    added = {"MODELS_DIR": "/models", **adapt.IMAGE_VARIABLES}
+    added = {"MODELS_DIR": "/models", "MODEL_STORAGE_DIR": "/model-versions", **adapt.IMAGE_VARIABLES}
     assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
     assert resources["Bare"]["Properties"]["Environment"]["Variables"] == added
     assert "Environment" not in resources["Api"]["Properties"]
