@@ -17,7 +17,7 @@ from imagegen.settings import Settings
 from tests.support.cdn_keys import elliptic, rsa_2048
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import REGION, translated
-from tests.template.test_functions import FUNCTIONS, environment, properties
+from tests.template.test_functions import FUNCTIONS, SERVING, environment, properties
 from tests.template.test_lint import ONLY_AFTER_TRANSLATION
 from tests.template.test_roles import grants, statements
 from tools.deploy.parameters import accepts
@@ -186,7 +186,7 @@ def test_every_key_that_is_there_is_trusted_and_one_signs(
     resources = evaluate(template, **parameters)
     assert properties(resources, "CdnKeyGroup")["KeyGroupConfig"]["Items"] == [{"Ref": f"CdnKey{key}"} for key in keys]
     assert {name[-1] for name in of_cdn(resources) if re.fullmatch("CdnKey[AB]", name)} == set(keys)
-    for function in FUNCTIONS:
+    for function in SERVING:
         variables = environment(resources, function)
         assert variables["CDN_KEY_ID"] == {"Ref": f"CdnKey{signs}"}
         assert variables["CDN_PUBLIC_KEY"] == parameters[f"CdnPublicKey{signs}"]

@@ -86,7 +86,7 @@ class RolloutCheck:
 
 
 def _key(url: str) -> str:
-    """Return the key of a presigned URL's object, whichever part of the URL names the bucket."""
+    """Return the key of a signed URL's object, whether the URL is S3's or CloudFront's."""
     return _FOLDER[1:] + url.partition("?")[0].partition(_FOLDER)[2]
 
 

@@ -76,6 +76,7 @@ def problem(
     [
         f"https://bucket.s3.us-east-1.amazonaws.com/{KEY}?X-Amz-Signature=/images/other",
         f"http://127.0.0.1:4599/bucket/{KEY}?X-Amz-Signature=1",
+        f"https://images.example.com/{KEY}?Expires=1&Signature=/images/other&Key-Pair-Id=K",
     ],
 )
 def test_a_version_that_draws_and_refuses_has_no_problem(url: str) -> None:
