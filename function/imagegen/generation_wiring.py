@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
@@ -62,6 +62,8 @@ class GenerationParts:
     models: Mapping[str, Model]
     timing: JobTiming
     clock: Clock
+    stopwatch: Callable[[], float]
+    """Seconds from any start: what generations take and cost is measured with it."""
     thresholds_of: ThresholdsOf
 
     @cached_property
@@ -130,6 +132,7 @@ class GenerationParts:
             embed_prompt=self.settings.embed_prompt,
             estimate=SpeedEstimate(cache(self._workload)),
             credentials=self.content_credentials,
+            clock=self.stopwatch,
         )
 
     @cached_property
