@@ -28,6 +28,7 @@ os.environ.update(
     JOBS_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
     JOBS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     MODELS_DIR=str(MODELS),
+    WARMED_FUNCTION="generator:live",
     DEVICE="cpu",
     # pytest workers and the local stack share the cores: with more threads, inference is ten times slower.
     THREADS="1",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +12,11 @@ from imagegen import telemetry
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable, ProvenanceUnavailable, ServiceError
 from imagegen.jobs.timing import JobTiming
+from imagegen.model_wiring import ModelParts, is_judged
 from imagegen.redis_wiring import RedisParts
-from imagegen.settings import Settings
 
 if TYPE_CHECKING:
+    from imagegen.aws.cdn_signer import CdnSigner
     from imagegen.aws.objects import S3Objects
     from imagegen.catalog.manifest import LatentColors
     from imagegen.engines.batching import Batcher
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
-    from imagegen.jobs.ports import Clock
     from imagegen.moderation.pictures import PictureModeration
     from imagegen.moderation.ports import ImageChecker
     from imagegen.moderation.thresholds import ThresholdsOf
@@ -40,51 +39,11 @@ if TYPE_CHECKING:
 _FILE: Final = "file:"
 
 
-def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[str]:
-    """Return the ids of the models whose pictures are judged.
-
-    Raises ValueError if the image has nothing that judges them, because such a deployment would refuse every request.
-    """
-    if not settings.moderation or settings.picture_check == "off":
-        return frozenset()
-    judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
-    needed = "openvino" if settings.picture_checker == "networks" else "torch"
-    if judged and needed not in settings.engines:
-        raise ValueError(
-            f"ENGINES has no {needed}, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
-            "PICTURE_CHECK=off"
-        )
-    return judged
-
-
-class GenerationParts(RedisParts):
+class GenerationParts(ModelParts, RedisParts):
     """The parts of a Container that plan, generate and store images."""
 
-    settings: Settings
-    models: Mapping[str, Model]
     timing: JobTiming
-    clock: Clock
     thresholds_of: ThresholdsOf
-
-    @cached_property
-    def backend(self) -> Backend:
-        """What runs every generation. Imports no engine."""
-        from imagegen.engines.cpu import Precision, compilable, fastest_precision, vcpus
-        from imagegen.engines.selection import choose_backend
-
-        settings = self.settings
-        threads = settings.threads or vcpus(settings.aws_lambda_function_memory_size)
-        if settings.precision == "auto":
-            precision = fastest_precision(threads, settings.onednn_max_cpu_isa)
-        else:
-            asked = Precision(settings.precision, f"PRECISION={settings.precision}")
-            precision = compilable(asked, threads, settings.onednn_max_cpu_isa)
-        return choose_backend(settings.device, settings.engines, precision, threads)
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the backend is a GPU."""
-        return self.backend.device == "cuda"
 
     @cached_property
     def planner(self) -> Planner:
@@ -92,7 +51,7 @@ class GenerationParts(RedisParts):
         from imagegen.catalog.features import features_of
         from imagegen.generation.planner import Planner
 
-        return Planner(self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines))
+        return Planner(self.catalog, self.backend, features_of(self.settings.engines))
 
     @cached_property
     def batcher(self) -> Batcher:
@@ -108,7 +67,7 @@ class GenerationParts(RedisParts):
         from imagegen.engines.pool import EnginePool
 
         memory_mb = self.settings.aws_lambda_function_memory_size
-        load = EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load
+        load = EngineLoader(self.model_folders, self.settings.models_dir, memory_mb, self.batcher).load
         pool = EnginePool(load, memory_mb, "provisioned" if self.settings.provisioned else "new_environment")
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
@@ -185,8 +144,8 @@ class GenerationParts(RedisParts):
         """Judges pictures."""
         from imagegen.moderation.pictures import PictureModeration
 
-        judged = judged_models(self.settings, self.models)
-        return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+        is_judged_here = partial(is_judged, self.settings)
+        return PictureModeration(self.image_checker, is_judged_here, self.thresholds_of, telemetry)
 
     @cached_property
     def image_checker(self) -> ImageChecker:
@@ -229,7 +188,9 @@ class GenerationParts(RedisParts):
         from imagegen.aws.s3 import S3ImageStore
 
         settings = self.settings
-        store = S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+        store = S3ImageStore(
+            settings.bucket_name, settings.url_expires_seconds, settings.image_days, cdn=self._cdn_signer()
+        )
         if self.redis is None:
             return store
         from imagegen.redis.images import RedisImageStore
@@ -237,6 +198,16 @@ class GenerationParts(RedisParts):
         # An entry says until when its images are kept, which follows from the deployment's days.
         name, spare = f"{settings.bucket_name}:{settings.image_days}", timedelta(seconds=settings.url_expires_seconds)
         return RedisImageStore(self.redis, store, name, spare, lambda: datetime.now(UTC))
+
+    def _cdn_signer(self) -> CdnSigner | None:
+        """Return what signs the URLs of images; None if the deployment has no distribution, so that they are S3's."""
+        settings = self.settings
+        if not settings.cdn_domain:
+            return None
+        from imagegen.aws.cdn_signer import CdnKey, CdnSigner
+
+        key = CdnKey(settings.cdn_key_id, settings.cdn_public_key, settings.cdn_private_key_parameter)
+        return CdnSigner(settings.cdn_domain, key)
 
     @cached_property
     def uploads(self) -> Uploads:
@@ -270,7 +241,7 @@ class GenerationParts(RedisParts):
         from imagegen.catalog import manifest
 
         with suppress(ModelUnavailable):
-            return manifest.latent_colors(self.settings.models_dir / model.id / backend.engine)
+            return manifest.latent_colors(self.model_folders.manifest_folder(model, backend.engine))
         return None
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
@@ -278,8 +249,9 @@ class GenerationParts(RedisParts):
         from imagegen.catalog import manifest
         from imagegen.generation.workload import Workload
 
-        folder = self.settings.models_dir / model.id / backend.engine
         if backend.device == "cpu":
             with suppress(ModelUnavailable):
-                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
+                folders = self.model_folders
+                folder, missing = folders.manifest_folder(model, backend.engine), folders.missing_bytes(model)
+                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend, missing)
         return None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagegen.moderation.ports import Blocked
     from imagegen.origin import Origin
     from imagegen.provenance.certificate_chain import CertificateChain
+    from imagegen.rollout.warm_up import Warmed
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"
@@ -85,6 +86,7 @@ def generated(result: Result) -> None:
         extra={
             "job_id": result.id,
             "model": result.model,
+            "model_version": result.model_version,
             "images": len(result.images),
             "cached": result.cached,
             "timings": result.timings.model_dump(),
@@ -100,6 +102,18 @@ def warmed(warm_up: WarmUp) -> None:
     extra = {"model": warm_up.model, "load_ms": warm_up.load_ms, "reason": warm_up.reason}
     logger.info("warmed", extra=extra | _cold_start(warm_up.model_load))
     _add("WarmUps", 1)
+
+
+def environments_warmed(warmed: Warmed) -> None:
+    """Log how many different environments answered: as a warning if fewer than wanted did. It is no metric."""
+    level = logger.warning if warmed.environments < warmed.wanted else logger.info
+    level("environments warmed", extra=asdict(warmed))
+
+
+def rollout_checked(deployment: str, problem: str | None) -> None:
+    """Log the verdict on a new version. CodeDeploy shows only that a check failed."""
+    level = logger.error if problem else logger.info
+    level("rollout checked", extra={"deployment": deployment, "problem": problem})
 
 
 def webhook_attempted(attempt: Attempt) -> None:
@@ -125,7 +139,7 @@ def ran(job: Job | None) -> None:
     extra: dict[str, Any] = {"state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
-        extra |= _cold_start(job.result.model_load)
+        extra |= {"model_version": job.result.model_version, **_cold_start(job.result.model_load)}
     logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
@@ -146,6 +160,11 @@ def moderation_unavailable(stage: Stage, cause: str) -> None:
     """Log and count what could not be judged, or only by earlier lists. The metric is for an alarm."""
     logger.error("moderation_unavailable", extra={"stage": stage, "cause": cause})
     _add("ModerationUnavailable", 1)
+
+
+def rollout_refused(name: str, version: str, cause: str) -> None:
+    """Log that `name` keeps its version, because the new one cannot be used; or the rollout, if `name` is empty."""
+    logger.error("rollout_refused", extra={"alias": name, "version": version, "cause": cause})
 
 
 def became_job() -> None:

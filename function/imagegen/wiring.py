@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from imagegen import job_log, telemetry
 from imagegen.catalog.registry import offered
-from imagegen.generation_wiring import GenerationParts, judged_models
+from imagegen.generation_wiring import GenerationParts
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits_wiring import LimitParts, limits_from
+from imagegen.model_wiring import judged_models
 from imagegen.moderation.thresholds import ThresholdsOf, thresholds_from
 from imagegen.moderation_wiring import ModerationParts
 from imagegen.settings import Settings

@@ -14,7 +14,8 @@ def source(resources: Resources, name: str) -> Any:
     (found,) = [
         each["Properties"]
         for each in resources.values()
-        if each["Type"] == "AWS::Lambda::EventSourceMapping" and each["Properties"]["FunctionName"] == {"Ref": name}
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+        and each["Properties"]["FunctionName"] == {"Ref": f"{name}Aliaslive"}
     ]
     return found
 
@@ -62,7 +63,7 @@ def test_the_sweeper_runs_every_minute_and_ends_before_the_next_run(resources: R
         each["Properties"]
         for each in resources.values()
         if each["Type"] == "AWS::Scheduler::Schedule"
-        and each["Properties"]["Target"]["Arn"] == {"Fn::GetAtt": ["Sweeper", "Arn"]}
+        and each["Properties"]["Target"]["Arn"] == {"Ref": "SweeperAliaslive"}
     ]
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert resources["Sweeper"]["Properties"]["Timeout"] < 60

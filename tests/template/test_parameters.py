@@ -37,6 +37,9 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("Engines", ""),
         ("Engines", "torch,openvino"),
         ("Engines", "tensorflow"),
+        ("ModelRollout", "yes"),
+        ("EphemeralStorage", "511"),
+        ("EphemeralStorage", "10241"),
         ("TorchIndex", "http://plain.example.com"),
         ("TorchIndex", "https://example.com/\\"),
         ("Architecture", "mips"),
@@ -62,6 +65,17 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("ApiConcurrency", "0"),
         ("ScaleUpSchedule", "every morning"),
         ("ScheduleTimezone", "Europe/Berlin; DROP"),
+        ("Rollout", "Canary"),
+        ("Rollout", ""),
+        ("Rollout", "off"),
+        ("WarmEnvironments", "0"),
+        ("WarmEnvironments", "51"),
+        ("MaxProvisionedConcurrency", "-1"),
+        ("ProvisionedUtilization", "70"),
+        ("ProvisionedUtilization", "0"),
+        ("ProvisionedUtilization", "0.05"),
+        ("ProvisionedUtilization", "0.95"),
+        ("ProvisionedUtilization", "1"),
         ("WarmupState", "true"),
         ("UrlExpiresSeconds", "86400"),
         ("EmbedPrompt", "yes"),
@@ -100,6 +114,10 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("RedisPassword", "ssm:/imagegen-prod/redis/password"),
         ("SubnetIds", "subnet-01234567,subnet-0123456789abcdef0"),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
+        ("Rollout", "Linear10PercentEvery1Minute"),
+        ("ProvisionedUtilization", "0.1"),
+        ("ProvisionedUtilization", "0.75"),
+        ("ProvisionedUtilization", "0.9"),
         ("ContentCredentialsKeyArn", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
     ],
@@ -117,6 +135,35 @@ def test_schedules_need_each_other_and_provisioned_concurrency(template: Templat
     assert len(broken_rules(template, **some, **up)) == 1
     assert len(broken_rules(template, **some, **down)) == 1
     assert len(broken_rules(template, **up, **down)) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"MaxProvisionedConcurrency": "5"}, "needs a ProvisionedConcurrency above 0"),
+        ({"WarmEnvironments": "2"}, "WarmEnvironments needs WarmupState=ENABLED"),
+        ({"Rollout": "Canary10Percent5Minutes", "Alarms": "off"}, "Only alarms stop a gradual Rollout"),
+        ({"Rollout": "Linear10PercentEvery1Minute", "Alarms": "off"}, "Only alarms stop a gradual Rollout"),
+    ],
+)
+def test_parameters_that_contradict_each_other_fail_with_a_rules_message(
+    template: Template, parameters: dict[str, str], message: str
+) -> None:
+    (broken,) = broken_rules(template, **parameters)
+    assert message in broken
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"MaxProvisionedConcurrency": "5", "ProvisionedConcurrency": "1"},
+        {"WarmEnvironments": "2", "WarmupState": "ENABLED"},
+        {"Rollout": "Canary10Percent5Minutes"},
+        {"Rollout": "AllAtOnce", "Alarms": "off"},
+    ],
+)
+def test_parameters_that_fit_break_no_rule(template: Template, parameters: dict[str, str]) -> None:
+    assert not broken_rules(template, **parameters)
 
 
 def test_what_judges_pictures_needs_its_engine(template: Template) -> None:

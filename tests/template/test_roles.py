@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from imagegen.access import tenant
 from tests.support.evaluate import Resources, Template, evaluate
+from tests.template.test_functions import SERVING
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SIGNING_KEY = "arn:aws:kms:eu-central-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
-WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-"""Actions without resource-level permissions: IAM accepts only `*`."""
+TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+WITHOUT_RESOURCE = {*TRACES, "cloudwatch:DescribeAlarms"}
+"""Actions without resource-level permissions: IAM accepts only `*`. DescribeAlarms needs it for composite alarms."""
 INTERFACES = {
     "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
     "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
@@ -46,8 +49,8 @@ def grants(role: Any) -> dict[str, Any]:
 
 def test_roles(roles: Resources) -> None:
     assert set(roles) == {
-        "GeneratorRole", "WorkerRole", "ApiRole", "SweeperRole", "DeadLettersRole", "GeneratorWarmupRole",
-        "WebhooksRole", "SweeperMinuteRole", "GatewayAccountRole", "AuthorizerRole",
+        "GeneratorRole", "WorkerRole", "ApiRole", "SweeperRole", "DeadLettersRole", "WebhooksRole", "SweeperMinuteRole",
+        "GatewayAccountRole", "AuthorizerRole", "WarmerRole", "WarmerPingRole", "RolloutCheckRole", "RolloutRole",
     }  # fmt: skip
 
 
@@ -113,7 +116,7 @@ def common(name: str) -> dict[str, Any]:
     return {
         "logs:CreateLogStream": logs,
         "logs:PutLogEvents": logs,
-        **dict.fromkeys(WITHOUT_RESOURCE, "*"),
+        **dict.fromkeys(TRACES, "*"),
         "kms:Decrypt": KEY,
     }
 
@@ -253,6 +256,21 @@ def test_api_makes_webhook_secrets_and_replaces_none(roles: Resources) -> None:
     assert put["Condition"] == {"StringNotEquals": {"ssm:Overwrite": "true"}}
 
 
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api"])
+def test_only_with_a_rollout_a_function_reads_versions_and_it_never_writes_one(template: Template, name: str) -> None:
+    def of_models(**parameters: str) -> list[tuple[Any, Any]]:
+        role = evaluate(template, **parameters)[f"{name}Role"]["Properties"]
+        found = [policy for policy in role["Policies"] if policy["PolicyName"] == "models"]
+        return [(each["Action"], each["Resource"]["Fn::Sub"]) for each in statements({"Policies": found})]
+
+    assert of_models() == []
+    parameter = SECRETS.removesuffix("/webhooks/*") + "/models"
+    assert of_models(ModelRollout="true") == [
+        ("ssm:GetParameter", parameter),
+        ("s3:GetObject", "${Bucket.Arn}/models/*"),
+    ]
+
+
 def keys_of(statement: Any) -> Any:
     """Return the partition keys that a statement on the table is limited to, or None."""
     return statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
@@ -285,9 +303,56 @@ def test_no_kms_grants_without_a_key(resources: Resources) -> None:
     assert not [action for action in grants(resources["GeneratorRole"]["Properties"]) if action.startswith("kms:")]
 
 
-def test_schedules_invoke_the_alias_and_the_sweeper(roles: Resources) -> None:
-    assert grants(roles["GeneratorWarmupRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
-    assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Sweeper", "Arn"]}}
+def test_schedules_invoke_the_warmer_and_the_sweeper(roles: Resources) -> None:
+    assert grants(roles["WarmerPingRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Warmer", "Arn"]}}
+    assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Ref": "SweeperAliaslive"}}
+
+
+def own(role: Any) -> dict[str, Any]:
+    """Return the grants besides logs and traces."""
+    return {action: each for action, each in grants(role).items() if not action.startswith(("logs:", "xray:"))}
+
+
+def test_the_warmer_may_only_invoke_generators_alias(roles: Resources) -> None:
+    assert own(roles["WarmerRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
+
+
+GROUPS = {
+    "Fn::Sub": "arn:${AWS::Partition}:codedeploy:${AWS::Region}:${AWS::AccountId}:deploymentgroup:"
+    "${ServerlessDeploymentApplication}/*"
+}
+VERSIONS = [{"Fn::Sub": f"${{{name}.Arn}}:*"} for name in SERVING]
+
+
+def test_the_check_invokes_versions_reads_its_picture_and_answers_code_deploy(roles: Resources) -> None:
+    assert own(roles["RolloutCheckRole"]) == {
+        "lambda:InvokeFunction": VERSIONS,
+        "s3:GetObject": {"Fn::Sub": f"${{Bucket.Arn}}/images/{tenant.LOCAL}/*"},
+        "codedeploy:GetDeployment": GROUPS,
+        "codedeploy:PutLifecycleEventHookExecutionStatus": GROUPS,
+        "kms:Decrypt": KEY,
+    }
+
+
+def test_code_deploy_moves_the_aliases_of_this_stack_and_invokes_the_check(
+    roles: Resources, resources: Resources
+) -> None:
+    functions = [
+        each for name in SERVING for each in ({"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}:*"})
+    ]
+    check = resources["RolloutCheck"]["Properties"]["FunctionName"]["Fn::Sub"]
+    assert own(roles["RolloutRole"]) == {
+        **dict.fromkeys(["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"], functions),
+        "lambda:InvokeFunction": {
+            "Fn::Sub": f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{check}"
+        },
+        "cloudwatch:DescribeAlarms": "*",
+    }
+    (trust,) = roles["RolloutRole"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        "ArnLike": {"aws:SourceArn": GROUPS},
+    }
 
 
 def test_each_role_trusts_one_service(roles: Resources) -> None:
@@ -307,14 +372,17 @@ def test_each_role_trusts_one_service(roles: Resources) -> None:
         "DeadLettersRole": ["lambda.amazonaws.com"],
         "WebhooksRole": ["lambda.amazonaws.com"],
         "AuthorizerRole": ["lambda.amazonaws.com"],
+        "WarmerRole": ["lambda.amazonaws.com"],
+        "RolloutCheckRole": ["lambda.amazonaws.com"],
+        "RolloutRole": ["codedeploy.amazonaws.com"],
         "SweeperMinuteRole": ["scheduler.amazonaws.com"],
-        "GeneratorWarmupRole": ["scheduler.amazonaws.com"],
+        "WarmerPingRole": ["scheduler.amazonaws.com"],
         "GatewayAccountRole": ["apigateway.amazonaws.com"],
     }
 
 
 def test_scheduler_assumes_its_roles_only_for_schedules_of_this_account(roles: Resources) -> None:
-    for name in ("GeneratorWarmupRole", "SweeperMinuteRole"):
+    for name in ("WarmerPingRole", "SweeperMinuteRole"):
         (statement,) = roles[name]["AssumeRolePolicyDocument"]["Statement"]
         group = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/default"
         assert statement["Condition"] == {
@@ -327,7 +395,7 @@ def test_every_schedule_is_in_the_group_that_its_role_trusts_and_uses_that_role(
         name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::Scheduler::Schedule"
     }
     used = {name: schedule["Target"]["RoleArn"]["Fn::GetAtt"][0] for name, schedule in schedules.items()}
-    assert used == {"GeneratorWarmup": "GeneratorWarmupRole", "SweeperMinute": "SweeperMinuteRole"}
+    assert used == {"WarmerPing": "WarmerPingRole", "SweeperMinute": "SweeperMinuteRole"}
     assert [name for name, schedule in schedules.items() if "GroupName" in schedule] == []
 
 

@@ -23,6 +23,7 @@ GUIDES = {
     "docs/architecture.md": "function/imagegen",
     "docs/cli.md": "",
     "docs/cost.md": "",
+    "docs/deployment.md": "function/imagegen",
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
     "docs/scale.md": "",

@@ -66,6 +66,14 @@ def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> Non
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
 
+def test_checks_and_warm_ups_import_only_packages_of_the_layer() -> None:
+    loaded = modules_after(
+        "from imagegen.entrypoints import rollout_check, warmer\n"
+        "rollout_check.container.check\nrollout_check.container.rollouts\nwarmer.container.functions"
+    )
+    assert not loaded & {*ENGINES, "PIL", "numpy"}
+
+
 def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
     loaded = modules_after(
         "from datetime import UTC, datetime\nfrom imagegen.entrypoints import webhooks\n"
@@ -98,6 +106,12 @@ def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
         "from imagegen.entrypoints import api\nopenapi_document(api.app, api.container)"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
+
+
+def test_urls_need_cryptography_only_with_a_distribution() -> None:
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.container.image_store.require_signer()")
+    assert "imagegen.aws.s3" in loaded
+    assert not loaded & {"cryptography", "imagegen.aws.cdn_signer"}
 
 
 @pytest.mark.parametrize("route", sorted(path.stem for path in (FUNCTION / "imagegen/api/routes").glob("[!_]*.py")))
@@ -145,7 +159,9 @@ def outside_the_layer() -> set[str]:
 @pytest.mark.parametrize(
     "initialization_type", ["on-demand", "provisioned-concurrency", "snap-start", "lambda-managed-instances"]
 )
-@pytest.mark.parametrize("entrypoint", ["api", "authorizer", "dead_letters", "sweeper", "webhooks"])
+@pytest.mark.parametrize(
+    "entrypoint", ["api", "authorizer", "dead_letters", "rollout_check", "sweeper", "warmer", "webhooks"]
+)
 def test_a_zip_entrypoint_starts_with_only_the_layer_installed(entrypoint: str, initialization_type: str) -> None:
     hidden = outside_the_layer()
     assert hidden >= {"PIL", "numpy", "torch", "diffusers", "openvino"}

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from imagegen.settings import Settings
+from tests.support.cdn_keys import elliptic, rsa_2048
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +104,43 @@ def test_what_redis_cannot_do_fails_the_deployment(settings: dict[str, Any]) -> 
     with pytest.raises(ValidationError):
         Settings(**settings)
     Settings(redis_url="redis://localhost/0", redis_cluster=True)
+
+
+CDN = {
+    "CDN_DOMAIN": "d111111abcdef8.cloudfront.net",
+    "CDN_KEY_ID": "K2JCJMDEHXQW5F",
+    "CDN_PUBLIC_KEY": elliptic().public,
+    "CDN_PRIVATE_KEY_PARAMETER": "/imagegen/cdn/A",
+}
+
+
+def test_a_distribution_has_all_four_settings_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().cdn_domain == ""
+    for name, value in CDN.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().cdn_domain == CDN["CDN_DOMAIN"]
+    for name in CDN:
+        with monkeypatch.context() as without:
+            without.setenv(name, "")
+            with pytest.raises(ValidationError, match="set all or none"):
+                Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("CDN_DOMAIN", value)
+            for value in ("https://images.example.com", "images.example.com/", "localhost", "a b.c")
+        ),
+        *(("CDN_DOMAIN", value) for value in ("images.example.com@evil.example", "images.example.com:443", ".example")),
+        *(("CDN_PUBLIC_KEY", value) for value in ("K2JCJMDEHXQW5F", elliptic().pem, rsa_2048().pem)),
+        ("CDN_PUBLIC_KEY", elliptic().public.replace(",", "")),
+    ],
+)
+def test_a_bad_setting_of_the_distribution_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    for each, good in (CDN | {name: value}).items():
+        monkeypatch.setenv(each, good)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [str(error["loc"][0]).upper() for error in caught.value.errors()] == [name]

@@ -12,6 +12,7 @@ import pytest
 from imagegen import wiring
 from imagegen.catalog import manifest
 from imagegen.catalog.manifest import Flops
+from imagegen.catalog.published import PublishedVersions
 from imagegen.catalog.registry import REGISTRY, Model
 from imagegen.engines.loader import EngineLoader
 from imagegen.errors import ModelUnavailable
@@ -20,6 +21,7 @@ from imagegen.generation.workload import Workload
 from imagegen.settings import Settings
 from imagegen.wiring import Container
 from tests.support.fakes import FakeEngine
+from tests.support.published import ENGINE, MemoryObjects, folder_of, publish
 
 PARTS = sorted(name for name, value in vars(Container).items() if isinstance(value, cached_property | property))
 VALUES = {"backend", "on_gpu", "content_credentials"}
@@ -216,3 +218,51 @@ def test_redis_is_in_front_of_the_stores_if_the_deployment_has_one() -> None:
     parts = [having.image_store, having.limiter.rates, having.limiter.admissions]
     assert [type(part).__name__ for part in parts] == ["RedisImageStore", "RedisRateLimits", "RedisAdmissions"]
     assert type(having.quotas).__name__ == "DynamoQuotas", "money stays in the table"
+
+
+# -- versions of models ------------------------------------------------------------------------------------------------
+
+
+def test_a_deployment_without_a_rollout_needs_no_aws_for_its_models(tmp_path: Path) -> None:
+    """boto3 takes a quarter of a second to import, in which the engine loads."""
+    made = container(models_dir=tmp_path)
+    assert made.catalog.model(None) is DEMO
+    assert made.model_folders.folder(DEMO, "torch") == tmp_path / "demo" / "torch"
+    assert made.model_folders.manifest_folder(DEMO, "torch") == tmp_path / "demo" / "torch"
+    assert made.model_folders.missing_bytes(DEMO) == 0
+    assert not {"published_versions", "model_store"} & vars(made).keys()
+
+
+def test_a_published_version_is_on_offer_and_its_files_come_from_the_bucket(tmp_path: Path) -> None:
+    made = container(model_rollout="/stack/models", model_storage_dir=tmp_path / "disk", device="cpu")
+    objects = MemoryObjects()
+    made.published_versions = PublishedVersions(objects, ENGINE, 10**9)
+    release = publish(objects, folder_of(tmp_path / "source", "a"))
+    model = made.published_versions.model(release)
+    workload = made._workload(model, made.backend)
+    assert workload is not None
+    assert (workload.weight_bytes, workload.download_bytes > 1000, objects.ranges) == (1000, True, [])
+    folder = made.model_folders.folder(model, ENGINE)
+    assert folder.is_relative_to(tmp_path / "disk")
+    assert made.model_folders.missing_bytes(model) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, ""),
+        ({"worker_memory_mb": 799}, "needs 800 MB at least; the functions have 799 MB"),
+        ({"engines": ("torch",)}, "has pictures that nothing here can judge: ENGINES has no openvino"),
+        ({"engines": ("torch",), "picture_check": "off"}, ""),
+        ({"engines": ("torch",), "moderation": False}, ""),
+    ],
+)
+def test_a_published_version_that_cannot_run_here_is_refused(settings: dict[str, Any], reason: str) -> None:
+    made = container(device="cpu", precision="float32", **settings)
+    assert made._refusal(replace(DEMO, source="bucket", harmless=False)) == reason
+
+
+def test_a_published_version_is_judged_whatever_its_id(tmp_path: Path) -> None:
+    moderation = container().picture_moderation
+    assert moderation.of(DEMO, "local") is None
+    assert moderation.of(replace(DEMO, source="bucket", harmless=False), "local") is not None

@@ -200,7 +200,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "reserved": lambda reservation: _RESERVATION.dump_json(reservation).decode(),
     "listed": lambda listed: WAITING if listed else None,
     "origin": _encode_origin,
-    **dict.fromkeys(("traded", "continuations", "waits", "resends"), lambda value: value or None),
+    **dict.fromkeys(("traded", "continuations", "waits", "resends", "version"), lambda value: value or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from imagegen import telemetry
 from imagegen.access import tenant
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 DIRECT: Final = 'direct invocations with a request such as {"prompt": "a red circle"}'
 KEY: Final = "idempotency_key"
 """Field of a direct invocation, which has no headers, for what Idempotency-Key is for POST /generate."""
+_ENVIRONMENT: Final = uuid4().hex
+"""Lambda runs one process in each environment: tells whether pings found different ones."""
 _FIELDS: Final = {*GenerateRequest.model_fields, *WarmUpRequest.model_fields, KEY}
 
 container = Container.from_environment()
@@ -63,7 +67,7 @@ def _is_direct(event: object) -> bool:
 
 def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "warmup" in event:
-        return _warm(WarmUpRequest.parse(event).model).model_dump(mode="json")
+        return _answer_ping(WarmUpRequest.parse(event))
     body = {name: value for name, value in event.items() if name != KEY}
     request = GenerateRequest.parse(body)
     if request.webhook is not None:
@@ -73,6 +77,7 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container.prompt_judge.require_allowed(request, tenant=tenant.LOCAL, model=model.id)
     pictures = container.inputs.read(request, tenant.LOCAL)
     plan, deadline = container.planner.plan(request, pictures), Deadline.of_invocation(context)
+    container.image_store.require_signer()
     if KEY in event:
         fingerprint = _fingerprint(event[KEY], body, request, plan)
         return _run_once(plan, fingerprint, deadline, Origin(context.aws_request_id)).model_dump(mode="json")
@@ -103,6 +108,14 @@ def _fingerprint(
     if not isinstance(key, str):
         raise IdempotencyKeyInvalid
     return IdempotencyFingerprint.of(key, "direct invocation", body, request, plan.spec)
+
+
+def _answer_ping(request: WarmUpRequest) -> dict[str, Any]:
+    started = time.monotonic()
+    warm_up = _warm(request.model)
+    # Lambda gives no other ping to this environment meanwhile.
+    time.sleep(max(0.0, request.hold_ms / 1000 - (time.monotonic() - started)))
+    return {**warm_up.model_dump(mode="json"), "environment": _ENVIRONMENT}
 
 
 def _warm(model_id: str | None) -> WarmUp:

@@ -63,6 +63,7 @@ from imagegen.errors.request import (
     WebhookSecretMissing,
 )
 from imagegen.errors.service import (
+    DeliveryUnavailable,
     GenerationFailed,
     GenerationInvalid,
     GenerationTimeout,
@@ -77,6 +78,7 @@ __all__ = [
     "AuthUnavailable",
     "BadSyntax",
     "BodyNotObject",
+    "DeliveryUnavailable",
     "DuplicateKey",
     "ForbiddenScope",
     "GenerationFailed",

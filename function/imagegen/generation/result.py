@@ -179,6 +179,11 @@ class Result(ResponseModel):
     id: str
     status: Literal["succeeded"] = "succeeded"
     model: str
+    model_version: str | None = Field(
+        None,
+        description="The version that drew the images, a value of `model`. null for results of earlier versions of the "
+        "service.",
+    )
     image_url: str = Field(description="The first image's URL.", json_schema_extra={"format": "uri"})
     images: list[ImageResult]
     cached: bool = Field(description="Whether all images were stored before.")
@@ -210,6 +215,8 @@ class Outcome(ResponseModel):
     """A Result before its URLs are signed; this is what a job stores."""
 
     model: str
+    model_version: str | None = None
+    """None for an outcome that an earlier release stored."""
     images: list[KeptImage]
     cached: bool
     cold_start: bool

@@ -140,6 +140,7 @@ class ImageService:
         timings = images.timings.model_copy(update={"total_ms": _ms(elapsed)})
         return Outcome(
             model=plan.model.id,
+            model_version=plan.model.version,
             images=[self._kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
             cached=images.cached,
             cold_start=images.load is not None,

@@ -208,17 +208,17 @@ class JobRunner:
         Any other run judges it again, because lists change while a job waits.
 
         After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
-        its deadline stored none. Raises ModelNotFound, ModerationBlocked,
-        ModerationUnavailable, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
+        its deadline stored none. Raises ModerationBlocked, ModerationUnavailable, InvalidRequest, UnreadableJob, what
+        Models.of_job raises or what Inputs.read_kept raises.
         """
         if job.request is None:
             raise UnreadableJob("request")
         first = job.attempt + job.aws_failures == 1
         if first and submitted is not None:
             return submitted
-        model = self.planner.model(job.request.model)
+        model = self.planner.model_of_job(job.version, job.request.model)
         self.judge.require_allowed(job.request, tenant=job.tenant, model=model.id, job_id=job.job_id)
-        plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant))
+        plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant), model)
         return plan if first else plan.again(job.created_at)
 
     def _requeue_or_fail(self, run: Run, checkpoint: Checkpoint, error: ServiceError) -> Job:

@@ -49,6 +49,7 @@ def submitted(
     timing: JobTiming,
     reserved: Reservation | None = None,
     origin: Origin = UNKNOWN,
+    version: str = "",
 ) -> Job:
     """Return a new job of `steps` steps whose message is not sent yet; it expires after `keep_s` seconds."""
     return Job(
@@ -63,6 +64,7 @@ def submitted(
         metadata=dict(request.metadata),
         reserved=reserved,
         origin=origin,
+        version=version,
     )
 
 

@@ -70,6 +70,10 @@ class RedisImageStore:
         """Return a presigned URL that expires at `until` or earlier."""
         return self._store.sign(key, until)
 
+    def require_signer(self) -> None:
+        """Raise DeliveryUnavailable if no URL can be signed now."""
+        self._store.require_signer()
+
     def _value(self, entry: str) -> bytes | None:
         with suppress(RedisFailed):
             return self._server.get(self._key(entry))

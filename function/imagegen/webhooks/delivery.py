@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
+from imagegen.errors import DeliveryUnavailable
 from imagegen.jobs.job import Job, UnreadableJob
 from imagegen.jobs.message import Unreadable
 from imagegen.origin import Origin
@@ -43,7 +44,8 @@ class Attempt:
     """How an attempt ended. `busy`: it was not made, because as many others of the tenant were under way.
 
     `reason` is delivered, status_<code>, a reason of Unreachable or Unreadable, secret_missing, secret_invalid,
-    url_not_allowed, job_unreadable, receiver_busy, or for a message without its job job_gone, job_not_final.
+    url_not_allowed, job_unreadable, receiver_busy, delivery_unavailable, or for a message without its job job_gone,
+    job_not_final.
     """
 
     verdict: Verdict
@@ -133,6 +135,8 @@ class WebhookSender:
             return self._send_final(message)
         except UnreadableJob:  # the update that is being repeated can read it
             return "retry", "job_unreadable"
+        except DeliveryUnavailable as error:
+            return "retry", error.code
 
     def _send_final(self, message: WebhookMessage) -> tuple[Verdict, str]:
         job = message.job() or self._jobs.get(message.tenant, message.job_id)

@@ -289,8 +289,8 @@ def test_steps_of_two_precisions_make_an_image_that_is_not_cached(world: JobWorl
     run(world, job, 2)
     plan_on_other = world.planner.plan
 
-    def other(request: Any, pictures: Any = None) -> Any:
-        plan = plan_on_other(request, pictures)
+    def other(request: Any, pictures: Any = None, model: Any = None) -> Any:
+        plan = plan_on_other(request, pictures, model)
         return replace(plan, backend=replace(plan.backend, precision="bfloat16"))
 
     world.planner.plan = other  # type: ignore[method-assign]

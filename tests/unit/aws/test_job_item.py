@@ -195,3 +195,10 @@ def test_a_job_is_read_as_it_was_written() -> None:
     ):
         assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
     assert "prompt" not in str(to_item(new())["pk"])
+
+
+def test_a_job_keeps_its_version_of_the_model_and_one_of_an_earlier_release_has_none() -> None:
+    item = to_item(replace(new(), version="demo@6cc6991b014f"))
+    assert (item["version"], from_item(item).version) == ("demo@6cc6991b014f", "demo@6cc6991b014f")
+    assert "version" not in to_item(replace(new(), version=""))
+    assert job("succeeded").version == ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import DeliveryUnavailable, StorageUnavailable
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job, JobError
@@ -241,6 +241,20 @@ def test_a_result_that_a_newer_version_stored_is_delivered_once_it_can_be_read()
     assert world.client.posts == []
     world.jobs.job = readable
     assert world.deliver(message) == ("delivered", "delivered")
+
+
+def test_a_result_whose_urls_cannot_be_signed_waits_and_is_not_sent_without_them() -> None:
+    images = MemoryStore(failing=DeliveryUnavailable())
+    renderer = replace(RENDERER, images=images)
+    job = replace(final_job(JOB_ID), result=RESULT)
+    world = WebhookWorld(jobs=Jobs(job), render=lambda each: renderer.render_delivered(each).model_dump(mode="json"))
+    assert world.deliver() == ("retry", "delivery_unavailable")
+    assert world.deliver(attempt=len(DELAYS) + 1) == ("dead", "delivery_unavailable")
+    assert world.client.posts == []
+    images.failing = None
+    assert world.deliver() == ("delivered", "delivered")
+    ((_, _, body),) = world.client.posts
+    assert json.loads(body)["data"]["result"]["image_url"]
 
 
 def test_a_job_in_a_message_is_rendered_as_the_row_is() -> None:

@@ -42,6 +42,7 @@ _IMAGE: Final = ImageResult(
 _RESULT: Final = Result(
     id=_JOB_ID,
     model="demo",
+    model_version="demo@6cc6991b014f",
     image_url=_IMAGE.url,
     images=[_IMAGE],
     cached=False,

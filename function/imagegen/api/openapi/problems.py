@@ -146,6 +146,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.GenerationInvalid()),
     _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
+    _of(errors.DeliveryUnavailable()),
     ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
     _of(errors.AuthUnavailable()),
     _of(errors.ProvenanceUnavailable()),
