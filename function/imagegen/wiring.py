@@ -264,7 +264,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         from imagegen.webhooks.retries import WaitingWebhooks
 
         held = DynamoHeldWebhooks(self.settings.table_name, self.clock)
-        return WaitingWebhooks(self._sqs_webhooks, held, self.clock, self.job_log)
+        return WaitingWebhooks(self._sqs_webhooks, held, self.clock, self.job_log, self.on_crash)
 
     @cached_property
     def webhook_slots(self) -> Slots:

@@ -40,6 +40,11 @@ ALL_ON: Final = {
     "CdnPublicKeyB": rsa_2048().public,
     "CdnDomainName": "images.a-rather-long-domain-of-an-owner.example.com",
     "CdnCertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "RedisUrl": "rediss://imagegen@clustercfg.a-rather-long-name.abc123.apse2.cache.amazonaws.com:6379",
+    "RedisPassword": f"ssm:/{STACK}/redis/password",
+    "RedisCluster": "true",
+    "SubnetIds": "subnet-01234567",
+    "SecurityGroupIds": "sg-01234567",
     "WarmupState": "ENABLED",
     "WarmEnvironments": "50",
 }

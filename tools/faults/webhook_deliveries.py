@@ -25,7 +25,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 from ulid import ULID
 
-from imagegen import job_log
+from imagegen import job_log, telemetry
 from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.errors import InternalError
 from imagegen.generation.request import GenerateRequest, Webhook
@@ -246,7 +246,7 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
         render=lambda job: {"id": "the job", "status": job.state},
         secrets=secrets,
         client=running.client(receiver.IMPATIENT),
-        retries=_LockedRetries(WaitingWebhooks(queue, NoneHeld(), epoch_ms, job_log)),
+        retries=_LockedRetries(WaitingWebhooks(queue, NoneHeld(), epoch_ms, job_log, telemetry.crashed)),
         slots=Slots(FreeSlots(), epoch_ms),
         about=job_log.about,
         delays=[0] * len(DELAYS),

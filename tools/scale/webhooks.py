@@ -117,6 +117,10 @@ class _Receivers(SafeClient):
         raise Unreachable(simulation.noise.reason)
 
 
+def _fail(error: BaseException) -> None:
+    raise error
+
+
 class _Simulation:
     """Implements webhooks.ports.MessageQueue and HeldWebhooks, and the poller of the queue."""
 
@@ -132,7 +136,7 @@ class _Simulation:
         self._order = count()
         self._visible: deque[_Message] = deque()
         self._held: dict[Listed, tuple[str, int]] = {}
-        self._waiting = WaitingWebhooks(self, self, self.local, NoLog(), threads=1)
+        self._waiting = WaitingWebhooks(self, self, self.local, NoLog(), _fail, threads=1)
         slots: SlotStore = _Slots(self) if limited else FreeSlots()
         client, secrets = _Receivers(self), Secrets()
         self._idle = [

@@ -28,7 +28,7 @@ container = Container.from_environment()
 def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Recover all due jobs, send webhooks whose next attempt is due, and release what dead processes had reserved.
 
-    Raises StorageUnavailable if the table did not respond; the next invocation retries.
+    Raises StorageUnavailable if the table did not respond, or what a part raised; the next invocation retries.
     """
     sweep = _Sweep()
     sweep.run(Deadline.of_invocation(context))
@@ -38,6 +38,8 @@ def handler(_: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     for error in sweep.failures:
         if isinstance(error, StorageUnavailable):
             raise error
+    for crash in sweep.crashes:
+        raise crash
     return {
         "swept": sweep.jobs.jobs,
         "given_up": len(sweep.jobs.given_up),
@@ -53,6 +55,8 @@ class _Sweep:
     jobs: Swept = field(default_factory=Swept)
     webhooks: Resent = field(default_factory=Resent)
     reservations: Released = field(default_factory=Released)
+    crashes: list[Exception] = field(default_factory=list)
+    """Of whole parts; the alarm on the function's errors sees them."""
 
     @property
     def failures(self) -> list[ServiceError]:
@@ -69,7 +73,11 @@ class _Sweep:
             (0, lambda until: container.job_sweep.purge(until, self.jobs)),
         )
         for reserve_s, part in parts:
-            part(deadline.less(reserve_s))
+            try:
+                part(deadline.less(reserve_s))
+            except Exception as error:  # must not keep the other parts from their turn
+                telemetry.crashed(error)
+                self.crashes.append(error)
             if len(self.failures) >= TOO_MANY:
                 return
 

@@ -6,6 +6,7 @@ is delayed, or is in the table, does not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,6 +42,7 @@ class WaitingWebhooks:
     held: HeldWebhooks
     clock: Clock
     log: JobLog
+    on_crash: Callable[[BaseException], None]
     threads: int = 5
 
     def postpone(self, message: WebhookMessage, seconds: float) -> None:
@@ -74,6 +76,9 @@ class WaitingWebhooks:
             try:
                 return self._send_if_due(listed)
             except (StorageUnavailable, Unreadable):  # a newer version's stays for that one
+                return False
+            except Exception as error:  # must not stop the others
+                self.on_crash(error)
                 return False
 
     def _send_if_due(self, listed: Listed) -> bool:

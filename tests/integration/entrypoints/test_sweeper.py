@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,9 +12,11 @@ from imagegen.entrypoints import sweeper
 from imagegen.errors import InternalError, StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.ports import Listed
+from imagegen.jobs.sweep import JobSweep
 from imagegen.webhooks.message import WebhookMessage
 from tests.support.fakes import PLENTY
 from tests.support.job_handlers import JobHandlers
+from tests.support.log_lines import lines
 from tools.faults.webhook_deliveries import final_job
 from tools.lambda_event import Context
 
@@ -47,9 +49,9 @@ def test_what_a_sweep_did_is_reported_although_its_last_part_fails(
     with pytest.raises(StorageUnavailable):
         sweeper.handler({}, Context())
     assert world.get(job).state == "failed"
-    lines = [json.loads(line) for line in printed().splitlines()]
-    assert [line["job_id"] for line in lines if line.get("message") == "given up"] == [job.job_id]
-    assert [line["Swept"] for line in lines if "Swept" in line] == [[1.0]]
+    written = [json.loads(line) for line in printed().splitlines()]
+    assert [line["job_id"] for line in written if line.get("message") == "given up"] == [job.job_id]
+    assert [line["Swept"] for line in written if "Swept" in line] == [[1.0]]
 
 
 def test_a_sweep_ends_early_while_the_table_does_not_respond(
@@ -116,6 +118,25 @@ def test_a_reservation_that_cannot_be_settled_does_not_keep_the_others(
     monkeypatch.setattr(handlers.world.container, "quotas", Broken())
     assert sweeper.handler({}, Context()) == NOTHING | {"released": 2}
     assert settled == ["second", "third"]
+
+
+@pytest.mark.parametrize(("part", "call"), [("waiting_webhooks", "send_due"), ("quotas", "lost")])
+def test_a_part_that_crashes_does_not_keep_the_parts_after_it(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], str], part: str, call: str
+) -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            assert name == call
+            raise ValueError("canary")
+
+    container, did = handlers.world.container, list[str]()
+    monkeypatch.setattr(container, part, Broken())
+    for name in ("examine", "purge"):
+        monkeypatch.setattr(JobSweep, name, lambda sweep, until, swept, name=name: did.append(name))
+    with pytest.raises(ValueError, match="canary"):  # so that the alarm sees it
+        sweeper.handler({}, Context())
+    assert did == ["examine", "purge"]
+    assert len(lines(printed(), "crashed")) == 1
 
 
 def test_a_sweep_writes_metrics_only_if_it_handled_a_job(handlers: JobHandlers, printed: Callable[[], str]) -> None:

@@ -142,6 +142,26 @@ def test_the_sweeper_names_the_job_of_each_webhook_that_it_sends(handlers: JobHa
     assert ids(lines(printed(), "after")[0]) == (None, None, None)
 
 
+def test_a_webhook_that_crashes_the_sweep_is_named_and_keeps_no_other_one(
+    handlers: JobHandlers, printed: Printed
+) -> None:
+    world, container = handlers.world, handlers.world.container
+    broken, whole = submitted(handlers, 1, HOOK), submitted(handlers, 2, HOOK)
+    handlers.run_queued_jobs()
+    container.waiting_webhooks = replace(container.waiting_webhooks, threads=1, on_crash=telemetry.crashed)
+    for text in world.webhooks.bodies:
+        container.waiting_webhooks.postpone(WebhookMessage.parse(text), 1800)
+    (row,) = [item for item in world.items("WEBHOOK#") if broken[0] in item["pk"]]
+    boto3.resource("dynamodb").Table(world.resources["Table"]).update_item(
+        Key={"pk": row["pk"], "sk": row["sk"]}, UpdateExpression="REMOVE body"
+    )
+    world.clock.pass_s(1800)
+    assert sweeper.handler({}, Context())["webhooks"] == 1
+    printed_lines = printed()
+    assert [ids(line) for line in lines(printed_lines, "webhook sent")] == [whole]
+    assert [ids(line) for line in lines(printed_lines, "crashed")] == [(broken[0], None, None)]
+
+
 def test_threads_that_send_webhooks_do_not_mix_their_jobs(printed: Printed) -> None:
     together = threading.Barrier(3, timeout=60)
 
@@ -158,7 +178,8 @@ def test_threads_that_send_webhooks_do_not_mix_their_jobs(printed: Printed) -> N
             return WebhookMessage.of(job).body(), 0
 
     queue: Any = Queue()
-    resent = WaitingWebhooks(queue, Held(), lambda: 1, job_log, threads=together.parties).send_due(PLENTY)
+    waiting = WaitingWebhooks(queue, Held(), lambda: 1, job_log, telemetry.crashed, threads=together.parties)
+    resent = waiting.send_due(PLENTY)
     jobs = [f"{number:026d}" for number in range(resent.count)]
     assert len(jobs) == 2 * together.parties
     assert sorted(map(ids, lines(printed(), "webhook sent"))) == [

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from imagegen import job_log
+from imagegen import job_log, telemetry
 from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.aws.webhooks import DynamoHeldWebhooks, DynamoSlots
 from imagegen.deadline import Deadline
@@ -41,7 +41,7 @@ class Function:
         self.queue = SqsWebhookQueue(self.url, self.dead_letters_url)
         self.clock = MovableClock()
         self.held = DynamoHeldWebhooks(resources["Table"], self.clock)
-        self.waiting = WaitingWebhooks(self.queue, self.held, self.clock, job_log, threads=1)
+        self.waiting = WaitingWebhooks(self.queue, self.held, self.clock, job_log, telemetry.crashed, threads=1)
         self.slots = DynamoSlots(resources["Table"], self.clock)
         self.secrets: SecretStore = Secrets()
         self._monkeypatch = monkeypatch
