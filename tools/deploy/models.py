@@ -167,7 +167,8 @@ def listed(versions: ModelVersions) -> str:
 def _run(versions: ModelVersions, action: str, argument: str, models_dir: Path) -> str:
     if action == "publish":
         release = versions.publish(argument, models_dir)
-        return f"{release.version} is on offer. To make it the default: make model-default VERSION={release.version}"
+        version = release.version
+        return f"Within a minute, {version} is on offer. To make it the default: make model-default VERSION={version}"
     actions: dict[str, Callable[[], Rollout]] = {
         "default": lambda: versions.switch(argument),
         "back": versions.back,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModelUnavailable
 from tools.deploy import stack as deployed
 from tools.deploy.models import ModelVersions, listed
-from tools.local.client import Client
+from tools.local.client import ApiError, Client
 from tools.local.deploy import STACK, Options, client
 from tools.local.process import ROOT, Output, free_port
 from tools.local.stack import LOCAL, Stack, local_stack, models_dir
@@ -57,6 +58,7 @@ class Rollout:
         self._draw(IMAGE)
         second, damaged = self._publish("second"), self._publish("third")
         self._draw(IMAGE)
+        self._wait(lambda: self._is_on_offer(second))
         _check(self._draw(second, model=second)["cached"] is False)
         self._switch(second)
         _check(self._draw(second)["cached"])
@@ -74,7 +76,7 @@ class Rollout:
         shutil.copytree(models_dir() / "demo" / "openvino", folder)
         manifest.write(folder, {**manifest.prepared_with(folder), "note": note})
         version = self._owner.publish("demo", self._folders / note).version
-        self._said("make model-publish MODEL=demo", f"{version} is on offer.")
+        self._said("make model-publish MODEL=demo", f"{version} is on offer within a minute.")
         return version
 
     def _switch(self, version: str) -> None:
@@ -112,11 +114,22 @@ class Rollout:
 
     def _wait_for(self, version: str) -> None:
         """Wait until every function has read the rollout: Api shows it, and Generator draws with it."""
+        self._wait(lambda: self._current() == version and self._listed() == version)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
         began = time.monotonic()
-        while self._current() != version or self._listed() != version:
+        while not done():
             _check(time.monotonic() - began < PATIENCE_S)
             time.sleep(1)
         self.transcript.line(f"   {time.monotonic() - began:.0f} s later:")
+
+    def _is_on_offer(self, version: str) -> bool:
+        try:
+            self._client.generate(DRAWN | {"model": version, "seed": 5})  # the recorded one is not to be cached
+        except ApiError as error:
+            _check(error.status == 404)
+            return False
+        return True
 
     def _current(self) -> str:
         return str(self._client.generate(DRAWN)["model_version"])
