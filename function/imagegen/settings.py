@@ -289,7 +289,7 @@ class RolloutCheckSettings(BaseSettings):
 class AuthorizerSettings(BaseSettings):
     """The settings of the authorizer, which needs nothing else of the deployment."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     table_name: str = Field(min_length=3, max_length=255, description="table of tenants and API keys")
     token_issuers: str = Field(

@@ -40,7 +40,7 @@ NOT_SET = {
     "CONTENT_CREDENTIALS_CHAIN": "where docs/provenance.md tells the owner to put it, like the ANCHORS",
     "CONTENT_CREDENTIALS_ANCHORS": "for the local stack",
 }
-READ_BY_POWERTOOLS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
+READ_BY_LIBRARIES = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "PYDANTIC_DISABLE_PLUGINS"}
 OWN = {
     "Authorizer": {"TOKEN_ISSUERS"},
     "Warmer": {"WARMED_FUNCTION", "WARM_ENVIRONMENTS"},
@@ -66,7 +66,7 @@ def test_environment_covers_the_settings(resources: Resources, function: str) ->
     fields = {name.upper() for name in Settings.model_fields} - NOT_SET.keys()
     if function not in REACHING_REDIS:
         fields -= REDIS
-    assert environment(resources, function).keys() == fields | READ_BY_POWERTOOLS | OWN.get(function, set())
+    assert environment(resources, function).keys() == fields | READ_BY_LIBRARIES | OWN.get(function, set())
 
 
 def test_the_authorizers_environment_covers_its_settings(template: Template) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tools.local.dockerfile import image_variables
 from tools.local.signing_certificate import Files
 from tools.local.template import S3Object, Template
 
@@ -21,14 +22,6 @@ FUNCTION: Final = "AWS::Lambda::Function"
 REST_API: Final = "AWS::ApiGateway::RestApi"
 ANY: Final = "x-amazon-apigateway-any-method"
 METHODS: Final = ("get", "post", "put", "delete", "patch", "head", "options")
-IMAGE_VARIABLES: Final = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DIFFUSERS_DISABLE_REMOTE_CODE": "true",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "OPENBLAS_NUM_THREADS": "1",
-}
-"""ENV of function/Dockerfile, without the paths inside the image."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ def set_image_environment(resources: Resources, models_dir: Path) -> None:
     for function in _image_functions(resources):
         variables = function.setdefault("Environment", {}).setdefault("Variables", {})
         downloads = {"MODEL_STORAGE_DIR": str(models_dir.parent / "model-versions")}  # not /tmp, which others may use
-        variables |= {"MODELS_DIR": str(models_dir), **downloads, **IMAGE_VARIABLES}
+        variables |= {"MODELS_DIR": str(models_dir), **downloads, **image_variables()}
 
 
 def sign_with_files(resources: Resources, signing: Files) -> None:

@@ -12,9 +12,7 @@ from typing import Annotated, Any, Final
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from pydantic import WithJsonSchema
 
-from imagegen.api.key_resources import TENANT_SCHEMA, KeyRequest, RotationRequest
 from imagegen.api.query import MAX_LIMIT
-from imagegen.api.upload_resources import UploadRequest
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import STATES
 
@@ -33,18 +31,6 @@ EXAMPLES: Final[Any] = {
     },
 }
 """Requests that every deployment can serve: they leave to the model what depends on it."""
-KEY_EXAMPLES: Final[Any] = {
-    "named": {"summary": "A key of your tenant", "value": {"name": "website"}},
-    "read_only": {
-        "summary": "A key of another tenant that cannot generate",
-        "value": {"tenant": "acme", "name": "gallery", "scopes": ["images:read"]},
-    },
-}
-ROTATION_EXAMPLES: Final[Any] = {
-    "default": {"summary": "Both keys are valid for a day", "value": {}},
-    "leaked": {"summary": "The old key ends at once", "value": {"overlap_seconds": 0}},
-}
-UPLOAD_EXAMPLES: Final[Any] = {"photo": {"summary": "A photo", "value": {"content_type": "image/jpeg"}}}
 _KEY_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"}
 
 ImageRequest = Annotated[
@@ -91,19 +77,6 @@ Wait = Annotated[
     ),
     WithJsonSchema({"type": "string"}),
 ]
-KeyId = Annotated[str, Path(description="The `id` of a key, from the response of `createKey` or `listKeys`.")]
-TenantParameter = Annotated[
-    Any,
-    Query(alias="tenant", description="The tenant of the keys. Default: your own."),
-    WithJsonSchema({"type": "string", **TENANT_SCHEMA}),
-]
-NewKeyBody = Annotated[
-    KeyRequest, Body(description="What the key is for. No field is required.", openapi_examples=KEY_EXAMPLES)
-]
-RotationBody = Annotated[
-    RotationRequest, Body(description="No field is required: `{}` is valid.", openapi_examples=ROTATION_EXAMPLES)
-]
-NewUploadBody = Annotated[UploadRequest, Body(description="What you will upload.", openapi_examples=UPLOAD_EXAMPLES)]
 _MONTH_SCHEMA: Final = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}
 FromMonth = Annotated[
     Any,

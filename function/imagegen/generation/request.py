@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from imagegen.errors import InvalidRequest
 from imagegen.generation.field_errors import Omitted, field_error, null_message
+from imagegen.lazy_model import LazyModel
 from imagegen.public_url import MAX_URL, NotAllowed, check
 
 MAX_PROMPT: Final = 2000
@@ -119,10 +120,10 @@ Prompt = Annotated[Text, AfterValidator(_trimmed)]
 MetadataText = Annotated[Text, Field(max_length=512)]
 
 
-class StrictRequest(BaseModel):
+class StrictRequest(LazyModel):
     """Strict about types, field names and null."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod

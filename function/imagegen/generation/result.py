@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from imagegen.generation.request import Seed
+from imagegen.lazy_model import LazyModel
 
-_BUILDING: Final = threading.RLock()
 
-
-class ResponseModel(BaseModel):
-    """Base of everything that the API returns: immutable.
-
-    Schemas are built at first use. Building all of them took 12 ms of each function's init phase; most use none or two.
-    """
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    @classmethod
-    def model_rebuild(cls, **options: Any) -> bool | None:
-        """Build the schema, in one thread at a time.
-
-        Before 2.14, pydantic's method is not thread-safe (its issue 13419). aws-sam-translator requires an older one.
-        """
-        with _BUILDING:
-            return super().model_rebuild(**options)
+class ResponseModel(LazyModel):
+    """Base of everything that the API returns."""
 
 
 def _absent_if_none(description: str) -> Any:

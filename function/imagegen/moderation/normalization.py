@@ -29,6 +29,12 @@ _BEFORE: Final = str.maketrans({"|": _BAR} | dict(zip("ɱ₥ғǫ", "mmfq", stric
 _IS_BEFORE: Final = re.compile("[|ɱ₥ғǫ]")
 """What disarm would read as other letters."""
 
+_FULL_WIDTH: Final = {"\uff0c": ",", "\uff1a": ":", "\uff1b": ";", "\uff01": "!", "\uff1f": "?"}
+"""Punctuation of Chinese text."""
+_PLAIN: Final = "!#-_a-{}~\u3001\u3002\u3008-\u3011\u3400-\u4dbf\u4e00-\u4e27\u4e29-\u4e35\u4e37-\u4e3e\u4e40-\u9fff"
+_IS_PLAIN: Final = re.compile(f"[{_PLAIN}]+(?: [{_PLAIN}]+)*")
+"""What disarm leaves as it is: most prompts in Chinese, for each character of which it takes long."""
+
 _LOOKALIKES: Final = (
     {chr(0x1F1E6 + index): chr(ord("a") + index) for index in range(26)}  # regional indicators, the letters of flags
     | dict(zip("ᴎиꮑᑎᥒͷ₦ŋцᥙʉдⲇ∂ðǝɘᥱⲉяꞃƨʃ§пг", "nnnnnnnnuuuddddeeeerrsssnr", strict=True))
@@ -76,9 +82,12 @@ _MASKED_PIECES: Final = 4
 _MASK: Final = re.compile(f"[^a-z0-9\\s.,'/&+:;\"!{_BAR}$@]")
 """May hide a letter between letters, as `*` does: `n#de`, `p-rn`."""
 HAN: Final = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_RUN: Final = re.compile(
-    f"([{HAN}]+)|([a-z0-9]+|[\u3041-\u30ff\uac00-\ud7a3]+)|[,;!?:\uff0c\u3002\uff1b\uff01\uff1f]|\\.(?![{HAN}])"
-)
+_OTHER: Final = "\u3041-\u30ff\uac00-\ud7a3"
+"""Kana and Hangul."""
+_RUN: Final = re.compile(f"([^{HAN}a-z0-9{_OTHER}]*)(?:([{HAN}]+)|([a-z0-9]+|[{_OTHER}]+))")
+"""A gap, and the run after it: of Han characters, or of others."""
+_SEPARATORS: Final = frozenset(",;!?:\uff0c\u3002\uff1b\uff01\uff1f")
+"""Not a full stop between Han characters."""
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
@@ -121,14 +130,19 @@ def normalized(text: str) -> str:
 def _plain(text: str) -> str:
     if _IS_BEFORE.search(text):
         text = text.translate(_BEFORE)
-    plain = strip_obfuscation(text)
+    if not text.isascii():
+        for sign, plain_sign in _FULL_WIDTH.items():
+            text = text.replace(sign, plain_sign)
+    plain = text if _IS_PLAIN.fullmatch(text) else strip_obfuscation(text)
     return _CODE.sub(_without_digits, plain) if _HAS_CODE.search(plain) else plain
 
 
 def _folded(plain: str) -> tuple[str, set[str]]:
     """Return the text in lower case, with plain letters for what looks like them, and its characters, if not all are
     ASCII."""
-    lowered = _POSSESSIVE.sub("", plain.casefold())
+    lowered = plain.casefold()
+    if "'" in lowered:
+        lowered = _POSSESSIVE.sub("", lowered)
     if lowered.isascii():
         return lowered, set()
     characters = set(lowered)
@@ -211,14 +225,13 @@ def _han(text: str) -> str:
     runs: list[str] = []
     apart = True
     last_is_han = False
-    for han, other in _RUN.findall(text):
+    for gap, han, other in _RUN.findall(text):
+        if gap and not apart:
+            apart = len(runs[-1]) > 1 and (not _SEPARATORS.isdisjoint(gap) or "." in (gap[:-1] if han else gap))
         if han and runs and (not apart or (len(han) == 1 and last_is_han)):
             runs[-1] += han
-        elif han or other:
-            runs.append(han or other)
         else:
-            apart = apart or bool(runs and len(runs[-1]) > 1)
-            continue
+            runs.append(han or other)
         last_is_han = bool(han)
         apart = not han
     return " ".join(runs)

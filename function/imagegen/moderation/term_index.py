@@ -86,8 +86,9 @@ class Edges:
 
     def at(self, index: int) -> Sequence[tuple[str, int]]:
         """Return which words begin there, and the index after each."""
-        found = [(word, index + 1) for word in self._plain[index] or ()] if index < len(self._plain) else []
-        return found + self.more.get(index, [])
+        plain = self._plain[index] if index < len(self._plain) else None
+        more = self.more.get(index, ())
+        return [*((word, index + 1) for word in plain), *more] if plain else more
 
 
 class TermIndex:

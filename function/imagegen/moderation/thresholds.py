@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from imagegen.access import tenant
+from imagegen.lazy_model import LazyModel
 
 PictureCategory = Literal["sexual", "suggestive"]
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -20,10 +21,10 @@ EVERY_TENANT: Final = "*"
 """Names all tenants in the setting PICTURE_THRESHOLDS."""
 
 
-class Thresholds(BaseModel):
+class Thresholds(LazyModel):
     """Scores above which a picture is blocked, each from 0 to 1; 1 never blocks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     sexual: Score = 0.6
     """Of porn and hentai together, as nsfwjs' authors use it."""
@@ -75,16 +76,15 @@ def thresholds_from(setting: str) -> ThresholdsOf:
 
     A tenant's own values replace those of `*`, one by one. Empty: the defaults. Raises ValueError.
     """
-    given = _PARTS.validate_json(setting) if setting else {}
+    given: Mapping[str, Mapping[str, Score]] = {}
+    if setting:
+        given = TypeAdapter(Mapping[str, Mapping[str, Score]]).validate_json(setting)
     if unknown := [each for each in given if each not in (EVERY_TENANT, tenant.LOCAL) and not tenant.is_valid(each)]:
         raise ValueError(f"PICTURE_THRESHOLDS: {', '.join(unknown)} is no tenant; use tenant ids, or * for all")
     common = given.get(EVERY_TENANT, {})
     each_tenants = {name: Thresholds.model_validate({**common, **own}) for name, own in given.items()}
     usual = Thresholds.model_validate(common)
     return lambda tenant_id: each_tenants.get(tenant_id, usual)
-
-
-_PARTS: Final[TypeAdapter[Mapping[str, Mapping[str, Score]]]] = TypeAdapter(Mapping[str, Mapping[str, Score]])
 
 
 def _finite(score: float) -> float:

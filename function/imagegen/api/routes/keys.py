@@ -8,10 +8,10 @@ from aws_lambda_powertools.event_handler import Response
 
 from imagegen import telemetry
 from imagegen.api import scope
+from imagegen.api.key_parameters import KeyId, NewKeyBody, RotationBody, TenantParameter
 from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo, tenant_parameter
 from imagegen.api.openapi.problems import JSON_BODY, KEYED
 from imagegen.api.openapi.responses import no_content, problems, success
-from imagegen.api.parameters import KeyId, NewKeyBody, RotationBody, TenantParameter
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import Router

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from imagegen.api import scope
 from imagegen.api.openapi.problems import JSON_BODY, KEYED
 from imagegen.api.openapi.responses import problems, success
-from imagegen.api.parameters import NewUploadBody
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
 from imagegen.api.router import Router
-from imagegen.api.upload_resources import UploadInfo
+from imagegen.api.upload_resources import UploadInfo, UploadRequest
+
+_EXAMPLES: Final[Any] = {"photo": {"summary": "A photo", "value": {"content_type": "image/jpeg"}}}
+NewUploadBody = Annotated[UploadRequest, Body(description="What you will upload.", openapi_examples=_EXAMPLES)]
 
 router = Router({"/uploads": {"POST": "images:write"}})
 

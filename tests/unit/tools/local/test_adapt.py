@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tools.local import adapt
+from tools.local.dockerfile import image_variables
 from tools.local.process import ROOT
 from tools.local.signing_certificate import Files
 from tools.local.template import S3Object, translate
@@ -61,18 +62,19 @@ def test_the_images_environment_is_added_to_the_functions() -> None:
 
     adapt.set_image_environment(resources, MODELS)
 
-    added = {"MODELS_DIR": "/models", "MODEL_STORAGE_DIR": "/model-versions", **adapt.IMAGE_VARIABLES}
+    added = {"MODELS_DIR": "/models", "MODEL_STORAGE_DIR": "/model-versions", **image_variables()}
     assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
     assert resources["Bare"]["Properties"]["Environment"]["Variables"] == added
     assert "Environment" not in resources["Api"]["Properties"]
 
 
-def test_image_variables_match_the_dockerfile() -> None:
+def test_image_variables_are_those_of_the_dockerfile() -> None:
     dockerfile = (ROOT / "function" / "Dockerfile").read_text().replace("\\\n", " ")
     (line,) = [line for line in dockerfile.splitlines() if line.startswith("ENV ")]
     variables = dict(pair.split("=", 1) for pair in line.split()[1:])
 
-    assert {name: value for name, value in variables.items() if "/" not in value} == adapt.IMAGE_VARIABLES
+    assert image_variables() == {name: value for name, value in variables.items() if "/" not in value}
+    assert image_variables()["HF_HUB_OFFLINE"] == "1"
 
 
 def test_an_image_function_becomes_a_zip_with_its_command_as_handler() -> None:

@@ -1,4 +1,4 @@
-"""The models of the API's answers."""
+"""Models whose schemas are built at first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import create_model
 
-from imagegen.generation.result import ResponseModel
+from imagegen.lazy_model import LazyModel
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def frequent_thread_switches() -> Iterator[None]:
 def test_threads_may_be_the_first_to_use_a_model_at_once() -> None:
     with ThreadPoolExecutor(4) as threads:
         for _ in range(200):
-            inner = create_model("Inner", __base__=ResponseModel, n=(int, ...))
-            outer = create_model("Outer", __base__=ResponseModel, inner=(inner, ...))
+            inner = create_model("Inner", __base__=LazyModel, n=(int, ...))
+            outer = create_model("Outer", __base__=LazyModel, inner=(inner, ...))
 
-            def create(n: int, inner: type[ResponseModel] = inner, outer: type[ResponseModel] = outer) -> ResponseModel:
+            def create(n: int, inner: type[LazyModel] = inner, outer: type[LazyModel] = outer) -> LazyModel:
                 return outer.model_validate({"inner": inner.model_validate({"n": n})})
 
             created = list(threads.map(create, range(4)))
