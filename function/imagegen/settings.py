@@ -34,6 +34,9 @@ _PUBLIC_KEY: Final = re.compile(
 """The body of a public key in PEM. The algorithm, the curve and the size are in its first bytes."""
 _LISTS: Final = re.compile(r"s3://[a-z0-9.-]{3,63}/moderation/[A-Za-z0-9._/-]{1,200}|ssm:(/[A-Za-z0-9._-]+)+")
 
+_CONFIG: Final = SettingsConfigDict(frozen=True, extra="ignore", defer_build=True)
+"""A process uses one of the classes, so only the schema of that one is built."""
+
 
 class Settings(BaseSettings):
     """A deployment's settings. Each field is the environment variable of the same name in upper case.
@@ -41,7 +44,7 @@ class Settings(BaseSettings):
     Raises pydantic.ValidationError, which names every variable that is missing or invalid.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = _CONFIG
 
     bucket_name: str = Field(min_length=3, max_length=63, description="bucket for generated images")
     table_name: str = Field(
@@ -265,7 +268,7 @@ class Settings(BaseSettings):
 class WarmerSettings(BaseSettings):
     """The settings of the warmer, which needs nothing else of the deployment."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = _CONFIG
 
     warmed_function: str = Field(min_length=1, description="alias of the function that is pinged")
     warm_environments: int = Field(1, ge=1, le=50, description="environments to keep warm")
@@ -274,7 +277,7 @@ class WarmerSettings(BaseSettings):
 class RolloutCheckSettings(BaseSettings):
     """The settings of the check of new versions: those that say what a picture must be, as in Settings."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = _CONFIG
 
     bucket_name: str = Field(min_length=3, max_length=63, description="bucket for generated images")
     moderation: bool = Field(True, description="whether a forbidden prompt must be refused")
@@ -289,7 +292,7 @@ class RolloutCheckSettings(BaseSettings):
 class AuthorizerSettings(BaseSettings):
     """The settings of the authorizer, which needs nothing else of the deployment."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = _CONFIG
 
     table_name: str = Field(min_length=3, max_length=255, description="table of tenants and API keys")
     token_issuers: str = Field(
