@@ -1,8 +1,9 @@
 """Other texts that a prompt may be meant as. Pure.
 
 Covered: text that is drawn from right to left (U+202E), upside-down letters, letters drawn with several signs (`|\\|`),
-characters of other scripts that fonts of signs use for letters (`几凵刀乇`), HTML entities and tags in words, and words
-that only capitals separate (`NakedWoman`). Each costs time only if the prompt has a sign of it.
+characters of other scripts that fonts of signs use for letters (`几凵刀乇`), Han characters written in two parts, HTML
+entities and tags in words, and words that only capitals separate (`NakedWoman`). Each costs time only if the prompt has
+a sign of it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ _SIGN_FONTS: Final = str.maketrans(
 _IS_SIGN: Final = re.compile(f"[{''.join(map(chr, _SIGN_FONTS))}]")
 _SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))}A-Za-z]{{2,}}(?![^\\s,.])")
 
+_HAN_PARTS: Final = {"衤果": "裸", "忄生": "性", "扌臿": "插", "扌由": "抽", "氵㸒": "淫"}
+"""Characters that are written in two parts, of which one is no character of its own."""
+_IS_HAN_PART: Final = re.compile("|".join(_HAN_PARTS))
+
 _CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩ⱠⱧⱤ]")
 """Signs of a font in which ł is an i."""
 
@@ -86,6 +91,8 @@ def _read(text: str) -> str:
         if _CURRENCY.search(text):
             text = text.translate({ord("ł"): "i"})
         text = _OVERRIDE.sub(lambda run: run[1][::-1], text)
+        if _IS_HAN_PART.search(text):
+            text = _IS_HAN_PART.sub(lambda parts: _HAN_PARTS[parts[0]], text)
         if _IS_SIGN.search(text):
             text = _SIGNED_WORD.sub(_plain_letters, text)
     return text

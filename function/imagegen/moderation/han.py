@@ -18,7 +18,7 @@ _TRADITIONAL: Final = (
     "辭農迴這連週進遊運過達遲選遺還邊醣醫釁釋釘針鈍鈎鈡鉅鉆鉤鉬銀銅銜銳銷鋒鋭鋸鋼錄錢錯録錶鍊鍋鍘鍼鍾鎖鏡鐘鐵鑽長門閂"
     "開間閣閤閥闆闇闕關陰陸陽隊際險隱隸隻雙雛雜雞離難雲電霑靈韆響頁頂預頓領頭頸頻題顏顔願類顧顯顱風颱飛飯飲飾餅餘館餬"
     "馬駕騎騙騰騷驕驗髒體髮鬆鬍魚魯魷鮮鯉鯊鰓鰹鰻鱔鱘鳥鳳鴉鴨鴿鵝鵰鶇鷄鸛麗麥麪麫麯麴麵黃點鼕鼴齣龍龜著軆躰躶臝倮婬滛"
-    "銫铯"
+    "銫铯祼洎骵隂阥胷姧奷閷呑揷膓戝贜囗"
 )
 _PLAIN: Final = (
     "丢乱亚布来侣局系私个们幸伦杰备家传伤仆雇价仪尽优儿内两册冻别则克刹剥剐创划剂动势劝汇区协恤厕员念问吃乔单呕恶嘘嗳"
@@ -33,12 +33,13 @@ _PLAIN: Final = (
     "辞农回这连周进游运过达迟选遗还边糖医衅释钉针钝钩钟巨钻钩钼银铜衔锐销锋锐锯钢录钱错录表炼锅铡针钟锁镜钟铁钻长门闩"
     "开间阁合阀板暗阙关阴陆阳队际险隐隶只双雏杂鸡离难云电沾灵千响页顶预顿领头颈频题颜颜愿类顾显颅风台飞饭饮饰饼余馆糊"
     "马驾骑骗腾骚骄验脏体发松胡鱼鲁鱿鲜鲤鲨鳃鲣鳗鳝鲟鸟凤鸦鸭鸽鹅雕鸫鸡鹳丽麦面面曲曲面黄点冬鼹出龙龟着体体裸裸裸淫淫"
-    "色色"
+    "色色裸自体阴阴胸奸奸杀吞插肠贼脏口"
 )
 SIMPLIFIED: Final = dict(zip(_TRADITIONAL, _PLAIN, strict=True))
 """By traditional and rare forms: the simplified characters of the lists. The lists' own text is read the same way.
 
-From OpenCC's TSCharacters.txt, as far as the packaged lists need it.
+From OpenCC's TSCharacters.txt, as far as the packaged lists need it, and rare characters that look like listed ones
+(祼, 洎).
 """
 
 _BY_SOUND: Final = """

@@ -113,12 +113,13 @@ class Lexicon:
                 return
             word += words[end]
             if len(word) >= _CUT:
-                yield from ((start, end + 1, each) for each in self._long_meanings(word))
+                found = self._long_meanings(word)
+                yield from ((start, end + 1, each) for each in found if len(each.rstrip("*")) > len(words[start]))
 
     def _long_meanings(self, word: str) -> list[str]:
         found = [word] if word in self._exact else []
         prefixes = self._prefixes_of(word) if word[:_HEAD] in self._heads else []
-        return found + [each for each in prefixes if len(each) > _CUT]
+        return found + [each for each in prefixes if len(each) >= _CUT]
 
     def _with_repeated_letters(self, word: str) -> list[str]:
         squeezed = _REPEATED.sub(r"\1", word)

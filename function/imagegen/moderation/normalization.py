@@ -57,7 +57,7 @@ _LEET: Final = (
 
 _CODE: Final = re.compile(
     r"""(?<![\w-])(?=[A-Z]*\d)(?:
-        [A-Z0-9]{2,5}-\d{2,}  # B00B-135
+        [A-Z0-9]{2,5}-\d+  # B00B-135
         | [A-Z0-9]{2,3}-[A-Z0-9]{1,3}  # P0R-N5
         | (?=\d*[A-Z])[A-Z0-9]{2,3}[ ](?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{2,3}  # S3X 1E5
     )(?![\w-])""",
@@ -87,7 +87,7 @@ _OTHER: Final = "\u3041-\u30ff\uac00-\ud7a3"
 _RUN: Final = re.compile(f"([^{HAN}a-z0-9{_OTHER}]*)(?:([{HAN}]+)|([a-z0-9]+|[{_OTHER}]+))")
 """A gap, and the run after it: of Han characters, or of others."""
 _SEPARATORS: Final = frozenset(",;!?:\uff0c\u3002\uff1b\uff01\uff1f")
-"""Not a full stop between Han characters."""
+"""Not full stops between Han characters."""
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
@@ -201,6 +201,8 @@ def _read_parts(parts: Sequence[str], first: int, variants: list[tuple[int, int,
 def _letterings(chunk: str) -> set[str]:
     """Return what the chunk may be in letters."""
     found = {_NO_LETTER.sub("", chunk.translate(table)) for table in _LEET}
+    if "v" in chunk:
+        found |= {each.replace("v", "u") for each in found}
     parts = _STROKE.split(chunk)
     if 2 <= len(parts) - 1 <= _STROKES:
         for letters in product("il", repeat=len(parts) - 1):
@@ -227,7 +229,7 @@ def _han(text: str) -> str:
     last_is_han = False
     for gap, han, other in _RUN.findall(text):
         if gap and not apart:
-            apart = len(runs[-1]) > 1 and (not _SEPARATORS.isdisjoint(gap) or "." in (gap[:-1] if han else gap))
+            apart = len(runs[-1]) > 1 and (not _SEPARATORS.isdisjoint(gap) or "." in (gap.rstrip(".") if han else gap))
         if han and runs and (not apart or (len(han) == 1 and last_is_han)):
             runs[-1] += han
         else:

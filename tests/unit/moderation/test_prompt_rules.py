@@ -151,6 +151,17 @@ def test_words_nearby_ages_and_phrases_decide(prompt: str, category: str | None)
         ("<b>Sussex</b> cottage, x < y > z", None),
         ("几ㄩᗪ乇 woman", "sexual"),
         ("a dis mem ber ed man", "gore"),
+        ("sui cide by pills", "self_harm"),
+        ("a nvd3 man", "sexual"),
+        ("a n0vel by the river, 4 vases", None),
+        ("祼体女人，室内", "sexual"),  # noqa: RUF001
+        ("洎慰的女人", "sexual"),
+        ("囗茭，夫妻", "sexual"),  # noqa: RUF001
+        ("衤果女", "sexual"),
+        ("男女性…交的画面", "sexual"),
+        ("山阴道上，江南水墨", None),  # noqa: RUF001
+        ("激光切割脉冲光束", None),
+        ("a B00B-5 calculator", None),
         ("a d11do", "sexual"),
         ("luo体美女", "sexual"),
         ("裸軆女郎", "sexual"),
