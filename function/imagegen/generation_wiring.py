@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
@@ -43,6 +44,8 @@ class GenerationParts(ModelParts, RedisParts):
     """The parts of a Container that plan, generate and store images."""
 
     timing: JobTiming
+    stopwatch: Callable[[], float]
+    """Seconds from any start: what generations take and cost is measured with it."""
     thresholds_of: ThresholdsOf
 
     @cached_property
@@ -91,6 +94,7 @@ class GenerationParts(ModelParts, RedisParts):
             embed_prompt=self.settings.embed_prompt,
             estimate=SpeedEstimate(cache(self._workload)),
             credentials=self.content_credentials,
+            clock=self.stopwatch,
         )
 
     @cached_property

@@ -56,6 +56,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         self.models = offered(settings.model_ids)
         self.timing = JobTiming()
         self.clock: Clock = epoch_ms
+        self.stopwatch: Callable[[], float] = time.perf_counter
         self.limits_of: LimitsOf = limits_from(settings)
         self.thresholds_of: ThresholdsOf = thresholds_from(settings.picture_thresholds)
         judged_models(settings, self.models)  # refuses what could never judge

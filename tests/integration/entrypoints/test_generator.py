@@ -19,6 +19,7 @@ from tests.support.expectations import outcome
 from tests.support.fakes import FakeEngine, FakeEngines, MemoryLeases
 from tests.support.job_handlers import body
 from tests.support.openapi_contract import checked
+from tests.support.slept_time import SleptTime
 from tools.lambda_event import Context, api_event, authorizer
 
 
@@ -211,23 +212,27 @@ def test_an_invalid_direct_request_gets_a_problem_document(
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "message", "waited_s"),
     [
-        (lambda: api_event({"prompt": "x"}), "generated"),
-        (lambda: api_event({"prompt": "x"}, headers={"Idempotency-Key": "k"}), "generated"),
-        (lambda: api_event({"prompt": "x"}, headers={"Accept": "image/png"}), "generated"),
-        (lambda: {"prompt": "x"}, "generated"),
-        (lambda: {"prompt": "x", "idempotency_key": "k"}, "generated"),
-        (lambda: {"warmup": True}, "warmed"),
+        (lambda: api_event({"prompt": "x"}), "generated", 1.0),
+        (lambda: api_event({"prompt": "x"}, headers={"Idempotency-Key": "k"}), "generated", 1.0),
+        (lambda: api_event({"prompt": "x"}, headers={"Accept": "image/png"}), "generated", 1.0),
+        (lambda: {"prompt": "x"}, "generated", 1.0),
+        (lambda: {"prompt": "x", "idempotency_key": "k"}, "generated", 1.0),
+        (lambda: {"warmup": True}, "warmed", 1.25),
     ],
 )
 def test_the_log_says_why_a_request_waited_for_the_model(
-    function: Function, printed: Callable[[], str], make: Callable[[], dict[str, Any]], message: str
+    function: Function, printed: Callable[[], str], make: Callable[[], dict[str, Any]], message: str, waited_s: float
 ) -> None:
+    """The load takes one second and each step a quarter. A warm-up loads what its one step loads, too."""
+    time = SleptTime()
+    generator.container.stopwatch = time.monotonic
+    function.engine.during = lambda _step: time.sleep(0.25)
     answer = function(make())
     (line,) = [json.loads(line) for line in printed().splitlines() if f'"message":"{message}"' in line]
-    assert (line["cold_start_cause"], line["cold_start_ms"]) == ("new_environment", 1000)
-    assert line["cold_start_usd"] > 0
+    assert (line["cold_start_cause"], line["cold_start_ms"]) == ("new_environment", 1000 * waited_s)
+    assert line["cold_start_usd"] == generator.container.pricing.cost(waited_s).usd > 0
     assert "new_environment" not in json.dumps(answer)
 
 
