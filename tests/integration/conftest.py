@@ -11,6 +11,7 @@ import pytest
 from imagegen import telemetry
 from tests.support.job_handlers import JobHandlers
 from tests.support.job_world import JobWorld
+from tests.support.slept_time import SleptTime
 from tools.faults.template_resources import BUCKET, QUEUE, TABLE, moto_resources, translated_template
 from tools.local.template import Template
 
@@ -42,7 +43,16 @@ def resources(translated: Template) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def world(resources: dict[str, str]) -> JobWorld:
+def slept(monkeypatch: pytest.MonkeyPatch) -> SleptTime:
+    """The time that retries of store calls sleep, and the only one that they see: they end after two seconds."""
+    time = SleptTime()
+    monkeypatch.setattr("imagegen.retry.time", time)
+    return time
+
+
+@pytest.fixture
+def world(resources: dict[str, str], slept: SleptTime) -> JobWorld:
+    """The product's jobs. Whether a call is retried does not depend on how busy the machine is."""
     return JobWorld(resources)
 
 

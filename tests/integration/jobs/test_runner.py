@@ -38,14 +38,6 @@ from tests.support.plans import plan
 from tests.support.slept_time import SleptTime
 
 
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> SleptTime:
-    """The time that retries of store calls sleep, and the only one that they see."""
-    time = SleptTime()
-    monkeypatch.setattr("imagegen.retry.time", time)
-    return time
-
-
 def test_a_submitted_job_is_run_billed_and_announced(world: JobWorld) -> None:
     job = world.submit(metadata={"order": "A-17"}, webhook=HOOK)
     assert (job.state, job.sent, job.attempt) == ("queued", True, 0)
