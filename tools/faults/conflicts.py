@@ -29,13 +29,12 @@ Row = tuple[str, str]
 
 @dataclass
 class Conflicts:
-    """The rows that this process's transactions are writing, each for `held_s` seconds.
+    """The rows that this process's transactions are writing, each for TRANSACTION_S.
 
     `refused` counts the writes that met one of them.
     """
 
     refused: int = 0
-    held_s: float = TRANSACTION_S
     _busy: set[Row] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,7 +67,7 @@ class Conflicts:
         if conflict:
             return _conflict(request, operation)
         if operation == _TRANSACT:
-            time.sleep(self.held_s)
+            time.sleep(TRANSACTION_S)
             with self._lock:
                 self._busy -= rows
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -232,12 +233,18 @@ def test_a_write_of_a_row_that_a_transaction_holds_is_refused(endpoint: Aws, tra
     assert (len(endpoint.seen), conflicts.refused) == (1, 1)
 
 
-def test_of_two_transactions_on_one_row_one_is_refused_and_the_row_is_free_again(endpoint: Aws) -> None:
-    client, conflicts, start = endpoint.client("dynamodb"), Conflicts(held_s=1.0), threading.Barrier(2)
+def test_of_two_transactions_on_one_row_one_is_refused_and_the_row_is_free_again(
+    endpoint: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, conflicts, refused = endpoint.client("dynamodb"), Conflicts(), threading.Event()
+    # The first transaction holds the row until the second has come.
+    monkeypatch.setattr("tools.faults.conflicts.time", SimpleNamespace(sleep=lambda _: refused.wait(60)))
 
     def both(_: int) -> bool:
-        start.wait()
-        return put(client, "one", transaction=True) is None
+        written = put(client, "one", transaction=True) is None
+        if not written:
+            refused.set()
+        return written
 
     with conflicts.installed():
         with ThreadPoolExecutor(2) as pool:
