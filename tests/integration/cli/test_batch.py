@@ -256,8 +256,11 @@ def test_the_timeout_ends_the_batch_and_not_what_is_done(batch: Batch) -> None:
     waiting = document(202, server.job("job_queued"), retry_after="30")
     server.on("GET", f"/jobs/{JOB_ID}", document(200, server.job("job_running"), retry_after="30"))
     batch.server.fault = lambda request, _: waiting if request.json["seed"] == 2 else None
-    failure = batch.fails(*prompts(2), timeout=3)
-    assert failure.exit_code is ExitCode.TIMEOUT
+    for seconds in (3, 12, 48):  # a busy machine needs a longer one to draw the first line
+        batch.out = batch.folder / str(seconds)
+        assert batch.fails(*prompts(2), timeout=seconds).exit_code is ExitCode.TIMEOUT
+        if batch.summary["succeeded"]:
+            break
     assert (batch.summary["succeeded"], batch.summary["left"]) == (1, 1)
 
 

@@ -101,7 +101,7 @@ def test_ctrl_c_ends_every_command_with_130(ready: CommandLine, server: ApiServe
 
 def test_a_service_that_does_not_respond_ends_the_command_at_its_timeout(ready: CommandLine, server: ApiServer) -> None:
     server.on("POST", "/generate", Reply(200, holds=True))
-    done = ready.run("generate", "x", "--timeout", "1", "--json")
+    done = ready.times_out(server, "/v1/generate", "generate", "x", "--json")
     failure = json.loads(done.stderr)
     assert (done.returncode, failure["code"], done.stdout) == (9, "timeout", "")
     assert failure["idempotency_key"] == server.received[0].headers["idempotency-key"]
@@ -110,7 +110,7 @@ def test_a_service_that_does_not_respond_ends_the_command_at_its_timeout(ready: 
 def test_a_job_that_takes_longer_than_the_timeout_goes_on(ready: CommandLine, server: ApiServer) -> None:
     server.on("POST", "/generate", document(202, server.job("job_queued"), retry_after="60"))
     server.on("GET", f"/jobs/{JOB_ID}", document(200, server.job("job_running"), retry_after="60"))
-    done = ready.run("generate", "x", "--timeout", "2")
+    done = ready.times_out(server, f"/v1/jobs/{JOB_ID}", "generate", "x")
     assert done.returncode == 9
     assert f"imagegen job {JOB_ID} --wait" in done.stderr
     assert server.paths("POST") == ["/v1/generate"]

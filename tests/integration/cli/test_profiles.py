@@ -57,7 +57,7 @@ def test_hints_name_the_profile_of_the_command(cli: CommandLine, server: ApiServ
     server.on("POST", "/generate", document(202, server.job("job_queued"), retry_after="60"))
     server.on("GET", f"/jobs/{server.job()['id']}", document(200, server.job("job_running"), retry_after="60"))
     cli.run("profile", "add", "dev", server.api, stdin=KEY)
-    done = cli.run("generate", "x", "--profile", "dev", "--timeout", "1.5")
+    done = cli.times_out(server, f"/v1/jobs/{server.job()['id']}", "generate", "x", "--profile", "dev")
     assert (done.returncode, done.stderr.count("--profile dev")) == (9, 2)
 
 
