@@ -35,6 +35,8 @@ Fault = Literal[
     "status 500", "truncated",
 ]  # fmt: skip
 DISCOVERY = "/.well-known/openid-configuration"
+PATIENT_S = 60.0
+"""For fetches that succeed or are refused: long enough for a busy machine."""
 
 
 def clock() -> MovableClock:

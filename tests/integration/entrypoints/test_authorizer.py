@@ -18,7 +18,7 @@ from imagegen.entrypoints import authorizer
 from imagegen.settings import AuthorizerSettings
 from tests.support.authorizer_events import ROUTES, authorizer_event
 from tests.support.callers import ADMIN, OPERATOR, CallerWorld
-from tests.support.issuer import AUDIENCE, START_S, LocalIssuer, hand_made, local_issuer
+from tests.support.issuer import AUDIENCE, PATIENT_S, START_S, LocalIssuer, hand_made, local_issuer
 from tests.support.job_world import JobWorld
 from tools.faults.job_backend import MovableClock
 from tools.lambda_event import Context
@@ -40,7 +40,7 @@ class Gateway:
         self.clock = MovableClock(START_S * 1000)
         self.container = AuthorizerContainer(settings)
         self.container.clock = self.clock
-        self.container.key_sets = HttpsKeySets(issuer.tls)
+        self.container.key_sets = HttpsKeySets(issuer.tls, PATIENT_S)
         monkeypatch.setattr(authorizer, "container", self.container)
         callers.keys.create_tenant("Acme Ltd", "acme")
         self.user = callers.keys.create_key("acme", "website", by=OPERATOR).key
