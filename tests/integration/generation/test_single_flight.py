@@ -14,7 +14,7 @@ def test_concurrent_identical_requests_generate_once(world: JobWorld) -> None:
 
     def wait(step: int) -> None:
         entered.set()
-        go.wait(10)
+        assert go.wait(60)
 
     world.engine.during = wait
     seeded = plan(seed=7, num_inference_steps=4)
@@ -26,10 +26,10 @@ def test_concurrent_identical_requests_generate_once(world: JobWorld) -> None:
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     go.set()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert sorted(cached) == [False] + [True] * 7
     assert world.engine.generations == 1
     assert world.items("LEASE#") == []

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +81,8 @@ def wait_until_it_listens(port: int, process: subprocess.Popen[bytes], folder: P
     while process.poll() is None:
         try:
             requests.get(f"http://127.0.0.1:{port}", timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
+            time.sleep(0.05)  # leaves a busy machine to the receiver
             continue
         return
     pytest.fail(f"{folder / 'receiver.js'} exited with {process.returncode}")

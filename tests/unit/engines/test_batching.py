@@ -62,7 +62,7 @@ def generate_all(
     on_step: Callable[[int, int, int], None] | None = None,
 ) -> list[Future[Generated]]:
     """Run each generation in its own thread. `on_step` also gets the seed."""
-    batcher = Batcher(window_s=10)
+    batcher = Batcher(window_s=3600)  # the last one opens the batch, however late it comes
     batched: Engine = batcher.wrap(engine)
     barrier = threading.Barrier(len(specs))
 

@@ -32,7 +32,7 @@ class Loader:
         self.gate.set()
 
     def __call__(self, model: Model, backend: Backend) -> Engine:
-        self.gate.wait(5)
+        assert self.gate.wait(60)
         self.models.append(model.id)
         return FakeEngine()
 

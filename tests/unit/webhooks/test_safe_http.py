@@ -113,9 +113,8 @@ def test_the_canaries_notice_a_connection(canaries: Canaries) -> None:
 
 
 def test_a_client_without_checks_would_reach_the_canaries(canaries: Canaries) -> None:
-    trusting = SafeClient(
-        resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, timeouts=IMPATIENT
-    )
+    timeouts = Timeouts(PATIENT.connect_s, IMPATIENT.read_s, PATIENT.total_s)  # they accept, and never answer
+    trusting = SafeClient(resolve=trusting_resolver, may_reach=lambda _: True, ports={canaries.port}, timeouts=timeouts)
     for host in ("loopback.example.com", "127.0.0.1"):
         with pytest.raises(Unreachable):
             trusting.post(f"https://{host}:{canaries.port}/", {}, b"")

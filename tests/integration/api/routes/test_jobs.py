@@ -193,7 +193,7 @@ def test_prefer_wait_returns_the_result_if_the_job_finishes_in_time(
 ) -> None:
     pending = handlers.submit(Prefer="wait=0")
     assert (pending["statusCode"], header(pending, "Preference-Applied")) == (202, "wait")
-    monkeypatch.setattr("time.sleep", lambda _: handlers.run_queued_jobs())
+    monkeypatch.setattr(job_routes, "time", SleptTime(lambda _: handlers.run_queued_jobs()))
     done = handlers.submit(Prefer="wait=5")
     assert (done["statusCode"], body(done)["status"]) == (200, "succeeded")
 
