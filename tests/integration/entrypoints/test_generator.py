@@ -57,8 +57,8 @@ def test_an_answer_has_every_documented_member(function: Function) -> None:
     assert answer["statusCode"] == 200
     result = body(answer)
     assert set(result) == {
-        "id", "status", "model", "image_url", "images", "cached", "cold_start", "timings", "cost", "warnings",
-        "metadata",
+        "id", "status", "model", "model_version", "image_url", "images", "cached", "cold_start", "timings", "cost",
+        "warnings", "metadata",
     }  # fmt: skip
     assert set(result["images"][0]) == {
         "url", "seed", "width", "height", "content_type", "bytes", "sha256", "pixels_sha256", "expires_at",
