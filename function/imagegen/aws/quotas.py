@@ -80,15 +80,16 @@ class DynamoQuotas(Table):
     def lost(self, limit: int) -> list[Reservation]:
         """Return up to `limit` reservations whose time has passed, the oldest first.
 
-        One call for each shard, and one for each reservation.
+        One call for each shard, and one for each of up to `limit` reservations.
         """
         now = self._clock()
         with translated("DynamoDB"):
-            found = [pk for shard in due_shards("reserved") for pk in self._due_keys(shard, limit)]
-            items = [self._read(serialized({"pk": pk, "sk": "RESERVATION"})) for pk in found]
+            due = [entry for shard in due_shards("reserved") for entry in self._due(shard, limit)]
+            oldest = sorted(due, key=lambda entry: int(entry["due_at"]["N"]))[:limit]
+            items = [self._read({"pk": entry["pk"], "sk": entry["sk"]}) for entry in oldest]
         reservations = [reservation_of(deserialized(item)) for item in items if item]
         # The index may be late: what it lists as a request may have become a job, which is not lost.
-        return sorted((each for each in reservations if each.lost_at <= now), key=attrgetter("lost_at"))[:limit]
+        return sorted((each for each in reservations if each.lost_at <= now), key=attrgetter("lost_at"))
 
     def committed(self, tenant: str, month: str) -> Amount:
         """Return the month's images and dollars, used and reserved. One call."""

@@ -76,10 +76,11 @@ class Table:
         raise StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.", private="UnprocessedKeys")
 
     def _due_keys(self, shard: str, limit: int) -> list[str]:
-        """Return the `pk` of up to `limit` rows of the shard of index by_due that are due, the oldest first.
+        """Return the `pk` of up to `limit` rows of the shard of index by_due that are due, the oldest first."""
+        return [entry["pk"]["S"] for entry in self._due(shard, limit)]
 
-        One call for each megabyte of keys, of about 10,000 rows.
-        """
+    def _due(self, shard: str, limit: int) -> list[Any]:
+        """Return the rows' entries of the index. One call for each megabyte of keys, of about 10,000 rows."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName="by_due",
@@ -87,7 +88,7 @@ class Table:
             ExpressionAttributeValues=serialized({":shard": shard, ":now": self._clock()}),
             PaginationConfig={"MaxItems": limit, "PageSize": limit},
         )
-        return [item["pk"]["S"] for page in pages for item in page["Items"]]
+        return [entry for page in pages for entry in page["Items"]]
 
     def _seconds(self) -> int:
         return self._clock() // 1000
