@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from imagegen.deadline import Deadline
 from imagegen.errors import JobNotFound, ServiceError, StorageUnavailable
+from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import BATCH, DueKind, JobLog, JobStore, Listed
 from imagegen.jobs.recovery import JobRecovery
@@ -54,6 +55,8 @@ class JobSweep:
     log: JobLog
     on_crash: Callable[[BaseException], None]
     threads: int = 5
+    unreadable: set[Listed] = field(default_factory=set)
+    """Jobs whose rows only a newer version can read. Their messages come back from the workers; one is enough."""
 
     def all(self, deadline: Deadline) -> Swept:
         """Handle every due job, the urgent kinds first."""
@@ -127,10 +130,11 @@ class JobSweep:
         A worker refuses a job that is not lost, or that has no attempt left: such a message costs one read.
         """
         sent = _Sent(due)
-        for first in range(0, len(due), BATCH):
+        sendable = [each for each in due if each not in self.unreadable]
+        for first in range(0, len(sendable), BATCH):
             if deadline.left() < REQUEUE_S:
                 break
-            batch = due[first : first + BATCH]
+            batch = sendable[first : first + BATCH]
             try:
                 sent.jobs.update(set(batch) - set(self.outbox.send_again(batch)))
             except StorageUnavailable:
@@ -140,7 +144,12 @@ class JobSweep:
     def _recover(self, listed: Listed, swept: Swept, *, sent: bool = False) -> None:
         swept.jobs += 1
         with self._one(listed):
-            if self.recovery.recover(*listed, sent=sent):
+            try:
+                gave_up = self.recovery.recover(*listed, sent=sent)
+            except UnreadableJob:
+                self.unreadable.add(listed)
+                raise
+            if gave_up:
                 swept.given_up.append(listed.job_id)
 
     def _in_time(self, deadline: Deadline, due: list[Listed]) -> Iterator[Listed]:

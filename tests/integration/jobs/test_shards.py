@@ -98,6 +98,21 @@ def test_a_job_that_a_worker_of_the_earlier_version_claimed_restarts_when_its_le
     assert world.run(job).state == "succeeded"
 
 
+def test_a_dead_job_that_only_a_newer_version_can_read_gets_one_message(world: JobWorld) -> None:
+    """Workers hand such a message back ten times: one more each minute would add up."""
+    unreadable, readable = dead(world), dead(world)
+    world.messages()
+    as_an_earlier_version(world, unreadable, state="paused")
+    world.clock.pass_s(20)
+    for _ in range(3):
+        world.sweep.all(PLENTY)
+    received = [message["Body"]["job_id"] for message in world.messages()]
+    assert sorted(received) == sorted([unreadable.job_id, readable.job_id])
+    as_an_earlier_version(world, unreadable, state="running")
+    world.sweep.all(PLENTY)
+    assert world.run(unreadable).state == "succeeded", "once it can be read"
+
+
 def test_a_job_that_the_earlier_version_ended_is_deleted_when_it_expires(world: JobWorld) -> None:
     job = world.run(world.submit())
     as_an_earlier_version(world, job, due_shard="done")
