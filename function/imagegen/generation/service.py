@@ -145,7 +145,7 @@ class ImageService:
             cached=images.cached,
             cold_start=images.load is not None,
             timings=timings.plus(images.spent),
-            cost=self._cost(plan, images, elapsed, calls),
+            cost=self._cost(task, images, elapsed, calls),
             warnings=_warnings(plan, images.stored),
             model_load=images.load,
         )
@@ -206,11 +206,11 @@ class ImageService:
             model_load=self._pricing.model_load(resident.cause, load_s) if resident.load_s > 0 else None,
         )
 
-    def _cost(self, plan: Plan, images: Images, elapsed: float, calls: AwsCalls) -> Cost:
+    def _cost(self, task: Task, images: Images, elapsed: float, calls: AwsCalls) -> Cost:
         if images.cached:
             return self._pricing.nothing()
         seconds = elapsed / images.shared_by + images.spent.total_ms / 1000
-        return self._pricing.cost(seconds, calls, Stored.of(images.stored, remembered=plan.request.cache != "off"))
+        return self._pricing.cost(seconds, calls, Stored.of(images.stored, remembered=task.answers_others))
 
     def _look_up(self, task: Task) -> Images | None:
         found = self._store.find(task.folder.entry)
@@ -269,9 +269,8 @@ class ImageService:
     def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
         """Store the images and, unless the cache is off, make them answer the next identical request."""
         stored = [self._store_one(task, generated, index) for index in range(len(generated.images))]
-        cache = task.plan.request.cache
-        if cache != "off" and (task.checkpoint is None or task.checkpoint.reproducible):
-            entry, replace = task.folder.entry, cache == "refresh"
+        if task.answers_others:
+            entry, replace = task.folder.entry, task.plan.request.cache == "refresh"
             retry(lambda: self._store.remember(entry, stored, replace=replace), task.storing_s)
         return stored
 

@@ -10,12 +10,21 @@ import pytest
 from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
+from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.ports import Backend, OnStep
 from imagegen.generation.pricing import Pricing
 from imagegen.generation.result import ModelLoad, Outcome, ResponseModel, Result, WarmUp
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate
 from imagegen.generation.workload import Workload
-from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryLeases, MemoryStore, build_service
+from tests.support.fakes import (
+    PLENTY,
+    FakeEngine,
+    FakeEngines,
+    MemoryCheckpoints,
+    MemoryLeases,
+    MemoryStore,
+    build_service,
+)
 from tests.support.plans import PLANNER, plan
 from tests.support.workloads import SD15, plan_on
 
@@ -230,6 +239,20 @@ def test_a_receipt_has_what_was_stored_and_a_cached_result_none() -> None:
 def test_without_a_cache_entry_there_is_a_write_less() -> None:
     lines = World().ask(seed=7, cache="off").cost.lines
     assert next(line.quantity for line in lines if line.item == "s3_writes") == "1"
+
+
+def test_images_that_two_precisions_have_drawn_get_no_cache_entry_and_do_not_pay_for_one() -> None:
+    class OfTwoPrecisions(Checkpoint):
+        reproducible = False
+
+    world = World()
+    checkpoint = OfTwoPrecisions(
+        MemoryCheckpoints(), "key", may_exist=False, until_deadline=False, save_every_s=30, clock=world.clock
+    )
+    planned = plan(seed=7, num_inference_steps=4)
+    drawn = world.service.produce(planned, tenant="alice", deadline=PLENTY, checkpoint=checkpoint)
+    assert next(line.quantity for line in drawn.cost.lines if line.item == "s3_writes") == "1"
+    assert not world.ask(seed=7).cached
 
 
 @pytest.mark.parametrize("left", [0.0, -5.0, 0.9])
