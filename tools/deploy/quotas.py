@@ -58,7 +58,8 @@ def concurrency_problem(functions: Any, parameters: Mapping[str, str], deployed:
 def _generators_problem(parameters: Mapping[str, str], reserved: int | None) -> str | None:
     """Return what to do if more generators are to be ready than may run, or None. None are `reserved` if it is None.
 
-    CloudFormation's rules cannot compare numbers.
+    CloudFormation's rules cannot compare numbers. Lambda throttles every other version, so also the one that
+    RolloutCheck draws with, if the provisioned environments use the whole reservation.
     """
     least, most = int(parameters["ProvisionedConcurrency"]), int(parameters["MaxProvisionedConcurrency"])
     if 0 < most < least:
@@ -66,6 +67,12 @@ def _generators_problem(parameters: Mapping[str, str], reserved: int | None) -> 
     for name in ("ProvisionedConcurrency", "MaxProvisionedConcurrency", "WarmEnvironments"):
         if reserved is not None and int(parameters[name]) > reserved:
             return f"{name}={parameters[name]} exceeds ReservedConcurrency={reserved}. Raise the latter."
+    for name in ("ProvisionedConcurrency", "MaxProvisionedConcurrency"):
+        if int(parameters[name]) == reserved:
+            return (
+                f"{name}={parameters[name]} leaves nothing of ReservedConcurrency={reserved} for a new version, so that "
+                f"every rollout would fail at its check. Raise the latter."
+            )
     return None
 
 

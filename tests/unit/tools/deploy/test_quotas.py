@@ -91,6 +91,25 @@ def test_more_ready_than_may_run_is_refused(functions: Any, changed: dict[str, s
     assert problem in str(concurrency_problem(functions, parameters(**changed), []))
 
 
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"ProvisionedConcurrency": "5"}, "ProvisionedConcurrency=5"),
+        ({"ProvisionedConcurrency": "1", "MaxProvisionedConcurrency": "5"}, "MaxProvisionedConcurrency=5"),
+    ],
+)
+def test_provisioned_concurrency_that_leaves_none_for_the_check_of_a_new_version_is_refused(
+    functions: Any, changed: dict[str, str], named: str
+) -> None:
+    problem = str(concurrency_problem(functions, parameters(**changed), []))
+    assert problem.startswith(f"{named} leaves nothing of ReservedConcurrency=5")
+    with Stubber(functions) as stub:
+        settings(stub, 1000)
+        assert concurrency_problem(functions, parameters(ReservedConcurrency="6", **changed), []) is None
+        settings(stub, 1000)
+        assert concurrency_problem(functions, parameters(ReservedConcurrency="0", **changed), []) is None
+
+
 @pytest.mark.parametrize("code", ["ValidationException", "InvalidParameterValueException"])
 def test_memory_that_the_account_does_not_allow_is_refused(functions: Any, code: str) -> None:
     with Stubber(functions) as stub:
