@@ -55,7 +55,11 @@ class CurrentModels:
         """Return the model that a request names. Raises what ports.Models.model raises."""
         with self._lock:
             self._refresh()
-            return self._default() if name is None else self._named(name)
+            try:
+                return self._default() if name is None else self._named(name)
+            except ModelNotFound:
+                self._require_read()
+                raise
 
     def of_job(self, version: str, name: str | None) -> Model:
         """Return the version that a job keeps. Raises what ports.Models.of_job raises."""
@@ -66,9 +70,21 @@ class CurrentModels:
             try:
                 return self._version(version)
             except ModelNotFound:
-                if not self._read():  # whoever accepted the job may have read a newer rollout
-                    raise StorageUnavailable(private="the rollout of models cannot be read") from None
-                return self._version(version)
+                return self._of_job_unknown_here(version, name)
+
+    def _of_job_unknown_here(self, version: str, name: str | None) -> Model:
+        """Return the version of a job whose submission knew another rollout, or another image.
+
+        During a deployment, the functions of two images exchange jobs in both directions.
+        """
+        if not self._read():
+            raise _not_read()
+        try:
+            return self._version(version)
+        except ModelNotFound:
+            if self._published.is_stored(version):  # no longer on offer
+                raise
+            return self._image.of_job(version, name)
 
     def on_offer(self) -> OnOffer:
         """Return what can be asked for now; a published version that does not verify is left out."""
@@ -164,6 +180,11 @@ class CurrentModels:
         self._failures.pop(release, None)
         return model
 
+    def _require_read(self) -> None:
+        """Raise StorageUnavailable in an environment that has read no rollout: it cannot tell what is on offer."""
+        if self._read_at == -math.inf:
+            raise _not_read()
+
     def _not_found(self) -> ModelNotFound:
         releases = [each.version for each in self._rollout.releases]
         return not_found(list(dict.fromkeys([*self._image.by_id, *self._rollout.aliases, *releases])))
@@ -189,3 +210,7 @@ class CurrentModels:
 
     def _now(self) -> float:
         return self._clock() / 1000
+
+
+def _not_read() -> StorageUnavailable:
+    return StorageUnavailable(private="the rollout of models cannot be read")

@@ -17,7 +17,7 @@ from imagegen.catalog import description, manifest
 from imagegen.catalog.description import Description, InvalidDescription
 from imagegen.catalog.ports import ModelObjects
 from imagegen.catalog.registry import Model
-from imagegen.catalog.rollout import Release
+from imagegen.catalog.rollout import Release, prefix_of
 from imagegen.errors import ModelUnavailable
 
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
@@ -61,6 +61,11 @@ class PublishedVersions:
     def files(self, release: Release) -> PublishedFiles:
         """Return the version's files for the engine. Raises what `model` raises."""
         return self._read(release)[1]
+
+    def is_stored(self, version: str) -> bool:
+        """Return whether a version with this name was published, on offer or not. Raises StorageUnavailable."""
+        model_id, _, digits = version.partition("@")
+        return self.objects.read(f"{prefix_of(model_id, digits)}{description.NAME}", 0) is not None
 
     def _read(self, release: Release) -> tuple[Model, PublishedFiles]:
         if release not in self._verified:

@@ -58,7 +58,12 @@ class Release:
     @property
     def prefix(self) -> str:
         """What the keys of its objects begin with."""
-        return f"models/{self.model_id}/{self.digest[:VERSION_DIGITS]}/"
+        return prefix_of(self.model_id, self.digest[:VERSION_DIGITS])
+
+
+def prefix_of(model_id: str, digits: str) -> str:
+    """Return what the keys of a version's objects begin with, from the two parts of its name."""
+    return f"models/{model_id}/{digits}/"
 
 
 @dataclass(frozen=True)

@@ -273,6 +273,40 @@ def test_a_worker_that_cannot_read_the_rollout_leaves_the_job_to_a_later_run(wor
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize("name", [None, "demo"])
+def test_a_job_that_another_image_accepted_survives_a_deployment(world: World, a: Release, name: str | None) -> None:
+    """In both directions: a new Api sends jobs to old workers, and old jobs wait for new ones."""
+    world.roll(Rollout(a.version, releases=(a,)))
+    assert world.models.of_job("demo@000000000000", name) is DEMO
+    for version, asked in (("demo@000000000000", "demo@000000000000"), ("sd-turbo@000000000000", None)):
+        with pytest.raises(ModelNotFound):
+            world.models.of_job(version, asked)
+
+
+def test_a_job_of_a_retired_version_runs_on_no_other(world: World, a: Release, b: Release) -> None:
+    world.roll(Rollout(b.version, releases=(b,)))
+    with pytest.raises(ModelNotFound):
+        world.models.of_job(a.version, None)
+    world.objects.failing = True
+    with pytest.raises(StorageUnavailable):
+        world.models.of_job(a.version, None)
+
+
+def test_an_environment_that_has_read_no_rollout_does_not_call_a_published_version_unknown(
+    world: World, a: Release
+) -> None:
+    world.text, world.reachable = Rollout(a.version, aliases={"stable": a.version}, releases=(a,)).dump(), False
+    for name in (a.version, "stable"):
+        with pytest.raises(StorageUnavailable) as caught:
+            world.version(name)
+        assert caught.value.retryable
+    assert (world.version("demo"), world.reads) == (DEMO.version, 1)
+    world.reachable, world.now_s = True, world.now_s + PAUSE_S
+    assert (world.version(a.version), world.version("stable")) == (a.version, a.version)
+    with pytest.raises(ModelNotFound):
+        world.version("sd-1.5")
+
+
 def test_what_is_on_offer(world: World, a: Release, b: Release) -> None:
     turbo, broken = world.publish("c", "sd-turbo"), world.publish("d")
     break_manifest(world, broken)
