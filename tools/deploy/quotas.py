@@ -71,7 +71,7 @@ def _generators_problem(parameters: Mapping[str, str], reserved: int | None) -> 
         if int(parameters[name]) == reserved:
             return (
                 f"{name}={parameters[name]} leaves nothing of ReservedConcurrency={reserved} for a new version, so that "
-                f"every rollout would fail at its check. Raise the latter."
+                "every rollout would fail at its check. Raise the latter."
             )
     return None
 

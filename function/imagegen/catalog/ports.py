@@ -28,15 +28,15 @@ class Models(Protocol):
     def model(self, name: str | None) -> Model:
         """Return the model for `model` of a request: an id, an alias or a version; the default for None.
 
-        Raises ModelNotFound. For a published version that is named by itself, also ModelUnavailable if it does not
-        verify, and StorageUnavailable if that cannot be told.
+        Raises ModelNotFound, or StorageUnavailable while it is not known what is on offer. For a published version that
+        is named by itself, also ModelUnavailable if it does not verify, and StorageUnavailable if that cannot be told.
         """
 
     def of_job(self, version: str, name: str | None) -> Model:
         """Return the model of a job that keeps `version`, whatever the default is now.
 
-        Without one, an earlier release stored the job: it runs on the image's model that it names. Raises what `model`
-        raises, and StorageUnavailable while it is not known what is on offer.
+        Without one, an earlier release stored the job: it runs on the image's model that it names. So does a job with
+        the version of another image, unless it names that. Raises what `model` raises.
         """
 
     def on_offer(self) -> OnOffer:
