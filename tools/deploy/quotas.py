@@ -70,8 +70,8 @@ def _generators_problem(parameters: Mapping[str, str], reserved: int | None) -> 
     for name in ("ProvisionedConcurrency", "MaxProvisionedConcurrency"):
         if int(parameters[name]) == reserved:
             return (
-                f"{name}={parameters[name]} leaves nothing of ReservedConcurrency={reserved} for a new version, so that "
-                "every rollout would fail at its check. Raise the latter."
+                f"{name}={parameters[name]} leaves nothing of ReservedConcurrency={reserved} for a new version, so "
+                "that every rollout would fail at its check. Raise the latter."
             )
     return None
 

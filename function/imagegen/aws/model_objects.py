@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import client, code, status, translated
+from imagegen.aws.s3 import CONFIG
 from imagegen.catalog.download import PARALLEL
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ class S3ModelObjects:
         self._given = s3
 
     @cached_property
-    def _client(self) -> S3Client:
+    def _descriptions(self) -> S3Client:
+        """For what a request waits for, which goes on with the version before if the bucket does not answer."""
+        found: S3Client = self._given or client("s3", CONFIG)
+        return found
+
+    @cached_property
+    def _downloads(self) -> S3Client:
         found: S3Client = self._given or client("s3", _DOWNLOADS)
         return found
 
@@ -51,7 +58,7 @@ class S3ModelObjects:
         """Return the object or, if it is longer, its first `most` + 1 bytes; None if there is none."""
         with translated("S3"):
             try:
-                return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read(most + 1)
+                return self._descriptions.get_object(Bucket=self._bucket, Key=key)["Body"].read(most + 1)
             except ClientError as error:
                 if status(error) != HTTPStatus.NOT_FOUND:
                     raise
@@ -60,14 +67,14 @@ class S3ModelObjects:
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the bytes of each object whose key begins with `prefix`."""
         with translated("S3"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            pages = self._descriptions.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
 
     def read_range(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """Yield a part of the object, whose length is the caller's to check."""
         with translated("S3"):
             part = f"bytes={start}-{start + length - 1}"
-            body = self._client.get_object(Bucket=self._bucket, Key=key, Range=part)["Body"]
+            body = self._downloads.get_object(Bucket=self._bucket, Key=key, Range=part)["Body"]
             yield from body.iter_chunks(_PIECE)
 
 

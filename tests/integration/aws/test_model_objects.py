@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import boto3
 import pytest
+from botocore.config import Config
 
+from imagegen.aws import clients, model_objects
 from imagegen.aws.model_objects import S3ModelObjects, SsmRollout
 from imagegen.errors import StorageUnavailable
 
@@ -28,6 +32,24 @@ def test_a_range_has_the_bytes_of_the_object_and_one_beyond_its_end_is_an_error(
     for key, start in ((KEY, 10), ("models/none", 0)):
         with pytest.raises(StorageUnavailable):
             b"".join(objects.read_range(key, start, 5))
+
+
+def test_a_bucket_that_hangs_leaves_a_request_time_to_go_on_with_the_version_before(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Config] = []
+
+    def client(service: str, config: Config) -> Any:
+        used.append(config)
+        return clients.client(service, config)
+
+    monkeypatch.setattr(model_objects, "client", client)
+    objects = S3ModelObjects(bucket)
+    objects.read(KEY, 10)
+    objects.sizes("models/")
+    timeouts: list[Any] = [(each.retries, each.connect_timeout, each.read_timeout) for each in used]
+    longest_s = max(retries["total_max_attempts"] * (connect + read) for retries, connect, read in timeouts)
+    assert longest_s <= 28 - 10, "of the 28 s of a request, and Api's 30 s"
 
 
 def test_sizes_are_those_below_a_prefix_also_of_many_objects(bucket: str) -> None:
