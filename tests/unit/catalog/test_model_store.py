@@ -20,6 +20,8 @@ from imagegen.errors import ModelUnavailable, StorageUnavailable
 from tests.support.published import ENGINE, MemoryObjects, folder_of, publish
 
 SIZE = 10_000
+LIMIT_S = 300
+"""Ends a test that hangs."""
 
 
 class World:
@@ -154,7 +156,7 @@ def test_a_connection_that_breaks_off_is_tried_again(world: World) -> None:
 
     def breaking(piece: bytes) -> Iterator[bytes]:
         yield piece[:5]
-        if failures["left"]:
+        if failures["left"] > 0:
             failures["left"] -= 1
             raise StorageUnavailable(private="S3: IncompleteReadError")
         yield piece[5:]
@@ -198,7 +200,7 @@ def _killed_while_downloading(world: World) -> None:
 def test_what_a_killed_process_leaves_is_deleted_and_blocks_nobody(world: World) -> None:
     process = multiprocessing.get_context("fork").Process(target=_killed_while_downloading, args=(world,))
     process.start()
-    process.join(30)
+    process.join(LIMIT_S)
     assert process.exitcode == -9
     assert len(world.left_over()) == 1
     assert world.on_disk() == []
@@ -210,7 +212,7 @@ def _use(world: World, ready: Any, done: Any) -> None:
     store = world.another()
     store.folder(world.releases[0])
     ready.set()
-    done.wait(30)
+    done.wait(LIMIT_S)
 
 
 def test_a_lock_ends_with_the_process_that_was_killed(world: World) -> None:
@@ -219,12 +221,12 @@ def test_a_lock_ends_with_the_process_that_was_killed(world: World) -> None:
     ready, done = context.Event(), context.Event()
     process = context.Process(target=_use, args=(world, ready, done))
     process.start()
-    assert ready.wait(30)
+    assert ready.wait(LIMIT_S)
     for each in (b, c):
         world.store.folder(each)
     assert a in world.on_disk()
     process.kill()
-    process.join(30)
+    process.join()
     world.store.folder(b)
     world.store.folder(c)
     assert a not in world.on_disk()
