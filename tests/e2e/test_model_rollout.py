@@ -23,8 +23,8 @@ from tools.local.process import Output, free_port
 from tools.local.stack import Stack, local_stack, models_dir
 
 IMAGE = REGISTRY["demo"].version
-PATIENCE_S = FRESH_S + 60
-"""How long a switch may take to be seen here: its own minute, and another one on a busy machine."""
+PATIENCE_S = FRESH_S + 300
+"""How long a switch may take to be seen here: its own minute, and five more on a busy machine."""
 
 
 class World:
