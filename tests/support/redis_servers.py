@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +19,11 @@ import redis
 
 from imagegen.redis.server import Address, RedisServer
 
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 60.0
 """Generous, because a busy machine must fail no test. Tests of a server that hangs set a short one."""
-_STARTS_WITHIN_S: Final = 30
+LIMIT_S: Final = 300
+"""Ends a test that hangs."""
+_ATTEMPTS: Final = 5
 _SLOTS: Final = 16384
 
 
@@ -51,7 +53,14 @@ class Running:
     @property
     def raw(self) -> Any:
         """A client that waits, for what a test does behind the adapter's back."""
-        return redis.Redis(port=self.port, socket_timeout=60)
+        return redis.Redis(port=self.port, socket_timeout=LIMIT_S)
+
+    def ready(self, answers: bool) -> bool:
+        """Return whether it listens, or is also the one that answers there. Raises redis.RedisError or OSError."""
+        if answers:
+            return bool(self.raw.info("server")["process_id"] == self.process.pid)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10):
+            return True
 
     def freeze(self) -> None:
         """Accept connections, because the kernel does, and answer nothing."""
@@ -88,20 +97,25 @@ def connected(
 
 @contextmanager
 def running(program: Path, *options: str, port: int | None = None, answers: bool = True) -> Iterator[Running]:
-    """Start a server without persistence. `answers`: until it answers a client without a password, not only listens."""
+    """Start a server without persistence. `answers`: until it answers a client without a password, not only listens.
+
+    Without `port` it gets a free one; if another process takes that in the meantime, the server ends and gets another.
+    """
     with TemporaryDirectory() as folder:
-        port = port or free_port()
-        command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, *options]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        server = Running(port, process)
-        try:
-            if answers:
-                _await(lambda: bool(redis.Redis(port=port, socket_timeout=10).ping()))
-            else:
-                _await(lambda: _listens(port))
-            yield server
-        finally:
-            server.stop()
+        for _ in range(_ATTEMPTS):
+            server = _started(program, port or free_port(), "--dir", folder, *options)
+            try:
+                if _await(lambda server=server: server.ready(answers), server.process):  # type: ignore[misc]
+                    yield server
+                    return
+            finally:
+                server.stop()
+        raise RuntimeError(f"{program} ended {_ATTEMPTS} times")
+
+
+def _started(program: Path, port: int, *options: str) -> Running:
+    command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options]
+    return Running(port, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
 
 @contextmanager
@@ -111,7 +125,7 @@ def cluster_of_three(program: Path) -> Iterator[list[Running]]:
         nodes = []
         for _ in range(3):
             own = ("--cluster-port", str(free_port()))
-            options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "60000", *own)
+            options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "600000", *own)
             nodes.append(stack.enter_context(running(program, *options)))
         bounds = [0, 5461, 10923, _SLOTS]
         for index, node in enumerate(nodes):
@@ -120,7 +134,8 @@ def cluster_of_three(program: Path) -> Iterator[list[Running]]:
         for node in nodes[1:]:
             bus = int(node.raw.config_get("cluster-port")["cluster-port"])
             nodes[0].raw.execute_command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
-        _await(lambda: all(_whole(node) for node in nodes))
+        if not _await(lambda: all(_whole(node) for node in nodes), *(node.process for node in nodes)):
+            raise RuntimeError("a node of the cluster ended")
         yield nodes
 
 
@@ -135,19 +150,14 @@ def _whole(node: Running) -> bool:
     return b"cluster_state:ok" in info and b"cluster_known_nodes:3" in info
 
 
-def _listens(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=10):
-        return True
-
-
-def _await(ready: Any) -> None:
-    ends = time.monotonic() + _STARTS_WITHIN_S
-    while True:
-        try:
-            if ready():
-                return
-        except (redis.RedisError, OSError):
-            pass
+def _await(ready: Callable[[], bool], *processes: subprocess.Popen[bytes]) -> bool:
+    """Wait until `ready`. Returns False if one of the processes ends before that."""
+    ends = time.monotonic() + LIMIT_S
+    while all(process.poll() is None for process in processes):
+        with suppress(redis.RedisError, OSError):
+            if ready() and all(process.poll() is None for process in processes):
+                return True
         if time.monotonic() > ends:
             raise TimeoutError("the server did not start")
         time.sleep(0.02)
+    return False

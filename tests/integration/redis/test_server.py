@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from imagegen.errors import StorageUnavailable
 from imagegen.redis.breaker import PAUSE_S
 from imagegen.redis.server import Address, RedisFailed, RedisServer
 from tests.support.redis_servers import (
+    LIMIT_S,
     TIMEOUT_S,
     Running,
     Told,
@@ -64,7 +66,17 @@ def test_a_server_that_hangs_costs_one_time_out_in_a_pause(process: Running, tol
         told.now += PAUSE_S
     assert told.failures == ["TimeoutError"] * 3
     process.thaw()
-    assert server.get("a") is None
+    assert _again(server, told) is None
+
+
+def _again(server: RedisServer, told: Told) -> bytes | None:
+    """Return what a server that hung answers: a busy machine may need several attempts, each after a pause."""
+    ends = time.monotonic() + LIMIT_S
+    while True:
+        with suppress(RedisFailed):
+            return server.get("a")
+        assert time.monotonic() < ends, told.failures
+        told.now += PAUSE_S
 
 
 def test_a_connection_that_the_server_closed_is_replaced_unnoticed(
@@ -147,9 +159,9 @@ def test_a_server_that_loads_its_data(program: Path, told: Told, tmp_path: Path)
             pipe.set(f"key:{number}", "x" * 64)
         pipe.execute()
         process.raw.save()
-    slowly = ("--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+    slowly = ("--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")
     with running(program, "--dir", str(tmp_path), *slowly, answers=False) as process:
-        server = connected(process.url, told, timeout_s=30)
+        server = connected(process.url, told)
         with pytest.raises(RedisFailed):
             server.get("a")
     assert told.failures == ["BusyLoadingError"]
@@ -271,7 +283,7 @@ def _migrating(nodes: list[Running], key: str) -> tuple[int, Running, Running, s
     source_id, target_id = (node.raw.execute_command("CLUSTER", "MYID").decode() for node in (source, target))
     target.raw.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", source_id)
     source.raw.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", target_id)
-    source.raw.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 10_000)
+    source.raw.execute_command("MIGRATE", "127.0.0.1", target.port, key, 0, 60_000)
     return slot, source, target, target_id
 
 
