@@ -164,6 +164,10 @@ step-times: $(VENV)/.ready ## write the step times of imagegen cost from docs/pe
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
 
+.PHONY: soak
+soak: $(VENV)/.ready $(DEMO) ## 50 clients on a local stack: failed requests, latencies and growth of memory: make soak [MINUTES=10]
+	$(BIN)/python -m tools.local.soak $(call option,--minutes,MINUTES)
+
 .PHONY: scale
 scale: $(VENV)/.ready ## simulate restarts, webhooks and steady loads with the limits of DynamoDB and SQS (docs/scale.md)
 	PYTHONPATH=function:. $(BIN)/python -m tools.scale
