@@ -125,15 +125,19 @@ class CurrentModels:
         return default if default.id == name else self._image.by_id.get(name)
 
     def _default(self) -> Model:
+        """Return the rollout's default. If it cannot be used: the default before it, as the rollout has it.
+
+        So all environments return the same. Without a usable one: what this process used last, or the image's default.
+        """
         if not self._rollout.default:
             return self._image.default
-        return self._meaning(DEFAULT, self._rollout.default, self._previous_default)
-
-    def _previous_default(self) -> Model:
-        try:
-            return self._version(self._rollout.previous) if self._rollout.previous else self._image.default
-        except ServiceError:
-            return self._image.default
+        for version in filter(None, (self._rollout.default, self._rollout.previous)):
+            try:
+                self._meanings[DEFAULT] = self._version(version)
+                return self._meanings[DEFAULT]
+            except ServiceError as error:
+                self._tell(DEFAULT, version, error)
+        return self._meanings.get(DEFAULT, self._image.default)
 
     def _meaning(self, name: str, version: str, otherwise: Callable[[], Model | None]) -> Model:
         """Return the version that a name means. If it cannot be used, the name keeps the last one that could.
@@ -145,17 +149,17 @@ class CurrentModels:
             try:
                 known = self._meanings[name] = self._version(version)
             except ServiceError as error:
-                self._tell(name, version, error.private or error.detail)
+                self._tell(name, version, error)
                 known = known or otherwise()
                 if known is None:
                     raise
         return known
 
-    def _tell(self, name: str, version: str, cause: str) -> None:
+    def _tell(self, name: str, version: str, error: ServiceError) -> None:
         """Log what was refused, once in PAUSE_S: every request would do so."""
         if abs(self._now() - self._told.get((name, version), -math.inf)) >= PAUSE_S:
             self._told[name, version] = self._now()
-            self._log.rollout_refused(name, version, cause)
+            self._log.rollout_refused(name, version, error.private or error.detail)
 
     # -- versions ------------------------------------------------------------------------------------------------------
 

@@ -170,6 +170,17 @@ def test_a_new_environment_takes_the_previous_default_and_then_the_images(
     assert world.version() == DEMO.version
 
 
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_an_environment_that_has_missed_a_switch_takes_the_previous_default_too(
+    world: World, a: Release, b: Release, breakage: Callable[[World, Release], None]
+) -> None:
+    world.roll(Rollout(a.version, releases=(a, b)))
+    assert world.version() == a.version
+    breakage(world, b)
+    world.roll(Rollout(b.version, DEMO.version, releases=(a, b)))  # the switch from a to the image's was not read
+    assert world.version() == DEMO.version
+
+
 @pytest.mark.parametrize("name", ["demo@ffffffffffff", "sd-1.5@ffffffffffff", "sd-turbo@b261bac6fd2c"])
 def test_an_unknown_version_never_becomes_the_default(world: World, a: Release, name: str) -> None:
     world.roll(Rollout(a.version, releases=(a,)))
