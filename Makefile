@@ -118,7 +118,7 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 
 .PHONY: test
 test: $(VENV)/.ready $(SAM_VENV)/.ready $(NODE_TOOLS)/.ready $(PYTHON_CLIENT)/.ready $(DEMO) ## run all tests that need no container engine
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/container
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/container
 
 .PHONY: test-container
 test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local invoke with each sample event, and sam local start-api

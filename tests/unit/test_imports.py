@@ -17,6 +17,7 @@ FUNCTION = Path(__file__).resolve().parents[2] / "function"
 DIFFUSERS = {"torch", "diffusers", "transformers", "accelerate"}
 OPENVINO = {"openvino", "openvino_telemetry", "tokenizers"}
 ENGINES = DIFFUSERS | OPENVINO
+ENTRYPOINTS = sorted(path.stem for path in (FUNCTION / "imagegen/entrypoints").glob("[!_]*.py"))
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 LAYER = FUNCTION.parent / "layers" / "core" / "requirements.txt"
 HIDE = """
@@ -34,19 +35,28 @@ sys.meta_path.insert(0, Hidden())
 
 def modules_after(code: str, environment: Mapping[str, str] = os.environ) -> set[str]:
     """Modules that are loaded after running the code in a new interpreter, by their full names."""
+    return set(printed_by(f"import sys\n{code}\nprint(*sys.modules)", environment).split())
+
+
+def printed_by(code: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return what the code prints in a new interpreter."""
     completed = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        [sys.executable, "-c", code],
         env={**environment, "PYTHONPATH": str(FUNCTION)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(completed.stdout.split())
+    return completed.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    "entrypoint", sorted(path.stem for path in (FUNCTION / "imagegen/entrypoints").glob("[!_]*.py"))
-)
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_every_entrypoint_leaves_its_imports_out_of_the_garbage_collection(entrypoint: str) -> None:
+    code = f"import gc, imagegen.entrypoints.{entrypoint}\nprint(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    assert printed_by(code) == "True True"
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
 def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
     assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
 

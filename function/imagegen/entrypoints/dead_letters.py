@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.message import JobMessage, Unreadable
@@ -45,3 +46,6 @@ def handler(event: Any, context: LambdaContext) -> Any:
     if not is_sqs(event):
         return refusal(context, SQS)
     return process_partial_response(event=event, record_handler=fail, processor=processor, context=context)
+
+
+initialized()

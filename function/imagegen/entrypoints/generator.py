@@ -13,6 +13,7 @@ from imagegen.api.event_kind import REST_API, is_rest_api, refusal
 from imagegen.api.job_response import result_of
 from imagegen.api.routes import generate, verify
 from imagegen.deadline import Deadline
+from imagegen.entrypoints import initialized
 from imagegen.errors import (
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
@@ -143,5 +144,6 @@ def _initialize() -> None:
         telemetry.failed(error)  # a request will report it, and a cached result needs no model
 
 
+initialized()
 if container.settings.provisioned:
     _initialize()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imagegen import telemetry
 from imagegen.api.event_kind import refusal
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.rollout_wiring import RolloutCheckContainer
 
@@ -52,3 +53,6 @@ def _problem(deployment: str) -> str | None:
     except Exception as error:
         telemetry.crashed(error)
         return f"the check itself failed: {type(error).__name__}"
+
+
+initialized()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imagegen import telemetry
 from imagegen.deadline import Deadline
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError, StorageUnavailable
 from imagegen.jobs.sweep import Swept
 from imagegen.limits.lost import Released, release_lost
@@ -86,3 +87,6 @@ class _Sweep:
 
     def _release(self, until: Deadline) -> None:
         self.reservations = release_lost(container.quotas, until)
+
+
+initialized()

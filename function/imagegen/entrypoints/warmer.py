@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from imagegen import telemetry
+from imagegen.entrypoints import initialized
 from imagegen.rollout.warm_up import warm
 from imagegen.rollout_wiring import WarmerContainer
 
@@ -23,3 +24,6 @@ def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     warmed = warm(container.functions, settings.warmed_function, settings.warm_environments)
     telemetry.environments_warmed(warmed)
     return asdict(warmed)
+
+
+initialized()

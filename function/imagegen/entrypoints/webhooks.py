@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.webhooks.ports import ReceivedMessage
 from imagegen.wiring import Container
@@ -49,3 +50,6 @@ def handler(event: Any, context: LambdaContext) -> PartialItemFailureResponse | 
     # SQS delivers failed records again. An exception for a batch that failed entirely would add nothing.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=deliver, processor=processor, context=context)
+
+
+initialized()

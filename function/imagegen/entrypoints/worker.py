@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.batch import (
 from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.deadline import Deadline
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.message import JobMessage, Unreadable
@@ -83,3 +84,6 @@ def handler(event: Any, context: LambdaContext) -> Any:
         return async_process_partial_response(
             event=event, record_handler=run_in_thread, processor=concurrent_processor, context=context
         )
+
+
+initialized()
