@@ -100,16 +100,20 @@ def _target(codedeploy: Any, deployment: str) -> Mapping[str, str]:
 
 
 def _deployments(codedeploy: Any, resources: Mapping[str, str], function: str, statuses: list[str]) -> Iterator[str]:
-    """Yield the deployments of a function's group in these states, the newest first, 25 at most."""
-    found = codedeploy.list_deployments(
+    """Yield the deployments of a function's group in these states, the newest first."""
+    pages = codedeploy.get_paginator("list_deployments").paginate(
         applicationName=resources["ServerlessDeploymentApplication"],
         deploymentGroupName=resources[f"{function}DeploymentGroup"],
         includeOnlyStatuses=statuses,
-    )["deployments"][:_BATCH]
-    if found:
-        described = codedeploy.batch_get_deployments(deploymentIds=found)["deploymentsInfo"]
-        newest_first = sorted(described, key=lambda each: each["createTime"], reverse=True)
-        yield from (each["deploymentId"] for each in newest_first)
+    )
+    found = [each for page in pages for each in page["deployments"]]
+    described = [
+        each
+        for start in range(0, len(found), _BATCH)
+        for each in codedeploy.batch_get_deployments(deploymentIds=found[start : start + _BATCH])["deploymentsInfo"]
+    ]
+    newest_first = sorted(described, key=lambda each: each["createTime"], reverse=True)
+    yield from (each["deploymentId"] for each in newest_first)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -15,6 +15,8 @@ from tools.deploy.aliases import FUNCTIONS, gradual_problem, released
 from tools.deploy.rollback import NothingToDo, roll_back
 
 STACK = "imagegen-dev"
+PAGE = 25
+"""Deployments that CodeDeploy describes at once, and here also those of a page."""
 ARN = "arn:aws:lambda:us-east-1:111122223333:function"
 
 
@@ -53,13 +55,19 @@ class Aws:
             "deploymentGroupName": f"group-{function}",
             "includeOnlyStatuses": statuses,
         }
-        self.stubs["codedeploy"].add_response("list_deployments", {"deployments": sorted(ids)}, asked)
-        if ids:
-            described = [
-                {"deploymentId": each, "createTime": datetime(2026, 11, 27, 12, -index % 60, tzinfo=UTC)}
-                for index, each in enumerate(ids, 1)
-            ]
-            self.stubs["codedeploy"].add_response("batch_get_deployments", {"deploymentsInfo": described[::-1]})
+        newest = datetime(2026, 11, 27, 12, tzinfo=UTC)
+        described = sorted(
+            ({"deploymentId": each, "createTime": newest - timedelta(minutes=index)} for index, each in enumerate(ids)),
+            key=lambda each: str(each["deploymentId"]),
+        )
+        names, stub = [each["deploymentId"] for each in described], self.stubs["codedeploy"]
+        for start in range(0, max(1, len(names)), PAGE):
+            more = {"nextToken": str(start)} if start + PAGE < len(names) else {}
+            stub.add_response("list_deployments", {"deployments": names[start : start + PAGE], **more}, asked)
+            asked = {**asked, **more}
+        for start in range(0, len(names), PAGE):
+            batch = {"deploymentIds": names[start : start + PAGE]}
+            stub.add_response("batch_get_deployments", {"deploymentsInfo": described[start : start + PAGE]}, batch)
 
     def target(self, deployment: str, current: str, target: str) -> None:
         stub = self.stubs["codedeploy"]
@@ -126,6 +134,16 @@ def test_each_alias_goes_back_to_the_version_before_the_last_deployment(aws: Aws
         aws.moves(function, before)
     aws.roll_back()
     assert aws.printed[:2] == ["Generator: version 12 -> 10", "Api: version 12 -> 11"]
+
+
+def test_the_newest_deployment_may_be_listed_last(aws: Aws) -> None:
+    aws.stack("UPDATE_COMPLETE", resources("Api"))
+    aws.alias("Api", "12")
+    aws.deployments("Api", ["Succeeded"], "d-ZZ", *(f"d-{number:02}" for number in range(2 * PAGE)))
+    aws.target("d-ZZ", "11", "12")
+    aws.moves("Api", "11")
+    aws.roll_back()
+    assert aws.printed[0] == "Api: version 12 -> 11"
 
 
 def test_repeating_it_changes_nothing(aws: Aws) -> None:
