@@ -48,7 +48,7 @@ _IS_SIGN: Final = re.compile(f"[{''.join(map(chr, _SIGN_FONTS))}]")
 _SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))}A-Za-z]{{2,}}(?![^\\s,.])")
 
 _HAN_PARTS: Final = {"衤果": "裸", "忄生": "性", "扌臿": "插", "扌由": "抽", "氵㸒": "淫"}
-"""Characters that are written in two parts, of which one is no character of its own."""
+"""Characters that are written as their two parts. They are those of which one part is never written alone."""
 _IS_HAN_PART: Final = re.compile("|".join(_HAN_PARTS))
 
 _CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩ⱠⱧⱤ]")
