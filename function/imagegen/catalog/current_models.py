@@ -125,19 +125,18 @@ class CurrentModels:
         return default if default.id == name else self._image.by_id.get(name)
 
     def _default(self) -> Model:
-        """Return the rollout's default. If it cannot be used: the default before it, as the rollout has it.
+        """Return the rollout's default. If it cannot be used, the one before it, and if that cannot either, the image's.
 
-        So all environments return the same. Without a usable one: what this process used last, or the image's default.
+        So all environments return the same, whatever they have used before.
         """
-        if not self._rollout.default:
-            return self._image.default
-        for version in filter(None, (self._rollout.default, self._rollout.previous)):
+        for version in (self._rollout.default, self._rollout.previous):
+            if not version:
+                break
             try:
-                self._meanings[DEFAULT] = self._version(version)
-                return self._meanings[DEFAULT]
+                return self._version(version)
             except ServiceError as error:
                 self._tell(DEFAULT, version, error)
-        return self._meanings.get(DEFAULT, self._image.default)
+        return self._image.default
 
     def _meaning(self, name: str, version: str, otherwise: Callable[[], Model | None]) -> Model:
         """Return the version that a name means. If it cannot be used, the name keeps the last one that could.

@@ -185,10 +185,24 @@ def test_an_environment_that_has_missed_a_switch_takes_the_previous_default_too(
 def test_an_unknown_version_never_becomes_the_default(world: World, a: Release, name: str) -> None:
     world.roll(Rollout(a.version, releases=(a,)))
     assert world.version() == a.version
-    world.roll(Rollout(name, releases=(a,), aliases={"stable": name}))
+    world.roll(Rollout(name, a.version, releases=(a,), aliases={"stable": name}))
     assert world.version() == a.version
     with pytest.raises(ModelNotFound):
         world.version("stable")
+    world.start()
+    assert world.version() == a.version
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_without_a_previous_default_it_is_the_images_in_every_environment(
+    world: World, a: Release, b: Release, breakage: Callable[[World, Release], None]
+) -> None:
+    """As after the way back to the image's model, and a switch to a version that is then damaged."""
+    world.roll(Rollout(a.version, releases=(a, b)))
+    assert world.version() == a.version
+    breakage(world, b)
+    world.roll(Rollout(b.version, releases=(a, b)))
+    assert world.version() == DEMO.version
     world.start()
     assert world.version() == DEMO.version
 
