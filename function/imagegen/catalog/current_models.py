@@ -125,7 +125,7 @@ class CurrentModels:
         return default if default.id == name else self._image.by_id.get(name)
 
     def _default(self) -> Model:
-        """Return the rollout's default. If it cannot be used, the one before it, and if that cannot either, the image's.
+        """Return the rollout's default. If it cannot be used, the previous one, or else the image's.
 
         So all environments return the same, whatever they have used before.
         """
