@@ -1,16 +1,20 @@
 """`make rollout-transcript`: record in docs/rollout.md a rollout, one that is refused, and the way back.
 
 Runs on its own local stack with the demo model, of which it publishes two more versions: the same weights, with another
-manifest. Fails if a request or a job gets another version than it must, so that the page is a proof. Takes about five
-minutes, most of them for the minute in which a switch takes effect.
+manifest. Another caller asks for pictures and jobs all the time. Fails if a request or a job gets another version than
+it must, or if a request of that caller fails, so that the page is a proof. Takes about five minutes, most of them for
+the minute in which a switch takes effect.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +24,7 @@ from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModelUnavailable
 from tools.deploy import stack as deployed
 from tools.deploy.models import ModelVersions, listed
+from tools.deployed.load import Outcomes, failed, rounds
 from tools.local.client import ApiError, Client
 from tools.local.deploy import STACK, Options, client
 from tools.local.process import ROOT, Output, free_port
@@ -163,8 +168,27 @@ def main() -> None:
     options = Options(model_rollout=True)
     with tempfile.TemporaryDirectory() as folder, local_stack(free_port(), output, options) as stack:
         rollout = Rollout(stack, Path(folder))
-        rollout.record()
+        with _load(stack) as outcomes:
+            rollout.record()
+    rollout.transcript.line(f"Meanwhile, another caller made {sum(outcomes.values()):,} requests:")
+    for outcome, number in sorted(outcomes.items()):
+        rollout.transcript.line(f"{number:7,}  {outcome}")
+    if failed(outcomes):
+        raise AssertionError(f"requests failed: {outcomes}")
     rollout.transcript.write(HEAD, OUT)
+
+
+@contextmanager
+def _load(stack: Stack) -> Iterator[Outcomes]:
+    """Call the stack during the block. The outcomes are complete after it."""
+    finished, outcomes = threading.Event(), Outcomes()
+    with ThreadPoolExecutor(1) as caller:
+        called = caller.submit(rounds, stack.endpoint, lambda: not finished.is_set())
+        try:
+            yield outcomes
+        finally:
+            finished.set()
+            outcomes.update(called.result())
 
 
 if __name__ == "__main__":
