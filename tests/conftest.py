@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -41,3 +42,9 @@ os.environ.update(
 # No test depends on its duration: a busy machine must not fail it.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of garbage collections: each full one took longer than most tests."""
+    gc.collect()
+    gc.freeze()

@@ -11,9 +11,9 @@ import pytest
 
 from tests.e2e.conftest import Aws
 from tools.deploy.aliases import ALIAS, FUNCTIONS
-from tools.deployed.load import failed, rounds
 from tools.deployed.smoke import SmokeFailed, smoke
 from tools.local.endpoint import Endpoint
+from tools.local.load import failed, rounds
 
 ROUNDS = 6
 

@@ -24,9 +24,9 @@ from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import ModelUnavailable
 from tools.deploy import stack as deployed
 from tools.deploy.models import ModelVersions, listed
-from tools.deployed.load import Outcomes, failed, rounds
 from tools.local.client import ApiError, Client
 from tools.local.deploy import STACK, Options, client
+from tools.local.load import Outcomes, failed, rounds
 from tools.local.process import ROOT, Output, free_port
 from tools.local.stack import LOCAL, Stack, local_stack, models_dir
 from tools.local.transcript import Transcript

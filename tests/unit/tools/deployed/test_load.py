@@ -12,9 +12,10 @@ from threading import Thread
 import pytest
 
 from tools.deployed.endpoint import NoEndpoint, endpoint_of
-from tools.deployed.load import failed, main, rounds
+from tools.deployed.load import main
 from tools.deployed.smoke import SmokeFailed, smoke
 from tools.local.endpoint import Endpoint
+from tools.local.load import failed, rounds
 
 WORKING = {"GET /health": 200, "GET /me": 200, "POST /generate": 200, "POST /jobs": 202}
 Serve = Callable[[dict[str, int]], AbstractContextManager[Endpoint]]
