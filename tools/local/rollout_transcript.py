@@ -115,6 +115,7 @@ class Rollout:
         while time.monotonic() < ends:
             _check(self._current() == IMAGE)
             time.sleep(5)
+        _check(self._listed() == IMAGE)
         self.transcript.line(f"   {FRESH_S + 15} s later:")
 
     def _wait_for(self, version: str) -> None:

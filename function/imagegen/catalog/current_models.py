@@ -208,6 +208,9 @@ class CurrentModels:
             self._failed_at = self._now()
             self._log.rollout_refused("", "", error.private if isinstance(error, ServiceError) else error.reason)
             return False
+        for release in rollout.releases:
+            if release.version in rollout.meant - self._rollout.meant:
+                self._published.forget(release)  # it may have been damaged since it was first on offer
         self._rollout, self._read_at = rollout, self._now()
         return True
 

@@ -44,7 +44,7 @@ def never(_model: Model) -> str:
 
 @dataclass(frozen=True)
 class PublishedVersions:
-    """The versions in the bucket, for one engine. What has verified is kept: a version never changes."""
+    """The versions in the bucket, for one engine. What has verified is kept: a version is never changed on purpose."""
 
     objects: ModelObjects
     engine: str
@@ -61,6 +61,10 @@ class PublishedVersions:
     def files(self, release: Release) -> PublishedFiles:
         """Return the version's files for the engine. Raises what `model` raises."""
         return self._read(release)[1]
+
+    def forget(self, release: Release) -> None:
+        """Verify the version again when it is next needed."""
+        self._verified.pop(release, None)
 
     def is_stored(self, version: str) -> bool:
         """Return whether a version with this name was published, on offer or not. Raises StorageUnavailable."""

@@ -104,6 +104,11 @@ class Rollout:
             raise InvalidRollout(f"it has {len(text):,} characters; {MAX_CHARACTERS:,} can be stored: retire a version")
         return text
 
+    @property
+    def meant(self) -> set[str]:
+        """The versions that the default and the aliases mean."""
+        return {self.default, *self.aliases.values()}
+
     def release(self, version: str) -> Release | None:
         """Return the release with this name, if it is on offer."""
         return next((each for each in self.releases if each.version == version), None)

@@ -194,6 +194,17 @@ def test_an_unknown_version_never_becomes_the_default(world: World, a: Release, 
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
+def test_a_version_that_was_damaged_while_it_was_on_offer_never_becomes_the_default(
+    world: World, a: Release, b: Release, breakage: Callable[[World, Release], None]
+) -> None:
+    world.roll(Rollout(a.version, releases=(a, b)))
+    assert world.version(b.version) == b.version
+    breakage(world, b)
+    world.roll(Rollout(b.version, a.version, releases=(a, b)))
+    assert world.version() == a.version
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
 def test_without_a_previous_default_it_is_the_images_in_every_environment(
     world: World, a: Release, b: Release, breakage: Callable[[World, Release], None]
 ) -> None:
