@@ -145,7 +145,7 @@ provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the 
 	$(BIN)/python -m tools.local.provenance_transcript
 
 .PHONY: runbook-transcript
-runbook-transcript: $(VENV)/.ready $(DEMO) ## walk through eight runbooks on the local stack and record it in docs/walked.md
+runbook-transcript: $(VENV)/.ready $(DEMO) ## walk through nine runbooks on the local stack and record it in docs/walked.md
 	$(BIN)/python -m tools.local.runbook_transcript
 
 .PHONY: openapi

@@ -240,6 +240,12 @@ def failed(error: ServiceError) -> None:
     _add("Errors" if error.status >= 500 else "Refusals", 1)
 
 
+def aborted(error: BaseException) -> None:
+    """Log and count an unexpected exception that no response or job reports."""
+    crashed(error)
+    _add("Errors", 1)
+
+
 def crashed(error: BaseException) -> None:
     """Log an unexpected exception: its frames, without its message, which might quote the request."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]

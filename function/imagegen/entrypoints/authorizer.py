@@ -46,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         telemetry.failed(error)
         raise Refused(error.public_code) from None
     except Exception as error:
-        telemetry.crashed(error)
+        telemetry.aborted(error)
         raise Refused("internal_error") from None
     telemetry.authenticated(caller)
     return _allowed(caller, event["methodArn"])

@@ -24,7 +24,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @job_log.one_job()
 def fail(record: SQSRecord) -> None:
-    """Fail the message's job. Raises ServiceError if that is not possible now; SQS delivers the message again."""
+    """Fail the message's job. Raises an exception if that is not possible now; SQS delivers the message again."""
     try:
         message = JobMessage.parse(record.body)
     except Unreadable as error:
@@ -35,6 +35,9 @@ def fail(record: SQSRecord) -> None:
         failed = container.job_recovery.fail_dead_letter(message.tenant, message.job_id)
     except (ServiceError, UnreadableJob) as error:
         telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
+        raise
+    except Exception as error:
+        telemetry.aborted(error)
         raise
     telemetry.dead_letter("not_processed", failed=failed)
 

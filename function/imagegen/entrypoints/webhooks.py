@@ -36,7 +36,7 @@ def deliver(record: SQSRecord) -> None:
         telemetry.failed(error)
         raise
     except Exception as error:
-        telemetry.crashed(error)
+        telemetry.aborted(error)
         raise
     telemetry.webhook_attempted(attempt)
 

@@ -147,7 +147,7 @@ _EXAMPLES: Final[tuple[ErrorExample, ...]] = (
     _of(errors.ModelUnavailable("The model cannot be loaded. The deployment's log has the cause.")),
     _of(errors.StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.")),
     _of(errors.DeliveryUnavailable()),
-    ErrorExample("overloaded", 503, "All generators are busy. Try again.", headers=("Retry-After",)),
+    ErrorExample("overloaded", 503, "The service is busy. Try again.", headers=("Retry-After",)),
     _of(errors.AuthUnavailable()),
     _of(errors.ProvenanceUnavailable()),
     _of(errors.GenerationTimeout("The response took longer than the gateway's timeout.")),
