@@ -101,7 +101,7 @@ class Rollout:
             raise AssertionError(f"{version} is not on offer")
         key = f"{release.prefix}openvino/manifest.json"
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=b"{}")
-        self._said(f"aws s3api put-object --key {key}", "(damages it)")
+        self._said(f"aws s3api put-object --bucket ... --key {key}", "(damages it)")
         fresh = ModelVersions(STACK, self._owner.parameters, self._bucket, self._s3, self._owner.ssm)
         try:
             fresh.switch(version)
@@ -110,7 +110,7 @@ class Rollout:
         else:
             raise AssertionError("a damaged version was made the default")
         fresh.store(fresh.rollout().switched(version))
-        self._said("aws ssm put-parameter --overwrite", "(writes it by hand)")
+        self._said(f"aws ssm put-parameter --name /{STACK}/models --overwrite --value ...", "(writes it by hand)")
         self._wait_for(IMAGE)
 
     def _wait(self) -> None:
