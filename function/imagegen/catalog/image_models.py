@@ -29,9 +29,10 @@ class ImageModels:
         """Return the model of a job. Raises ModelNotFound.
 
         A job that an earlier image accepted runs on this one's version, unless its caller asked for the other: a
-        deployment replaces the image, and must not fail what waits in the queue.
+        deployment replaces the image, and must not fail what waits in the queue. An alias names no version.
         """
-        return self.by_version.get(version) or self.model(name or version.partition("@")[0] or None)
+        asked = name if name is not None and "@" in name else version.partition("@")[0] or name
+        return self.by_version.get(version) or self.model(asked)
 
     def on_offer(self) -> OnOffer:
         """Return one version of each model."""

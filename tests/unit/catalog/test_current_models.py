@@ -309,10 +309,10 @@ def test_a_worker_that_cannot_read_the_rollout_leaves_the_job_to_a_later_run(wor
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize("name", [None, "demo"])
+@pytest.mark.parametrize("name", [None, "demo", "stable"])
 def test_a_job_that_another_image_accepted_survives_a_deployment(world: World, a: Release, name: str | None) -> None:
     """In both directions: a new Api sends jobs to old workers, and old jobs wait for new ones."""
-    world.roll(Rollout(a.version, releases=(a,)))
+    world.roll(Rollout(a.version, aliases={"stable": "demo@000000000000"}, releases=(a,)))
     assert world.models.of_job("demo@000000000000", name) is DEMO
     for version, asked in (("demo@000000000000", "demo@000000000000"), ("sd-turbo@000000000000", None)):
         with pytest.raises(ModelNotFound):

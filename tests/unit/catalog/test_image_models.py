@@ -42,6 +42,7 @@ def test_whatever_else_it_names_is_refused(name: str) -> None:
         ("", "demo", DEMO),
         ("demo@000000000000", None, DEMO),  # accepted by an earlier image
         ("demo@000000000000", "demo", DEMO),
+        ("demo@000000000000", "stable", DEMO),  # an alias, which only the rollout knows
     ],
 )
 def test_a_job_keeps_its_version_and_survives_a_deployment(version: str, name: str | None, found: object) -> None:
