@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class MemoryObjects:
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     failing: bool = False
+    before_failing: Callable[[], None] = lambda: None
     reads: list[str] = field(default_factory=list)
     ranges: list[tuple[str, int, int]] = field(default_factory=list)
 
@@ -43,6 +44,7 @@ class MemoryObjects:
 
     def _fail(self) -> None:
         if self.failing:
+            self.before_failing()
             raise StorageUnavailable(private="S3: EndpointConnectionError")
 
 

@@ -23,6 +23,9 @@ FRESH_S: Final = 60
 """Age at which the rollout is read again: how late a switch takes effect."""
 PAUSE_S: Final = 30
 """Seconds without an attempt after one that failed: to read the rollout, or to verify a version."""
+HANGS_S: Final = 3
+"""An attempt to verify that failed after so many seconds has met a bucket that hangs. No other version is tried for
+PAUSE_S then: a request has 28 s, and each attempt may take 15 s."""
 DEFAULT: Final = "default"
 """How the log calls what a request gets that names no model."""
 
@@ -48,7 +51,8 @@ class CurrentModels:
         self._rollout = Rollout()
         self._read_at = self._failed_at = -math.inf
         self._meanings: dict[str, Model] = {}
-        self._failures: dict[Release, tuple[float, ServiceError]] = {}
+        self._failures: dict[Release | None, tuple[float, ServiceError]] = {}
+        """The last failure of each version, and as None the last one of a bucket that hung."""
         self._told: dict[tuple[str, str], float] = {}
 
     def model(self, name: str | None) -> Model:
@@ -172,16 +176,25 @@ class CurrentModels:
         return self._verified(release)
 
     def _verified(self, release: Release) -> Model:
-        failed_at, failure = self._failures.get(release, (-math.inf, None))
-        if failure is not None and abs(self._now() - failed_at) < PAUSE_S:
-            raise failure
+        if not self._published.has_verified(release):
+            self._require_pause_over(release)
+        began = self._now()
         try:
             model = self._published.model(release)
         except (ModelUnavailable, StorageUnavailable) as error:
-            self._failures[release] = self._now(), error
+            failed_at = self._now()
+            self._failures[release] = failed_at, error
+            if isinstance(error, StorageUnavailable) and failed_at - began >= HANGS_S:
+                self._failures[None] = failed_at, error
             raise
         self._failures.pop(release, None)
         return model
+
+    def _require_pause_over(self, release: Release) -> None:
+        for each in (release, None):
+            failed_at, failure = self._failures.get(each, (-math.inf, None))
+            if failure is not None and abs(self._now() - failed_at) < PAUSE_S:
+                raise failure
 
     def _require_read(self) -> None:
         """Raise StorageUnavailable in an environment that has read no rollout: it cannot tell what is on offer."""

@@ -62,6 +62,10 @@ class PublishedVersions:
         """Return the version's files for the engine. Raises what `model` raises."""
         return self._read(release)[1]
 
+    def has_verified(self, release: Release) -> bool:
+        """Return whether `model` answers without the bucket."""
+        return release in self._verified
+
     def forget(self, release: Release) -> None:
         """Verify the version again when it is next needed."""
         self._verified.pop(release, None)
@@ -72,14 +76,15 @@ class PublishedVersions:
         return self.objects.read(f"{prefix_of(model_id, digits)}{description.NAME}", 0) is not None
 
     def _read(self, release: Release) -> tuple[Model, PublishedFiles]:
-        if release not in self._verified:
+        known = self._verified.get(release)  # once: another thread may forget it
+        if known is None:
             found = self._description(release)
             if reason := self.refusal(found.model):
                 raise ModelUnavailable.because(release.version, reason)
             files = self._files(release, found)
             self._require_objects(release, files)
-            self._verified[release] = found.model, files
-        return self._verified[release]
+            known = self._verified[release] = found.model, files
+        return known
 
     def _description(self, release: Release) -> Description:
         key = release.prefix + description.NAME

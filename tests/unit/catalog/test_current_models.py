@@ -259,6 +259,39 @@ def test_an_unreachable_bucket_leaves_the_default_as_it_is(world: World, a: Rele
     assert world.version() == b.version
 
 
+def let_the_bucket_hang(world: World) -> None:
+    def hang() -> None:
+        world.now_s += 15
+
+    world.objects.failing, world.objects.before_failing = True, hang
+
+
+def test_a_bucket_that_hangs_costs_a_request_one_attempt_and_not_one_for_each_version(
+    world: World, a: Release, b: Release
+) -> None:
+    c = world.publish("c")
+    world.roll(Rollout(a.version, b.version, {"stable": c.version}, releases=(a, b, c)))
+    let_the_bucket_hang(world)
+    began = world.now_s
+    assert world.version() == DEMO.version
+    assert world.models.on_offer().versions == (DEMO,)
+    with pytest.raises(StorageUnavailable):
+        world.version("stable")
+    assert world.now_s - began == 15
+    world.objects.failing, world.now_s = False, world.now_s + PAUSE_S
+    assert (world.version(), world.version("stable")) == (a.version, c.version)
+
+
+def test_a_version_that_has_verified_is_used_while_the_bucket_hangs(world: World, a: Release, b: Release) -> None:
+    world.roll(Rollout(a.version, releases=(a, b)))
+    assert world.version() == a.version
+    let_the_bucket_hang(world)
+    world.roll(Rollout(b.version, a.version, releases=(a, b)))
+    began = world.now_s
+    assert (world.version(), world.version(a.version)) == (a.version, a.version)
+    assert world.now_s - began == 15
+
+
 def test_a_failing_parameter_is_asked_again_after_half_a_minute_and_not_by_each_request(world: World) -> None:
     world.reachable = False
     for _ in range(5):
