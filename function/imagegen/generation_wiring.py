@@ -75,7 +75,9 @@ class GenerationParts(ModelParts, RedisParts):
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
                 default = self.planner.warm_up(None)
-                pool.preload(default.model, default.backend)
+                # A download is not in the background, and the request may need no model, another one or a worker.
+                if not self.model_folders.missing_bytes(default.model):
+                    pool.preload(default.model, default.backend)
         return pool
 
     @cached_property

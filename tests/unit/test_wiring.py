@@ -11,6 +11,7 @@ import pytest
 
 from imagegen import wiring
 from imagegen.catalog import manifest
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.manifest import Flops
 from imagegen.catalog.published import PublishedVersions
 from imagegen.catalog.registry import REGISTRY, Model
@@ -154,6 +155,19 @@ def test_a_preload_without_enough_memory_is_left_to_the_request(loads: Loads) ->
     with pytest.raises(ModelUnavailable, match="128 MB"):
         engines.resident(DEMO, made.backend)
     assert loads == []
+
+
+def test_a_default_that_must_be_downloaded_first_is_left_to_the_request(loads: Loads, tmp_path: Path) -> None:
+    made = container(aws_lambda_initialization_type="on-demand", device="cpu", model_storage_dir=tmp_path / "disk")
+    objects = MemoryObjects()
+    release = publish(objects, folder_of(tmp_path / "a", "a"))
+    made.published_versions = PublishedVersions(objects, ENGINE, 10**9)
+    published = made.published_versions.model(release)
+    made.catalog = ImageModels({"demo": published}, "demo")
+    engines, preferred = made.engines, made.backend
+    assert loads == []
+    assert engines.resident(published, preferred).load_s > 0
+    assert loads == [(published, preferred)]
 
 
 def test_the_work_of_a_model_is_read_from_its_manifest(tmp_path: Path) -> None:
