@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 PING_S: Final = 280
 """Less than the timeout of Warmer, which then reports what did not answer."""
-ANSWER_S: Final = 400
-"""Less than half of the timeout of RolloutCheck, which can then still tell CodeDeploy that a version did not answer."""
-_WAITS_S: Final = (2, 4, 8, 16, 32)
+ANSWER_S: Final = 300
+"""Two answers, with all waits, take less than the timeout of RolloutCheck, so that it can still tell CodeDeploy."""
+WAITS_S: Final = (2, 4, 8, 16, 32)
 """Callers may use the concurrency that a check needs. A minute later, some may be free."""
 
 
@@ -52,7 +52,7 @@ class RolloutCheckContainer:
     @cached_property
     def functions(self) -> Functions:
         """Invokes new versions."""
-        return LambdaFunctions(ANSWER_S, _WAITS_S)
+        return LambdaFunctions(ANSWER_S, WAITS_S)
 
     @cached_property
     def files(self) -> Files:
@@ -79,5 +79,10 @@ class RolloutCheckContainer:
             moderated=settings.moderation and not settings.moderation_lists,
         )
         return RolloutCheck(
-            self.functions, self.files, expected, settings.warm_environments, telemetry.environments_warmed
+            self.functions,
+            self.files,
+            expected,
+            settings.warm_environments,
+            telemetry.environments_warmed,
+            telemetry.rollout_unchecked,
         )

@@ -110,6 +110,11 @@ def environments_warmed(warmed: Warmed) -> None:
     level("environments warmed", extra=asdict(warmed))
 
 
+def rollout_unchecked(function: str) -> None:
+    """Log that a new version may have traffic although it was not asked: jobs or webhooks keep the function busy."""
+    logger.warning("rollout unchecked", extra={"function": function})
+
+
 def rollout_checked(deployment: str, problem: str | None) -> None:
     """Log the verdict on a new version. CodeDeploy shows only that a check failed."""
     level = logger.error if problem else logger.info

@@ -34,6 +34,6 @@ def aws() -> Iterator[None]:
 @pytest.mark.parametrize("signed", [False, True])
 def test_the_check_passes_what_the_demo_model_draws_and_notices_a_missing_signature(signed: bool) -> None:
     files = S3Objects(generator.container.settings.bucket_name)
-    check = RolloutCheck(InProcess(), files, Expected(signed=signed, moderated=True), 1, lambda warmed: None)
+    check = RolloutCheck(InProcess(), files, Expected(signed=signed, moderated=True), 1, lambda warmed: None, print)
     problem = check.problem("Generator", "generator:1")
     assert problem == ("the result says content_credentials=False" if signed else None)

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from samtranslator.yaml_helper import yaml_parse
 
 from imagegen.rollout.probes import PROBES
-from imagegen.rollout_wiring import ANSWER_S, PING_S
+from imagegen.rollout_wiring import ANSWER_S, PING_S, WAITS_S
 from imagegen.settings import AuthorizerSettings, RolloutCheckSettings, Settings, WarmerSettings
 from imagegen.webhooks.safe_http import Timeouts
 from tests.support.evaluate import Resources, Template, evaluate
@@ -295,8 +295,8 @@ def test_the_checks_of_all_aliases_may_run_at_once(resources: Resources) -> None
 
 
 def test_a_version_that_does_not_answer_can_still_be_reported(resources: Resources) -> None:
-    """A drawing and a warm-up may each take as long as an answer may."""
-    assert 2 * ANSWER_S < properties(resources, "RolloutCheck")["Timeout"] == 900
+    """A drawing and a refusal, each throttled before and then as slow as an answer may be."""
+    assert 2 * (sum(WAITS_S) + ANSWER_S) < properties(resources, "RolloutCheck")["Timeout"] == 900
     assert properties(resources, "Warmer")["Timeout"] > PING_S
 
 

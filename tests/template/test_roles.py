@@ -173,7 +173,7 @@ def common(name: str) -> dict[str, Any]:
                 **dict.fromkeys(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], TABLE),
                 "s3:GetObject": IMAGES,
                 "ssm:GetParameter": {"Fn::Sub": SECRETS},
-                **dict.fromkeys(CONSUMING, WEBHOOKS),
+                **dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], WEBHOOKS),
                 "sqs:SendMessage": [WEBHOOKS, {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]}],
             },
         ),

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import client, code, translated
-from imagegen.rollout.ports import Answer
+from imagegen.rollout.ports import Answer, Throttled
 
 _CONNECTIONS: Final = 50
 """As many as warm-ups at once (WarmEnvironments in template.yaml)."""
@@ -39,7 +39,7 @@ class LambdaFunctions:
         self._sleep = sleep
 
     def invoke(self, function: str, event: dict[str, Any]) -> Answer:
-        """Return the answer of a function, version or alias."""
+        """Return the answer of a function, version or alias. Raises Throttled or another StorageUnavailable."""
         with translated("Lambda"):
             response = self._admitted(function, json.dumps(event))
             payload = json.loads(response["Payload"].read() or "null")
@@ -48,11 +48,13 @@ class LambdaFunctions:
         return Answer(payload, str(payload.get("errorMessage") or response["FunctionError"]))
 
     def _admitted(self, function: str, payload: str) -> Any:
-        for wait_s in self._waits_s:
+        for wait_s in (*self._waits_s, None):
             try:
                 return self._client.invoke(FunctionName=function, Payload=payload)
             except ClientError as error:
                 if code(error) != "TooManyRequestsException":
                     raise
+                if wait_s is None:
+                    raise Throttled(private=f"Lambda: ClientError {code(error)}") from error
                 self._sleep(wait_s)
-        return self._client.invoke(FunctionName=function, Payload=payload)
+        raise AssertionError("the last attempt returns or raises")

@@ -56,3 +56,5 @@ PROBES: Final[Mapping[str, Probe]] = {
     "Sweeper": Probe({}, lambda answer: isinstance(answer.payload, dict) and "swept" in answer.payload),
 }
 """By the function's logical id. Not here: Generator, which draws."""
+FED_BY_QUEUES: Final = frozenset({"Worker", "DeadLetters", "Webhooks"})
+"""A backlog takes every environment that they may have. It must not keep a repair from being deployed."""

@@ -57,7 +57,7 @@ class WaitingWebhooks:
         self.queue.dead_letter(received, reason)
 
     def send_due(self, deadline: Deadline) -> Resent:
-        """Send the held webhooks that are due. Never raises ServiceError: one that cannot be sent stays due."""
+        """Send the held webhooks that are due. Never raises ServiceError: what cannot be sent stays due."""
         resent = Resent()
         try:
             due = self.held.due(LIMIT)
@@ -65,17 +65,21 @@ class WaitingWebhooks:
             resent.failures.append(error)
             return resent
         with ThreadPoolExecutor(self.threads) as pool:
-            resent.count = sum(pool.map(lambda listed: self._send(deadline, listed), due))
+            resent.count = sum(pool.map(lambda listed: self._send(deadline, listed, resent), due))
         return resent
 
-    def _send(self, deadline: Deadline, listed: Listed) -> bool:
+    def _send(self, deadline: Deadline, listed: Listed, resent: Resent) -> bool:
         if deadline.left() < _SEND_S:
             return False
         with self.log.one_job():
             self.log.about(listed.job_id)
             try:
                 return self._send_if_due(listed)
-            except (StorageUnavailable, Unreadable):  # a newer version's stays for that one
+            except StorageUnavailable as error:
+                if not resent.failures:  # one tells enough: the sweep ends after several
+                    resent.failures.append(error)
+                return False
+            except Unreadable:  # a newer version's, which stays for that one
                 return False
             except Exception as error:  # must not stop the others
                 self.on_crash(error)

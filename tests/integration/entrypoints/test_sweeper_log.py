@@ -12,6 +12,7 @@ import pytest
 
 from imagegen import job_log, telemetry
 from imagegen.entrypoints import sweeper
+from imagegen.errors import StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.ports import DueKind, Listed
 from imagegen.jobs.sweep import JobSweep, Swept
@@ -185,6 +186,23 @@ def test_threads_that_send_webhooks_do_not_mix_their_jobs(printed: Printed) -> N
     assert sorted(map(ids, lines(printed(), "webhook sent"))) == [
         (each, f"request of {each}", f"trace of {each}") for each in jobs
     ]
+
+
+def test_a_sweep_says_once_that_webhooks_cannot_be_sent() -> None:
+    class Queue:
+        def send(self, message: WebhookMessage, delay_s: int) -> None:
+            raise StorageUnavailable(private="SQS: ClientError AccessDenied")
+
+    class Held(NoneHeld):
+        def due(self, limit: int) -> list[Listed]:
+            return [Listed("alice", f"{number:026d}") for number in range(3)]
+
+        def get(self, tenant: str, job_id: str) -> tuple[str, int]:
+            return WebhookMessage.of(final_job(job_id)).body(), 0
+
+    queue: Any = Queue()
+    resent = WaitingWebhooks(queue, Held(), lambda: 1, job_log, telemetry.crashed, threads=1).send_due(PLENTY)
+    assert (resent.count, [each.private for each in resent.failures]) == (0, ["SQS: ClientError AccessDenied"])
 
 
 def test_a_shard_that_cannot_be_read_names_none_of_the_jobs_before_it(printed: Printed) -> None:

@@ -12,7 +12,7 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.moderation.prompt_rules import PromptRules
 from imagegen.moderation.word_lists import packaged
 from imagegen.rollout.check import DRAWING, FORBIDDEN, Expected, RolloutCheck
-from imagegen.rollout.ports import Answer
+from imagegen.rollout.ports import Answer, Throttled
 from imagegen.rollout.warm_up import Warmed
 from tests.unit.rollout.test_picture import SIZE, file_of, gradient, with_chunk
 
@@ -67,7 +67,7 @@ def problem(
     warmed: list[Warmed] | None = None,
 ) -> str | None:
     report = [] if warmed is None else warmed
-    check = RolloutCheck(generator, files or Bucket(), Expected(signed, moderated), environments, report.append)
+    check = RolloutCheck(generator, files or Bucket(), Expected(signed, moderated), environments, report.append, print)
     return check.problem("Generator", ARN)
 
 
@@ -160,8 +160,25 @@ def test_other_functions_must_answer_their_probe(function: str, answer: Answer, 
         def invoke(self, version: str, event: dict[str, Any]) -> Answer:
             return answer
 
-    check = RolloutCheck(Function(), Bucket(), Expected(signed=False, moderated=True), 0, lambda _: None)
+    check = RolloutCheck(Function(), Bucket(), Expected(signed=False, moderated=True), 0, print, print)
     found = check.problem(function, "arn:1")
     assert (found is None) is passes
     if found:
         assert found.startswith(f"{function} does not answer as it should: ")
+
+
+@pytest.mark.parametrize(("function", "passes"), [("Worker", True), ("Webhooks", True), ("Api", False)])
+def test_a_backlog_of_a_queue_blocks_no_deployment(function: str, passes: bool) -> None:
+    class Busy:
+        def invoke(self, version: str, event: dict[str, Any]) -> Answer:
+            raise Throttled(private="Lambda: ClientError TooManyRequestsException")
+
+    unchecked: list[str] = []
+    check = RolloutCheck(Busy(), Bucket(), Expected(signed=False, moderated=True), 0, print, unchecked.append)
+    if passes:
+        assert check.problem(function, "arn:1") is None
+        assert unchecked == [function]
+    else:
+        with pytest.raises(Throttled):
+            check.problem(function, "arn:1")
+        assert unchecked == []
