@@ -11,7 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import client, code, translated
-from imagegen.rollout.ports import Answer, Throttled
+from imagegen.errors import FunctionBusy
+from imagegen.rollout.ports import Answer
 
 _CONNECTIONS: Final = 50
 """As many as warm-ups at once (WarmEnvironments in template.yaml)."""
@@ -39,7 +40,7 @@ class LambdaFunctions:
         self._sleep = sleep
 
     def invoke(self, function: str, event: dict[str, Any]) -> Answer:
-        """Return the answer of a function, version or alias. Raises Throttled or another StorageUnavailable."""
+        """Return the answer of a function, version or alias. Raises FunctionBusy or another StorageUnavailable."""
         with translated("Lambda"):
             response = self._admitted(function, json.dumps(event))
             payload = json.loads(response["Payload"].read() or "null")
@@ -55,6 +56,6 @@ class LambdaFunctions:
                 if code(error) != "TooManyRequestsException":
                     raise
                 if wait_s is None:
-                    raise Throttled(private=f"Lambda: ClientError {code(error)}") from error
+                    raise FunctionBusy(private=f"Lambda: ClientError {code(error)}") from error
                 self._sleep(wait_s)
         raise AssertionError("the last attempt returns or raises")

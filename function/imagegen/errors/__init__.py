@@ -64,6 +64,7 @@ from imagegen.errors.request import (
 )
 from imagegen.errors.service import (
     DeliveryUnavailable,
+    FunctionBusy,
     GenerationFailed,
     GenerationInvalid,
     GenerationTimeout,
@@ -81,6 +82,7 @@ __all__ = [
     "DeliveryUnavailable",
     "DuplicateKey",
     "ForbiddenScope",
+    "FunctionBusy",
     "GenerationFailed",
     "GenerationInvalid",
     "GenerationTimeout",

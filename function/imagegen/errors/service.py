@@ -55,6 +55,10 @@ class StorageUnavailable(ServiceError):
     retry_after = 5
 
 
+class FunctionBusy(StorageUnavailable):
+    """Every environment that a Lambda function may have is busy."""
+
+
 class DeliveryUnavailable(ServiceError):
     """No URL of an image can be signed, so none is returned. The deployment's owner must repair it, unless SSM does."""
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from imagegen.errors import FunctionBusy
 from imagegen.rollout import picture
-from imagegen.rollout.ports import Answer, Files, Functions, Throttled
+from imagegen.rollout.ports import Answer, Files, Functions
 from imagegen.rollout.probes import FED_BY_QUEUES, PROBES
 from imagegen.rollout.warm_up import Warmed, warm
 
@@ -60,7 +61,7 @@ class RolloutCheck:
             return self._problem_of_generator(version)
         try:
             answer = self._functions.invoke(version, PROBES[function].event)
-        except Throttled:
+        except FunctionBusy:
             if function not in FED_BY_QUEUES:
                 raise
             self._on_unchecked(function)

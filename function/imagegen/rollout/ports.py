@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from imagegen.errors import StorageUnavailable
-
-
-class Throttled(StorageUnavailable):
-    """Every environment that the function may have is busy."""
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -27,7 +21,8 @@ class Functions(Protocol):
     def invoke(self, function: str, event: dict[str, Any]) -> Answer:
         """Return the answer of a function, version or alias, by name or ARN.
 
-        Raises StorageUnavailable if Lambda does not answer, or refuses the call: Throttled if it does so for a while.
+        Raises StorageUnavailable if Lambda does not answer, or refuses the call: FunctionBusy if it throttles for a
+        while.
         """
 
 

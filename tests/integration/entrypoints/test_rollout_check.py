@@ -12,9 +12,9 @@ from botocore.stub import Stubber
 from imagegen.aws.code_deploy import CodeDeployRollouts
 from imagegen.aws.functions import LambdaFunctions
 from imagegen.entrypoints import authorizer, generator, rollout_check, warmer
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import FunctionBusy, StorageUnavailable
 from imagegen.generation.result import WarmUp
-from imagegen.rollout.ports import Answer, Throttled
+from imagegen.rollout.ports import Answer
 from imagegen.rollout.probes import PROBES
 from imagegen.rollout_wiring import RolloutCheckContainer, WarmerContainer
 from imagegen.settings import RolloutCheckSettings, WarmerSettings
@@ -151,12 +151,12 @@ def test_a_check_waits_for_free_concurrency_and_repeats_nothing_else() -> None:
         assert functions.invoke("f", {}) == Answer(1)
         for _ in range(3):
             stub.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
-        with pytest.raises(Throttled):
+        with pytest.raises(FunctionBusy):
             functions.invoke("f", {})
         stub.add_client_error("invoke", "ServiceException", http_status_code=500)
         with pytest.raises(StorageUnavailable) as other:
             functions.invoke("f", {})
-        assert not isinstance(other.value, Throttled)
+        assert not isinstance(other.value, FunctionBusy)
     assert waited == [2, 2, 4]
 
 

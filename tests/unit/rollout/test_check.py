@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from imagegen.access import tenant
+from imagegen.errors import FunctionBusy
 from imagegen.generation.request import GenerateRequest
 from imagegen.moderation.prompt_rules import PromptRules
 from imagegen.moderation.word_lists import packaged
 from imagegen.rollout.check import DRAWING, FORBIDDEN, Expected, RolloutCheck
-from imagegen.rollout.ports import Answer, Throttled
+from imagegen.rollout.ports import Answer
 from imagegen.rollout.warm_up import Warmed
 from tests.unit.rollout.test_picture import SIZE, file_of, gradient, with_chunk
 
@@ -171,7 +172,7 @@ def test_other_functions_must_answer_their_probe(function: str, answer: Answer, 
 def test_a_backlog_of_a_queue_blocks_no_deployment(function: str, passes: bool) -> None:
     class Busy:
         def invoke(self, version: str, event: dict[str, Any]) -> Answer:
-            raise Throttled(private="Lambda: ClientError TooManyRequestsException")
+            raise FunctionBusy(private="Lambda: ClientError TooManyRequestsException")
 
     unchecked: list[str] = []
     check = RolloutCheck(Busy(), Bucket(), Expected(signed=False, moderated=True), 0, print, unchecked.append)
@@ -179,6 +180,6 @@ def test_a_backlog_of_a_queue_blocks_no_deployment(function: str, passes: bool) 
         assert check.problem(function, "arn:1") is None
         assert unchecked == [function]
     else:
-        with pytest.raises(Throttled):
+        with pytest.raises(FunctionBusy):
             check.problem(function, "arn:1")
         assert unchecked == []
