@@ -27,7 +27,7 @@ override $(1) := $$(value $(1))
 export $(1)
 endif
 endef
-$(foreach name,API_KEY ISSUERS ISSUER_CA MODEL OUT PICTURE_CHECK PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
+$(foreach name,API_KEY BASE_URL ISSUERS ISSUER_CA MODEL OUT PICTURE_CHECK PORT PROMPT RECEIVER RECEIVER_CA SEED TENANT,$(eval $(call literal,$(name))))
 
 .PHONY: help
 help: ## list the targets
@@ -118,7 +118,7 @@ check: $(VENV)/.ready ## format, lint, types, import rules; seconds
 
 .PHONY: test
 test: $(VENV)/.ready $(SAM_VENV)/.ready $(NODE_TOOLS)/.ready $(PYTHON_CLIENT)/.ready $(DEMO) ## run all tests that need no container engine
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/container
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/container
 
 .PHONY: test-container
 test-container: $(VENV)/.ready $(SAM_VENV)/.ready ## run sam build, sam local invoke with each sample event, and sam local start-api
@@ -136,12 +136,16 @@ transcript: $(VENV)/.ready $(DEMO) ## record a job's lifecycle on the local stac
 rotation-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rotation.md what a tenant keeps when its API key is rotated
 	$(BIN)/python -m tools.local.rotation_transcript
 
+.PHONY: rollout-transcript
+rollout-transcript: $(VENV)/.ready $(DEMO) ## record in docs/rollout.md a rollout of a model's version, one that is refused, and the way back
+	$(BIN)/python -m tools.local.rollout_transcript
+
 .PHONY: provenance-transcript
 provenance-transcript: $(VENV)/.ready $(DEMO) ## record in docs/verified.md the content credentials of a generated and of an edited picture
 	$(BIN)/python -m tools.local.provenance_transcript
 
 .PHONY: runbook-transcript
-runbook-transcript: $(VENV)/.ready $(DEMO) ## walk through eight runbooks on the local stack and record it in docs/walked.md
+runbook-transcript: $(VENV)/.ready $(DEMO) ## walk through nine runbooks on the local stack and record it in docs/walked.md
 	$(BIN)/python -m tools.local.runbook_transcript
 
 .PHONY: openapi
@@ -159,6 +163,14 @@ step-times: $(VENV)/.ready ## write the step times of imagegen cost from docs/pe
 .PHONY: latency
 latency: $(VENV)/.ready $(DEMO) ## measure p50 and p99 of GET /jobs/{id} with 50 clients; uses BASE_URL and API_KEY if set
 	$(BIN)/python -m tools.local.latency
+
+.PHONY: soak
+soak: $(VENV)/.ready $(DEMO) ## 50 clients on a local stack: failed requests, latencies and growth of memory: make soak [MINUTES=10]
+	$(BIN)/python -m tools.local.soak $(call option,--minutes,MINUTES)
+
+.PHONY: scale
+scale: $(VENV)/.ready ## simulate restarts, webhooks and steady loads with the limits of DynamoDB and SQS (docs/scale.md)
+	PYTHONPATH=function:. $(BIN)/python -m tools.scale
 
 .PHONY: parity
 parity: $(VENV)/.ready ## compare every scheduler with diffusers at every step count and write docs/schedulers.md
@@ -221,6 +233,7 @@ lock: $(VENV)/.ready ## recompile all requirements files; earlier ones constrain
 	cd cli && $(COMPILE) --constraint ../function/requirements.txt --constraint ../function/requirements-diffusers.txt requirements.in
 	cd tools && $(COMPILE) --allow-unsafe requirements.in
 	cd layers/core && ../$(COMPILE) requirements.in
+	cd layers/redis && ../$(COMPILE) requirements.in
 
 # -- deploy ------------------------------------------------------------------------------------------------------------
 
@@ -238,7 +251,7 @@ SETTINGS = $(call quote,$(value ENV)) $(call given,Model,MODEL) $(call given,Eng
 OVERRIDES = $(eval OVERRIDES := $$(shell $(BIN)/python -m tools.deploy.parameters $$(SETTINGS)))$(or \
 	$(OVERRIDES),$(error The parameters above are wrong. Nothing was built or deployed))
 
-# SAM does not pass the architecture to layers/core/Makefile.
+# SAM does not pass the architecture to the Makefiles of the layers.
 .PHONY: build
 build: $(VENV)/.ready $(SAM_VENV)/.ready ## build the image and the zip functions with SAM
 	$(patsubst Architecture=%,ARCHITECTURE=%,$(filter Architecture=%,$(OVERRIDES))) \
@@ -265,6 +278,18 @@ invoke: $(VENV)/.ready ## generate an image with the deployed function: make inv
 	@$(BIN)/python -m tools.deploy.invoke $(STACK_NAME)
 export IDEMPOTENCY_KEY
 
+.PHONY: smoke
+smoke: $(VENV)/.ready ## draw one picture on the deployment with the command line, and check it: make smoke ENV=dev, or BASE_URL=... API_KEY=...
+	@$(BIN)/python -m tools.deployed.smoke $(STACK_NAME)
+
+.PHONY: load
+load: $(VENV)/.ready ## call the deployment without a pause and count failed requests, during a rollout: make load ENV=dev [MINUTES=10] [CALLERS=2]
+	@$(BIN)/python -m tools.deployed.load $(STACK_NAME) $(call option,--minutes,MINUTES) $(call option,--callers,CALLERS)
+
+.PHONY: rollback
+rollback: $(VENV)/.ready ## give the traffic back to the version before the last deployment: make rollback ENV=dev
+	@$(BIN)/python -m tools.deploy.rollback $(STACK_NAME)
+
 .PHONY: operator-key
 operator-key: $(VENV)/.ready ## make a key with which tenants and their keys are made, and show it once: make operator-key ENV=dev [ROLE=admin]
 	@$(BIN)/python -m tools.deploy.operators $(STACK_NAME) $(call quote,$(or $(value ROLE),operator))
@@ -273,9 +298,40 @@ operator-key: $(VENV)/.ready ## make a key with which tenants and their keys are
 migrate-keys: $(VENV)/.ready ## give the API keys of the stack's usage plan their tenants, as make deploy does: make migrate-keys ENV=dev
 	@$(BIN)/python -m tools.deploy.migrate_keys $(STACK_NAME)
 
+.PHONY: unshard
+unshard: $(VENV)/.ready ## after a rollback to a version whose sweeper's index has no shards, move the rows to its keys: make unshard ENV=dev
+	@$(BIN)/python -m tools.deploy.unshard $(STACK_NAME)
+
 .PHONY: webhook-secret
 webhook-secret: $(VENV)/.ready ## show a tenant's webhook secret, and create it if missing: make webhook-secret [TENANT=... | API_KEY=...] [ACTION=rotate|retire]
 	@$(BIN)/python -m tools.deploy.webhook_secret $(STACK_NAME) $(call quote,$(or $(value ACTION),show))
+
+# $(call versions,ACTION,VARIABLE of its argument)
+versions = $(if $2,$(if $(value $2),,$(error $2 is missing)))@$(BIN)/python -m tools.deploy.models $(STACK_NAME) $1 $(if $2,$(call quote,$(value $2)))
+
+.PHONY: model-versions
+model-versions: $(VENV)/.ready ## list the versions of models on offer, and what is the default: make model-versions ENV=dev
+	$(call versions,list)
+
+.PHONY: model-publish
+model-publish: $(VENV)/.ready ## verify what make model has prepared and put it into the stack's bucket as a version: make model-publish MODEL=sd-turbo
+	$(call versions,publish,MODEL)
+
+.PHONY: model-default
+model-default: $(VENV)/.ready ## verify a version and make it the default, without a deployment: make model-default VERSION=sd-turbo@4f1c0e9a2b7d
+	$(call versions,default,VERSION)
+
+.PHONY: model-back
+model-back: $(VENV)/.ready ## make the previous default the default again
+	$(call versions,back)
+
+.PHONY: model-alias
+model-alias: $(VENV)/.ready ## verify a version and give it another name: make model-alias ALIAS=stable=sd-turbo@4f1c0e9a2b7d
+	$(call versions,alias,ALIAS)
+
+.PHONY: model-retire
+model-retire: $(VENV)/.ready ## offer a version no longer; its objects stay: make model-retire VERSION=sd-turbo@4f1c0e9a2b7d
+	$(call versions,retire,VERSION)
 
 .PHONY: signing-key
 signing-key: $(VENV)/.ready ## make a key in KMS for content credentials and a request for its certificate: make signing-key ENV=prod ORGANIZATION="Example Studios" [KEY_ARN=arn:...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -28,6 +29,7 @@ os.environ.update(
     JOBS_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/123456789012/jobs",
     JOBS_DEAD_LETTERS_URL="https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
     MODELS_DIR=str(MODELS),
+    WARMED_FUNCTION="generator:live",
     DEVICE="cpu",
     # pytest workers and the local stack share the cores: with more threads, inference is ten times slower.
     THREADS="1",
@@ -40,3 +42,9 @@ os.environ.update(
 # No test depends on its duration: a busy machine must not fail it.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of garbage collections: each full one took longer than most tests."""
+    gc.collect()
+    gc.freeze()

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from imagegen.catalog import auxiliary
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY
 from imagegen.engines.guard import GuardedEngine
 from imagegen.engines.postprocessing import Postprocessor
@@ -33,7 +34,7 @@ OUT: Final = ROOT / "docs" / "gallery"
 BACKEND: Final = Backend("openvino", "cpu", "float32", "for the gallery", threads=1)
 RADIUS: Final = 38
 """Of the product, in pixels."""
-_PLANNER: Final = Planner(REGISTRY, "demo", BACKEND)
+_PLANNER: Final = Planner(ImageModels(REGISTRY, "demo"), BACKEND)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ Creating and rotating a key have no Idempotency-Key, so they are repeated only a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from imagegen_cli.access_documents import Identity, KeyList, NewKey, Usage
+from imagegen_cli.access_documents import Identity, KeyList, NewKey, ReportPage, TenantUsage, Usage
 from imagegen_cli.client import Client
 from imagegen_cli.documents import Answer
 from imagegen_cli.exit_code import ExitCode
@@ -26,6 +26,23 @@ def identity(client: Client) -> Answer[Identity]:
 def used(client: Client, first: str | None, last: str | None) -> Answer[Usage]:
     """Return what the tenant has used from the month `first` to `last`; None for the API's default. Raises Failure."""
     return client.get(Usage, "/usage", **{"from": first, "to": last})
+
+
+def reported(client: Client, months: Sequence[str]) -> list[TenantUsage]:
+    """Return what every tenant has used in the months, each counted once; none for the current one. Raises Failure."""
+    chosen: Iterable[str | None] = dict.fromkeys(months) or (None,)
+    return [row for month in chosen for page in _report_pages(client, month) for row in page.rows]
+
+
+def _report_pages(client: Client, month: str | None) -> Iterator[ReportPage]:
+    """Yield every page, of the first one's month: the current one may end in between."""
+    cursor: str | None = None
+    while True:
+        page = client.get(ReportPage, "/report", month=month, cursor=cursor).value
+        yield page
+        if page.cursor is None:
+            return
+        month, cursor = page.month, page.cursor
 
 
 def keys(client: Client, tenant: str | None) -> Answer[KeyList]:

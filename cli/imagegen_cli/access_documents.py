@@ -66,6 +66,20 @@ class Usage(Sums):
     usage: list[ModelUsage]
 
 
+class TenantUsage(ModelUsage):
+    """What one tenant used of one model in one month."""
+
+    tenant: str
+
+
+class ReportPage(Document):
+    """The response of GET /report; `cursor` is None on the last page."""
+
+    month: str
+    rows: list[TenantUsage]
+    cursor: str | None = None
+
+
 class Key(Document):
     """An API key without its value; `ends_at` is None until it is rotated or revoked."""
 

@@ -56,10 +56,20 @@ class Timings(Document):
     total_ms: float
 
 
+class CostLine(Document):
+    """An item of a receipt. Dollars are a decimal number in a string."""
+
+    item: str
+    usd: str
+
+
 class Cost(Document):
+    """What a result was billed: the sum of `lines`, of which an earlier version of the service has none."""
+
     usd: float
     billed_ms: int
     memory_mb: int
+    lines: list[CostLine] = []
 
 
 class Result(Document):

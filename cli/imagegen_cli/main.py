@@ -21,6 +21,7 @@ from imagegen_cli.commands import (
     me,
     models,
     profiles,
+    report,
     upload,
     upscale,
     usage,
@@ -48,6 +49,7 @@ app.command()(jobs.cancel)
 app.command()(models.models)
 app.command()(me.me)
 app.command()(usage.usage)
+app.command()(report.report)
 app.command()(cost.cost)
 app.add_typer(keys.app, name="keys")
 app.add_typer(profiles.app, name="profile")

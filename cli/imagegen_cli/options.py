@@ -124,6 +124,13 @@ FromMonth = Annotated[
     typer.Option("--from", metavar="MONTH", help="First month (UTC), such as 2026-10. Default: that of --to."),
 ]
 ToMonth = Annotated[str | None, typer.Option("--to", metavar="MONTH", help="Last month. Default: the current one.")]
+Months = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--month", metavar="MONTH", help="A month (UTC), such as 2026-10; may be repeated. Default: this one."
+    ),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Write a line per row to stdout, without their sums.")]
 
 Url = Annotated[
     str, typer.Argument(metavar="URL", help="Address that the routes are under, with the stage.", show_default=False)

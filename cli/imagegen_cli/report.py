@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from imagegen_cli.documents import Image, Job, Result
+from imagegen_cli.documents import Cost, Image, Job, Result
 from imagegen_cli.output import table
 from imagegen_cli.watch import describe
 
@@ -43,9 +43,15 @@ def _work_lines(result: Result) -> list[str]:
     return [
         f"job {result.id}, model {result.model}",
         f"  timings  {timings.total_ms:,.0f} ms total ({phases}), {origin}",
-        f"  cost     ${cost.usd:.8f} on Lambda ({cost.billed_ms:,} ms at {cost.memory_mb:,} MB)",
+        f"  cost     ${cost.usd:.8f} on AWS ({cost.billed_ms:,} ms at {cost.memory_mb:,} MB)",
+        *_receipt(cost),
         *(f"  warning  {warning}" for warning in result.warnings),
     ]
+
+
+def _receipt(cost: Cost) -> list[str]:
+    items = ", ".join(f"{line.item.replace('_', ' ')} {line.usd}" for line in cost.lines)
+    return [f"  receipt  {items}"] if items else []
 
 
 def job_text(job: Job, files: Sequence[Path]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, cached_property
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,9 +13,11 @@ from imagegen import telemetry
 from imagegen.catalog.registry import Model
 from imagegen.errors import ModelUnavailable, ProvenanceUnavailable, ServiceError
 from imagegen.jobs.timing import JobTiming
-from imagegen.settings import Settings
+from imagegen.model_wiring import ModelParts, is_judged
+from imagegen.redis_wiring import RedisParts
 
 if TYPE_CHECKING:
+    from imagegen.aws.cdn_signer import CdnSigner
     from imagegen.aws.objects import S3Objects
     from imagegen.catalog.manifest import LatentColors
     from imagegen.engines.batching import Batcher
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from imagegen.generation.service import ImageService
     from imagegen.generation.single_flight import SingleFlight
     from imagegen.generation.workload import Workload
-    from imagegen.jobs.ports import Clock
     from imagegen.moderation.pictures import PictureModeration
     from imagegen.moderation.ports import ImageChecker
     from imagegen.moderation.thresholds import ThresholdsOf
@@ -38,53 +40,13 @@ if TYPE_CHECKING:
 _FILE: Final = "file:"
 
 
-def judged_models(settings: Settings, models: Mapping[str, Model]) -> frozenset[str]:
-    """Return the ids of the models whose pictures are judged.
-
-    Raises ValueError if the image has nothing that judges them, because such a deployment would refuse every request.
-    """
-    if not settings.moderation or settings.picture_check == "off":
-        return frozenset()
-    judged = frozenset(each.id for each in models.values() if settings.picture_check == "on" or not each.harmless)
-    needed = "openvino" if settings.picture_checker == "networks" else "torch"
-    if judged and needed not in settings.engines:
-        raise ValueError(
-            f"ENGINES has no {needed}, which judges the pictures of {', '.join(sorted(judged))}: add it, or set "
-            "PICTURE_CHECK=off"
-        )
-    return judged
-
-
-class GenerationParts:
+class GenerationParts(ModelParts, RedisParts):
     """The parts of a Container that plan, generate and store images."""
 
-    settings: Settings
-    models: Mapping[str, Model]
     timing: JobTiming
-    clock: Clock
     stopwatch: Callable[[], float]
     """Seconds from any start: what generations take and cost is measured with it."""
     thresholds_of: ThresholdsOf
-
-    @cached_property
-    def backend(self) -> Backend:
-        """What runs every generation. Imports no engine."""
-        from imagegen.engines.cpu import Precision, compilable, fastest_precision, vcpus
-        from imagegen.engines.selection import choose_backend
-
-        settings = self.settings
-        threads = settings.threads or vcpus(settings.aws_lambda_function_memory_size)
-        if settings.precision == "auto":
-            precision = fastest_precision(threads, settings.onednn_max_cpu_isa)
-        else:
-            asked = Precision(settings.precision, f"PRECISION={settings.precision}")
-            precision = compilable(asked, threads, settings.onednn_max_cpu_isa)
-        return choose_backend(settings.device, settings.engines, precision, threads)
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the backend is a GPU."""
-        return self.backend.device == "cuda"
 
     @cached_property
     def planner(self) -> Planner:
@@ -92,7 +54,7 @@ class GenerationParts:
         from imagegen.catalog.features import features_of
         from imagegen.generation.planner import Planner
 
-        return Planner(self.models, self.settings.default_model_id, self.backend, features_of(self.settings.engines))
+        return Planner(self.catalog, self.backend, features_of(self.settings.engines))
 
     @cached_property
     def batcher(self) -> Batcher:
@@ -108,12 +70,14 @@ class GenerationParts:
         from imagegen.engines.pool import EnginePool
 
         memory_mb = self.settings.aws_lambda_function_memory_size
-        load = EngineLoader(self.settings.models_dir, memory_mb, self.batcher).load
+        load = EngineLoader(self.model_folders, self.settings.models_dir, memory_mb, self.batcher).load
         pool = EnginePool(load, memory_mb, "provisioned" if self.settings.provisioned else "new_environment")
         if self.settings.aws_lambda_initialization_type:
             with suppress(ServiceError):  # the request gets the same error and reports it
                 default = self.planner.warm_up(None)
-                pool.preload(default.model, default.backend)
+                # A download is not in the background, and the request may need no model, another one or a worker.
+                if not self.model_folders.missing_bytes(default.model):
+                    pool.preload(default.model, default.backend)
         return pool
 
     @cached_property
@@ -186,8 +150,8 @@ class GenerationParts:
         """Judges pictures."""
         from imagegen.moderation.pictures import PictureModeration
 
-        judged = judged_models(self.settings, self.models)
-        return PictureModeration(self.image_checker, lambda model: model.id in judged, self.thresholds_of, telemetry)
+        is_judged_here = partial(is_judged, self.settings)
+        return PictureModeration(self.image_checker, is_judged_here, self.thresholds_of, telemetry)
 
     @cached_property
     def image_checker(self) -> ImageChecker:
@@ -203,10 +167,17 @@ class GenerationParts:
 
     @cached_property
     def pricing(self) -> Pricing:
-        """The price of this function's compute time."""
+        """The prices of work in this function."""
         from imagegen.generation.pricing import Pricing
 
-        return Pricing(self.settings.aws_lambda_function_memory_size, self.settings.usd_per_gb_second)
+        settings = self.settings
+        return Pricing(
+            settings.aws_lambda_function_memory_size,
+            settings.usd_per_gb_second,
+            region=settings.aws_region,
+            provisioned=settings.aws_lambda_initialization_type == "provisioned-concurrency",
+            image_days=settings.image_days,
+        )
 
     @cached_property
     def single_flight(self) -> SingleFlight:
@@ -219,11 +190,30 @@ class GenerationParts:
 
     @cached_property
     def image_store(self) -> ImageStore:
-        """Images in S3."""
+        """Images in S3, and their cache entries also in Redis."""
         from imagegen.aws.s3 import S3ImageStore
 
         settings = self.settings
-        return S3ImageStore(settings.bucket_name, settings.url_expires_seconds, settings.image_days)
+        store = S3ImageStore(
+            settings.bucket_name, settings.url_expires_seconds, settings.image_days, cdn=self._cdn_signer()
+        )
+        if self.redis is None:
+            return store
+        from imagegen.redis.images import RedisImageStore
+
+        # An entry says until when its images are kept, which follows from the deployment's days.
+        name, spare = f"{settings.bucket_name}:{settings.image_days}", timedelta(seconds=settings.url_expires_seconds)
+        return RedisImageStore(self.redis, store, name, spare, lambda: datetime.now(UTC))
+
+    def _cdn_signer(self) -> CdnSigner | None:
+        """Return what signs the URLs of images; None if the deployment has no distribution, so that they are S3's."""
+        settings = self.settings
+        if not settings.cdn_domain:
+            return None
+        from imagegen.aws.cdn_signer import CdnKey, CdnSigner
+
+        key = CdnKey(settings.cdn_key_id, settings.cdn_public_key, settings.cdn_private_key_parameter)
+        return CdnSigner(settings.cdn_domain, key)
 
     @cached_property
     def uploads(self) -> Uploads:
@@ -257,7 +247,7 @@ class GenerationParts:
         from imagegen.catalog import manifest
 
         with suppress(ModelUnavailable):
-            return manifest.latent_colors(self.settings.models_dir / model.id / backend.engine)
+            return manifest.latent_colors(self.model_folders.manifest_folder(model, backend.engine))
         return None
 
     def _workload(self, model: Model, backend: Backend) -> Workload | None:
@@ -265,8 +255,9 @@ class GenerationParts:
         from imagegen.catalog import manifest
         from imagegen.generation.workload import Workload
 
-        folder = self.settings.models_dir / model.id / backend.engine
         if backend.device == "cpu":
             with suppress(ModelUnavailable):
-                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend)
+                folders = self.model_folders
+                folder, missing = folders.manifest_folder(model, backend.engine), folders.missing_bytes(model)
+                return Workload.of(manifest.flops(folder), manifest.network_bytes(folder), model, backend, missing)
         return None

@@ -1,4 +1,5 @@
-"""Which job log lines are about, and the lines that are written when a job is stored, requeued or given up.
+"""Which job log lines are about, and the lines that are written when a job is stored, requeued or given up, or
+its webhook sent again.
 
 Implements jobs.ports.JobLog. A line about a job has its `job_id`, and the `request_id` and `trace_id` of the request
 that created it, in whichever function.
@@ -53,6 +54,11 @@ def requeued(job: Job) -> None:
 def given_up(job: Job) -> None:
     """Log that the sweeper has failed a job. telemetry.swept counts it."""
     logger.error("given up", extra={"attempt": job.runs})
+
+
+def webhook_sent() -> None:
+    """Log that the sweeper sends a webhook, which waited for its next attempt, to its queue."""
+    logger.info("webhook sent")
 
 
 def _replace_keys(keys: Mapping[str, object]) -> None:

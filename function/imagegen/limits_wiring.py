@@ -9,6 +9,7 @@ from imagegen.access import tenant
 from imagegen.limits.quota import Quota
 from imagegen.limits.rate_limit import RatePolicy, RouteClass
 from imagegen.limits.tenant_limits import UNLIMITED, LimitsOf, TenantLimits
+from imagegen.redis_wiring import RedisParts
 from imagegen.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def tenant_limits(settings: Settings) -> TenantLimits:
     return TenantLimits(policies, quota)
 
 
-class LimitParts:
+class LimitParts(RedisParts):
     """The parts of a Container that limit callers and record what they use."""
 
     settings: Settings
@@ -58,7 +59,19 @@ class LimitParts:
         table, buckets = self.settings.table_name, TatMemory()
         rates = DynamoRateLimits(table, self.clock, buckets)
         admissions = DynamoAdmissions(table, self.clock, self.quotas, buckets)
-        return Limiter(self.limits_of, rates, admissions, self.quotas, self.clock)
+        if self.redis is None:
+            return Limiter(self.limits_of, rates, admissions, self.quotas, self.clock)
+        from imagegen.redis.admissions import RedisAdmissions
+        from imagegen.redis.rate_limits import RedisBuckets, RedisRateLimits
+
+        in_redis = RedisBuckets(self.redis, table)
+        return Limiter(
+            self.limits_of,
+            RedisRateLimits(in_redis, rates),
+            RedisAdmissions(in_redis, admissions, self.quotas),
+            self.quotas,
+            self.clock,
+        )
 
     @cached_property
     def usage(self) -> UsageStore:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagegen.moderation.ports import Blocked
     from imagegen.origin import Origin
     from imagegen.provenance.certificate_chain import CertificateChain
+    from imagegen.rollout.warm_up import Warmed
     from imagegen.webhooks.delivery import Attempt
 
 NAMESPACE: Final = "ImageGen"
@@ -85,6 +86,7 @@ def generated(result: Result) -> None:
         extra={
             "job_id": result.id,
             "model": result.model,
+            "model_version": result.model_version,
             "images": len(result.images),
             "cached": result.cached,
             "timings": result.timings.model_dump(),
@@ -102,18 +104,36 @@ def warmed(warm_up: WarmUp) -> None:
     _add("WarmUps", 1)
 
 
-def webhook_attempted(attempt: Attempt, number: int) -> None:
-    """Log the attempt `number` to deliver a webhook: as an error if it was the last, or if the operator must act.
+def environments_warmed(warmed: Warmed) -> None:
+    """Log how many different environments answered: as a warning if fewer than wanted did. It is no metric."""
+    level = logger.warning if warmed.environments < warmed.wanted else logger.info
+    level("environments warmed", extra=asdict(warmed))
+
+
+def rollout_unchecked(function: str) -> None:
+    """Log that a new version may have traffic although it was not asked: jobs or webhooks keep the function busy."""
+    logger.warning("rollout unchecked", extra={"function": function})
+
+
+def rollout_checked(deployment: str, problem: str | None) -> None:
+    """Log the verdict on a new version. CodeDeploy shows only that a check failed."""
+    level = logger.error if problem else logger.info
+    level("rollout checked", extra={"deployment": deployment, "problem": problem})
+
+
+def webhook_attempted(attempt: Attempt) -> None:
+    """Log an attempt to deliver a webhook: as an error if it was the last, or if the operator must act.
 
     Its URL may contain a receiver's secret and is not logged.
     """
     level = logger.error if attempt.verdict == "dead" or attempt.secret else logger.info
-    extra = {"attempt": number, "reason": attempt.reason}
+    extra = {"attempt": attempt.number, "reason": attempt.reason}
     if attempt.secret:
         extra["parameter"] = attempt.secret
     level(f"webhook {attempt.verdict}", extra=extra)
-    name = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}[attempt.verdict]
-    _add(name, 1)
+    names = {"delivered": "WebhooksDelivered", "retry": "WebhookRetries", "dead": "WebhookDeadLetters"}
+    if attempt.verdict in names:
+        _add(names[attempt.verdict], 1)
 
 
 def ran(job: Job | None) -> None:
@@ -124,7 +144,7 @@ def ran(job: Job | None) -> None:
     extra: dict[str, Any] = {"state": state, "attempt": attempt, "code": error.code if error else None}
     if job is not None and job.result is not None:
         extra |= {"images": len(job.result.images), "timings": job.result.timings.model_dump()}
-        extra |= _cold_start(job.result.model_load)
+        extra |= {"model_version": job.result.model_version, **_cold_start(job.result.model_load)}
     logger.info("ran", extra=extra)
     _add("Runs", int(job is not None))
     _add("JobFailures", int(state == "failed"))
@@ -145,6 +165,11 @@ def moderation_unavailable(stage: Stage, cause: str) -> None:
     """Log and count what could not be judged, or only by earlier lists. The metric is for an alarm."""
     logger.error("moderation_unavailable", extra={"stage": stage, "cause": cause})
     _add("ModerationUnavailable", 1)
+
+
+def rollout_refused(name: str, version: str, cause: str) -> None:
+    """Log that `name` keeps its version, because the new one cannot be used; or the rollout, if `name` is empty."""
+    logger.error("rollout_refused", extra={"alias": name, "version": version, "cause": cause})
 
 
 def became_job() -> None:
@@ -200,6 +225,14 @@ def provenance_unavailable(error: ProvenanceUnavailable) -> None:
     _add("ProvenanceUnavailable", 1)
 
 
+def redis_failed(cause: str) -> None:
+    """Log that Redis gave no usable answer, so that the stores behind it are asked for the next seconds.
+
+    `cause` names the kind of failure. There is no metric: no request fails, and CacheHits counts hits of both.
+    """
+    logger.warning("redis failed", extra={"cause": cause})
+
+
 def verified(state: str) -> None:
     """Log a check of a picture's content credentials."""
     logger.info("verified", extra={"validation_state": state})
@@ -210,6 +243,12 @@ def failed(error: ServiceError) -> None:
     level = logger.error if error.status >= 500 else logger.info
     level("failed", extra={"code": error.public_code, "status": error.status, "cause": error.private})
     _add("Errors" if error.status >= 500 else "Refusals", 1)
+
+
+def aborted(error: BaseException) -> None:
+    """Log and count an unexpected exception that no response or job reports."""
+    crashed(error)
+    _add("Errors", 1)
 
 
 def crashed(error: BaseException) -> None:

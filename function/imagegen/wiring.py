@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from imagegen import job_log, telemetry
 from imagegen.catalog.registry import offered
-from imagegen.generation_wiring import GenerationParts, judged_models
+from imagegen.generation_wiring import GenerationParts
 from imagegen.jobs.timing import JobTiming
 from imagegen.limits_wiring import LimitParts, limits_from
+from imagegen.model_wiring import judged_models
 from imagegen.moderation.thresholds import ThresholdsOf, thresholds_from
 from imagegen.moderation_wiring import ModerationParts
 from imagegen.settings import Settings
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
     from imagegen.jobs.recovery import JobRecovery
     from imagegen.jobs.runner import JobRunner
     from imagegen.jobs.service import JobService
+    from imagegen.jobs.sweep import JobSweep
     from imagegen.jobs.view import JobRenderer
     from imagegen.limits.tenant_limits import LimitsOf
     from imagegen.webhooks.delivery import WebhookSender
     from imagegen.webhooks.registration import WebhookRegistration
+    from imagegen.webhooks.retries import WaitingWebhooks
     from imagegen.webhooks.safe_http import SafeClient
+    from imagegen.webhooks.slots import Slots
 
 
 class Container(GenerationParts, LimitParts, ModerationParts):
@@ -140,7 +144,13 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         from imagegen.generation.pricing import Pricing
         from imagegen.jobs.job_quotas import JobQuotas
 
-        pricing = Pricing(self.settings.worker_memory_mb, self.settings.usd_per_gb_second)
+        settings = self.settings
+        pricing = Pricing(
+            settings.worker_memory_mb,
+            settings.usd_per_gb_second,
+            region=settings.aws_region,
+            image_days=settings.image_days,
+        )
         return JobQuotas(self.limits_of, pricing, self.timing, self.settings.queue_depth or None)
 
     @cached_property
@@ -185,7 +195,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
 
     @cached_property
     def job_recovery(self) -> JobRecovery:
-        """Jobs for the sweeper."""
+        """Jobs that a dead process left behind."""
         from imagegen.jobs.recovery import JobRecovery
 
         return JobRecovery(
@@ -196,8 +206,14 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             clock=self.clock,
             timing=self.timing,
             log=self.job_log,
-            on_crash=self.on_crash,
         )
+
+    @cached_property
+    def job_sweep(self) -> JobSweep:
+        """Jobs for the sweeper."""
+        from imagegen.jobs.sweep import JobSweep
+
+        return JobSweep(self.job_store, self.outbox, self.job_recovery, self.job_log, self.on_crash)
 
     # -- access --------------------------------------------------------------------------------------------------------
 
@@ -237,9 +253,27 @@ class Container(GenerationParts, LimitParts, ModerationParts):
             render=lambda job: self.job_renderer.render_delivered(job).model_dump(mode="json"),
             secrets=self._ssm_secrets,
             client=self.safe_client,
-            retries=self._sqs_webhooks,
+            retries=self.waiting_webhooks,
+            slots=self.webhook_slots,
             about=job_log.about,
         )
+
+    @cached_property
+    def waiting_webhooks(self) -> WaitingWebhooks:
+        """Webhooks that wait for a later attempt."""
+        from imagegen.aws.webhooks import DynamoHeldWebhooks
+        from imagegen.webhooks.retries import WaitingWebhooks
+
+        held = DynamoHeldWebhooks(self.settings.table_name, self.clock)
+        return WaitingWebhooks(self._sqs_webhooks, held, self.clock, self.job_log, self.on_crash)
+
+    @cached_property
+    def webhook_slots(self) -> Slots:
+        """How many webhooks of a tenant are delivered at once."""
+        from imagegen.aws.webhooks import DynamoSlots
+        from imagegen.webhooks.slots import Slots
+
+        return Slots(DynamoSlots(self.settings.table_name, self.clock), self.clock)
 
     @cached_property
     def webhook_registration(self) -> WebhookRegistration:

@@ -101,13 +101,15 @@ def test_openvino_telemetry_is_off(engine: docker.DockerClient) -> None:
     assert run(engine, "from openvino.tools.ovc import telemetry\nprint(telemetry.consent)") == ["False"]
 
 
-def test_the_zip_functions_and_their_layer_are_complete(sam: Sam) -> None:
+def test_the_zip_functions_and_their_layers_are_complete(sam: Sam) -> None:
     """Checks the build only; for_this_machine says why these functions do not run from their zip."""
     built = sam.template.parent / "build"
 
-    for function in ("Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"):
+    for function in ("Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer", "Warmer", "RolloutCheck"):
         assert (built / function / "imagegen" / "entrypoints" / "api.py").exists()
     assert (built / "CoreLayer" / "python" / "pydantic" / "__init__.py").exists()
     assert (built / "CoreLayer" / "python" / "jwt" / "__init__.py").exists()
+    assert (built / "RedisLayer" / "python" / "redis" / "__init__.py").exists()
+    assert not (built / "CoreLayer" / "python" / "redis").exists()
     assert not (built / "CoreLayer" / "python" / "openvino").exists()
     assert not (built / "CoreLayer" / "python" / "torch").exists()

@@ -248,4 +248,4 @@ def test_the_log_follows_a_job_from_its_request_to_its_webhook(client: Client, a
 
 
 def test_the_sweeper_runs_with_its_schedules_event(aws: Aws) -> None:
-    assert set(aws.invoke("Sweeper")) == {"swept", "given_up", "released"}
+    assert set(aws.invoke("Sweeper")) == {"swept", "given_up", "webhooks", "released"}

@@ -152,6 +152,7 @@ def test_generating_does_not_import_torch() -> None:
 import sys
 from pathlib import Path
 from imagegen.catalog import manifest
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY
 from imagegen.engines.openvino_engine import OpenVINOEngine
 from imagegen.generation.planner import Planner
@@ -160,7 +161,7 @@ from imagegen.generation.request import GenerateRequest
 folder, backend = Path(sys.argv[1]), Backend("openvino", "cpu", "float32", "", 1)
 engine = OpenVINOEngine.load(folder, REGISTRY["demo"], backend, manifest.begin_verifying(folder))
 request = GenerateRequest(prompt="a red circle", num_inference_steps=1)
-engine.generate(Planner(REGISTRY, "demo", backend).plan(request).spec, lambda step, of: None)
+engine.generate(Planner(ImageModels(REGISTRY, "demo"), backend).plan(request).spec, lambda step, of: None)
 heavy = ("torch", "diffusers", "transformers", "openvino", "openvino.tools", "scipy")
 print(*sorted(name for name in heavy if name in sys.modules))
 """

@@ -261,6 +261,8 @@ def test_drawing_with_torch_imports_openvino_only_when_it_is_needed() -> None:
     code = """
 import sys
 from pathlib import Path
+from imagegen.catalog.image_models import ImageModels
+from imagegen.catalog.model_folders import ModelFolders
 from imagegen.catalog.registry import REGISTRY
 from imagegen.engines.batching import Batcher
 from imagegen.engines.loader import EngineLoader
@@ -268,10 +270,13 @@ from imagegen.generation.planner import Planner
 from imagegen.generation.ports import Backend
 from imagegen.generation.request import GenerateRequest
 backend = Backend("torch", "cpu", "float32", "", 1)
-engine = EngineLoader(Path(sys.argv[1]), 10240, Batcher()).load(REGISTRY["demo"], backend)
+models = Path(sys.argv[1])
+folders = ModelFolders(models, lambda: None)
+engine = EngineLoader(folders, models, 10240, Batcher()).load(REGISTRY["demo"], backend)
 for upscale in (1, 2):
     request = GenerateRequest(prompt="a red circle", num_inference_steps=1, upscale=upscale)
-    images = engine.generate(Planner(REGISTRY, "demo", backend).plan(request).spec, lambda step, of: None).images
+    plan = Planner(ImageModels(REGISTRY, "demo"), backend).plan(request)
+    images = engine.generate(plan.spec, lambda step, of: None).images
     print(images[0].size[0], "openvino" in sys.modules)
 """
     done = subprocess.run(

@@ -19,6 +19,7 @@ from diffusers import UNet2DConditionModel
 from diffusers.schedulers import scheduling_euler_ancestral_discrete, scheduling_lcm
 
 from imagegen.catalog import manifest
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY, SCHEDULERS, Model
 from imagegen.engines.noise import Noise
 from imagegen.engines.openvino_denoiser import Denoiser
@@ -212,7 +213,7 @@ def test_every_scheduler_draws_with_the_configuration_of_any_checkpoint(
 ) -> None:
     """Each that the checkpoint's entry lists, on both engines: the same picture, with the right number of calls."""
     model, folders = configured(name)
-    planner = Planner({model.id: model}, model.id, OPENVINO)
+    planner = Planner(ImageModels({model.id: model}, model.id), OPENVINO)
     verified = {engine: manifest.begin_verifying(folders / engine) for engine in ("openvino", "torch")}
     by_openvino = OpenVINOEngine.load(folders / "openvino", model, OPENVINO, verified["openvino"])
     engines: list[Engine] = [by_openvino, TorchEngine.load(folders / "torch", TORCH, verified["torch"])]

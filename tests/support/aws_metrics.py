@@ -16,10 +16,12 @@ _API: Final[Dimensions] = frozenset({frozenset({"ApiName"}), frozenset({"ApiName
 
 DOCUMENTED: Final[dict[str, dict[str, Dimensions]]] = {
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
-    "AWS/Lambda": dict.fromkeys(
-        ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions", "RecursiveInvocationsDropped"),
-        _FUNCTION,
-    ),
+    "AWS/Lambda": {
+        "Errors": _FUNCTION | {frozenset({"FunctionName", "Resource", "ExecutedVersion"})},
+        **dict.fromkeys(
+            ("Invocations", "Throttles", "Duration", "ConcurrentExecutions", "RecursiveInvocationsDropped"), _FUNCTION
+        ),
+    },
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     "AWS/SQS": dict.fromkeys(
         (

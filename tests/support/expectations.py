@@ -73,6 +73,7 @@ EXPECTATIONS: Final[dict[str, Expectation]] = {
     "api-job-cancel-unknown.json": _api(404, "job_not_found"),
     "api-me.json": _api(200),
     "api-usage.json": _api(200),
+    "api-report.json": _api(200),
     "api-uploads.json": _api(201),
     "api-keys-create.json": _api(201),
     "api-keys-unknown-tenant.json": _api(404, "tenant_not_found"),

@@ -67,6 +67,9 @@ class MemoryStore:
         self._check()
         return self.objects[key]
 
+    def require_signer(self) -> None:
+        self._check()
+
     def sign(self, key: str, until: datetime) -> SignedUrl:
         self._check()
         return SignedUrl(f"memory://{key}", FAR_AWAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, cast
 
@@ -57,6 +58,9 @@ class UnavailableQueue:
     """A JobQueue whose calls all fail."""
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
+        unavailable()
+
+    def put_all(self, jobs: Sequence[Listed]) -> list[Listed]:
         unavailable()
 
     def waiting(self) -> int:

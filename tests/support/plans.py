@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY
 from imagegen.generation.planner import Plan, Planner
 from imagegen.generation.ports import Backend
@@ -12,7 +13,7 @@ from imagegen.generation.request import GenerateRequest
 from imagegen.generation.spec import GenerationSpec
 
 BACKEND = Backend("torch", "cpu", "float32", "for tests")
-PLANNER = Planner(REGISTRY, "demo", BACKEND)
+PLANNER = Planner(ImageModels(REGISTRY, "demo"), BACKEND)
 """Knows every scheduler."""
 
 

@@ -11,10 +11,12 @@ from imagegen.errors import StorageUnavailable
 from imagegen.jobs.job import Job
 from imagegen.origin import Origin
 from imagegen.webhooks.delivery import WebhookSender
-from imagegen.webhooks.ports import ReceivedMessage
+from imagegen.webhooks.message import WebhookMessage
+from imagegen.webhooks.ports import ReceivedMessage, SlotStore
 from imagegen.webhooks.safe_http import SafeClient
 from imagegen.webhooks.signature import SigningSecrets
-from tools.faults.webhook_deliveries import TENANT, final_job
+from imagegen.webhooks.slots import Slots
+from tools.faults.webhook_deliveries import TENANT, FreeSlots, final_job
 
 JOB_ID = "01KAJ9X2S4QZ8W3V5N7M6K1H0G"
 SECRET = SigningSecrets.new()
@@ -59,13 +61,17 @@ class Retries:
     """WebhookRetries that records its calls."""
 
     postponed: list[float] = field(default_factory=list)
+    again: list[WebhookMessage] = field(default_factory=list)
     dead_lettered: list[str] = field(default_factory=list)
+    dead_bodies: list[str] = field(default_factory=list)
 
-    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+    def postpone(self, message: WebhookMessage, seconds: float) -> None:
+        self.again.append(message)
         self.postponed.append(seconds)
 
     def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         self.dead_lettered.append(reason)
+        self.dead_bodies.append(received.body)
 
 
 class StubClient(SafeClient):
@@ -91,6 +97,7 @@ class WebhookWorld:
     jobs: Jobs = field(default_factory=Jobs)
     secrets: Secrets = field(default_factory=Secrets)
     retries: Retries = field(default_factory=Retries)
+    slots: SlotStore = field(default_factory=FreeSlots)
     about: list[tuple[str, Origin]] = field(default_factory=list)
     """Which jobs the attempts were about."""
     render: Callable[[Job], dict[str, Any]] = lambda job: {
@@ -104,8 +111,9 @@ class WebhookWorld:
             secrets=self.secrets,
             client=self.client,
             retries=self.retries,
+            slots=Slots(self.slots, lambda: 0),
             about=lambda job_id, origin: self.about.append((job_id, origin)),
         )
         text = json.dumps(MESSAGE | changes) if body is None else body
-        outcome = sender.deliver(ReceivedMessage("m-1", "r-1", text, attempt))
+        outcome = sender.deliver(ReceivedMessage("m-1", text, attempt))
         return outcome.verdict, outcome.reason

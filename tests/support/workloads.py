@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.manifest import Flops
 from imagegen.catalog.registry import REGISTRY
 from imagegen.generation.planner import Plan, Planner
@@ -24,4 +25,4 @@ def plan_on(
     """A plan for OpenVINO on that many vCPUs."""
     backend = Backend("openvino", "cpu", precision, "for tests", threads)
     request = GenerateRequest.parse({"prompt": "a red circle", "model": model, **body})
-    return Planner(REGISTRY, model, backend).plan(request)
+    return Planner(ImageModels(REGISTRY, model), backend).plan(request)

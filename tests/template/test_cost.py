@@ -28,7 +28,7 @@ def maximum_concurrency(resources: Resources, function: str) -> int | None:
     """Return the MaximumConcurrency of the function's only event source, or None."""
     for each in resources.values():
         if each["Type"] == "AWS::Lambda::EventSourceMapping" and each["Properties"]["FunctionName"] == {
-            "Ref": function
+            "Ref": f"{function}Aliaslive"
         }:
             limit = each["Properties"].get("ScalingConfig", {}).get("MaximumConcurrency")
             return int(limit) if limit is not None else None
@@ -87,7 +87,7 @@ def test_every_function_has_a_limit(template: Template, environment: str, functi
     assert limit(evaluate(template, **values(environment)), function) > 0
 
 
-@pytest.mark.parametrize("function", [*MODELS, "Api", "Sweeper", "DeadLetters", "Authorizer"])
+@pytest.mark.parametrize("function", [*MODELS, "Api", "Sweeper", "DeadLetters", "Authorizer", "Warmer", "RolloutCheck"])
 def test_generators_cannot_take_the_capacity_of_another_function(resources: Resources, function: str) -> None:
     assert int(resources[function]["Properties"]["ReservedConcurrentExecutions"]) >= 1
 

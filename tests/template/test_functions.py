@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 from samtranslator.yaml_helper import yaml_parse
 
-from imagegen.settings import AuthorizerSettings, Settings
+from imagegen.rollout.probes import PROBES
+from imagegen.rollout_wiring import ANSWER_S, PING_S, WAITS_S
+from imagegen.settings import AuthorizerSettings, RolloutCheckSettings, Settings, WarmerSettings
 from imagegen.webhooks.safe_http import Timeouts
 from tests.support.evaluate import Resources, Template, evaluate
 from tests.template.conftest import translated
 from tools.local.process import ROOT
 
-FUNCTIONS = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"]
-ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"]
+SERVING = ["Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer"]
+"""Functions that serve callers, queues and the minute's schedule. They have aliases."""
+FUNCTIONS = [*SERVING, "Warmer", "RolloutCheck"]
+ZIP_FUNCTIONS = ["Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer", "Warmer", "RolloutCheck"]
 
 NOT_SET = {
     "MODELS_DIR": "set by the image",
+    "MODEL_STORAGE_DIR": "Lambda allows writes to /tmp only",
     "DEVICE": "detected, like PRECISION and THREADS",
     "PRECISION": "the processor's fastest type",
     "THREADS": "one per vCPU, which depends on the function's memory",
     "ONEDNN_MAX_CPU_ISA": "for experiments",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "set by Lambda",
     "AWS_LAMBDA_INITIALIZATION_TYPE": "set by Lambda",
+    "AWS_REGION": "set by Lambda",
     "AWS_SAM_LOCAL": "set by `sam local`",
     "CONTENT_CREDENTIALS_CHAIN": "where docs/provenance.md tells the owner to put it, like the ANCHORS",
     "CONTENT_CREDENTIALS_ANCHORS": "for the local stack",
 }
 READ_BY_LIBRARIES = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "PYDANTIC_DISABLE_PLUGINS"}
-OWN = {"Authorizer": {"TOKEN_ISSUERS"}}
+OWN = {
+    "Authorizer": {"TOKEN_ISSUERS"},
+    "Warmer": {"WARMED_FUNCTION", "WARM_ENVIRONMENTS"},
+    "RolloutCheck": {"WARM_ENVIRONMENTS", "NEW_VERSIONS"},
+}
 """Variables of one function only."""
+REDIS = {"REDIS_URL", "REDIS_PASSWORD", "REDIS_CLUSTER", "REDIS_TIMEOUT_MS"}
+REACHING_REDIS = ["Generator", "Worker", "Api"]
+"""Functions with these variables, and in the owner's VPC."""
 
 
 def properties(resources: Resources, name: str) -> Any:
@@ -48,10 +63,10 @@ def environment(resources: Resources, function: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_environment_covers_the_settings(resources: Resources, function: str) -> None:
-    fields = {name.upper() for name in Settings.model_fields}
-    assert environment(resources, function).keys() == fields - NOT_SET.keys() | READ_BY_LIBRARIES | OWN.get(
-        function, set()
-    )
+    fields = {name.upper() for name in Settings.model_fields} - NOT_SET.keys()
+    if function not in REACHING_REDIS:
+        fields -= REDIS
+    assert environment(resources, function).keys() == fields | READ_BY_LIBRARIES | OWN.get(function, set())
 
 
 def test_the_authorizers_environment_covers_its_settings(template: Template) -> None:
@@ -59,6 +74,13 @@ def test_the_authorizers_environment_covers_its_settings(template: Template) -> 
     variables = environment(evaluate(template, TokenIssuers=issuers), "Authorizer")
     assert variables["TOKEN_ISSUERS"] == issuers
     assert {name.upper() for name in AuthorizerSettings.model_fields} <= variables.keys()
+
+
+@pytest.mark.parametrize(("function", "settings"), [("Warmer", WarmerSettings), ("RolloutCheck", RolloutCheckSettings)])
+def test_the_environment_of_a_function_covers_its_own_settings(
+    resources: Resources, function: str, settings: type[BaseSettings]
+) -> None:
+    assert {name.upper() for name in settings.model_fields} <= environment(resources, function).keys()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -106,14 +128,37 @@ def test_generator_is_an_image_with_its_handler_as_command(resources: Resources)
     assert_is_a_module(*generator["ImageConfig"]["Command"])
 
 
-def test_api_is_a_zip_on_the_layer(resources: Resources) -> None:
+def test_api_is_a_zip_on_both_layers(resources: Resources) -> None:
     api = properties(resources, "Api")
     assert api["Runtime"] == "python3.13"
     assert_is_a_module(api["Handler"])
-    (layer,) = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::LayerVersion"]
-    assert api["Layers"] == [{"Ref": layer}]
-    assert properties(resources, layer)["CompatibleRuntimes"] == ["python3.13"]
-    assert resources[layer]["DeletionPolicy"] == "Delete"
+    layers = {name: each for name, each in resources.items() if each["Type"] == "AWS::Lambda::LayerVersion"}
+    assert api["Layers"] == [{"Ref": name} for name in layers]
+    assert all(each["Properties"]["CompatibleRuntimes"] == ["python3.13"] for each in layers.values())
+    assert all(each["DeletionPolicy"] == "Delete" for each in layers.values())
+
+
+def test_only_api_has_the_client_of_redis(resources: Resources) -> None:
+    others = [properties(resources, name)["Layers"] for name in ZIP_FUNCTIONS if name != "Api"]
+    core, redis = properties(resources, "Api")["Layers"]
+    assert others == [[core]] * (len(ZIP_FUNCTIONS) - 1)
+    assert properties(resources, redis["Ref"])["LayerName"] == {"Fn::Sub": "${AWS::StackName}-redis"}
+
+
+def test_no_function_is_in_a_vpc_by_default(resources: Resources) -> None:
+    assert [name for name in FUNCTIONS if "VpcConfig" in properties(resources, name)] == []
+    assert environment(resources, "Api")["REDIS_URL"] == ""
+
+
+def test_the_functions_that_reach_redis_are_in_the_owners_vpc(template: Template) -> None:
+    """The others need none: Webhooks and Authorizer must reach the internet."""
+    ids = {"SubnetIds": "subnet-0123456789abcdef0,subnet-01234567", "SecurityGroupIds": "sg-0123456789abcdef0"}
+    resources = evaluate(template, **ids, RedisUrl="rediss://cache.example.com:6379")
+    inside = {name: properties(resources, name).get("VpcConfig") for name in FUNCTIONS}
+    config = {name: value.split(",") for name, value in ids.items()}
+    assert inside == {name: config if name in REACHING_REDIS else None for name in FUNCTIONS}
+    urls = {environment(resources, name)["REDIS_URL"] for name in REACHING_REDIS}
+    assert urls == {"rediss://cache.example.com:6379"}
 
 
 def assert_is_a_module(handler: str) -> None:
@@ -128,11 +173,20 @@ def test_memory_and_timeouts(resources: Resources) -> None:
     assert (api["MemorySize"], api["Timeout"]) == (512, 30)
 
 
+def test_the_disk_of_what_loads_a_model_is_what_the_settings_say(template: Template) -> None:
+    resources = evaluate(template, EphemeralStorage="4096", ModelRollout="true")
+    for name in ("Generator", "Worker"):
+        assert properties(resources, name)["EphemeralStorage"] == {"Size": "4096"}
+        assert environment(resources, name)["MODEL_STORAGE_MB"] == "4096"
+        assert environment(resources, name)["MODEL_ROLLOUT"] == {"Fn::Sub": "/${AWS::StackName}/models"}
+    assert environment(evaluate(template), "Generator")["MODEL_ROLLOUT"] == ""
+
+
 def test_one_architecture_for_all(template: Template) -> None:
     resources = evaluate(template, Architecture="arm64")
     assert all(properties(resources, name)["Architectures"] == ["arm64"] for name in FUNCTIONS)
     layers = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::LayerVersion"]
-    assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]]
+    assert [layer["CompatibleArchitectures"] for layer in layers] == [["arm64"]] * 2
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -158,23 +212,98 @@ def test_every_log_group_has_retention_and_is_deleted_with_the_stack(resources: 
 # -- version and alias -------------------------------------------------------------------------------------------------
 
 
-def version(template: Template) -> str:
-    (name,) = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Lambda::Version"]
-    alias = properties(template["Resources"], "GeneratorAliaslive")
-    assert alias["FunctionVersion"] == {"Fn::GetAtt": [name, "Version"]}
+def version(resources: Resources, function: str) -> str:
+    """Return the logical id of the version that the function's alias names."""
+    name, attribute = properties(resources, f"{function}Aliaslive")["FunctionVersion"]["Fn::GetAtt"]
+    assert attribute == "Version"
+    assert resources[name]["Type"] == "AWS::Lambda::Version"
+    assert properties(resources, name)["FunctionName"] == {"Ref": function}
     return str(name)
 
 
-def test_alias_follows_each_release() -> None:
-    releases = [version(translated(Release=release)) for release in ("2611210815", "2611210815", "2611210816")]
-    assert releases[0] == releases[1] != releases[2]
+@pytest.fixture(scope="module")
+def releases() -> list[Resources]:
+    """The resources of two releases, the first one twice."""
+    return [translated(Release=release)["Resources"] for release in ("2611210815", "2611210815", "2611210816")]
 
 
-def test_a_release_changes_the_function_so_that_lambda_publishes_a_version() -> None:
-    descriptions = {
-        translated(Release=release)["Resources"]["Generator"]["Properties"]["Description"] for release in "ab"
+@pytest.mark.parametrize("function", SERVING)
+def test_alias_follows_each_release(releases: list[Resources], function: str) -> None:
+    first, again, second = (version(each, function) for each in releases)
+    assert first == again != second
+
+
+@pytest.mark.parametrize("function", SERVING)
+def test_a_release_changes_the_function_so_that_lambda_publishes_a_version(
+    releases: list[Resources], function: str
+) -> None:
+    assert len({properties(each, function)["Description"] for each in releases}) == 2
+
+
+def test_everything_calls_the_aliases(resources: Resources) -> None:
+    """A call of a function itself would reach code that no check has seen, and that no rollback takes back."""
+    without = {
+        name: part
+        for name, part in resources.items()
+        if part["Type"] in ("AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission", "AWS::Scheduler::Schedule")
     }
-    assert len(descriptions) == 2
+    called = [
+        each["Properties"].get("FunctionName") or each["Properties"]["Target"]["Arn"] for each in without.values()
+    ]
+    aliases = [{"Ref": f"{function}Aliaslive"} for function in SERVING]
+    assert [each for each in called if each not in aliases] == [{"Fn::GetAtt": ["Warmer", "Arn"]}]
+    body = json.dumps(resources["Gateway"]["Properties"]["Body"])
+    invoked = set(re.findall(r"functions/\$\{(\w+?)(?:\.Arn)?\}/invocations", body)) - {"__FunctionArn__"}
+    assert invoked == {"GeneratorAliaslive", "ApiAliaslive"}
+    assert '{"__FunctionArn__": {"Ref": "AuthorizerAliaslive"}}' in body
+
+
+# -- rollout -----------------------------------------------------------------------------------------------------------
+
+KINDS = ["AllAtOnce", "Canary10Percent5Minutes", "Linear10PercentEvery10Minutes"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_code_deploy_moves_every_alias_as_the_parameter_says_after_the_check(kind: str) -> None:
+    resources = evaluate(translated(Rollout=kind), Rollout=kind)
+    for function in SERVING:
+        group = properties(resources, f"{function}DeploymentGroup")
+        assert group["DeploymentConfigName"] == f"CodeDeployDefault.Lambda{kind}"
+        assert resources[f"{function}Aliaslive"]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"] == {
+            "ApplicationName": {"Ref": "ServerlessDeploymentApplication"},
+            "DeploymentGroupName": {"Ref": f"{function}DeploymentGroup"},
+            "BeforeAllowTrafficHook": {"Ref": "RolloutCheck"},
+        }
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+        stopping = [each["Name"]["Ref"] for each in group["AlarmConfiguration"].get("Alarms", [])]
+        gradual = ["RolloutAlarm", "ServerErrorRateAlarm", "ErrorsAlarm", "ModerationAlarm"]
+        assert stopping == ([] if kind == "AllAtOnce" else gradual)
+        assert all(each in resources for each in stopping)
+
+
+def test_the_check_knows_every_function_that_is_rolled_out_and_how_to_see_that_it_starts(resources: Resources) -> None:
+    text = environment(resources, "RolloutCheck")["NEW_VERSIONS"]["Fn::Sub"]
+    assert json.loads(text) == {
+        f"${{{function}DeploymentGroup}}": [function, f"${{{version(resources, function)}}}"] for function in SERVING
+    }
+    assert RolloutCheckSettings(new_versions=json.loads(text)).new_versions
+    assert {*PROBES, "Generator"} == set(SERVING)
+
+
+def test_the_checks_of_all_aliases_may_run_at_once(resources: Resources) -> None:
+    assert properties(resources, "RolloutCheck")["ReservedConcurrentExecutions"] == len(SERVING)
+
+
+def test_a_version_that_does_not_answer_can_still_be_reported(resources: Resources) -> None:
+    """A drawing and a refusal, each throttled before and then as slow as an answer may be."""
+    assert 2 * (sum(WAITS_S) + ANSWER_S) < properties(resources, "RolloutCheck")["Timeout"] == 900
+    assert properties(resources, "Warmer")["Timeout"] > PING_S
+
+
+def test_the_check_warms_what_pings_keep_warm(template: Template) -> None:
+    warmed = evaluate(template, WarmupState="ENABLED", WarmEnvironments="3")
+    assert environment(warmed, "RolloutCheck")["WARM_ENVIRONMENTS"] == "3"
+    assert environment(evaluate(template), "RolloutCheck")["WARM_ENVIRONMENTS"] == "0"
 
 
 # -- concurrency -------------------------------------------------------------------------------------------------------
@@ -218,18 +347,57 @@ def test_provisioned_on_a_schedule(template: Template) -> None:
     }
 
 
+def test_provisioned_as_many_as_are_used(template: Template) -> None:
+    resources = evaluate(
+        template, ProvisionedConcurrency="2", MaxProvisionedConcurrency="5", ProvisionedUtilization="0.6"
+    )
+    assert provisioned(resources) == {"ProvisionedConcurrentExecutions": "2"}, "tracking starts with the least"
+    scaling = properties(resources, "GeneratorScaling")
+    assert (scaling["MinCapacity"], scaling["MaxCapacity"]) == ("2", "5")
+    assert "ScheduledActions" not in scaling
+    policy = properties(resources, "GeneratorTracking")
+    assert policy["ScalingTargetId"] == {"Ref": "GeneratorScaling"}
+    assert policy["TargetTrackingScalingPolicyConfiguration"] == {
+        "TargetValue": "0.6",
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "LambdaProvisionedConcurrencyUtilization"},
+    }
+
+
+def test_tracking_between_schedules(template: Template) -> None:
+    resources = evaluate(
+        template,
+        ProvisionedConcurrency="2",
+        MaxProvisionedConcurrency="5",
+        ScaleUpSchedule="cron(0 8 ? * MON-FRI *)",
+        ScaleDownSchedule="cron(0 18 ? * MON-FRI *)",
+    )
+    scaling = properties(resources, "GeneratorScaling")
+    up, down = (each["ScalableTargetAction"] for each in scaling["ScheduledActions"])
+    assert (scaling["MinCapacity"], scaling["MaxCapacity"]) == (0, "5")
+    assert (up, down) == ({"MinCapacity": "2", "MaxCapacity": "5"}, {"MinCapacity": 0, "MaxCapacity": 0})
+    assert "GeneratorTracking" in resources
+
+
+def test_a_schedule_alone_tracks_nothing(template: Template) -> None:
+    schedules = {"ScaleUpSchedule": "cron(0 8 * * ? *)", "ScaleDownSchedule": "cron(0 18 * * ? *)"}
+    assert "GeneratorTracking" not in evaluate(template, ProvisionedConcurrency="2", **schedules)
+
+
 # -- warm-up -----------------------------------------------------------------------------------------------------------
 
 
-def test_warmup_pings_the_alias(template: Template) -> None:
-    schedule = properties(evaluate(template, WarmupState="ENABLED", WarmupRate="rate(9 minutes)"), "GeneratorWarmup")
+def test_the_warmer_pings_the_alias(template: Template) -> None:
+    resources = evaluate(
+        template, WarmupState="ENABLED", WarmupRate="rate(9 minutes)", WarmEnvironments="4", ReservedConcurrency="5"
+    )
+    schedule = properties(resources, "WarmerPing")
     assert (schedule["State"], schedule["ScheduleExpression"]) == ("ENABLED", "rate(9 minutes)")
-    assert schedule["Target"]["Arn"] == {"Ref": "GeneratorAliaslive"}
-    assert json.loads(schedule["Target"]["Input"]) == {"warmup": True}
+    assert environment(resources, "Warmer")["WARMED_FUNCTION"] == {"Ref": "GeneratorAliaslive"}
+    assert environment(resources, "Warmer")["WARM_ENVIRONMENTS"] == "4"
 
 
 def test_warmup_is_off_by_default_and_named_per_stack(resources: Resources) -> None:
-    schedule = properties(resources, "GeneratorWarmup")
+    schedule = properties(resources, "WarmerPing")
     assert schedule["State"] == "DISABLED"
     assert "Name" not in schedule
 
@@ -240,7 +408,7 @@ def test_warmup_is_off_by_default_and_named_per_stack(resources: Resources) -> N
 def test_webhooks_are_delivered_one_at_a_time_and_only_failures_are_retried(resources: Resources) -> None:
     source = properties(resources, "WebhooksDelivery")
     assert source["EventSourceArn"] == {"Fn::GetAtt": ["WebhooksQueue", "Arn"]}
-    assert source["FunctionName"] == {"Ref": "Webhooks"}
+    assert source["FunctionName"] == {"Ref": "WebhooksAliaslive"}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 50})
 
@@ -272,9 +440,11 @@ def test_what_a_schedule_invokes_is_neither_retried_nor_kept(template: Template)
     resources = template["Resources"]
     targets = [each["Target"]["Arn"] for each in of_type(resources, "AWS::Scheduler::Schedule")]
     configured = of_type(resources, "AWS::Lambda::EventInvokeConfig")
-    assert len(targets) == len(configured) == 2
+    assert targets == [{"Fn::GetAtt": ["Warmer", "Arn"]}, {"Ref": "SweeperAliaslive"}]
     assert {(each["MaximumRetryAttempts"], each["MaximumEventAgeInSeconds"]) for each in configured} == {(0, 60)}
-    assert {each["Qualifier"] for each in configured} == {"$LATEST", "live"}
+    assert {(each["FunctionName"]["Ref"], each["Qualifier"]) for each in configured} == {
+        ("Generator", "live"), ("Sweeper", "live"), ("Warmer", "$LATEST"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

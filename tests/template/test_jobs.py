@@ -14,7 +14,8 @@ def source(resources: Resources, name: str) -> Any:
     (found,) = [
         each["Properties"]
         for each in resources.values()
-        if each["Type"] == "AWS::Lambda::EventSourceMapping" and each["Properties"]["FunctionName"] == {"Ref": name}
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+        and each["Properties"]["FunctionName"] == {"Ref": f"{name}Aliaslive"}
     ]
     return found
 
@@ -62,10 +63,17 @@ def test_the_sweeper_runs_every_minute_and_ends_before_the_next_run(resources: R
         each["Properties"]
         for each in resources.values()
         if each["Type"] == "AWS::Scheduler::Schedule"
-        and each["Properties"]["Target"]["Arn"] == {"Fn::GetAtt": ["Sweeper", "Arn"]}
+        and each["Properties"]["Target"]["Arn"] == {"Ref": "SweeperAliaslive"}
     ]
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
     assert resources["Sweeper"]["Properties"]["Timeout"] < 60
+
+
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api", "DeadLetters", "Webhooks"])
+def test_an_update_replaces_the_sweeper_before_the_functions_whose_rows_it_must_find(
+    resources: Resources, name: str
+) -> None:
+    assert "Sweeper" in resources[name]["DependsOn"]
 
 
 def test_every_queue_rejects_plain_http(resources: Resources) -> None:

@@ -19,12 +19,14 @@ from tools.local.runbook_commands import sections
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:on-call"
-ALL = {"Alarms": "all", "ContentCredentialsKeyArn": KEY}
+GRADUAL = {"Rollout": "Canary10Percent5Minutes"}
+ALL = {"Alarms": "all", "ContentCredentialsKeyArn": KEY, **GRADUAL}
 ESSENTIAL = {
     "server-error-rate", "errors", "sweeper", "oldest-job", "job-dead-letters", "webhook-dead-letters", "spending",
     "moderation-unavailable",
 }  # fmt: skip
-EVERY = ESSENTIAL | {"provenance-unavailable", "job-duration", "latency", "throttles", "recursion", "cold-starts"}
+SPEED = {"job-duration", "latency", "throttles", "recursion", "cold-starts"}
+EVERY = ESSENTIAL | SPEED | {"provenance-unavailable", "rollout"}
 QUESTIONS = ["Is it up?", "Is it fast?", "Is it busy?", "What does it cost?", "What was refused?"]
 OWN_DIMENSIONS = {"Usd": {"model"}, "ModerationBlocked": {"category"}}
 FREE_ALARM_METRICS, FREE_METRICS_OF_A_DASHBOARD = 10, 50
@@ -117,8 +119,9 @@ def test_receipts_are_those_of_the_one_model_of_the_stack(template: Template) ->
     [
         ({}, ESSENTIAL, 10),
         ({"ContentCredentialsKeyArn": KEY}, ESSENTIAL | {"provenance-unavailable"}, 11),
-        ({"Alarms": "all"}, EVERY - {"provenance-unavailable"}, 18),
-        (ALL, EVERY, 19),
+        (GRADUAL, ESSENTIAL | {"rollout"}, 16),
+        ({"Alarms": "all"}, ESSENTIAL | SPEED, 18),
+        (ALL, EVERY, 25),
         ({"Alarms": "off", "ContentCredentialsKeyArn": KEY}, set(), 0),
     ],
 )

@@ -37,6 +37,9 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("Engines", ""),
         ("Engines", "torch,openvino"),
         ("Engines", "tensorflow"),
+        ("ModelRollout", "yes"),
+        ("EphemeralStorage", "511"),
+        ("EphemeralStorage", "10241"),
         ("TorchIndex", "http://plain.example.com"),
         ("TorchIndex", "https://example.com/\\"),
         ("Architecture", "mips"),
@@ -62,6 +65,17 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("ApiConcurrency", "0"),
         ("ScaleUpSchedule", "every morning"),
         ("ScheduleTimezone", "Europe/Berlin; DROP"),
+        ("Rollout", "Canary"),
+        ("Rollout", ""),
+        ("Rollout", "off"),
+        ("WarmEnvironments", "0"),
+        ("WarmEnvironments", "51"),
+        ("MaxProvisionedConcurrency", "-1"),
+        ("ProvisionedUtilization", "70"),
+        ("ProvisionedUtilization", "0"),
+        ("ProvisionedUtilization", "0.05"),
+        ("ProvisionedUtilization", "0.95"),
+        ("ProvisionedUtilization", "1"),
         ("WarmupState", "true"),
         ("UrlExpiresSeconds", "86400"),
         ("EmbedPrompt", "yes"),
@@ -70,6 +84,14 @@ def test_each_is_in_a_parameter_group(template: Template) -> None:
         ("ContentCredentialsKeyArn", "file:/tmp/key.pem"),
         ("LogDays", "2"),
         ("LogLevel", "TRACE"),
+        ("RedisUrl", "cache.example.com:6379"),
+        ("RedisUrl", "rediss://user:password@cache.example.com"),
+        ("RedisUrl", "rediss://cache.example.com?ssl_cert_reqs=none"),
+        ("RedisPassword", "hunter2"),
+        ("RedisTimeoutMs", "0"),
+        ("SubnetIds", "subnet-01234567, subnet-89abcdef"),
+        ("SubnetIds", "sg-01234567"),
+        ("SecurityGroupIds", "default"),
         ("PictureCheck", "true"),
         ("PictureThresholds", "0.5"),
         ("PictureThresholds", '{"*": {"sexual": 0.5}}\\'),
@@ -87,7 +109,15 @@ def test_invalid_value_is_rejected(template: Template, name: str, value: str) ->
         ("TokenIssuers", '[{"issuer": "https://id.example.com", "audiences": ["images"]}]'),
         ("GatewayTimeoutSeconds", "898"),
         ("PictureThresholds", '{"*": {"sexual": 0.5}, "acme": {"suggestive": 0.7}}'),
+        ("RedisUrl", "rediss://imagegen@master.cache.abc123.use1.cache.amazonaws.com:6379"),
+        ("RedisUrl", "redis://localhost/3"),
+        ("RedisPassword", "ssm:/imagegen-prod/redis/password"),
+        ("SubnetIds", "subnet-01234567,subnet-0123456789abcdef0"),
         ("ScaleUpSchedule", "cron(0 8 ? * MON-FRI *)"),
+        ("Rollout", "Linear10PercentEvery1Minute"),
+        ("ProvisionedUtilization", "0.1"),
+        ("ProvisionedUtilization", "0.75"),
+        ("ProvisionedUtilization", "0.9"),
         ("ContentCredentialsKeyArn", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("KmsKeyArn", "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
     ],
@@ -107,6 +137,35 @@ def test_schedules_need_each_other_and_provisioned_concurrency(template: Templat
     assert len(broken_rules(template, **up, **down)) == 1
 
 
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"MaxProvisionedConcurrency": "5"}, "needs a ProvisionedConcurrency above 0"),
+        ({"WarmEnvironments": "2"}, "WarmEnvironments needs WarmupState=ENABLED"),
+        ({"Rollout": "Canary10Percent5Minutes", "Alarms": "off"}, "Only alarms stop a gradual Rollout"),
+        ({"Rollout": "Linear10PercentEvery1Minute", "Alarms": "off"}, "Only alarms stop a gradual Rollout"),
+    ],
+)
+def test_parameters_that_contradict_each_other_fail_with_a_rules_message(
+    template: Template, parameters: dict[str, str], message: str
+) -> None:
+    (broken,) = broken_rules(template, **parameters)
+    assert message in broken
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"MaxProvisionedConcurrency": "5", "ProvisionedConcurrency": "1"},
+        {"WarmEnvironments": "2", "WarmupState": "ENABLED"},
+        {"Rollout": "Canary10Percent5Minutes"},
+        {"Rollout": "AllAtOnce", "Alarms": "off"},
+    ],
+)
+def test_parameters_that_fit_break_no_rule(template: Template, parameters: dict[str, str]) -> None:
+    assert not broken_rules(template, **parameters)
+
+
 def test_what_judges_pictures_needs_its_engine(template: Template) -> None:
     """The functions would refuse to start."""
     safety_checker = {"PictureChecker": "safety_checker", "Model": "sd-turbo"}
@@ -120,6 +179,17 @@ def test_what_judges_pictures_needs_its_engine(template: Template) -> None:
     assert not broken_rules(template, **torch, Model="sd-turbo", Moderation="false")
     assert len(broken_rules(template, **torch, PictureCheck="on")) == 1
     assert len(broken_rules(template, **torch, Model="sd-turbo")) == 1
+
+
+def test_redis_is_whole_and_so_is_the_vpc(template: Template) -> None:
+    url = {"RedisUrl": "rediss://cache.example.com"}
+    subnets, groups = {"SubnetIds": "subnet-01234567"}, {"SecurityGroupIds": "sg-01234567"}
+    assert not broken_rules(template, **url)
+    assert not broken_rules(template, **url, **subnets, **groups)
+    assert not broken_rules(template, **url, RedisPassword="ssm:/a/redis/b", RedisCluster="true")
+    assert len(broken_rules(template, RedisPassword="ssm:/a/redis/b", RedisCluster="true")) == 2
+    assert len(broken_rules(template, **url, **subnets)) == 1
+    assert len(broken_rules(template, **url, **groups)) == 1
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

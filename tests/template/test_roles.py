@@ -8,18 +8,29 @@ from typing import Any
 
 import pytest
 
+from imagegen.access import tenant
 from tests.support.evaluate import Resources, Template, evaluate
+from tests.template.test_functions import SERVING
 
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SIGNING_KEY = "arn:aws:kms:eu-central-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
-WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
-"""Actions without resource-level permissions: IAM accepts only `*`."""
+TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+WITHOUT_RESOURCE = {*TRACES, "cloudwatch:DescribeAlarms"}
+"""Actions without resource-level permissions: IAM accepts only `*`. DescribeAlarms needs it for composite alarms."""
+INTERFACES = {
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+}  # fmt: skip
+"""What Lambda does with the role of a function in a VPC. What it creates has no name that is known before."""
+OF_THE_VPC = {"SubnetIds": "subnet-01234567", "SecurityGroupIds": "sg-01234567"}
+OF_REDIS = {"RedisUrl": "rediss://cache.example.com", "RedisPassword": "ssm:/imagegen/redis/password"}
 
 
 @pytest.fixture(scope="module")
 def roles(template: Template) -> Resources:
-    """The roles of a deployment with KMS keys, so with every conditional statement."""
-    resources = evaluate(template, KmsKeyArn=KEY, ContentCredentialsKeyArn=SIGNING_KEY)
+    """The roles of a deployment with KMS keys, Redis and a VPC, so with every conditional statement."""
+    keys = {"KmsKeyArn": KEY, "ContentCredentialsKeyArn": SIGNING_KEY}
+    resources = evaluate(template, **keys, **OF_THE_VPC, **OF_REDIS)
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::IAM::Role"}
 
 
@@ -38,8 +49,8 @@ def grants(role: Any) -> dict[str, Any]:
 
 def test_roles(roles: Resources) -> None:
     assert set(roles) == {
-        "GeneratorRole", "WorkerRole", "ApiRole", "SweeperRole", "DeadLettersRole", "GeneratorWarmupRole",
-        "WebhooksRole", "SweeperMinuteRole", "GatewayAccountRole", "AuthorizerRole",
+        "GeneratorRole", "WorkerRole", "ApiRole", "SweeperRole", "DeadLettersRole", "WebhooksRole", "SweeperMinuteRole",
+        "GatewayAccountRole", "AuthorizerRole", "WarmerRole", "WarmerPingRole", "RolloutCheckRole", "RolloutRole",
     }  # fmt: skip
 
 
@@ -47,7 +58,7 @@ def test_no_wildcards(roles: Resources) -> None:
     for role in roles.values():
         for action, resource in grants(role).items():
             assert "*" not in action
-            assert (resource == "*") == (action in WITHOUT_RESOURCE)
+            assert (resource == "*") == (action in WITHOUT_RESOURCE | INTERFACES)
 
 
 def test_only_the_managed_policy_that_api_gateway_requires(roles: Resources) -> None:
@@ -66,6 +77,7 @@ DEAD_LETTERS = {"Fn::GetAtt": ["JobsDeadLetters", "Arn"]}
 IMAGES = {"Fn::Sub": "${Bucket.Arn}/images/*"}
 SECRETS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/webhooks/*"
 LISTS_READ = {"ssm:GetParameter": {"Fn::Sub": SECRETS.replace("/webhooks/", "/moderation/")}}
+REDIS = {"ssm:GetParameter": {"Fn::Sub": SECRETS.replace("/webhooks/", "/redis/")}} | dict.fromkeys(INTERFACES, "*")
 ITEM_ACCESS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
 CONSUMING = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
@@ -104,7 +116,7 @@ def common(name: str) -> dict[str, Any]:
     return {
         "logs:CreateLogStream": logs,
         "logs:PutLogEvents": logs,
-        **dict.fromkeys(WITHOUT_RESOURCE, "*"),
+        **dict.fromkeys(TRACES, "*"),
         "kms:Decrypt": KEY,
     }
 
@@ -112,12 +124,12 @@ def common(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "own"),
     [
-        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | LISTS_READ | {"dynamodb:ConditionCheckItem": TABLE}),
+        ("Generator", JOBS | IMAGE_ACCESS | SECRET_EXISTS | REDIS | {"dynamodb:ConditionCheckItem": TABLE}),
         (
             "Worker",
             JOBS
             | IMAGE_ACCESS
-            | LISTS_READ
+            | REDIS
             | dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], QUEUE)
             | {"sqs:SendMessage": DEAD_LETTERS},
         ),
@@ -125,7 +137,7 @@ def common(name: str) -> dict[str, Any]:
             "Api",
             JOBS
             | SECRET_EXISTS
-            | LISTS_READ
+            | REDIS
             | DISCARDS_CHECKPOINTS
             | {"dynamodb:BatchGetItem": TABLE, "dynamodb:Query": TABLE, "s3:GetObject": [IMAGES, UPLOADS, LISTS]}
             | LISTS_BUCKET
@@ -158,11 +170,11 @@ def common(name: str) -> dict[str, Any]:
         (
             "Webhooks",
             {
-                "dynamodb:GetItem": TABLE,
+                **dict.fromkeys(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], TABLE),
                 "s3:GetObject": IMAGES,
                 "ssm:GetParameter": {"Fn::Sub": SECRETS},
                 **dict.fromkeys([*CONSUMING, "sqs:ChangeMessageVisibility"], WEBHOOKS),
-                "sqs:SendMessage": {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]},
+                "sqs:SendMessage": [WEBHOOKS, {"Fn::GetAtt": ["WebhooksDeadLetters", "Arn"]}],
             },
         ),
         ("Authorizer", {"dynamodb:GetItem": TABLE, "dynamodb:PutItem": TABLE}),
@@ -177,6 +189,31 @@ def test_the_worker_sends_to_its_queues_and_to_the_dead_letter_queue(roles: Reso
     assert sent == [[QUEUE, WEBHOOKS], DEAD_LETTERS]
 
 
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api"])
+def test_word_lists_and_the_password_of_redis_are_all_that_a_function_reads_in_ssm(roles: Resources, name: str) -> None:
+    read = [each["Resource"] for each in statements(roles[f"{name}Role"]) if each["Action"] == "ssm:GetParameter"]
+    assert read == [LISTS_READ["ssm:GetParameter"], REDIS["ssm:GetParameter"]]
+
+
+def test_the_code_of_a_function_in_a_vpc_cannot_use_the_right_to_its_interfaces(roles: Resources) -> None:
+    denied = {
+        name: each["Condition"]
+        for name, role in roles.items()
+        for each in statements(role, "Deny")
+        if set(each["Action"]) == INTERFACES
+    }
+    assert denied == {
+        key: {"Null": {"lambda:SourceFunctionArn": "false"}} for key in ["GeneratorRole", "WorkerRole", "ApiRole"]
+    }
+
+
+def test_without_a_vpc_and_a_password_no_role_has_their_rights(resources: Resources) -> None:
+    for name in ("Generator", "Worker", "Api"):
+        role = resources[f"{name}Role"]["Properties"]
+        assert not INTERFACES & grants(role).keys()
+        assert grants(role)["ssm:GetParameter"] == LISTS_READ["ssm:GetParameter"]
+
+
 def test_callers_see_their_jobs_places_in_the_queue_keys_and_usage(roles: Resources) -> None:
     queried = [each for each in statements(roles["ApiRole"]) if "dynamodb:Query" in listed(each["Action"])]
     assert [(each["Resource"], keys_of(each)) for each in queried] == [
@@ -184,6 +221,11 @@ def test_callers_see_their_jobs_places_in_the_queue_keys_and_usage(roles: Resour
         (index("by_tenant"), None),
         (TABLE, ["TENANT#*", "USAGE#*"]),
     ]
+
+
+def test_the_function_that_calls_receivers_writes_only_rows_of_webhooks(roles: Resources) -> None:
+    (writes,) = [each for each in statements(roles["WebhooksRole"]) if "dynamodb:PutItem" in listed(each["Action"])]
+    assert keys_of(writes) == ["WEBHOOK#*", "WEBHOOK_SLOTS#*"]
 
 
 def test_the_authorizer_reaches_only_what_identifies_callers(roles: Resources) -> None:
@@ -197,7 +239,7 @@ def test_only_api_and_the_authorizer_reach_credentials(roles: Resources) -> None
     reaching, actions = set(), {*ITEM_ACCESS, "dynamodb:ConditionCheckItem"}
     for name, role in roles.items():
         items = {action for action, resource in grants(role).items() if action in actions and resource == TABLE}
-        denied = list(statements(role, "Deny"))
+        denied = [each for each in statements(role, "Deny") if set(each["Action"]) != INTERFACES]
         if items and not denied:
             reaching.add(name)
         for each in denied:
@@ -212,6 +254,21 @@ def test_only_api_and_the_authorizer_reach_credentials(roles: Resources) -> None
 def test_api_makes_webhook_secrets_and_replaces_none(roles: Resources) -> None:
     (put,) = [each for each in statements(roles["ApiRole"]) if each["Action"] == "ssm:PutParameter"]
     assert put["Condition"] == {"StringNotEquals": {"ssm:Overwrite": "true"}}
+
+
+@pytest.mark.parametrize("name", ["Generator", "Worker", "Api"])
+def test_only_with_a_rollout_a_function_reads_versions_and_it_never_writes_one(template: Template, name: str) -> None:
+    def of_models(**parameters: str) -> list[tuple[Any, Any]]:
+        role = evaluate(template, **parameters)[f"{name}Role"]["Properties"]
+        found = [policy for policy in role["Policies"] if policy["PolicyName"] == "models"]
+        return [(each["Action"], each["Resource"]["Fn::Sub"]) for each in statements({"Policies": found})]
+
+    assert of_models() == []
+    parameter = SECRETS.removesuffix("/webhooks/*") + "/models"
+    assert of_models(ModelRollout="true") == [
+        ("ssm:GetParameter", parameter),
+        ("s3:GetObject", "${Bucket.Arn}/models/*"),
+    ]
 
 
 def keys_of(statement: Any) -> Any:
@@ -246,9 +303,56 @@ def test_no_kms_grants_without_a_key(resources: Resources) -> None:
     assert not [action for action in grants(resources["GeneratorRole"]["Properties"]) if action.startswith("kms:")]
 
 
-def test_schedules_invoke_the_alias_and_the_sweeper(roles: Resources) -> None:
-    assert grants(roles["GeneratorWarmupRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
-    assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Sweeper", "Arn"]}}
+def test_schedules_invoke_the_warmer_and_the_sweeper(roles: Resources) -> None:
+    assert grants(roles["WarmerPingRole"]) == {"lambda:InvokeFunction": {"Fn::GetAtt": ["Warmer", "Arn"]}}
+    assert grants(roles["SweeperMinuteRole"]) == {"lambda:InvokeFunction": {"Ref": "SweeperAliaslive"}}
+
+
+def own(role: Any) -> dict[str, Any]:
+    """Return the grants besides logs and traces."""
+    return {action: each for action, each in grants(role).items() if not action.startswith(("logs:", "xray:"))}
+
+
+def test_the_warmer_may_only_invoke_generators_alias(roles: Resources) -> None:
+    assert own(roles["WarmerRole"]) == {"lambda:InvokeFunction": {"Ref": "GeneratorAliaslive"}}
+
+
+GROUPS = {
+    "Fn::Sub": "arn:${AWS::Partition}:codedeploy:${AWS::Region}:${AWS::AccountId}:deploymentgroup:"
+    "${ServerlessDeploymentApplication}/*"
+}
+VERSIONS = [{"Fn::Sub": f"${{{name}.Arn}}:*"} for name in SERVING]
+
+
+def test_the_check_invokes_versions_reads_its_picture_and_answers_code_deploy(roles: Resources) -> None:
+    assert own(roles["RolloutCheckRole"]) == {
+        "lambda:InvokeFunction": VERSIONS,
+        "s3:GetObject": {"Fn::Sub": f"${{Bucket.Arn}}/images/{tenant.LOCAL}/*"},
+        "codedeploy:GetDeployment": GROUPS,
+        "codedeploy:PutLifecycleEventHookExecutionStatus": GROUPS,
+        "kms:Decrypt": KEY,
+    }
+
+
+def test_code_deploy_moves_the_aliases_of_this_stack_and_invokes_the_check(
+    roles: Resources, resources: Resources
+) -> None:
+    functions = [
+        each for name in SERVING for each in ({"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}:*"})
+    ]
+    check = resources["RolloutCheck"]["Properties"]["FunctionName"]["Fn::Sub"]
+    assert own(roles["RolloutRole"]) == {
+        **dict.fromkeys(["lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"], functions),
+        "lambda:InvokeFunction": {
+            "Fn::Sub": f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{check}"
+        },
+        "cloudwatch:DescribeAlarms": "*",
+    }
+    (trust,) = roles["RolloutRole"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        "ArnLike": {"aws:SourceArn": GROUPS},
+    }
 
 
 def test_each_role_trusts_one_service(roles: Resources) -> None:
@@ -268,14 +372,17 @@ def test_each_role_trusts_one_service(roles: Resources) -> None:
         "DeadLettersRole": ["lambda.amazonaws.com"],
         "WebhooksRole": ["lambda.amazonaws.com"],
         "AuthorizerRole": ["lambda.amazonaws.com"],
+        "WarmerRole": ["lambda.amazonaws.com"],
+        "RolloutCheckRole": ["lambda.amazonaws.com"],
+        "RolloutRole": ["codedeploy.amazonaws.com"],
         "SweeperMinuteRole": ["scheduler.amazonaws.com"],
-        "GeneratorWarmupRole": ["scheduler.amazonaws.com"],
+        "WarmerPingRole": ["scheduler.amazonaws.com"],
         "GatewayAccountRole": ["apigateway.amazonaws.com"],
     }
 
 
 def test_scheduler_assumes_its_roles_only_for_schedules_of_this_account(roles: Resources) -> None:
-    for name in ("GeneratorWarmupRole", "SweeperMinuteRole"):
+    for name in ("WarmerPingRole", "SweeperMinuteRole"):
         (statement,) = roles[name]["AssumeRolePolicyDocument"]["Statement"]
         group = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/default"
         assert statement["Condition"] == {
@@ -288,7 +395,7 @@ def test_every_schedule_is_in_the_group_that_its_role_trusts_and_uses_that_role(
         name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::Scheduler::Schedule"
     }
     used = {name: schedule["Target"]["RoleArn"]["Fn::GetAtt"][0] for name, schedule in schedules.items()}
-    assert used == {"GeneratorWarmup": "GeneratorWarmupRole", "SweeperMinute": "SweeperMinuteRole"}
+    assert used == {"WarmerPing": "WarmerPingRole", "SweeperMinute": "SweeperMinuteRole"}
     assert [name for name, schedule in schedules.items() if "GroupName" in schedule] == []
 
 

@@ -23,8 +23,10 @@ GUIDES = {
     "docs/architecture.md": "function/imagegen",
     "docs/cli.md": "",
     "docs/cost.md": "",
+    "docs/deployment.md": "function/imagegen",
     "docs/faults.md": "tools/faults",
     "docs/operations.md": "",
+    "docs/scale.md": "",
     "docs/settings.md": "",
     "docs/webhooks.md": "",
 }

@@ -17,6 +17,7 @@ FUNCTION = Path(__file__).resolve().parents[2] / "function"
 DIFFUSERS = {"torch", "diffusers", "transformers", "accelerate"}
 OPENVINO = {"openvino", "openvino_telemetry", "tokenizers"}
 ENGINES = DIFFUSERS | OPENVINO
+ENTRYPOINTS = sorted(path.stem for path in (FUNCTION / "imagegen/entrypoints").glob("[!_]*.py"))
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 LAYER = FUNCTION.parent / "layers" / "core" / "requirements.txt"
 HIDE = """
@@ -34,19 +35,28 @@ sys.meta_path.insert(0, Hidden())
 
 def modules_after(code: str, environment: Mapping[str, str] = os.environ) -> set[str]:
     """Modules that are loaded after running the code in a new interpreter, by their full names."""
+    return set(printed_by(f"import sys\n{code}\nprint(*sys.modules)", environment).split())
+
+
+def printed_by(code: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return what the code prints in a new interpreter."""
     completed = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        [sys.executable, "-c", code],
         env={**environment, "PYTHONPATH": str(FUNCTION)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(completed.stdout.split())
+    return completed.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    "entrypoint", sorted(path.stem for path in (FUNCTION / "imagegen/entrypoints").glob("[!_]*.py"))
-)
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_every_entrypoint_leaves_its_imports_out_of_the_garbage_collection(entrypoint: str) -> None:
+    code = f"import gc, imagegen.entrypoints.{entrypoint}\nprint(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    assert printed_by(code) == "True True"
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
 def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
     assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
 
@@ -60,7 +70,16 @@ def test_the_openvino_engine_does_not_import_torch() -> None:
 def test_the_sweeper_and_dead_letters_import_only_packages_of_the_layer() -> None:
     loaded = modules_after(
         "from imagegen.entrypoints import dead_letters, sweeper\n"
-        "sweeper.container.job_recovery\ndead_letters.container.job_recovery"
+        "sweeper.container.job_sweep\nsweeper.container.waiting_webhooks\nsweeper.container.quotas\n"
+        "dead_letters.container.job_recovery"
+    )
+    assert not loaded & {*ENGINES, "PIL", "numpy"}
+
+
+def test_checks_and_warm_ups_import_only_packages_of_the_layer() -> None:
+    loaded = modules_after(
+        "from imagegen.entrypoints import rollout_check, warmer\n"
+        "rollout_check.container.check\nrollout_check.container.rollouts\nwarmer.container.functions"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy"}
 
@@ -73,6 +92,13 @@ def test_webhook_delivery_imports_only_packages_of_the_layer() -> None:
     )
     assert "standardwebhooks" in loaded
     assert not loaded & {*ENGINES, "PIL", "numpy"}
+
+
+def test_the_client_of_redis_is_imported_only_for_a_deployment_that_has_one() -> None:
+    """Its import takes a tenth of a second, and only Api, Generator and Worker have it."""
+    use = "from imagegen.entrypoints import api\napi.container.limiter\napi.container.job_renderer"
+    assert "redis" not in modules_after(use)
+    assert "redis" in modules_after(use, {**os.environ, "REDIS_URL": "redis://localhost"})
 
 
 def test_the_authorizer_imports_the_verifier_only_if_an_issuer_is_trusted() -> None:
@@ -90,6 +116,12 @@ def test_the_api_imports_only_packages_of_the_layer_and_not_boto3() -> None:
         "from imagegen.entrypoints import api\nopenapi_document(api.app, api.container)"
     )
     assert not loaded & {*ENGINES, "PIL", "numpy", "boto3"}
+
+
+def test_urls_need_cryptography_only_with_a_distribution() -> None:
+    loaded = modules_after("from imagegen.entrypoints import webhooks\nwebhooks.container.image_store.require_signer()")
+    assert "imagegen.aws.s3" in loaded
+    assert not loaded & {"cryptography", "imagegen.aws.cdn_signer"}
 
 
 @pytest.mark.parametrize("route", sorted(path.stem for path in (FUNCTION / "imagegen/api/routes").glob("[!_]*.py")))
@@ -137,7 +169,9 @@ def outside_the_layer() -> set[str]:
 @pytest.mark.parametrize(
     "initialization_type", ["on-demand", "provisioned-concurrency", "snap-start", "lambda-managed-instances"]
 )
-@pytest.mark.parametrize("entrypoint", ["api", "authorizer", "dead_letters", "sweeper", "webhooks"])
+@pytest.mark.parametrize(
+    "entrypoint", ["api", "authorizer", "dead_letters", "rollout_check", "sweeper", "warmer", "webhooks"]
+)
 def test_a_zip_entrypoint_starts_with_only_the_layer_installed(entrypoint: str, initialization_type: str) -> None:
     hidden = outside_the_layer()
     assert hidden >= {"PIL", "numpy", "torch", "diffusers", "openvino"}

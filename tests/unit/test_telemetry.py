@@ -105,8 +105,7 @@ def everything_happens() -> None:
     telemetry.generated(Result(id="request", image_url="", metadata={}, **(dict(drawn) | {"images": []})))
     telemetry.ran(replace(new(), state="succeeded", result=drawn))
     for verdict in get_args(Verdict):
-        telemetry.webhook_attempted(Attempt(verdict, "status_500"), 1)
-    telemetry.ran(replace(new(), state="succeeded", result=RESULT))
+        telemetry.webhook_attempted(Attempt(verdict, "status_500"))
     for stage in get_args(Stage):
         for category in (*telemetry.CATEGORIES, "violence", "another one of the owner's own lists"):
             telemetry.moderation_blocked(Blocked("alice", "demo", stage, category, "1"))

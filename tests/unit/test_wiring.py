@@ -11,7 +11,9 @@ import pytest
 
 from imagegen import wiring
 from imagegen.catalog import manifest
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.manifest import Flops
+from imagegen.catalog.published import PublishedVersions
 from imagegen.catalog.registry import REGISTRY, Model
 from imagegen.engines.loader import EngineLoader
 from imagegen.errors import ModelUnavailable
@@ -20,6 +22,7 @@ from imagegen.generation.workload import Workload
 from imagegen.settings import Settings
 from imagegen.wiring import Container
 from tests.support.fakes import FakeEngine
+from tests.support.published import ENGINE, MemoryObjects, folder_of, publish
 
 PARTS = sorted(name for name, value in vars(Container).items() if isinstance(value, cached_property | property))
 VALUES = {"backend", "on_gpu", "content_credentials"}
@@ -130,7 +133,7 @@ def test_nothing_is_loaded_early_outside_lambda(loads: Loads) -> None:
 
 def test_a_part_that_needs_no_engine_loads_none(loads: Loads) -> None:
     made = container(aws_lambda_initialization_type="on-demand")
-    _ = (made.planner, made.backend, made.jobs, made.job_recovery, made.job_renderer, made.webhook_sender)
+    _ = (made.planner, made.backend, made.jobs, made.job_sweep, made.job_renderer, made.webhook_sender)
     assert loads == []
 
 
@@ -152,6 +155,19 @@ def test_a_preload_without_enough_memory_is_left_to_the_request(loads: Loads) ->
     with pytest.raises(ModelUnavailable, match="128 MB"):
         engines.resident(DEMO, made.backend)
     assert loads == []
+
+
+def test_a_default_that_must_be_downloaded_first_is_left_to_the_request(loads: Loads, tmp_path: Path) -> None:
+    made = container(aws_lambda_initialization_type="on-demand", device="cpu", model_storage_dir=tmp_path / "disk")
+    objects = MemoryObjects()
+    release = publish(objects, folder_of(tmp_path / "a", "a"))
+    made.published_versions = PublishedVersions(objects, ENGINE, 10**9)
+    published = made.published_versions.model(release)
+    made.catalog = ImageModels({"demo": published}, "demo")
+    engines, preferred = made.engines, made.backend
+    assert loads == []
+    assert engines.resident(published, preferred).load_s > 0
+    assert loads == [(published, preferred)]
 
 
 def test_the_work_of_a_model_is_read_from_its_manifest(tmp_path: Path) -> None:
@@ -207,3 +223,60 @@ def test_a_deployment_that_can_judge_nothing_does_not_start(settings: dict[str, 
 def test_thresholds_that_mean_nothing_do_not_start() -> None:
     with pytest.raises(ValueError, match="no tenant"):
         container(picture_thresholds='{"a b": {}}')
+
+
+def test_redis_is_in_front_of_the_stores_if_the_deployment_has_one() -> None:
+    without, having = container(), container(redis_url="redis://localhost")
+    assert without.redis is None
+    assert type(without.image_store).__name__ == "S3ImageStore"
+    parts = [having.image_store, having.limiter.rates, having.limiter.admissions]
+    assert [type(part).__name__ for part in parts] == ["RedisImageStore", "RedisRateLimits", "RedisAdmissions"]
+    assert type(having.quotas).__name__ == "DynamoQuotas", "money stays in the table"
+
+
+# -- versions of models ------------------------------------------------------------------------------------------------
+
+
+def test_a_deployment_without_a_rollout_needs_no_aws_for_its_models(tmp_path: Path) -> None:
+    """boto3 takes a quarter of a second to import, in which the engine loads."""
+    made = container(models_dir=tmp_path)
+    assert made.catalog.model(None) is DEMO
+    assert made.model_folders.folder(DEMO, "torch") == tmp_path / "demo" / "torch"
+    assert made.model_folders.manifest_folder(DEMO, "torch") == tmp_path / "demo" / "torch"
+    assert made.model_folders.missing_bytes(DEMO) == 0
+    assert not {"published_versions", "model_store"} & vars(made).keys()
+
+
+def test_a_published_version_is_on_offer_and_its_files_come_from_the_bucket(tmp_path: Path) -> None:
+    made = container(model_rollout="/stack/models", model_storage_dir=tmp_path / "disk", device="cpu")
+    objects = MemoryObjects()
+    made.published_versions = PublishedVersions(objects, ENGINE, 10**9)
+    release = publish(objects, folder_of(tmp_path / "source", "a"))
+    model = made.published_versions.model(release)
+    workload = made._workload(model, made.backend)
+    assert workload is not None
+    assert (workload.weight_bytes, workload.download_bytes > 1000, objects.ranges) == (1000, True, [])
+    folder = made.model_folders.folder(model, ENGINE)
+    assert folder.is_relative_to(tmp_path / "disk")
+    assert made.model_folders.missing_bytes(model) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, ""),
+        ({"worker_memory_mb": 799}, "needs 800 MB at least; the functions have 799 MB"),
+        ({"engines": ("torch",)}, "has pictures that nothing here can judge: ENGINES has no openvino"),
+        ({"engines": ("torch",), "picture_check": "off"}, ""),
+        ({"engines": ("torch",), "moderation": False}, ""),
+    ],
+)
+def test_a_published_version_that_cannot_run_here_is_refused(settings: dict[str, Any], reason: str) -> None:
+    made = container(device="cpu", precision="float32", **settings)
+    assert made._refusal(replace(DEMO, source="bucket", harmless=False)) == reason
+
+
+def test_a_published_version_is_judged_whatever_its_id(tmp_path: Path) -> None:
+    moderation = container().picture_moderation
+    assert moderation.of(DEMO, "local") is None
+    assert moderation.of(replace(DEMO, source="bucket", harmless=False), "local") is not None

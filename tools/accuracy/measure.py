@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY
 from imagegen.generation.planner import Planner
 from imagegen.generation.ports import Backend, Engine
@@ -20,7 +21,7 @@ SEED: Final = 2026
 KINDS: Final = {"one object": False, "two objects": True}
 """Whether a scene has two objects, by the kind of caption."""
 PARTS: Final = ("background", "objects", "relation")
-_PLANNER: Final = Planner(REGISTRY, "demo", Backend("torch", "cpu", "float32", "for the plan only"))
+_PLANNER: Final = Planner(ImageModels(REGISTRY, "demo"), Backend("torch", "cpu", "float32", "for the plan only"))
 
 
 @dataclass

@@ -120,6 +120,7 @@ class TimedStore:
         self._store = store
         self._instrument = instrument
         self.sign = store.sign
+        self.require_signer = store.require_signer
 
     def put(
         self, key: str, body: bytes, content_type: str, *, pixels_sha256: str, warnings: Sequence[str]

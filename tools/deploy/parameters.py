@@ -12,12 +12,15 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from samtranslator.yaml_helper import yaml_parse
+
+from tools.deploy.schedule import WrongSchedule, require_match, require_zone
 
 ROOT: Final = Path(__file__).parents[2]
 MAKE_VARIABLES: Final = {
@@ -29,6 +32,7 @@ MAKE_VARIABLES: Final = {
 """Parameters that feed the build, and the make variables that set them."""
 _RELEASE: Final = "Release"
 """Not resolved here: each `make deploy` names a new one."""
+_SCHEDULES: Final = ("ScaleUpSchedule", "ScaleDownSchedule", "WarmupRate")
 
 Source = Literal["command line", "samconfig.toml", "default"]
 Declarations = Mapping[str, Mapping[str, Any]]
@@ -62,7 +66,26 @@ def resolve(environment: str, given: Sequence[str], root: Path = ROOT) -> dict[s
     for override in overrides:
         _check(override, declarations)
         resolved[override.name] = override
+    check_schedules(resolved, datetime.now(UTC).date())
     return resolved
+
+
+def check_schedules(resolved: Mapping[str, Parameter], today: date) -> None:
+    """Raise ParameterError for a schedule that AWS would refuse or that never matches, which no pattern can tell."""
+    for name in _SCHEDULES:
+        if resolved[name].value:
+            _require(resolved[name], lambda text: require_match(text, today))
+    _require(resolved["ScheduleTimezone"], require_zone)
+    up, down = resolved["ScaleUpSchedule"], resolved["ScaleDownSchedule"]
+    if up.value and up.value == down.value:
+        raise ParameterError(f"{down.source}: ScaleUpSchedule and ScaleDownSchedule are the same: {up.value}.")
+
+
+def _require(parameter: Parameter, check: Callable[[str], None]) -> None:
+    try:
+        check(parameter.value)
+    except WrongSchedule as error:
+        raise ParameterError(f"{parameter.source}: {parameter.name}={parameter.value}: {error}.") from None
 
 
 def accepts(declaration: Mapping[str, Any], value: str) -> bool:

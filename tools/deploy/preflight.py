@@ -17,10 +17,10 @@ from pydantic import ValidationError
 
 from imagegen.access import issuer
 from imagegen.catalog.registry import REGISTRY
-from tools.deploy import quotas, stack
+from tools.deploy import aliases, quotas, stack
 from tools.deploy.parameters import MAKE_VARIABLES, Parameter, ParameterError, arguments, resolve
 
-_FUNCTIONS: Final = ("Generator", "Worker", "Api", "Sweeper", "DeadLetters", "Webhooks", "Authorizer")
+_FUNCTIONS: Final = (*aliases.FUNCTIONS, "Warmer", "RolloutCheck")
 _CONFIG: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
 
@@ -84,6 +84,9 @@ def check(session: Any, stack_name: str, environment: str, resolved: Mapping[str
             names = stack.resources(cloudformation, stack_name)
             deployed = [names[function] for function in _FUNCTIONS if function in names]
         functions = session.client("lambda", config=_CONFIG)
+        if running is not None:
+            rolled_back = aliases.gradual_problem(functions, names, values["Rollout"])
+            reasons += [rolled_back] if rolled_back else []
     except (BotoCoreError, ClientError) as error:
         _report(f"{stack_name} and Lambda's quotas: {error}")
         return reasons

@@ -11,7 +11,7 @@ _CONCURRENCY_QUOTA: Final = "L-B99A9384"
 _DEFAULT_QUOTA: Final = 1000
 UNRESERVED: Final = 100
 """Executions that Lambda keeps for functions without a reservation, or the account's whole quota if that is less."""
-FIXED: Final = {"Sweeper": 1, "DeadLetters": 5}
+FIXED: Final = {"Sweeper": 1, "DeadLetters": 5, "Warmer": 1, "RolloutCheck": 7}
 """Reservations that are not parameters."""
 _NEW_ACCOUNT_MB: Final = 3008
 
@@ -35,11 +35,8 @@ def concurrency_problem(functions: Any, parameters: Mapping[str, str], deployed:
     `deployed` names the stack's functions, whose reservations are replaced. Raises botocore's ClientError.
     """
     needed = reservations(parameters)
-    provisioned = int(parameters["ProvisionedConcurrency"])
-    if needed and provisioned > needed["Generator"]:
-        return (
-            f"ProvisionedConcurrency={provisioned} exceeds ReservedConcurrency={needed['Generator']}. Raise the latter."
-        )
+    if problem := _generators_problem(parameters, needed.get("Generator")):
+        return problem
     limit = functions.get_account_settings()["AccountLimit"]
     quota, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
     free = unreserved + sum(_reserved(functions, name) for name in deployed) - min(UNRESERVED, quota)
@@ -56,6 +53,27 @@ def concurrency_problem(functions: Any, parameters: Mapping[str, str], deployed:
         f"  Until then, set ReservedConcurrency=0 in samconfig.toml: nothing is reserved, up to {quota} "
         f"generators run, and they can block the other functions."
     )
+
+
+def _generators_problem(parameters: Mapping[str, str], reserved: int | None) -> str | None:
+    """Return what to do if more generators are to be ready than may run, or None. None are `reserved` if it is None.
+
+    CloudFormation's rules cannot compare numbers. Lambda throttles every other version, so also the one that
+    RolloutCheck draws with, if the provisioned environments use the whole reservation.
+    """
+    least, most = int(parameters["ProvisionedConcurrency"]), int(parameters["MaxProvisionedConcurrency"])
+    if 0 < most < least:
+        return f"MaxProvisionedConcurrency={most} is below ProvisionedConcurrency={least}. Raise it, or set it to 0."
+    for name in ("ProvisionedConcurrency", "MaxProvisionedConcurrency", "WarmEnvironments"):
+        if reserved is not None and int(parameters[name]) > reserved:
+            return f"{name}={parameters[name]} exceeds ReservedConcurrency={reserved}. Raise the latter."
+    for name in ("ProvisionedConcurrency", "MaxProvisionedConcurrency"):
+        if int(parameters[name]) == reserved:
+            return (
+                f"{name}={parameters[name]} leaves nothing of ReservedConcurrency={reserved} for a new version, so "
+                "that every rollout would fail at its check. Raise the latter."
+            )
+    return None
 
 
 def _reserved(functions: Any, name: str) -> int:

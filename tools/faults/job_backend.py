@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import boto3
@@ -74,6 +74,7 @@ class JobBackend:
         self.store = container.job_store = DynamoJobStore(self.resources["Table"], self.clock)
         self.queue = container.job_queue
         self.planner, self.jobs, self.recovery = container.planner, container.jobs, container.job_recovery
+        self.sweep = container.job_sweep = replace(container.job_sweep, threads=1)  # moto is not thread-safe
 
     def submit(self, tenant: str = "alice", **body: Any) -> Job:
         """Submit a job of four steps; `body` overrides or adds request fields."""

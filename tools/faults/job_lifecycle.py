@@ -117,7 +117,7 @@ class JobLifecycle(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         """The sweeper runs."""
-        self.backend.recovery.sweep(LONG_ENOUGH)
+        self.backend.sweep.all(LONG_ENOUGH)
 
     @rule(really=RARELY)
     def dead_letter(self, really: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tools.local.template import S3Object, Template, translate
 BUCKET: Final = "AWS::S3::Bucket"
 TABLE: Final = "AWS::DynamoDB::Table"
 QUEUE: Final = "AWS::SQS::Queue"
+_NAME: Final = re.compile("[A-Za-z0-9]+")
 
 
 def set_moto_environment() -> None:
@@ -42,7 +44,7 @@ def create_resources(cloudformation: Any, template: Template, *types: str) -> di
     Returns physical names (URLs for queues) by logical ID. Raises WaiterError if the stack fails.
     """
     resources = {name: each for name, each in template["Resources"].items() if each["Type"] in types}
-    reduced = {key: value for key, value in template.items() if key != "Outputs"} | {"Resources": resources}
+    reduced = _needed(template, resources)
     stack = f"stack-{uuid.uuid4().hex[:8]}"
     cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(reduced))
     cloudformation.get_waiter("stack_create_complete").wait(
@@ -50,6 +52,17 @@ def create_resources(cloudformation: Any, template: Template, *types: str) -> di
     )
     created = cloudformation.list_stack_resources(StackName=stack)["StackResourceSummaries"]
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in created}
+
+
+def _needed(template: Template, resources: dict[str, Any]) -> Template:
+    """Return a template with these resources and what they refer to: moto takes long to parse the whole template."""
+    needed: Template = {"Resources": resources, "Conditions": {}, "Parameters": {}}
+    size = 0
+    while size != (size := len(text := json.dumps(needed))):  # conditions refer to conditions
+        words = set(_NAME.findall(text))
+        for section in ("Conditions", "Parameters"):
+            needed[section] = {name: each for name, each in template[section].items() if name in words}
+    return needed
 
 
 @contextmanager

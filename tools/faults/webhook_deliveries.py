@@ -25,15 +25,20 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 from ulid import ULID
 
-from imagegen import job_log
+from imagegen import job_log, telemetry
 from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.errors import InternalError
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Cost, Outcome, Timings
 from imagegen.jobs.job import Job, JobError, State
+from imagegen.jobs.ports import Listed
 from imagegen.webhooks.delivery import DELAYS, WebhookSender
+from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.ports import ReceivedMessage, WebhookRetries
+from imagegen.webhooks.retries import WaitingWebhooks
 from imagegen.webhooks.signature import SigningSecrets
+from imagegen.webhooks.slots import Slots
+from imagegen.wiring import epoch_ms
 from tools.faults.poller import as_record
 from tools.faults.template_resources import QUEUE, moto_resources, set_moto_environment, translated_template
 from tools.local import webhook_receiver as receiver
@@ -71,13 +76,37 @@ class _LockedRetries:
 
     retries: WebhookRetries
 
-    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
+    def postpone(self, message: WebhookMessage, seconds: float) -> None:
         with _MOTO:
-            self.retries.postpone(received, seconds)
+            self.retries.postpone(message, seconds)
 
     def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         with _MOTO:
             self.retries.dead_letter(received, reason)
+
+
+class FreeSlots:
+    """A SlotStore that refuses nobody."""
+
+    def take(self, tenant: str, slots: int, seconds: float) -> str:
+        return "slot0=0"
+
+    def release(self, tenant: str, token: str) -> None: ...
+
+
+class NoneHeld:
+    """HeldWebhooks for a sender whose delays are all short."""
+
+    def hold(self, message: WebhookMessage, due_at: int) -> None:
+        raise NotImplementedError
+
+    def due(self, limit: int) -> list[Listed]:
+        return []
+
+    def get(self, tenant: str, job_id: str) -> tuple[str, int] | None:
+        return None
+
+    def remove(self, tenant: str, job_id: str, due_at: int) -> None: ...
 
 
 def final_job(job_id: str, state: State = "succeeded", url: str = "https://hooks.example.com/done") -> Job:
@@ -217,16 +246,15 @@ def _deliver(running: Receiver, queue: SqsWebhookQueue, secrets: Secrets, url: s
         render=lambda job: {"id": "the job", "status": job.state},
         secrets=secrets,
         client=running.client(receiver.IMPATIENT),
-        retries=_LockedRetries(queue),
+        retries=_LockedRetries(WaitingWebhooks(queue, NoneHeld(), epoch_ms, job_log, telemetry.crashed)),
+        slots=Slots(FreeSlots(), epoch_ms),
         about=job_log.about,
         delays=[0] * len(DELAYS),
     )
 
     def deliver(record: SQSRecord) -> None:
-        attempt = int(record.attributes.approximate_receive_count)
-        outcome = sender.deliver(ReceivedMessage(record.message_id, record.receipt_handle, record.body, attempt))
-        if outcome.verdict == "retry":
-            raise RuntimeError(outcome.reason)
+        receives = int(record.attributes.approximate_receive_count)
+        sender.deliver(ReceivedMessage(record.message_id, record.body, receives))
 
     def poll() -> None:
         sqs = boto3.client("sqs")

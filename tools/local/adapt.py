@@ -66,6 +66,8 @@ def adapt(
     sign_with_files(resources, signing)
     package_images_as_zips(resources, code)
     remove_layers(resources)
+    follow_the_newest_code(resources)
+    remove_rollouts(resources)
     set_poller_concurrency(resources)
     expand_any_method(resources)
     unescape_media_types(resources)
@@ -92,7 +94,8 @@ def set_image_environment(resources: Resources, models_dir: Path) -> None:
     """Set what the container image would provide: the weights and the Dockerfile's variables."""
     for function in _image_functions(resources):
         variables = function.setdefault("Environment", {}).setdefault("Variables", {})
-        variables |= {"MODELS_DIR": str(models_dir), **image_variables()}
+        downloads = {"MODEL_STORAGE_DIR": str(models_dir.parent / "model-versions")}  # not /tmp, which others may use
+        variables |= {"MODELS_DIR": str(models_dir), **downloads, **image_variables()}
 
 
 def sign_with_files(resources: Resources, signing: Files) -> None:
@@ -122,6 +125,21 @@ def remove_layers(resources: Resources) -> None:
         del resources[name]
     for _, function in _of_type(resources, FUNCTION):
         function.pop("Layers", None)
+
+
+def follow_the_newest_code(resources: Resources) -> None:
+    """`make serve` deploys what was changed, without a Release that would publish a version of each function."""
+    for _, alias in _of_type(resources, "AWS::Lambda::Alias"):
+        alias["FunctionVersion"] = "$LATEST"
+
+
+def remove_rollouts(resources: Resources) -> None:
+    """MiniStack has no CodeDeploy. RolloutCheck, which only CodeDeploy invokes, goes with it."""
+    gone = [name for name, each in resources.items() if each["Type"].startswith("AWS::CodeDeploy::")]
+    for name in [*gone, "RolloutCheck", "RolloutCheckRole", "RolloutCheckLogs", "RolloutRole", "RolloutAlarm"]:
+        resources.pop(name, None)
+    for resource in resources.values():
+        resource.pop("UpdatePolicy", None)
 
 
 def set_poller_concurrency(resources: Resources) -> None:
@@ -175,11 +193,18 @@ def extract_gateway_responses(resources: Resources) -> None:
 
 
 def allow_plain_http(resources: Resources) -> None:
-    """The stack speaks plain HTTP on the loopback interface, which TLS-only bucket and queue policies would deny."""
+    """The stack speaks plain HTTP on the loopback interface, which TLS-only bucket and queue policies would deny.
+
+    A conditional statement goes with them: it is for a CloudFront distribution, which the stack does not have.
+    """
     policies = [*_of_type(resources, "AWS::S3::BucketPolicy"), *_of_type(resources, "AWS::SQS::QueuePolicy")]
     for name, policy in policies:
         document = policy["PolicyDocument"]
-        document["Statement"] = [statement for statement in document["Statement"] if not _requires_tls(statement)]
+        document["Statement"] = [
+            statement
+            for statement in document["Statement"]
+            if "Fn::If" not in statement and not _requires_tls(statement)
+        ]
         if not document["Statement"]:
             del resources[name]
 

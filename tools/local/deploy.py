@@ -43,12 +43,13 @@ _TEMPLATE_KEY: Final = "template.json"
 class Options:
     """What `make serve` adds to a stack: services on this machine that it may use, and a parameter.
 
-    `picture_check` is that of the template; empty: its default.
+    `picture_check` is that of the template; empty: its default. `model_rollout` is for tests and transcripts.
     """
 
     receiver: LocalReceiver | None = None
     issuers: LocalIssuers | None = None
     picture_check: str = ""
+    model_rollout: bool = False
 
 
 NOTHING: Final = Options()
@@ -74,6 +75,8 @@ def deploy(endpoint: str, root: Path, models_dir: Path, model: str, options: Opt
         parameters["TokenIssuers"] = options.issuers.text
     if options.picture_check:
         parameters["PictureCheck"] = options.picture_check
+    if options.model_rollout:
+        parameters["ModelRollout"] = "true"
     zipped = zip_of(root / "function" / "imagegen", root / "tools" / "local" / "local_webhooks.py")
     code = S3Object(_BUCKET, f"function-{hashlib.sha256(zipped).hexdigest()[:16]}.zip")  # new code, new key: an update
     translated = translate(root / "template.yaml", code, REGION, parameters)

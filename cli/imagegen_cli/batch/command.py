@@ -80,7 +80,7 @@ def _text(summary: Mapping[str, Any]) -> str:
         f"{summary['results']}: {summary['succeeded']:,} of {summary['lines']:,} lines succeeded, "
         f"{summary['failed']:,} failed, {summary['left']:,} left ({summary['earlier']:,} by earlier runs)",
         f"  images   {summary['images']:,}, {summary['cached']:,} lines from the cache",
-        f"  cost     ${summary['usd']:.8f} on Lambda ({summary['seconds']:,.1f} s)",
+        f"  cost     ${summary['usd']:.8f} on AWS ({summary['seconds']:,.1f} s)",
     ]
     return "\n".join(rows)
 

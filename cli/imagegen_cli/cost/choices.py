@@ -99,13 +99,13 @@ def _hosted(month: Workload, _: Situation) -> tuple[Line, ...]:
 def _requests(month: Workload, has_free_tier: bool = True) -> tuple[Line, ...]:
     """POST /generate with one image: gateway, authorizer and Generator, quota, image and cache entry, one trace.
 
-    Two transactions of the quota take at most twelve write units (docs/decisions/limits.md).
+    Rate, quota, usage and bill take 18 write units, as in a receipt (docs/decisions/cost.md).
     """
     millions = month.images / 1e6
     return (
         Line("API Gateway", "api_gateway_million_requests", millions),
         Line("Lambda, requests of Authorizer and Generator", "lambda_million_requests", 2 * millions, has_free_tier),
-        Line("DynamoDB, quota and usage", "dynamodb_million_writes", 12 * millions),
+        Line("DynamoDB, quota and usage", "dynamodb_million_writes", 18 * millions),
         Line("S3, image and cache entry", "s3_thousand_puts", 2 * month.images / 1e3),
         Line("X-Ray, a trace per image", "xray_million_traces", millions),
     )

@@ -13,10 +13,10 @@ _POLLS: Final = 15 * 30 * 24 * 180
 IDLE: Final = (
     Line("idle: SQS polls", "sqs_million_requests", _POLLS / 1e6),
     Line("idle: X-Ray traces of Sweeper", "xray_million_traces", _MINUTES / 1e6),
-    Line("idle: Sweeper, 0.1 s of 0.5 GB a minute", "lambda_gb_second", _MINUTES * 0.1 * 0.5),
+    Line("idle: Sweeper, 0.1 s of 1.73 GB a minute", "lambda_gb_second", _MINUTES * 0.1 * 1769 / 1024),
     Line("idle: Sweeper's requests", "lambda_million_requests", _MINUTES / 1e6),
     Line("idle: Sweeper's schedule", "scheduler_million_invocations", _MINUTES / 1e6),
-    Line("idle: Sweeper's two queries", "dynamodb_million_reads", _MINUTES / 1e6),
+    Line("idle: Sweeper's 24 queries", "dynamodb_million_reads", 24 * 0.5 * _MINUTES / 1e6),
     Line("idle: Sweeper's log", "logs_gb", 0.017),
     Line("idle: container image (demo model)", "ecr_gb_month", 0.52),
     Line("idle: custom metrics (an idle stack writes none)", "cloudwatch_metrics", 0),

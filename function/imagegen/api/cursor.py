@@ -1,7 +1,7 @@
-"""Pagination cursors: a job id with a checksum that binds it to the tenant. Pure.
+"""Pagination cursors: a place in a list, with a checksum that binds it to the list. Pure.
 
-Not covered: secrecy. A forged cursor only shows another part of the caller's own list, because the tenant
-never comes from it.
+The place is a job id in a tenant's jobs, or a tenant and model in a month's report. Not covered: secrecy. A forged
+cursor only shows another part of a list that the caller may see, because the list never comes from it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from typing import Final
 
 from ulid import ULID
 
 from imagegen.errors import InvalidCursor
+
+_CHECKSUM_BYTES: Final = 8
 
 
 def encode(tenant: str, job_id: str) -> str:
@@ -32,5 +35,23 @@ def decode(tenant: str, cursor: str) -> str:
     return job_id
 
 
-def _checksum(tenant: str, job_id: str) -> bytes:
-    return hashlib.sha256(f"{tenant}/{job_id}".encode()).digest()[:8]
+def encode_row(month: str, row: tuple[str, str]) -> str:
+    """Return the cursor of the page after the row of a tenant and model."""
+    place = "/".join(row)
+    return base64.urlsafe_b64encode(place.encode() + _checksum(month, place)).decode()
+
+
+def decode_row(month: str, cursor: str) -> tuple[str, str]:
+    """Return the tenant and the model. Raises InvalidCursor."""
+    try:
+        place = base64.b64decode(cursor, altchars=b"-_", validate=True)[:-_CHECKSUM_BYTES].decode()
+    except (ValueError, binascii.Error):
+        raise InvalidCursor from None
+    tenant, slash, model = place.partition("/")
+    if not slash or encode_row(month, (tenant, model)) != cursor:
+        raise InvalidCursor
+    return tenant, model
+
+
+def _checksum(of: str, place: str) -> bytes:
+    return hashlib.sha256(f"{of}/{place}".encode()).digest()[:_CHECKSUM_BYTES]

@@ -1,4 +1,4 @@
-"""Response schemas of what limits a tenant and what it has used: GET /usage, and a part of GET /me. Pure."""
+"""Response schemas of what limits a tenant and what it has used: GET /usage, GET /report, and a part of GET /me."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imagegen.generation.result import ResponseModel
 from imagegen.limits.quota import Amount, month_of, next_month
 from imagegen.limits.rate_limit import RouteClass
 from imagegen.limits.tenant_limits import TenantLimits
-from imagegen.limits.usage import Usage, total
+from imagegen.limits.usage import ReportPage, Usage, total
 
 _DOLLARS: Any = {"pattern": r"^[0-9]+(\.[0-9]+)?$"}
 
@@ -98,6 +98,26 @@ class UsageReport(ResponseModel):
             seconds=milliseconds / 1000,
             usd=f"{amount.usd.normalize():f}",
         )
+
+
+class TenantUsage(ModelUsage):
+    """What one tenant used one model for in the month."""
+
+    tenant: str
+
+
+class MonthlyReport(ResponseModel):
+    """The response of GET /report: exactly the sums of the bills."""
+
+    month: str = Field(description="A month in UTC, such as 2026-11.")
+    rows: list[TenantUsage] = Field(description="By tenant and model.")
+    cursor: str | None = Field(description="For the next page; null on the last page.")
+
+    @classmethod
+    def of(cls, month: str, page: ReportPage, cursor: str | None) -> Self:
+        """Return the page; `cursor` names the next one."""
+        rows = [TenantUsage(tenant=tenant, **ModelUsage.of(usage).model_dump()) for tenant, usage in page.rows]
+        return cls(month=month, rows=rows, cursor=cursor)
 
 
 def _dollars(usd: Decimal | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 from pydantic import WithJsonSchema
 
+from imagegen.api.query import MAX_LIMIT
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.job import STATES
 
@@ -87,10 +88,25 @@ ToMonth = Annotated[
     Query(alias="to", description="The last month, which is included. Default: this month."),
     WithJsonSchema(_MONTH_SCHEMA),
 ]
+Month = Annotated[
+    Any,
+    Query(alias="month", description="The month (UTC), such as 2026-11. Default: this month."),
+    WithJsonSchema(_MONTH_SCHEMA),
+]
+RowLimit = Annotated[
+    Any,
+    Query(alias="limit", description="Maximum number of rows to return. Default: 100."),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
+]
+RowCursor = Annotated[
+    Any,
+    Query(alias="cursor", description="The `cursor` returned with the previous page, for the same month."),
+    WithJsonSchema({"type": "string"}),
+]
 Limit = Annotated[
     Any,
     Query(alias="limit", description="Maximum number of jobs to return. Default: 20."),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100}),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
 ]
 Cursor = Annotated[
     Any,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from imagegen.errors import DuplicateKey, InvalidRequest
 from imagegen.problem_details import MAX_FIELD, FieldError
+
+MAX_LIMIT: Final = 100
+"""Entries of a page."""
+_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 def query_parameters(event: Mapping[str, Any], *names: str) -> dict[str, str]:
@@ -24,6 +29,23 @@ def query_parameters(event: Mapping[str, Any], *names: str) -> dict[str, str]:
             detail = f"The query parameter {name} occurs {len(values)} times. Send it once."
             raise DuplicateKey(detail, errors=[FieldError(name, DuplicateKey.code, "must occur once")])
     return {name: str(values[0]) for name, values in lines.items()}
+
+
+def month_parameter(name: str, text: str | None, default: str) -> str:
+    """Return the month of the parameter `name`, such as 2026-11. Raises InvalidRequest."""
+    if text is not None and not _MONTH.fullmatch(text):
+        raise InvalidRequest([FieldError(name, "out_of_range", "must be a month such as 2026-11")])
+    return default if text is None else text
+
+
+def limit_parameter(text: str | None, default: int) -> int:
+    """Return the size of a page. Raises InvalidRequest."""
+    if text is None:
+        return default
+    limit = int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else 0
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidRequest([FieldError("limit", "out_of_range", f"must be an integer from 1 to {MAX_LIMIT}")])
+    return limit
 
 
 def _lines(event: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -14,17 +14,14 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, TypeAdapter
 from ulid import ULID
 
+from imagegen.aws.due_shards import due_shard
 from imagegen.generation.request import GenerateRequest, Webhook
 from imagegen.generation.result import Outcome
 from imagegen.jobs.job import STATES, Job, JobError, Progress, State, UnreadableJob
+from imagegen.jobs.ports import DueKind
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
 from imagegen.origin import UNKNOWN, Origin
-
-OPEN: Final = "open"
-"""Shard of index by_due with the jobs that are not done. It accepts 1,000 writes per second: 250 concurrent jobs."""
-DONE: Final = "done"
-"""Shard of index by_due with the jobs that only wait to expire. Separate, so that they never delay an open job."""
 
 WAITING: Final = "waiting"
 """Shard of index by_turn, with the jobs that any worker may run. Three writes for each job at most."""
@@ -55,7 +52,7 @@ def to_item(job: Job) -> dict[str, Any]:
         for name, value in fields.items()
         if value is not None and (encoded := _ENCODERS.get(name, _identity)(value)) is not None
     }
-    item["due_shard"] = DONE if job.done else OPEN
+    item["due_shard"] = due_shard(_due_kind(job), job.job_id)
     return key(job.tenant, job.job_id) | item
 
 
@@ -92,6 +89,15 @@ def listed(item: Mapping[str, Any]) -> Job:
             state=state if (state := item.get("state")) in STATES else "running",
             error=JobError.of(error.as_error()),
         )
+
+
+def _due_kind(job: Job) -> DueKind:
+    """Return how the sweeper must handle the job. Those that wait or are done never delay the others."""
+    if job.final:
+        return "done" if job.done else "open"
+    if job.state == "running":
+        return "running"
+    return "sent" if job.sent else "open"
 
 
 def _decoded(name: str, value: Any) -> Any:
@@ -194,7 +200,7 @@ _ENCODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "reserved": lambda reservation: _RESERVATION.dump_json(reservation).decode(),
     "listed": lambda listed: WAITING if listed else None,
     "origin": _encode_origin,
-    **dict.fromkeys(("traded", "continuations", "waits", "resends"), lambda value: value or None),
+    **dict.fromkeys(("traded", "continuations", "waits", "resends", "version"), lambda value: value or None),
     **dict.fromkeys(("created_at", "started_at", "finished_at"), datetime.isoformat),
 }
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from imagegen.aws.clients import translated
-from imagegen.aws.job_item import DONE, OPEN, from_item, key, listed
-from imagegen.aws.table import Item, Table, deserialized, serialized
-from imagegen.errors import StorageUnavailable
+from imagegen.aws.due_shards import due_shards
+from imagegen.aws.job_item import from_item, key, listed
+from imagegen.aws.table import BATCH, Item, Table, deserialized, serialized
 from imagegen.jobs.job import Job, State
-from imagegen.jobs.ports import Page
+from imagegen.jobs.ports import DueKind, Listed, Page
 
 _MAX_EXAMINED: Final = 1000
 """Jobs examined for a page of one state. Such a page may be short; its cursor continues after the jobs examined."""
-_BATCH: Final = 100
-"""Items per BatchGetItem."""
-_UNPROCESSED_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Pauses before keys that DynamoDB left unprocessed are read again; botocore does not retry them."""
 
 
 class JobReads(Table):
@@ -41,13 +36,14 @@ class JobReads(Table):
         jobs = [job for job in map(found.get, ids) if job is not None and (state is None or job.state == state)]
         return Page(jobs, last)
 
-    def due(self, limit: int) -> list[tuple[str, str]]:
-        """Return (tenant, job id) of jobs whose `due_at` has passed, the oldest first, then of expired ones."""
+    def due_shards(self, kind: DueKind) -> list[str]:
+        """Return the shards of index by_due that have the jobs of `kind`."""
+        return due_shards(kind)
+
+    def due(self, shard: str, limit: int) -> list[Listed]:
+        """Return up to `limit` jobs of the shard whose `due_at` has passed, the oldest first."""
         with translated("DynamoDB"):
-            found = self._due(OPEN, limit)
-            if len(found) < limit:
-                found += self._due(DONE, limit - len(found))
-        return found
+            return [Listed(*str(pk).split("#")[1:]) for pk in self._due_keys(shard, limit)]
 
     def _page_query(self, tenant: str, limit: int, after: str | None, state: State | None) -> dict[str, Any]:
         query: dict[str, Any] = {
@@ -67,36 +63,12 @@ class JobReads(Table):
             query["Limit"] = _MAX_EXAMINED
         return query
 
-    def _due(self, shard: str, limit: int) -> list[tuple[str, str]]:
-        response = self._client.query(
-            TableName=self._name,
-            IndexName="by_due",
-            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-            ExpressionAttributeValues=serialized({":shard": shard, ":now": self._clock()}),
-            Limit=limit,
-        )
-        keys = [str(deserialized(item)["pk"]).split("#") for item in response["Items"]]
-        return [(tenant, job_id) for _, tenant, job_id in keys]
-
     def _read_all(self, tenant: str, ids: list[str]) -> dict[str, Job]:
         found: dict[str, Job] = {}
-        for start in range(0, len(ids), _BATCH):
-            items = self._read_batch([key(tenant, each) for each in ids[start : start + _BATCH]])
+        for start in range(0, len(ids), BATCH):
+            items = self._read_batch([key(tenant, each) for each in ids[start : start + BATCH]])
             found |= {item["job_id"]: listed(item) for item in items if self._is_live(item)}
         return found
-
-    def _read_batch(self, keys: list[dict[str, str]]) -> list[Item]:
-        """Return the items that exist. Raises StorageUnavailable if DynamoDB keeps leaving keys unprocessed."""
-        pending: Any = {self._name: {"Keys": [serialized(each) for each in keys]}}
-        items: list[Item] = []
-        for pause_s in (0.0, *_UNPROCESSED_PAUSES_S):
-            time.sleep(pause_s)
-            response = self._client.batch_get_item(RequestItems=pending)
-            items += map(deserialized, response["Responses"].get(self._name, []))
-            pending = response.get("UnprocessedKeys")
-            if not pending:
-                return items
-        raise StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.", private="UnprocessedKeys")
 
     def _live(self, item: Item | None) -> Job | None:
         """Return the item's job unless it has expired. Raises UnreadableJob."""

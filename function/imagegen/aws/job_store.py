@@ -175,9 +175,13 @@ class DynamoJobStore(JobReads):
         return self._put(name | states.bill(job, charge), "attribute_not_exists(pk)")
 
     def _update(self, before: Item, after: Item, values: Item) -> dict[str, Any]:
-        """Return an update of the attributes that differ, conditional on an unchanged revision."""
+        """Return an update of the attributes that differ, conditional on an unchanged revision.
+
+        The shard is always among them: that of a row of an earlier version is not the one that `before` would have now.
+        """
         removed = [name for name in before if name not in after]
         changed = {name: value for name, value in after.items() if before.get(name) != value}
+        changed |= {"due_shard": after["due_shard"]}
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in changed)
         if removed:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)

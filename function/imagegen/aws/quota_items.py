@@ -7,12 +7,12 @@ Each write is an entry of TransactItems, so that the store of jobs can add it to
 | quota | `QUOTA#{tenant}#{month}`, `QUOTA` | `images`, `usd_e8`: used and reserved together |
 | unfinished jobs | `OPEN#{tenant}`, `OPEN`; of all tenants: `OPEN`, `OPEN` | `jobs` |
 | reservation | `RESERVATION#{tenant}#{id}`, `RESERVATION` | `quota_month`, `images`, `usd_e8`, `is_job`, `in_all` |
-| usage | `USAGE#{tenant}`, `{month}#{model}` | `images`, `billed_ms`, `usd_e8` |
+| usage | `USAGE#{tenant}`, `{month}#{model}` | `images`, `billed_ms`, `usd_e8`, `turn_shard` |
 | bill | `BILL#{tenant}#{id}`, `BILL` | `images`, `billed_ms`, `usd`, `model`, `quota_month` |
 
 `usd_e8` is a whole number of 10^-8 US dollars, the last digit of a bill: sums of integers are exact everywhere, also in
-the stand-ins for DynamoDB. Reservations are in the index by_due. None of the rows has `expires_at`: TTL would delete a
-reservation without settling it, and the others are accounts.
+the stand-ins for DynamoDB. Reservations are in the index by_due, and the usage of a month in by_turn. None of the rows
+has `expires_at`: TTL would delete a reservation without settling it, and the others are accounts.
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
+from imagegen.aws.due_shards import due_shard
 from imagegen.aws.table import Item, serialized
 from imagegen.aws.transactions import Reason, failed
 from imagegen.errors import LimitReached
 from imagegen.limits.quota import USD_STEP, Amount, Quota, Reservation, queue_full, quota_exceeded
 from imagegen.limits.usage import Charge, Usage
 
-RESERVED: Final = "reserved"
-"""Shard of index by_due with the reservations. It accepts 1,000 writes per second: 500 reservations and settlements."""
+
+def usage_shard(month: str) -> str:
+    """Return the shard of index by_turn with the usage of the month, by tenant.
+
+    The index has only keys, so it is written once for a month, tenant and model, and not when their sums grow.
+    """
+    return f"usage#{month}"
+
 
 Write = dict[str, Any]
 """An entry of TransactItems."""
@@ -97,7 +104,7 @@ def usage_write(table: str, tenant: str, month: str, charge: Charge) -> Write:
     """Return the write that adds the charge to the month's usage of its model."""
     key = {"pk": f"USAGE#{tenant}", "sk": f"{month}#{charge.model}"}
     numbers = {"images": charge.images, "billed_ms": charge.billed_ms, "usd_e8": _e8(charge.usd)}
-    return {"Update": _add(table, key, tenant, numbers)}
+    return {"Update": _add(table, key, tenant, numbers, shard=usage_shard(month))}
 
 
 def bill_write(table: str, reservation: Reservation, charge: Charge) -> Write:
@@ -202,7 +209,7 @@ def _put_reservation(table: str, reservation: Reservation) -> dict[str, Any]:
         "usd_e8": _e8(reservation.amount.usd),
         "is_job": reservation.is_job,
         "in_all": reservation.in_all,
-        "due_shard": RESERVED,
+        "due_shard": due_shard("reserved", reservation.id),
         "due_at": reservation.lost_at,
     }
     return {"TableName": table, "Item": serialized(item), "ConditionExpression": "attribute_not_exists(pk)"}
@@ -240,15 +247,21 @@ def _reservation_key(reservation: Reservation) -> dict[str, str]:
     return {"pk": f"RESERVATION#{reservation.tenant}#{reservation.id}", "sk": "RESERVATION"}
 
 
-def _add(table: str, key: Mapping[str, str], tenant: str | None, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Return an update that adds to each attribute; one that is missing counts as 0. None: a row of all tenants."""
-    owner = {} if tenant is None else {":tenant": tenant}
-    expression = "ADD " + ", ".join(f"{name} :{name}" for name in numbers)
+def _add(
+    table: str, key: Mapping[str, str], tenant: str | None, numbers: Mapping[str, int], shard: str | None = None
+) -> dict[str, Any]:
+    """Return an update that adds to each attribute; one that is missing counts as 0. None: a row of all tenants.
+
+    The row is in the `shard` of index by_turn, if there is one.
+    """
+    fixed = {name: value for name, value in (("tenant", tenant), ("turn_shard", shard)) if value is not None}
+    adds = "ADD " + ", ".join(f"{name} :{name}" for name in numbers)
+    sets = "SET " + ", ".join(f"{name} = :{name}" for name in fixed)
     return {
         "TableName": table,
         "Key": serialized(key),
-        "UpdateExpression": f"SET tenant = :tenant {expression}" if owner else expression,
-        "ExpressionAttributeValues": serialized({**owner, **{f":{name}": number for name, number in numbers.items()}}),
+        "UpdateExpression": f"{sets} {adds}" if fixed else adds,
+        "ExpressionAttributeValues": serialized({f":{name}": value for name, value in {**fixed, **numbers}.items()}),
     }
 
 

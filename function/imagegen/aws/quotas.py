@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from imagegen.aws.clients import translated
+from imagegen.aws.due_shards import due_shards
 from imagegen.aws.key_ends import after_checks, unended_checks
 from imagegen.aws.quota_items import (
-    RESERVED,
     amount_of,
     bill_key,
     bill_write,
@@ -77,20 +78,18 @@ class DynamoQuotas(Table):
             return bool(self._read(serialized(bill_key(reservation.tenant, reservation.id))))
 
     def lost(self, limit: int) -> list[Reservation]:
-        """Return up to `limit` reservations whose time has passed, the oldest first. One call, and one for each."""
+        """Return up to `limit` reservations whose time has passed, the oldest first.
+
+        One call for each shard, and one for each of up to `limit` reservations.
+        """
         now = self._clock()
         with translated("DynamoDB"):
-            found = self._client.query(
-                TableName=self._name,
-                IndexName="by_due",
-                KeyConditionExpression="due_shard = :shard AND due_at <= :now",
-                ExpressionAttributeValues=serialized({":shard": RESERVED, ":now": now}),
-                Limit=limit,
-            )["Items"]
-            items = [self._read({"pk": each["pk"], "sk": each["sk"]}) for each in found]
+            due = [entry for shard in due_shards("reserved") for entry in self._due(shard, limit)]
+            oldest = sorted(due, key=lambda entry: int(entry["due_at"]["N"]))[:limit]
+            items = [self._read({"pk": entry["pk"], "sk": entry["sk"]}) for entry in oldest]
         reservations = [reservation_of(deserialized(item)) for item in items if item]
         # The index may be late: what it lists as a request may have become a job, which is not lost.
-        return [each for each in reservations if each.lost_at <= now]
+        return sorted((each for each in reservations if each.lost_at <= now), key=attrgetter("lost_at"))
 
     def committed(self, tenant: str, month: str) -> Amount:
         """Return the month's images and dollars, used and reserved. One call."""

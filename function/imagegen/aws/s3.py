@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import boto3
     from types_boto3_s3 import S3Client
 
+    from imagegen.aws.cdn_signer import CdnSigner
+
 CONFIG: Final = Config(
     signature_version="s3v4",
     # A request has 28 s in total, so a store that hangs must be detected long before the gateway's timeout.
@@ -37,10 +39,14 @@ _CONFLICT_ATTEMPTS: Final = 3
 
 
 class S3ImageStore:
-    """Implements generation.ports.ImageStore. A cache entry is a JSON document that describes its images."""
+    """Implements generation.ports.ImageStore. A cache entry is a JSON document that describes its images.
 
-    def __init__(self, bucket: str, url_expires_seconds: int, image_days: int):
+    With a `cdn`, URLs are those of its distribution; all else is S3's.
+    """
+
+    def __init__(self, bucket: str, url_expires_seconds: int, image_days: int, cdn: CdnSigner | None = None):
         self._bucket = bucket
+        self._cdn = cdn
         self._url_expires = timedelta(seconds=url_expires_seconds)
         self._kept = timedelta(days=image_days)
 
@@ -97,8 +103,16 @@ class S3ImageStore:
             body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         return body
 
+    def require_signer(self) -> None:
+        """Raise DeliveryUnavailable if no URL could be signed. S3's are signed with the function's own credentials."""
+        if self._cdn is not None:
+            self._cdn.require_key()
+
     def sign(self, key: str, until: datetime) -> SignedUrl:
         """Return a URL for GET that expires at `until`, or earlier with its lifetime or the signing credentials."""
+        if self._cdn is not None:
+            expires_at = min(datetime.now(UTC) + self._url_expires, until).replace(microsecond=0)
+            return SignedUrl(self._cdn.sign(key, expires_at), expires_at)
         with clients.translated("S3"):
             ends = [until, *filter(None, [self._signer.credentials_expire()])]
             now = datetime.now(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
     from imagegen.jobs.job import Job
+    from imagegen.jobs.ports import Listed
 
 _CONFIG: Final = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3)
-
-MAX_VISIBILITY_S: Final = 42_900
-"""SQS hides a message for at most 12 hours after it was received, and the delivery attempt has used a part of them."""
 
 _GROUP: Final = re.compile(r"[!-~]{1,128}")
 """What SQS accepts as MessageGroupId: ASCII letters, digits and punctuation."""
@@ -55,10 +54,6 @@ class _Queue:
                 QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s, MessageGroupId=message_group(tenant)
             )
 
-    def _change_visibility(self, receipt: str, seconds: int) -> None:
-        with translated("SQS"):
-            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
-
     def _dead_letter(self, body: str, reason: str, group: str | None) -> None:
         optional: Any = {} if group is None else {"MessageGroupId": group}
         with translated("SQS"):
@@ -75,7 +70,21 @@ class SqsJobQueue(_Queue):
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         """Send the job's message, visible after `delay_s` seconds (at most 900)."""
-        self._send(tenant, JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body(), delay_s)
+        self._send(tenant, _body(tenant, job_id), delay_s)
+
+    def put_all(self, jobs: Sequence[Listed]) -> list[Listed]:
+        """Send the messages of up to ten jobs in one call. Returns the jobs whose message was not sent."""
+        entries: list[Any] = [
+            {
+                "Id": str(number),
+                "MessageBody": _body(job.tenant, job.job_id),
+                "MessageGroupId": message_group(job.tenant),
+            }
+            for number, job in enumerate(jobs)
+        ]
+        with translated("SQS"):
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        return [jobs[int(each["Id"])] for each in answer.get("Failed", [])]
 
     def waiting(self) -> int:
         """Return about how many messages wait for a worker (ApproximateNumberOfMessages, eventually consistent)."""
@@ -87,23 +96,28 @@ class SqsJobQueue(_Queue):
 
     def postpone(self, receipt: str, seconds: int) -> None:
         """Make a received message visible again after `seconds`."""
-        self._change_visibility(receipt, seconds)
+        with translated("SQS"):
+            self._client.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
 
     def dead_letter(self, body: str, reason: str) -> None:
         """Send a message that cannot be parsed to the dead-letter queue."""
         self._dead_letter(body, reason, None)
 
 
+def _body(tenant: str, job_id: str) -> str:
+    return JobMessage(version=VERSION, tenant=tenant, job_id=job_id).body()
+
+
 class SqsWebhookQueue(_Queue):
-    """Implements jobs.ports.WebhookQueue and webhooks.ports.WebhookRetries."""
+    """Implements jobs.ports.WebhookQueue and webhooks.ports.MessageQueue."""
 
     def put(self, job: Job) -> None:
         """Send the webhook message of a final job: at most 200 KB, with the largest metadata in ASCII."""
-        self._send(job.tenant, WebhookMessage.of(job).body())
+        self.send(WebhookMessage.of(job), 0)
 
-    def postpone(self, received: ReceivedMessage, seconds: float) -> None:
-        """Make the message visible again after `seconds`, capped at MAX_VISIBILITY_S."""
-        self._change_visibility(received.receipt, min(round(seconds), MAX_VISIBILITY_S))
+    def send(self, message: WebhookMessage, delay_s: int) -> None:
+        """Send the message, visible after `delay_s` seconds (at most 900)."""
+        self._send(message.tenant, message.body(), delay_s)
 
     def dead_letter(self, received: ReceivedMessage, reason: str) -> None:
         """Copy the message, with its group, to the dead-letter queue."""

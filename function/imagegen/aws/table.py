@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from imagegen.aws.clients import client, code
+from imagegen.errors import StorageUnavailable
 from imagegen.jobs.ports import Clock
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ PATIENT_ATTEMPTS: Final = 40
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.5
 """Pauses double, with full jitter."""
+BATCH: Final = 100
+"""Items per BatchGetItem."""
+_UNPROCESSED_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Pauses before keys that DynamoDB left unprocessed are read again; botocore does not retry them."""
 _JITTER: Final = secrets.SystemRandom()
 
 Item = dict[str, Any]
@@ -51,6 +56,39 @@ class Table:
     def _read(self, name: Mapping[str, str]) -> Item | None:
         item = self._client.get_item(TableName=self._name, Key=serialized(name), ConsistentRead=True).get("Item")
         return None if item is None else deserialized(item)
+
+    def _read_batch(self, keys: Sequence[Mapping[str, str]], *, consistent: bool = False) -> list[Item]:
+        """Return the items that exist, of up to BATCH keys, in any order. One call; none without keys.
+
+        Raises StorageUnavailable if DynamoDB keeps leaving keys unprocessed.
+        """
+        if not keys:
+            return []
+        pending: Any = {self._name: {"Keys": [serialized(each) for each in keys], "ConsistentRead": consistent}}
+        items: list[Item] = []
+        for pause_s in (0.0, *_UNPROCESSED_PAUSES_S):
+            time.sleep(pause_s)
+            response = self._client.batch_get_item(RequestItems=pending)
+            items += map(deserialized, response["Responses"].get(self._name, []))
+            pending = response.get("UnprocessedKeys")
+            if not pending:
+                return items
+        raise StorageUnavailable("DynamoDB is throttled. Try again in a few seconds.", private="UnprocessedKeys")
+
+    def _due_keys(self, shard: str, limit: int) -> list[str]:
+        """Return the `pk` of up to `limit` rows of the shard of index by_due that are due, the oldest first."""
+        return [entry["pk"]["S"] for entry in self._due(shard, limit)]
+
+    def _due(self, shard: str, limit: int) -> list[Any]:
+        """Return the rows' entries of the index. One call for each megabyte of keys, of about 10,000 rows."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName="by_due",
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues=serialized({":shard": shard, ":now": self._clock()}),
+            PaginationConfig={"MaxItems": limit, "PageSize": limit},
+        )
+        return [entry for page in pages for entry in page["Items"]]
 
     def _seconds(self) -> int:
         return self._clock() // 1000

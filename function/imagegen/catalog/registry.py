@@ -20,6 +20,9 @@ SCHEDULERS: Final = {
 }
 """diffusers' class with the same method, by scheduler id."""
 
+VERSION_DIGITS: Final = 12
+"""Hex digits of a revision in the name of a version."""
+
 
 @dataclass(frozen=True)
 class Defaults:
@@ -70,9 +73,10 @@ Family = Literal["stable-diffusion", "latent-consistency", "stable-diffusion-xl"
 class Model:
     """One entry of the registry.
 
-    `source` is `folder` for a model that ships with the repository, else `hub:owner/name`, downloaded when the image
-    is built. `revision` is part of every cache key: a commit of the hub, or the digest of the shipped files. `weights`
-    is the storage type of OpenVINO's copy; the compute precision depends on the CPU.
+    `source` is `folder` for a model that ships with the repository, `hub:owner/name`, downloaded when the image is
+    built, or `bucket` for a published version. `revision` is part of every cache key: a commit of the hub, the digest
+    of the shipped files, or that of the published description. `weights` is the storage type of OpenVINO's copy; the
+    compute precision depends on the CPU.
     """
 
     id: str
@@ -87,6 +91,11 @@ class Model:
     weights: Literal["float16", "int8"] = "float16"
     harmless: bool = False
     """Whether it can draw nothing but shapes, so that its pictures need no judge."""
+
+    @property
+    def version(self) -> str:
+        """What names exactly this version, such as demo@6cc6991b014f: a value of `model`, and what a job keeps."""
+        return f"{self.id}@{self.revision[:VERSION_DIGITS]}"
 
     @property
     def takes_negative_prompts(self) -> bool:

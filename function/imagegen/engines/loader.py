@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagegen.catalog import auxiliary, manifest
+from imagegen.catalog.model_folders import ModelFolders
 from imagegen.catalog.registry import Model
 from imagegen.engines.batching import Batcher
 from imagegen.engines.guard import GuardedEngine
@@ -16,8 +17,9 @@ from imagegen.generation.ports import Backend, Engine
 
 @dataclass(frozen=True)
 class EngineLoader:
-    """Prepared models in `models_dir`/ID/ENGINE, and the function's memory in MB."""
+    """Where prepared models are, the networks for all of them in `models_dir`, and the function's memory in MB."""
 
+    folders: ModelFolders
     models_dir: Path
     memory_mb: int
     batcher: Batcher
@@ -25,10 +27,10 @@ class EngineLoader:
     def load(self, model: Model, backend: Backend) -> Engine:
         """Load an engine. Verification starts first: hashing releases the GIL, so it runs during the import.
 
-        Raises ModelUnavailable.
+        Raises ModelUnavailable, or StorageUnavailable for a published version that cannot be downloaded now.
         """
         postprocessor = Postprocessor(auxiliary.prepared(self.models_dir), backend.threads)
-        folder = self.models_dir / model.id / backend.engine
+        folder = self.folders.folder(model, backend.engine)
         verified = manifest.begin_verifying(folder)
         try:
             if backend.engine == "openvino":

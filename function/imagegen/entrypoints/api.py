@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from imagegen import telemetry
 from imagegen.api.app import build_app, resolve
 from imagegen.api.event_kind import REST_API, is_rest_api, refusal
-from imagegen.api.routes import documentation, generate, health, jobs, keys, me, models, uploads, usage, verify
+from imagegen.api.routes import documentation, generate, health, jobs, keys, me, models, report, uploads, usage, verify
+from imagegen.entrypoints import initialized
 from imagegen.wiring import Container
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ container = Container.from_environment()
 app = build_app(
     container.settings.allowed_origins,
     *(health.router, models.router, documentation.router, jobs.router, me.router, usage.router, keys.router),
-    *(uploads.router, generate.router, verify.router),
+    *(report.router, uploads.router, generate.router, verify.router),
 )
 
 
@@ -28,3 +29,6 @@ app = build_app(
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Respond to a REST API's event, and refuse any other event."""
     return resolve(app, container, event, context) if is_rest_api(event) else refusal(context, REST_API)
+
+
+initialized()

@@ -13,6 +13,7 @@ from imagegen import origin, telemetry
 from imagegen.access.caller import Caller
 from imagegen.access.credentials import Pair
 from imagegen.authorizer_wiring import AuthorizerContainer
+from imagegen.entrypoints import initialized
 from imagegen.errors import InvalidCredentials, ServiceError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         telemetry.failed(error)
         raise Refused(error.public_code) from None
     except Exception as error:
-        telemetry.crashed(error)
+        telemetry.aborted(error)
         raise Refused("internal_error") from None
     telemetry.authenticated(caller)
     return _allowed(caller, event["methodArn"])
@@ -73,3 +74,6 @@ def _allowed(caller: Caller, method_arn: str) -> dict[str, Any]:
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": caller.to_context(),
     }
+
+
+initialized()

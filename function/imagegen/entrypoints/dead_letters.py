@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.message import JobMessage, Unreadable
@@ -23,7 +24,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @job_log.one_job()
 def fail(record: SQSRecord) -> None:
-    """Fail the message's job. Raises ServiceError if that is not possible now; SQS delivers the message again."""
+    """Fail the message's job. Raises an exception if that is not possible now; SQS delivers the message again."""
     try:
         message = JobMessage.parse(record.body)
     except Unreadable as error:
@@ -35,6 +36,9 @@ def fail(record: SQSRecord) -> None:
     except (ServiceError, UnreadableJob) as error:
         telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
         raise
+    except Exception as error:
+        telemetry.aborted(error)
+        raise
     telemetry.dead_letter("not_processed", failed=failed)
 
 
@@ -45,3 +49,6 @@ def handler(event: Any, context: LambdaContext) -> Any:
     if not is_sqs(event):
         return refusal(context, SQS)
     return process_partial_response(event=event, record_handler=fail, processor=processor, context=context)
+
+
+initialized()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from imagegen import telemetry
 from imagegen.access import tenant
@@ -11,6 +13,7 @@ from imagegen.api.event_kind import REST_API, is_rest_api, refusal
 from imagegen.api.job_response import result_of
 from imagegen.api.routes import generate, verify
 from imagegen.deadline import Deadline
+from imagegen.entrypoints import initialized
 from imagegen.errors import (
     IdempotencyInProgress,
     IdempotencyKeyInvalid,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 DIRECT: Final = 'direct invocations with a request such as {"prompt": "a red circle"}'
 KEY: Final = "idempotency_key"
 """Field of a direct invocation, which has no headers, for what Idempotency-Key is for POST /generate."""
+_ENVIRONMENT: Final = uuid4().hex
+"""Lambda runs one process in each environment: tells whether pings found different ones."""
 _FIELDS: Final = {*GenerateRequest.model_fields, *WarmUpRequest.model_fields, KEY}
 
 container = Container.from_environment()
@@ -63,7 +68,7 @@ def _is_direct(event: object) -> bool:
 
 def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "warmup" in event:
-        return _warm(WarmUpRequest.parse(event).model).model_dump(mode="json")
+        return _answer_ping(WarmUpRequest.parse(event))
     body = {name: value for name, value in event.items() if name != KEY}
     request = GenerateRequest.parse(body)
     if request.webhook is not None:
@@ -73,6 +78,7 @@ def _invoke(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     container.prompt_judge.require_allowed(request, tenant=tenant.LOCAL, model=model.id)
     pictures = container.inputs.read(request, tenant.LOCAL)
     plan, deadline = container.planner.plan(request, pictures), Deadline.of_invocation(context)
+    container.image_store.require_signer()
     if KEY in event:
         fingerprint = _fingerprint(event[KEY], body, request, plan)
         return _run_once(plan, fingerprint, deadline, Origin(context.aws_request_id)).model_dump(mode="json")
@@ -105,6 +111,14 @@ def _fingerprint(
     return IdempotencyFingerprint.of(key, "direct invocation", body, request, plan.spec)
 
 
+def _answer_ping(request: WarmUpRequest) -> dict[str, Any]:
+    started = time.monotonic()
+    warm_up = _warm(request.model)
+    # Lambda gives no other ping to this environment meanwhile.
+    time.sleep(max(0.0, request.hold_ms / 1000 - (time.monotonic() - started)))
+    return {**warm_up.model_dump(mode="json"), "environment": _ENVIRONMENT}
+
+
 def _warm(model_id: str | None) -> WarmUp:
     warm_up = container.images.warm(container.planner.warm_up(model_id))
     telemetry.warmed(warm_up)
@@ -130,5 +144,6 @@ def _initialize() -> None:
         telemetry.failed(error)  # a request will report it, and a cached result needs no model
 
 
+initialized()
 if container.settings.provisioned:
     _initialize()

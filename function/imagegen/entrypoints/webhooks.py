@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.webhooks.ports import ReceivedMessage
 from imagegen.wiring import Container
@@ -20,27 +21,24 @@ if TYPE_CHECKING:
 container = Container.from_environment()
 
 
-class NotDelivered(Exception):
-    """Keeps the message in the queue; its visibility timeout is already set to the next attempt."""
-
-
 @job_log.one_job()
 def deliver(record: SQSRecord) -> None:
-    """Make one delivery attempt. Raises an exception if SQS must deliver the message again."""
-    number = int(record.attributes.approximate_receive_count)
+    """Make one delivery attempt. Raises an exception if SQS must deliver the message again.
+
+    A failed attempt is none: another message, which waits elsewhere, replaces this one.
+    """
+    receives = int(record.attributes.approximate_receive_count)
     group = record.attributes.get("MessageGroupId")
-    received = ReceivedMessage(record.message_id, record.receipt_handle, record.body, number, group)
+    received = ReceivedMessage(record.message_id, record.body, receives, group)
     try:
         attempt = container.webhook_sender.deliver(received)
     except ServiceError as error:
         telemetry.failed(error)
         raise
     except Exception as error:
-        telemetry.crashed(error)
+        telemetry.aborted(error)
         raise
-    telemetry.webhook_attempted(attempt, number)
-    if attempt.verdict == "retry":
-        raise NotDelivered
+    telemetry.webhook_attempted(attempt)
 
 
 @telemetry.logger.inject_lambda_context(clear_state=True, log_event=False)
@@ -49,6 +47,9 @@ def handler(event: Any, context: LambdaContext) -> PartialItemFailureResponse | 
     """Deliver the batch's webhooks and return the records that SQS must deliver again; refuse any other event."""
     if not is_sqs(event):
         return refusal(context, SQS)
-    # Do not raise if every record fails: a receiver that is down is not an error of this function.
+    # SQS delivers failed records again. An exception for a batch that failed entirely would add nothing.
     processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event=event, record_handler=deliver, processor=processor, context=context)
+
+
+initialized()

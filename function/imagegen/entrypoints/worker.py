@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.batch import (
 from imagegen import job_log, telemetry
 from imagegen.api.event_kind import SQS, is_sqs, refusal
 from imagegen.deadline import Deadline
+from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError
 from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.message import JobMessage, Unreadable
@@ -39,7 +40,7 @@ concurrent_processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_en
 def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
     """Run the job whose turn it is. A message that cannot be parsed goes to the dead-letter queue.
 
-    Raises ServiceError or UnreadableJob if the run could not start; SQS delivers the message again.
+    Raises an exception if the run could not start; SQS delivers the message again.
     """
     try:
         message = JobMessage.parse(record.body)
@@ -52,6 +53,10 @@ def run(record: SQSRecord, lambda_context: LambdaContext) -> None:
         job = container.job_runner.run(message.tenant, message.job_id, Deadline.of_invocation(lambda_context))
     except (ServiceError, UnreadableJob) as error:
         telemetry.failed(error if isinstance(error, ServiceError) else error.as_error())
+        _postpone(record)
+        raise
+    except Exception as error:
+        telemetry.aborted(error)
         _postpone(record)
         raise
     telemetry.ran(job)
@@ -83,3 +88,6 @@ def handler(event: Any, context: LambdaContext) -> Any:
         return async_process_partial_response(
             event=event, record_handler=run_in_thread, processor=concurrent_processor, context=context
         )
+
+
+initialized()

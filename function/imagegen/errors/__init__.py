@@ -63,6 +63,8 @@ from imagegen.errors.request import (
     WebhookSecretMissing,
 )
 from imagegen.errors.service import (
+    DeliveryUnavailable,
+    FunctionBusy,
     GenerationFailed,
     GenerationInvalid,
     GenerationTimeout,
@@ -77,8 +79,10 @@ __all__ = [
     "AuthUnavailable",
     "BadSyntax",
     "BodyNotObject",
+    "DeliveryUnavailable",
     "DuplicateKey",
     "ForbiddenScope",
+    "FunctionBusy",
     "GenerationFailed",
     "GenerationInvalid",
     "GenerationTimeout",

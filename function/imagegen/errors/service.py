@@ -55,6 +55,28 @@ class StorageUnavailable(ServiceError):
     retry_after = 5
 
 
+class FunctionBusy(StorageUnavailable):
+    """Every environment that a Lambda function may have is busy."""
+
+
+class DeliveryUnavailable(ServiceError):
+    """No URL of an image can be signed, so none is returned. The deployment's owner must repair it, unless SSM does."""
+
+    code = "delivery_unavailable"
+    status = 503
+    retryable = True
+    retry_after = 30
+    usual_detail = (
+        "The URLs of images cannot be signed at the moment. Images that were drawn are kept: try again later. The "
+        "deployment's log has the cause."
+    )
+
+    @classmethod
+    def because(cls, reason: str) -> DeliveryUnavailable:
+        """Return an error whose `reason` goes only to the log."""
+        return cls(private=reason)
+
+
 class GenerationTimeout(ServiceError):
     """Not enough time left to start or to finish."""
 

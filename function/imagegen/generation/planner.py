@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar, get_args
 
 from imagegen.catalog.features import FEATURES, Feature, not_available
+from imagegen.catalog.ports import Models
 from imagegen.catalog.registry import Defaults, Model
-from imagegen.errors import InvalidRequest, ModelNotFound
+from imagegen.errors import InvalidRequest
 from imagegen.generation.edit import Edit, Picture, least_steps, least_strength, leaves_a_step
 from imagegen.generation.ports import Backend
 from imagegen.generation.request import (
@@ -54,23 +55,27 @@ class Planner:
 
     def __init__(
         self,
-        models: Mapping[str, Model],
-        default_model_id: str,
+        models: Models,
         backend: Backend,
         features: Sequence[Feature] = FEATURES,
     ):
         """`features` are those of the deployment."""
         self._features = features
         self._models = models
-        self._default_model_id = default_model_id
         self._backend = backend
 
-    def plan(self, request: GenerateRequest, pictures: tuple[Picture, Picture | None] | None = None) -> Plan:
+    def plan(
+        self,
+        request: GenerateRequest,
+        pictures: tuple[Picture, Picture | None] | None = None,
+        model: Model | None = None,
+    ) -> Plan:
         """Return the request's plan. `pictures` are its image and its mask, if it has an image.
 
-        Raises ModelNotFound, or InvalidRequest with one entry per field beyond the model's limits.
+        It is for `model`, if given: that of a job. Raises what `model` raises, or InvalidRequest with one entry per
+        field beyond the model's limits.
         """
-        model = self.model(request.model)
+        model = self.model(request.model) if model is None else model
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         spec = _resolve(request, model, seed, pictures)
         errors = [*_limit_errors(spec, model), *_output_errors(spec), *_feature_errors(spec, self._features)]
@@ -78,18 +83,18 @@ class Planner:
             raise InvalidRequest(errors)
         return Plan(_with_seed(request, seed), model, spec, self._backend)
 
-    def warm_up(self, model_id: str | None) -> Plan:
-        """Return a plan for one step at the model's default size. Raises ModelNotFound."""
-        return self.plan(
-            GenerateRequest(prompt="warm-up", model=self.model(model_id).id, num_inference_steps=1, seed=0)
-        )
+    def warm_up(self, name: str | None) -> Plan:
+        """Return a plan for one step at the model's default size. Raises what `model` raises."""
+        model = self.model(name)
+        return self.plan(GenerateRequest(prompt="warm-up", num_inference_steps=1, seed=0), model=model)
 
-    def model(self, model_id: str | None) -> Model:
-        """Return the model, or the deployment's first one for None. Raises ModelNotFound."""
-        model = self._models.get(self._default_model_id if model_id is None else model_id)
-        if model is None:
-            raise ModelNotFound(f"model must be one of {', '.join(self._models)}.")
-        return model
+    def model(self, name: str | None) -> Model:
+        """Return the model that a request names, or the default for None. Raises what Models.model raises."""
+        return self._models.model(name)
+
+    def model_of_job(self, version: str, name: str | None) -> Model:
+        """Return the version that a job keeps. Raises what Models.of_job raises."""
+        return self._models.of_job(version, name)
 
 
 def _with_seed(request: GenerateRequest, drawn: int) -> GenerateRequest:

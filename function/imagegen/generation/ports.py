@@ -125,7 +125,7 @@ class StoredImage:
 
 @dataclass(frozen=True)
 class SignedUrl:
-    """A presigned URL and when it expires (UTC)."""
+    """A signed URL and when it expires (UTC)."""
 
     url: str
     expires_at: datetime
@@ -148,8 +148,11 @@ class ImageStore(Protocol):
     def read(self, key: str) -> bytes:
         """Return the image that was stored."""
 
+    def require_signer(self) -> None:
+        """Raise DeliveryUnavailable if no URL could be signed, so that nothing is drawn that cannot be handed over."""
+
     def sign(self, key: str, until: datetime) -> SignedUrl:
-        """Return a presigned URL that expires at `until` or earlier."""
+        """Return a signed URL that expires at `until` or earlier. Raises DeliveryUnavailable, never signs nothing."""
 
 
 class Credentials(Protocol):

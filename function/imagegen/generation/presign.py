@@ -20,6 +20,7 @@ def presign(
     return Result(
         id=request_id,
         model=outcome.model,
+        model_version=outcome.model_version,
         image_url=images[0].url,
         images=images,
         cached=outcome.cached,

@@ -143,11 +143,14 @@ class StrictRequest(LazyModel):
 
 
 class WarmUpRequest(StrictRequest):
-    """The event of the warm-up schedule."""
+    """The event of a warm-up ping."""
 
     warmup: Annotated[bool, AfterValidator(_require_true), WithJsonSchema({"const": True})]
-    model: Annotated[Text | None, Omitted("the deployment's first model")] = optional(
-        "An id from `GET /models`. Default: the deployment's first."
+    model: Annotated[Text | None, Omitted("the deployment's default model")] = optional(
+        "An id, an alias or a version from `GET /models`. Default: the deployment's default."
+    )
+    hold_ms: Annotated[Annotated[int, Field(ge=0, le=5000)], Omitted("an answer at once")] = Field(
+        0, description="Milliseconds until the answer, at least: other pings of the moment find other environments."
     )
 
 
@@ -178,8 +181,8 @@ class GenerateRequest(StrictRequest):
         description="What the image must not show. Default: nothing.",
         json_schema_extra={"maxLength": MAX_PROMPT},
     )
-    model: Annotated[Text | None, Omitted("the deployment's first model")] = optional(
-        "An id from `GET /models`. Default: the deployment's first."
+    model: Annotated[Text | None, Omitted("the deployment's default model")] = optional(
+        "An id, an alias or a version from `GET /models`. Default: the deployment's default."
     )
     width: Annotated[Size | None, MODELS_DEFAULT] = optional(
         "Pixels, a multiple of 8 within the model's limits. Default: the model's."

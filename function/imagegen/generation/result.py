@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
@@ -24,6 +23,25 @@ def _absent_if_none(description: str) -> Any:
 JUDGED: Final = _absent_if_none("Only of `moderation_blocked`: what was judged, `prompt`, `input` or `output`.")
 FOUND: Final = _absent_if_none("Only of `moderation_blocked`: the category, such as `sexual`.")
 """Members of an error, in a problem document and in a job."""
+
+
+CostItem = Literal[
+    "compute",
+    "provisioned_concurrency",
+    "lambda_requests",
+    "api_gateway_requests",
+    "sqs_requests",
+    "dynamodb_writes",
+    "s3_writes",
+    "s3_storage",
+    "not_charged",
+]
+CostUnit = Literal["GB-second", "request", "write unit", "GB-month", "adjustment"]
+
+
+def _decimal(description: str) -> Any:
+    pattern: Any = {"pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
+    return Field(description=f"{description} A decimal number in a string.", json_schema_extra=pattern)
 
 
 class ImageResult(ResponseModel):
@@ -88,22 +106,38 @@ class Timings(ResponseModel):
         return Timings(**{phase: mine[phase] + others[phase] for phase in mine})
 
 
-class Cost(ResponseModel):
-    """Lambda compute cost of the request. Requests, storage and data transfer are not included."""
+class CostLine(ResponseModel):
+    """An item of a receipt. `usd` is `quantity` x `usd_per_unit`, rounded to eight decimal places."""
 
-    billed_ms: int
+    item: CostItem = Field(
+        description="`provisioned_concurrency`: keeping the environment while it worked on this. `not_charged`: what "
+        "exceeds the amount that the request had reserved; negative."
+    )
+    quantity: str = _decimal("How much.")
+    unit: CostUnit
+    usd_per_unit: str = _decimal("US dollars for one unit.")
+    usd: str = _decimal("US dollars.")
+
+
+class PriceTable(ResponseModel):
+    """The prices of a receipt. If `region` is not `deployment_region`, there are none of the latter."""
+
+    region: str = Field(description="The region whose list prices these are.")
+    deployment_region: str = Field(description="The region of the deployment; empty if it does not know.")
+    noted: str = Field(description="The day on which the prices were noted.", json_schema_extra={"format": "date"})
+
+
+class Cost(ResponseModel):
+    """What the request or job is billed: `usd` is exactly the sum of the lines.
+
+    Images from the cache cost nothing and have no lines. Reads, transfer, webhooks and logs are not included.
+    """
+
+    billed_ms: int = Field(description="Compute time.")
     memory_mb: int
     usd: float
-
-    @classmethod
-    def of(cls, seconds: float, memory_mb: int, usd_per_gb_second: float) -> Cost:
-        """Return memory x duration x price; Lambda rounds the duration up to 1 ms (AWS Lambda pricing)."""
-        billed_ms = math.ceil(seconds * 1000)
-        return cls(
-            billed_ms=billed_ms,
-            memory_mb=memory_mb,
-            usd=round(billed_ms / 1000 * memory_mb / 1024 * usd_per_gb_second, 8),
-        )
+    lines: list[CostLine] = Field([], description="Empty for jobs of earlier versions, whose `usd` is compute.")
+    prices: PriceTable | None = Field(None, description="null without lines.")
 
 
 ColdStartCause: TypeAlias = Literal["new_environment", "provisioned", "another_model", "failed_load"]
@@ -129,6 +163,11 @@ class Result(ResponseModel):
     id: str
     status: Literal["succeeded"] = "succeeded"
     model: str
+    model_version: str | None = Field(
+        None,
+        description="The version that drew the images, a value of `model`. null for results of earlier versions of the "
+        "service.",
+    )
     image_url: str = Field(description="The first image's URL.", json_schema_extra={"format": "uri"})
     images: list[ImageResult]
     cached: bool = Field(description="Whether all images were stored before.")
@@ -160,6 +199,8 @@ class Outcome(ResponseModel):
     """A Result before its URLs are signed; this is what a job stores."""
 
     model: str
+    model_version: str | None = None
+    """None for an outcome that an earlier release stored."""
     images: list[KeptImage]
     cached: bool
     cold_start: bool

@@ -16,6 +16,7 @@ from imagegen.access import tenant as tenants
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, RequestTooExpensive
 from imagegen.errors.moderation import Stage
+from imagegen.generation.aws_calls import DIRECT_INVOCATION, AwsCalls
 from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.edit import pixels_sha256
 from imagegen.generation.image_file import CONTENT_TYPES, encode
@@ -32,8 +33,8 @@ from imagegen.generation.ports import (
     StoredImage,
 )
 from imagegen.generation.presign import presign
-from imagegen.generation.pricing import Pricing
-from imagegen.generation.result import KeptImage, ModelLoad, Outcome, Result, Timings, WarmUp
+from imagegen.generation.pricing import Pricing, Stored
+from imagegen.generation.result import Cost, KeptImage, ModelLoad, Outcome, Result, Timings, WarmUp
 from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.spec import GenerationSpec
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, SpeedEstimate
@@ -89,12 +90,20 @@ class ImageService:
         self._estimate = estimate
         self._timed = TimedEngines(engines, estimate, clock)
 
-    def generate(self, plan: Plan, *, tenant: str, deadline: Deadline, result_id: str | None = None) -> Result:
+    def generate(
+        self,
+        plan: Plan,
+        *,
+        tenant: str,
+        deadline: Deadline,
+        result_id: str | None = None,
+        calls: AwsCalls = DIRECT_INVOCATION,
+    ) -> Result:
         """Return the stored result of an identical request, or generate and store one. Its id is random unless given.
 
         Raises what `produce` raises.
         """
-        outcome = self.produce(plan, tenant=tenant, deadline=deadline)
+        outcome = self.produce(plan, tenant=tenant, deadline=deadline, calls=calls)
         now = datetime.now(UTC)
         return presign(
             outcome, self._store, request_id=result_id or str(ULID()), metadata=plan.request.metadata, now=now
@@ -109,12 +118,13 @@ class ImageService:
         on_step: OnStep = _ignore_step,
         checkpoint: Checkpoint | None = None,
         job_id: str | None = None,
+        calls: AwsCalls = DIRECT_INVOCATION,
     ) -> Outcome:
         """Find or generate the images, and return them as stored.
 
         While another request generates the same images, this one waits and `on_step` gets (0, steps). With a
         `checkpoint` the generation resumes from there, and a deadline that ends it leaves one. `job_id` is for the
-        audit record of a picture that is blocked.
+        audit record of a picture that is blocked. The receipt has the `calls` around the work.
 
         Raises ModerationBlocked, ModerationUnavailable, GenerationTimeout, GenerationFailed, ModelUnavailable,
         StorageUnavailable, ProvenanceUnavailable, or what `on_step` raises.
@@ -130,11 +140,12 @@ class ImageService:
         timings = images.timings.model_copy(update={"total_ms": _ms(elapsed)})
         return Outcome(
             model=plan.model.id,
+            model_version=plan.model.version,
             images=[self._kept(stored, plan.spec, index) for index, stored in enumerate(images.stored)],
             cached=images.cached,
             cold_start=images.load is not None,
             timings=timings.plus(images.spent),
-            cost=self._pricing.cost(elapsed / images.shared_by + images.spent.total_ms / 1000),
+            cost=self._cost(task, images, elapsed, calls),
             warnings=_warnings(plan, images.stored),
             model_load=images.load,
         )
@@ -195,6 +206,12 @@ class ImageService:
             model_load=self._pricing.model_load(resident.cause, load_s) if resident.load_s > 0 else None,
         )
 
+    def _cost(self, task: Task, images: Images, elapsed: float, calls: AwsCalls) -> Cost:
+        if images.cached:
+            return self._pricing.nothing()
+        seconds = elapsed / images.shared_by + images.spent.total_ms / 1000
+        return self._pricing.cost(seconds, calls, Stored.of(images.stored, remembered=task.answers_others))
+
     def _look_up(self, task: Task) -> Images | None:
         found = self._store.find(task.folder.entry)
         if found is None or len(found) != task.spec.num_images_per_prompt:
@@ -252,9 +269,8 @@ class ImageService:
     def _store_all(self, task: Task, generated: Generated) -> list[StoredImage]:
         """Store the images and, unless the cache is off, make them answer the next identical request."""
         stored = [self._store_one(task, generated, index) for index in range(len(generated.images))]
-        cache = task.plan.request.cache
-        if cache != "off" and (task.checkpoint is None or task.checkpoint.reproducible):
-            entry, replace = task.folder.entry, cache == "refresh"
+        if task.answers_others:
+            entry, replace = task.folder.entry, task.plan.request.cache == "refresh"
             retry(lambda: self._store.remember(entry, stored, replace=replace), task.storing_s)
         return stored
 

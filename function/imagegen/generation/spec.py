@@ -56,7 +56,7 @@ class GenerationSpec:
     def shape(self) -> tuple[object, ...]:
         """The values that generations must share to run in one batch. An edit runs alone."""
         steps, guidance = self.num_inference_steps, self.guidance_scale
-        return self.model_id, self.width, self.height, steps, guidance, self.scheduler
+        return self.model_id, self.revision, self.width, self.height, steps, guidance, self.scheduler
 
     @cached_property
     def canvas(self) -> Canvas | None:

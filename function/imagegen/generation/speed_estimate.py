@@ -34,7 +34,7 @@ class Measured:
 
 
 class SpeedEstimate:
-    """The fastest times seen here per model and size, so that only what cannot fit is rejected.
+    """The fastest times seen here per version of a model and size, so that only what cannot fit is rejected.
 
     Each environment has its own: Lambda's CPUs differ, so another environment's times could reject what fits here.
     """
@@ -75,11 +75,11 @@ class SpeedEstimate:
         workload = self._workload_of(plan.model, plan.backend)
         if workload is not None and measured.step_s > 0:
             pace = workload.step(plan.spec, plan.model) / measured.step_s
-            self._paces[plan.model.id] = max(pace, self._paces.get(plan.model.id, 0.0))
+            self._paces[plan.model.version] = max(pace, self._paces.get(plan.model.version, 0.0))
 
-    def record_load(self, model_id: str, seconds: float) -> None:
-        """Keep `seconds`, the time that loading and compiling took, if no load was faster."""
-        self._loads[model_id] = min(self._loads.get(model_id, seconds), seconds)
+    def record_load(self, model: Model, seconds: float) -> None:
+        """Keep `seconds`, the time that loading and compiling took, if no load of this version was faster."""
+        self._loads[model.version] = min(self._loads.get(model.version, seconds), seconds)
 
     def halve(self, plan: Plan) -> None:
         """Halve the estimate until the next measurement. Done on each rejection, or one slow minute would last."""
@@ -97,7 +97,7 @@ class SpeedEstimate:
         return (self._load_s(plan, held_s) + self.of(plan).step_s) * self._trust.get(_key(plan), 1.0)
 
     def _load_s(self, plan: Plan, held_s: float | None) -> float:
-        return self._loads.get(plan.model.id, 0.0) if held_s is None else 0.0
+        return self._loads.get(plan.model.version, 0.0) if held_s is None else 0.0
 
     def expected_s(self, plan: Plan, held_s: float | None) -> float:
         """Return the seconds that the plan should take. What is not measured is computed from the model's manifest."""
@@ -125,13 +125,13 @@ class SpeedEstimate:
 
     def _computed(self, plan: Plan, workload: Workload) -> Measured:
         """Return times at the pace of another size of the model, if one was measured."""
-        pace = self._paces.get(plan.model.id) or assumed_pace(plan.backend)
+        pace = self._paces.get(plan.model.version) or assumed_pace(plan.backend)
         step, around = workload.step(plan.spec, plan.model), workload.around(plan.spec, plan.model)
         finish_s = FINISHING_SECONDS + postprocessing_s(plan.spec, plan.backend) + around / pace
         return Measured(step / pace, finish_s)
 
     def _expected_load_s(self, plan: Plan, workload: Workload, held_s: float | None) -> float:
-        known_s = self._loads.get(plan.model.id)
+        known_s = self._loads.get(plan.model.version)
         if held_s is None:
             return workload.load_s if known_s is None else known_s
         if _key(plan) in self._measured:
@@ -192,4 +192,5 @@ class StepPace:
 
 def _key(plan: Plan) -> tuple[object, ...]:
     spec: GenerationSpec = plan.spec
-    return spec.model_id, spec.width, spec.height, spec.guidance_scale > 1, spec.upscale, spec.background
+    guided = spec.guidance_scale > 1
+    return spec.model_id, spec.revision, spec.width, spec.height, guided, spec.upscale, spec.background

@@ -37,6 +37,12 @@ class Task:
         return self.deadline.left() - STORING_SECONDS
 
     @property
+    def answers_others(self) -> bool:
+        """Whether its images answer the next identical request: a cache entry is written."""
+        reproducible = self.checkpoint is None or self.checkpoint.reproducible
+        return self.plan.request.cache != "off" and reproducible
+
+    @property
     def resumed_steps(self) -> int:
         """The steps that earlier runs of the job have done."""
         return self.checkpoint.snapshot.steps if self.checkpoint is not None else 0

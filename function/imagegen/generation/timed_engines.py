@@ -37,7 +37,7 @@ class TimedEngines:
     def record(self, plan: Plan, resident: Resident, generated: Generated, resumed_steps: int = 0) -> None:
         """Keep what this generation measured; earlier runs have done `resumed_steps` of its steps."""
         if resident.load_s > 0:
-            self._estimate.record_load(plan.model.id, resident.load_s + generated.compile_s)
+            self._estimate.record_load(plan.model, resident.load_s + generated.compile_s)
         finish_s = generated.finish_s / plan.spec.num_images_per_prompt + STORING_SECONDS
         if steps := plan.spec.total_steps - resumed_steps:
             self._estimate.record(plan, Measured(generated.denoise_s / steps, finish_s))

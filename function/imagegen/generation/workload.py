@@ -26,6 +26,8 @@ COMPILE_S_PER_GB: Final = 2.5
 READ_S_PER_GB: Final = 3.5
 """With compiling 6 s, half as much again as SDXL took from a warm page cache (14 s for 3.5 GB). A cold disk is not
 measured."""
+DOWNLOAD_S_PER_GB: Final = 14.0
+"""At 600 Mbit/s. An assumption: Lambda documents no bandwidth, and none was measured."""
 FLOP_PER_WEIGHT: Final = {"denoise_step": 0.228, "decode": 16.0, "text_encode": 0.038, "image_encode": 8.0}
 """For each weight and each latent pixel, of Stable Diffusion 1.5 at 512 x 512: for manifests without counts."""
 UPSCALE_FLOP_PER_PIXEL: Final = 1.24e6
@@ -48,9 +50,18 @@ class Workload:
 
     flops: Flops
     weight_bytes: int
+    download_bytes: int = 0
+    """What is not on this disk yet."""
 
     @classmethod
-    def of(cls, flops: Flops | None, network_bytes: Mapping[str, int], model: Model, backend: Backend) -> Workload:
+    def of(
+        cls,
+        flops: Flops | None,
+        network_bytes: Mapping[str, int],
+        model: Model,
+        backend: Backend,
+        download_bytes: int = 0,
+    ) -> Workload:
         """Return the workload; without `flops`, they follow from the bytes of each network's weights."""
         weight_bytes = sum(network_bytes.values())
         if flops is None:
@@ -60,7 +71,7 @@ class Workload:
                 part: sum(network_bytes.get(name, 0) for name in names) / stored for part, names in _NETWORKS.items()
             }
             flops = Flops(**{part: round(FLOP_PER_WEIGHT[part] * weights[part] * latent_pixels) for part in weights})
-        return cls(flops, weight_bytes)
+        return cls(flops, weight_bytes, download_bytes)
 
     @property
     def compile_s(self) -> float:
@@ -69,8 +80,9 @@ class Workload:
 
     @property
     def load_s(self) -> float:
-        """Seconds to read the weights and to compile."""
-        return READ_S_PER_GB * self.weight_bytes / 1e9 + self.compile_s
+        """Seconds to download what is missing, to read the weights and to compile."""
+        read_s = READ_S_PER_GB * self.weight_bytes / 1e9
+        return DOWNLOAD_S_PER_GB * self.download_bytes / 1e9 + read_s + self.compile_s
 
     def step(self, spec: GenerationSpec, model: Model) -> float:
         """Return the operations of one denoising step of one image. Guidance doubles them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -58,23 +59,28 @@ class Backlog:
 
 
 class _Cached(Generic[T]):
-    """A value that is read again after FRESH_MS, or after UNAVAILABLE_MS if it could not be read."""
+    """A value that is read again after FRESH_MS, or after UNAVAILABLE_MS if it could not be read.
+
+    Thread-safe: while one thread reads it, the others wait for it.
+    """
 
     def __init__(self, read: Callable[[], T], clock: Clock):
         self._read = read
         self._clock = clock
+        self._lock = threading.Lock()
         self._value: T | None = None
         self._fresh_until = 0
 
     def get(self) -> T | None:
         """Return the value; None if it could not be read."""
-        if self._clock() >= self._fresh_until:
-            try:
-                self._value = self._read()
-            except StorageUnavailable:
-                self._value = None
-            self._fresh_until = self._clock() + (UNAVAILABLE_MS if self._value is None else FRESH_MS)
-        return self._value
+        with self._lock:
+            if self._clock() >= self._fresh_until:
+                try:
+                    self._value = self._read()
+                except StorageUnavailable:
+                    self._value = None
+                self._fresh_until = self._clock() + (UNAVAILABLE_MS if self._value is None else FRESH_MS)
+            return self._value
 
 
 def _before(ids: Sequence[str], rounds: int, job_id: str) -> int:

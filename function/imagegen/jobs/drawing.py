@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, RequestTooExpensive
+from imagegen.generation import aws_calls
 from imagegen.generation.planner import Plan
-from imagegen.generation.pricing import Pricing, charge_of
+from imagegen.generation.pricing import Pricing, charge_of, within
 from imagegen.generation.result import Result
 from imagegen.jobs.service import JobService, Submitted
 from imagegen.limits.limiter import Admission, Limiter
@@ -39,13 +40,14 @@ class Drawing:
     pricing: Pricing
 
     def admit(self, plan: Plan, *, tenant: str, deadline: Deadline, key_id: str | None = None) -> Admission:
-        """Count the request, and reserve the price of the time until its deadline or what one request may cost.
+        """Count the request, and reserve what it costs if it takes until its deadline, or what one request may cost.
 
         Raises RateLimited, QuotaExceeded, RequestTooExpensive or StorageUnavailable, and InvalidCredentials if the
         tenant's key `key_id` has ended.
         """
         left_s = max(0.0, deadline.left())
-        longest = Amount.of(plan.spec.num_images_per_prompt, self.pricing.usd(left_s + MARGIN_S))
+        usd = self.pricing.most(left_s + MARGIN_S, plan.spec, aws_calls.REQUEST)
+        longest = Amount.of(plan.spec.num_images_per_prompt, usd)
         amount = self.limiter.limits_of(tenant).quota.bound(longest)
         return self.limiter.admit(tenant, amount, left_s, key_id)
 
@@ -99,4 +101,7 @@ class Drawing:
     def _generate(self, plan: Plan, reservation: Reservation, deadline: Deadline) -> Result:
         tenant = reservation.tenant
         self.images.require_time(plan, tenant=tenant, deadline=deadline)
-        return self.images.generate(plan, tenant=tenant, deadline=deadline, result_id=reservation.id)
+        result = self.images.generate(
+            plan, tenant=tenant, deadline=deadline, result_id=reservation.id, calls=aws_calls.REQUEST
+        )
+        return result.model_copy(update={"cost": within(result.cost, reservation.amount)})

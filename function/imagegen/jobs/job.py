@@ -141,6 +141,8 @@ class Job:
     """What it holds of its tenant's quota until it is final. None for a job of a version without quotas."""
     origin: Origin = UNKNOWN
     """Set when the job is stored, and kept."""
+    version: str = ""
+    """The version of the model that it runs on, from its submission on. Empty for a job of an earlier release."""
 
     @property
     def quota_month(self) -> str:

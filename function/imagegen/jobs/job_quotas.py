@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imagegen.deadline import Deadline
+from imagegen.generation import aws_calls
 from imagegen.generation.planner import Plan
 from imagegen.generation.pricing import Pricing
 from imagegen.jobs.job import Job
@@ -37,7 +38,8 @@ class JobQuotas:
 
     def amount(self, plan: Plan, tenant: str) -> Amount:
         """Return what a job reserves: the cost of the longest one, but at most what one request may cost."""
-        usd = self.pricing.usd(self.timing.longest_s)
+        calls = aws_calls.of_job(self.timing.max_continuations + 1)
+        usd = self.pricing.most(self.timing.longest_s, plan.spec, calls)
         return self.quota(tenant).bound(Amount.of(plan.spec.num_images_per_prompt, usd))
 
     def paid(self, job: Job, spent_s: Callable[[], float]) -> Deadline:

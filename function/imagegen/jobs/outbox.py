@@ -6,13 +6,14 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from imagegen.errors import JobNotFound, StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job
-from imagegen.jobs.ports import Clock, JobQueue, JobStore, WebhookQueue
+from imagegen.jobs.ports import Clock, JobQueue, JobStore, Listed, WebhookQueue
 from imagegen.jobs.timing import JobTiming
 
 
@@ -39,11 +40,20 @@ class Outbox:
         """Send a queued job to the workers after `delay_s` seconds. Returns the job as stored."""
         with suppress(StorageUnavailable, JobNotFound):
             self._queue.put(job.tenant, job.job_id, delay_s)
-            seen = {"waiting": self._backlog.waiting(), "position": self._backlog.position(job)}
-            return self._store.change(
-                job, lambda stored: states.sent(stored, self._clock(), self._timing, delay_s=delay_s, **seen)
-            )
+            return self._store.change(job, self.sent(job, delay_s))
         return job
+
+    def send_again(self, jobs: Sequence[Listed]) -> list[Listed]:
+        """Send the messages of up to BATCH jobs, which `sent` records. Returns the jobs whose message was not sent.
+
+        Raises StorageUnavailable.
+        """
+        return self._queue.put_all(jobs)
+
+    def sent(self, job: Job, delay_s: int = 0) -> Callable[[Job], Job]:
+        """Return the transition that records that the job's message was sent."""
+        seen = {"waiting": self._backlog.waiting(), "position": self._backlog.position(job)}
+        return lambda stored: states.sent(stored, self._clock(), self._timing, delay_s=delay_s, **seen)
 
     def notify(self, job: Job) -> Job:
         """Queue the webhook of a final job, if one is due. Returns the job as stored."""

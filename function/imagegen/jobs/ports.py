@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
@@ -15,6 +15,13 @@ from imagegen.origin import UNKNOWN, Origin
 Clock = Callable[[], int]
 """Returns epoch milliseconds."""
 
+DueKind = Literal["running", "open", "sent", "done"]
+"""Jobs with a lease; jobs of which a message must be sent, to a worker or a receiver; jobs that wait for a worker; jobs
+that only wait to expire."""
+
+BATCH: Final = 10
+"""Messages that a queue takes in one call."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -22,6 +29,13 @@ class Page:
 
     jobs: list[Job]
     last: str | None
+
+
+class Listed(NamedTuple):
+    """A job as an index lists it."""
+
+    tenant: str
+    job_id: str
 
 
 class JobLog(Protocol):
@@ -41,6 +55,9 @@ class JobLog(Protocol):
 
     def given_up(self, job: Job) -> None:
         """Record that the sweeper failed a job."""
+
+    def webhook_sent(self) -> None:
+        """Record that the sweeper sends a webhook that waited for its next attempt."""
 
 
 class JobStore(Protocol):
@@ -82,18 +99,17 @@ class JobStore(Protocol):
     def page(self, tenant: str, *, limit: int, after: str | None, state: State | None) -> Page:
         """Return up to `limit` of the tenant's jobs that are older than the job `after`."""
 
-    def due(self, limit: int) -> list[tuple[str, str]]:
-        """Return (tenant, job id) of jobs whose `due_at` has passed, the oldest first, then of expired ones."""
+    def due_shards(self, kind: DueKind) -> Sequence[str]:
+        """Return the shards of the due jobs of `kind`. A shard of an earlier version may have jobs of other kinds."""
+
+    def due(self, shard: str, limit: int) -> list[Listed]:
+        """Return up to `limit` jobs of the shard whose `due_at` has passed, the oldest first.
+
+        The last second's changes may be missing.
+        """
 
     def delete_expired(self, tenant: str, job_id: str) -> None:
         """Delete the job if it has expired."""
-
-
-class Listed(NamedTuple):
-    """A job that waits for any worker."""
-
-    tenant: str
-    job_id: str
 
 
 class TurnStore(Protocol):
@@ -117,6 +133,9 @@ class JobQueue(Protocol):
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None:
         """Send the job's message, visible after `delay_s` seconds."""
+
+    def put_all(self, jobs: Sequence[Listed]) -> list[Listed]:
+        """Send the messages of up to BATCH jobs in one call. Returns the jobs whose message was not sent."""
 
     def waiting(self) -> int:
         """Return about how many messages wait for a worker; those that a worker has received do not count."""

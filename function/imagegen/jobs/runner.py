@@ -23,10 +23,12 @@ from imagegen.errors import (
     ServiceError,
     StorageUnavailable,
 )
+from imagegen.generation import aws_calls
 from imagegen.generation.checkpoint import SAVING_SECONDS, Checkpoint
 from imagegen.generation.inputs import Inputs
 from imagegen.generation.planner import Plan, Planner
 from imagegen.generation.preview import Preview, Previews
+from imagegen.generation.pricing import within
 from imagegen.generation.result import Outcome
 from imagegen.jobs import states
 from imagegen.jobs.checkpoints import JobCheckpoints
@@ -149,10 +151,11 @@ class JobRunner:
 
     def _finish(self, run: Run, checkpoint: Checkpoint, plan: Plan | None, deadline: Deadline) -> Job:
         with run.renewing():
+            calls = aws_calls.of_job(run.job.runs, is_in_place=plan is not None)
             plan = self._plan(run.job, plan)
             preview = self._preview(run, checkpoint, plan)
-            outcome = self._produce(run, checkpoint, plan, deadline, preview)
-            result = _with_times(outcome, run.job, preview)
+            outcome = self._produce(run, checkpoint, plan, deadline, preview, calls)
+            result = _for_caller(outcome, run.job, preview)
             return run.end(lambda job: states.succeeded(job, run.owner, self.clock(), self.timing, result))
 
     def _preview(self, run: Run, checkpoint: Checkpoint, plan: Plan) -> Preview | None:
@@ -161,7 +164,13 @@ class JobRunner:
         return self.previews.of(plan.model, plan.backend, checkpoint, run.job.tenant)
 
     def _produce(
-        self, run: Run, checkpoint: Checkpoint, plan: Plan, deadline: Deadline, preview: Preview | None
+        self,
+        run: Run,
+        checkpoint: Checkpoint,
+        plan: Plan,
+        deadline: Deadline,
+        preview: Preview | None,
+        calls: aws_calls.AwsCalls,
     ) -> Outcome:
         """Generate until the deadline, or until the job's runs have used what it reserved: RequestTooExpensive.
 
@@ -179,6 +188,7 @@ class JobRunner:
                 on_step=lambda step, of: run.on_step(step, of, checkpoint.resumed_at, draw),
                 checkpoint=checkpoint,
                 job_id=run.job.job_id,
+                calls=calls,
             )
         except GenerationTimeout as error:
             if paid.left() < deadline.left() and _cause(error, checkpoint) != "wait":
@@ -198,17 +208,17 @@ class JobRunner:
         Any other run judges it again, because lists change while a job waits.
 
         After a crash or an AWS failure, the run may use the images that an earlier one has stored. A run that ended at
-        its deadline stored none. Raises ModelNotFound, ModerationBlocked,
-        ModerationUnavailable, InvalidRequest, UnreadableJob or what Inputs.read_kept raises.
+        its deadline stored none. Raises ModerationBlocked, ModerationUnavailable, InvalidRequest, UnreadableJob, what
+        Models.of_job raises or what Inputs.read_kept raises.
         """
         if job.request is None:
             raise UnreadableJob("request")
         first = job.attempt + job.aws_failures == 1
         if first and submitted is not None:
             return submitted
-        model = self.planner.model(job.request.model)
+        model = self.planner.model_of_job(job.version, job.request.model)
         self.judge.require_allowed(job.request, tenant=job.tenant, model=model.id, job_id=job.job_id)
-        plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant))
+        plan = self.planner.plan(job.request, self.inputs.read_kept(job.request, job.tenant), model)
         return plan if first else plan.again(job.created_at)
 
     def _requeue_or_fail(self, run: Run, checkpoint: Checkpoint, error: ServiceError) -> Job:
@@ -228,8 +238,11 @@ def _cause(error: ServiceError, checkpoint: Checkpoint) -> Cause:
     return "aws_failure" if error.status == HTTPStatus.SERVICE_UNAVAILABLE else "crash"
 
 
-def _with_times(outcome: Outcome, job: Job, preview: Preview | None) -> Outcome:
-    """Add the time in the queue, and that of previews, which the engine has counted as denoising."""
+def _for_caller(outcome: Outcome, job: Job, preview: Preview | None) -> Outcome:
+    """Add the time in the queue, and that of previews, which the engine has counted as denoising.
+
+    The receipt has at most what the job has reserved, as its bill.
+    """
     waited = (job.started_at - job.created_at).total_seconds() if job.started_at else 0.0
     preview_ms = round(1000 * preview.spent_s) if preview is not None else 0
     times = {
@@ -237,4 +250,5 @@ def _with_times(outcome: Outcome, job: Job, preview: Preview | None) -> Outcome:
         "preview_ms": preview_ms,
         "denoise_ms": max(0, outcome.timings.denoise_ms - preview_ms),
     }
-    return outcome.model_copy(update={"timings": outcome.timings.model_copy(update=times)})
+    cost = within(outcome.cost, job.reserved.amount if job.reserved else None)
+    return outcome.model_copy(update={"timings": outcome.timings.model_copy(update=times), "cost": cost})

@@ -136,6 +136,7 @@ class JobService:
             timing=self._timing,
             reserved=reserved,
             origin=origin,
+            version=plan.model.version,
         )
         stored = self._store.add(job, fingerprint, quota=quota, held=held)
         if stored.job_id != job.job_id:

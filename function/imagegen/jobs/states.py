@@ -49,6 +49,7 @@ def submitted(
     timing: JobTiming,
     reserved: Reservation | None = None,
     origin: Origin = UNKNOWN,
+    version: str = "",
 ) -> Job:
     """Return a new job of `steps` steps whose message is not sent yet; it expires after `keep_s` seconds."""
     return Job(
@@ -63,6 +64,7 @@ def submitted(
         metadata=dict(request.metadata),
         reserved=reserved,
         origin=origin,
+        version=version,
     )
 
 
@@ -129,10 +131,14 @@ def claimed(job: Job, owner: str, now: int, timing: JobTiming, *, traded: bool =
 def renewed(
     job: Job, owner: str, now: int, timing: JobTiming, *, phase: Phase, phase_began: int, progress: Progress | None
 ) -> Job:
-    """Extend the lease, up to the ceiling of its phase, and record the progress. Raises LeaseLost."""
+    """Extend the lease, up to the ceiling of its phase, and record the progress. Raises LeaseLost.
+
+    Only by half a renewal or more: each extension is two writes to an index, and progress is written every second.
+    """
     _require_owner(job, owner)
-    ceiling = _after(phase_began, timing.ceiling_s(phase))
-    lease_until = max(job.lease_until or 0, min(_after(now, timing.lease_s), ceiling))
+    held_until, ceiling = job.lease_until or 0, _after(phase_began, timing.ceiling_s(phase))
+    extended = min(_after(now, timing.lease_s), ceiling)
+    lease_until = extended if extended >= _after(held_until, timing.renew_s / 2) else held_until
     furthest = _furthest(job.progress, progress)
     return replace(job, lease_until=lease_until, due_at=lease_until, phase=phase, progress=furthest)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from imagegen.limits.quota import Amount, Quota, Reservation
 from imagegen.limits.rate_limit import Decision, RatePolicy
-from imagegen.limits.usage import Charge, Usage
+from imagegen.limits.usage import Charge, ReportPage, Usage
 
 
 class RateLimits(Protocol):
@@ -59,3 +59,6 @@ class UsageStore(Protocol):
 
     def usage(self, tenant: str, first: str, last: str) -> list[Usage]:
         """Return the usage of the months from `first` to `last`, both included and such as 2026-11, oldest first."""
+
+    def report(self, month: str, *, limit: int, after: tuple[str, str] | None) -> ReportPage:
+        """Return up to `limit` rows of all tenants' usage of the month, which follow the tenant and model `after`."""

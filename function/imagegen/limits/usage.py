@@ -70,6 +70,14 @@ class Usage:
     usd: Decimal
 
 
+@dataclass(frozen=True)
+class ReportPage:
+    """The usage of some tenants in a month; the next page begins `after` this tenant and model, None: there is none."""
+
+    rows: list[tuple[str, Usage]]
+    after: tuple[str, str] | None
+
+
 def total(usages: Iterable[Usage]) -> Amount:
     """Return the images and dollars of all usages."""
     each = list(usages)

@@ -47,8 +47,15 @@ _SIGN_FONTS: Final = str.maketrans(
 _IS_SIGN: Final = re.compile(f"[{''.join(map(chr, _SIGN_FONTS))}]")
 _SIGNED_WORD: Final = re.compile(f"(?<![^\\s,.])[{''.join(map(chr, _SIGN_FONTS))}A-Za-z]{{2,}}(?![^\\s,.])")
 
-_HAN_PARTS: Final = {"衤果": "裸", "忄生": "性", "扌臿": "插", "扌由": "抽", "氵㸒": "淫"}
-"""Characters that are written in two parts, of which one is no character of its own."""
+_HAN_PARTS: Final = dict(
+    re.findall(
+        r"(\S\S)(\S)",
+        "衤果裸 衤库裤 衤君裙 忄生性 扌臿插 扌由抽 扌穵挖 扌斯撕 扌匋掏 扌甬捅 扌莫摸 扌柔揉 扌区抠 扌臽掐 扌困捆 "
+        "氵㸒淫 氵夜液 氵弱溺 纟益缢 纟交绞 纟邦绑 纟尃缚 害刂割 咅刂剖 录刂剥 勿刂刎 朵刂剁 朿刂刺 呙刂剐 "
+        "阝月阴 亻故做 亻乍作 亻本体 歹戋残 歹匕死 豆页头 豆頁头 讠秀诱 钅句钩",
+    )
+)
+"""Characters of the word lists that are written as their two parts, which other text does not have side by side."""
 _IS_HAN_PART: Final = re.compile("|".join(_HAN_PARTS))
 
 _CURRENCY: Final = re.compile("[₦₳₭₲₱₴₮₩ⱠⱧⱤ]")

@@ -25,8 +25,8 @@ from imagegen.moderation.han import SIMPLIFIED
 _BAR: Final = "\u00a6"
 """Stands for `|`, which disarm would take for an l, also between two words."""
 
-_BEFORE: Final = str.maketrans({"|": _BAR} | dict(zip("ɱ₥ғǫ", "mmfq", strict=True)))
-_IS_BEFORE: Final = re.compile("[|ɱ₥ғǫ]")
+_BEFORE: Final = str.maketrans({"|": _BAR} | dict(zip("ɱ₥ғǫς", "mmfqs", strict=True)))
+_IS_BEFORE: Final = re.compile("[|ɱ₥ғǫς]")
 """What disarm would read as other letters."""
 
 _FULL_WIDTH: Final = {"\uff0c": ",", "\uff1a": ":", "\uff1b": ";", "\uff01": "!", "\uff1f": "?"}
@@ -82,12 +82,14 @@ _MASKED_PIECES: Final = 4
 _MASK: Final = re.compile(f"[^a-z0-9\\s.,'/&+:;\"!{_BAR}$@]")
 """May hide a letter between letters, as `*` does: `n#de`, `p-rn`."""
 HAN: Final = "\u2e80-\u2fdf\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_OTHER: Final = "\u3041-\u30ff\uac00-\ud7a3"
-"""Kana and Hangul."""
+_OTHER: Final = "\u3041-\u30fa\u30fc-\u30ff\uac00-\ud7a3"
+"""Kana and Hangul, without the dot that separates words in Katakana."""
 _RUN: Final = re.compile(f"([^{HAN}a-z0-9{_OTHER}]*)(?:([{HAN}]+)|([a-z0-9]+|[{_OTHER}]+))")
 """A gap, and the run after it: of Han characters, or of others."""
 _SEPARATORS: Final = frozenset(",;!?:\uff0c\u3002\uff1b\uff01\uff1f")
 """Not full stops between Han characters."""
+_CROSS: Final = re.compile(f"(?<=[{HAN}])\\s*[\u00d7\u2715\u2716\u2573]\\s*(?=[{HAN}])")
+"""A sign between Han characters. Elsewhere it looks like an x."""
 _HAS_HAN: Final = re.compile(f"[{HAN}]")
 
 
@@ -133,6 +135,7 @@ def _plain(text: str) -> str:
     if not text.isascii():
         for sign, plain_sign in _FULL_WIDTH.items():
             text = text.replace(sign, plain_sign)
+        text = _CROSS.sub("\u00b7", text)
     plain = text if _IS_PLAIN.fullmatch(text) else strip_obfuscation(text)
     return _CODE.sub(_without_digits, plain) if _HAS_CODE.search(plain) else plain
 

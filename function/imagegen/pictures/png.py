@@ -18,9 +18,9 @@ _FRAME: Final = 12
 
 def strip(data: bytes) -> Stripped:
     """Return the file without metadata. Raises ImageInvalid, ImageFormatUnsupported for APNG, struct.error."""
-    width, height = _size(data)
+    width, height = size(data)
     kept, orientation = [SIGNATURE], exif.UPRIGHT
-    for kind, start, end in _chunks(data):
+    for kind, start, end in chunks(data):
         if kind == b"eXIf":
             orientation = exif.orientation(data[start:end])
         elif kind == b"acTL" and struct.unpack_from(">I", data, start)[0] > 1:
@@ -30,14 +30,15 @@ def strip(data: bytes) -> Stripped:
     return Stripped("PNG", width, height, orientation, b"".join(kept))
 
 
-def _size(data: bytes) -> tuple[int, int]:
+def size(data: bytes) -> tuple[int, int]:
+    """Return width and height in pixels. Raises ImageInvalid, struct.error."""
     length, kind, width, height = struct.unpack_from(">I4sII", data, len(SIGNATURE))
     if (length, kind) != (13, b"IHDR"):
         raise ImageInvalid
     return width, height
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield type, start and end of each chunk's data, up to the end of the image.
 
     Raises ImageInvalid for a second header, which could contradict the first, and if a chunk is cut off.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from imagegen.generation.request import WebhookEvent
 from imagegen.generation.result import Outcome
@@ -51,6 +51,10 @@ class WebhookMessage(QueueMessage):
     url: str
     event_type: WebhookEvent
     final_state: Literal["succeeded", "failed", "cancelled"]
+    failed: Annotated[int, Field(ge=0)] | None = None
+    """Attempts before this message was sent; None: none."""
+    busy: Annotated[int, Field(ge=0)] | None = None
+    """Times that it has waited since the last attempt because its tenant's slots were taken; None: never."""
     final_job: FinalJob | None = None
     """None in a message of version 0.1.0, and if a newer version stored the result: the job is read at delivery."""
 
@@ -72,6 +76,15 @@ class WebhookMessage(QueueMessage):
         """The `webhook-id` header. A job becomes final once, so its id identifies the event."""
         return f"msg_{self.job_id}"
 
+    def waiting(self, *, failed: int, busy: int = 0) -> Self:
+        """Return the message to send after `failed` attempts, and after it has waited `busy` times for a slot."""
+        return self.model_copy(update={"failed": failed or None, "busy": busy or None})
+
+    @property
+    def origin(self) -> Origin:
+        """The request that created the job; unknown if the message does not contain its job."""
+        return (self.final_job and self.final_job.origin) or UNKNOWN
+
     def job(self) -> Job | None:
         """Return the final job without its request, or None if the message does not contain it."""
         if self.final_job is None:
@@ -85,6 +98,6 @@ class WebhookMessage(QueueMessage):
             due_at=0,
             state=self.final_state,
             attempt=self.final_job.runs,
-            origin=self.final_job.origin or UNKNOWN,
+            origin=self.origin,
             **fields,
         )

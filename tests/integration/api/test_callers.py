@@ -25,6 +25,7 @@ NEEDED: Final[dict[tuple[str, str], Scope]] = {
     ("POST", "/verify"): "images:read",
     ("GET", "/me"): "images:read",
     ("GET", "/usage"): "images:read",
+    ("GET", "/report"): "tenants:manage",
     ("POST", "/keys"): "tenants:manage",
     ("GET", "/keys"): "tenants:manage",
     ("DELETE", "/keys/<key_id>"): "tenants:manage",

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagegen.aws import table
+from imagegen.aws.due_shards import due_shard
 from imagegen.aws.quota_items import hand_over_writes
 from imagegen.errors import (
     InternalError,
@@ -290,6 +291,19 @@ def test_lost_reservations_are_found_when_their_time_has_passed_the_oldest_first
     assert [int(row["jobs"]) for row in limits.items("OPEN#")] == [0]
 
 
+def test_of_many_lost_reservations_only_those_that_are_returned_are_read(limits: LimitsWorld) -> None:
+    """Each of the five keys may list as many. To read them all would leave the sweeper no time to release one."""
+    reservations = []
+    for number in range(20):
+        reservations.append(limits.reserve(f"r-{number}"))
+        limits.clock.pass_s(1)
+    assert len({due_shard("reserved", each.id) for each in reservations}) == 4
+    limits.clock.pass_s(90)
+    limits.calls.take()
+    assert limits.quotas.lost(3) == reservations[:3]
+    assert limits.calls.take().count("GetItem") == 3
+
+
 def test_a_request_that_has_become_a_job_is_not_lost_although_the_index_is_late(limits: LimitsWorld) -> None:
     """by_due is eventually consistent: it still lists the request's time when the job's is days away."""
     held = limits.reserve("r-1")
@@ -298,7 +312,7 @@ def test_a_request_that_has_become_a_job_is_not_lost_although_the_index_is_late(
     limits.clock.pass_s(90)
     stale = query(
         TableName=limits.table, IndexName="by_due", KeyConditionExpression="due_shard = :shard",
-        ExpressionAttributeValues={":shard": {"S": "reserved"}},
+        ExpressionAttributeValues={":shard": {"S": due_shard("reserved", "r-1")}},
     )  # fmt: skip
     for write in hand_over_writes(limits.table, held, job, Quota())[1:2]:
         limits.quotas._client.update_item(**write["Update"])

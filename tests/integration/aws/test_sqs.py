@@ -46,14 +46,14 @@ def test_webhooks_keep_their_tenants_group_in_the_dead_letter_queue(queues: dict
     queue.put(JOB)
     (message,) = receive(queues["WebhooksQueue"])
     assert message["Attributes"]["MessageGroupId"] == JOB.tenant
-    received = ReceivedMessage(message["MessageId"], message["ReceiptHandle"], message["Body"], 1, JOB.tenant)
+    received = ReceivedMessage(message["MessageId"], message["Body"], 1, JOB.tenant)
     queue.dead_letter(received, "status_410")
     assert groups(queues["WebhooksDeadLetters"]) == [JOB.tenant]
 
 
 def test_a_webhook_that_an_earlier_version_sent_is_dead_lettered_without_a_group(queues: dict[str, str]) -> None:
     queue = SqsWebhookQueue(queues["WebhooksQueue"], queues["WebhooksDeadLetters"])
-    queue.dead_letter(ReceivedMessage("m", "r", "b", 1), "status_410")
+    queue.dead_letter(ReceivedMessage("m", "b", 1), "status_410")
     assert groups(queues["WebhooksDeadLetters"]) == [None]
 
 
@@ -77,7 +77,7 @@ def resend(world: JobWorld) -> None:
     world.submit(tenant="bob")
     world.queue.put = put  # type: ignore[method-assign]
     world.clock.pass_s(world.timing.resend_s + 1)
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
 
 
 def requeue(world: JobWorld) -> None:

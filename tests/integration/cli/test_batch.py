@@ -87,7 +87,7 @@ def test_each_line_is_drawn_and_its_receipt_summed(batch: Batch) -> None:
     assert all((batch.out / name).read_bytes() == PICTURE for name in batch.images())
     assert summary == {
         "results": str(batch.out / "results.jsonl"), "lines": 4, "earlier": 0, "succeeded": 4, "failed": 0,
-        "images": 5, "seconds": pytest.approx(4 * 0.382), "usd": pytest.approx(4 * 6.367e-05), "cached": 0, "left": 0,
+        "images": 5, "seconds": pytest.approx(4 * 0.382), "usd": pytest.approx(4 * 8.885e-05), "cached": 0, "left": 0,
     }  # fmt: skip
     entry = batch.entries()[4]
     assert (entry["files"], entry["seed"], entry["images"]) == (["00004-7.png", "00004-8.png"], 7, 2)
@@ -106,7 +106,7 @@ def test_a_thousand_lines_are_paid_once_though_every_tenth_response_is_lost_and_
     batch.server.fault, batch.server.lost = fault, lost
     summary = batch.run(*prompts(1000), concurrency=16)
     assert (summary["succeeded"], summary["images"]) == (1000, 1000)
-    assert summary["usd"] == pytest.approx(1000 * 6.367e-05)
+    assert summary["usd"] == pytest.approx(1000 * 8.885e-05)
     assert (
         len(batch.images()) == len(batch.entries()) == len(batch.server.billed) == batch.server.billed.total() == 1000
     )
@@ -355,7 +355,7 @@ def test_a_terminal_has_a_bar_and_the_lines_that_failed(cli: CommandLine, batch_
     text = shown.decode()
     assert "line 2 failed, out_of_range" in text
     assert "line 1" not in text
-    assert "$0.0001, 1 failed" in text
+    assert "$0.0002, 1 failed" in text
 
 
 def test_a_batch_goes_on_when_nobody_reads_its_progress_any_more(cli: CommandLine, batch_server: BatchServer) -> None:
@@ -379,9 +379,9 @@ def test_people_see_a_line_per_request_and_the_sum(cli: CommandLine, batch_serve
     assert out.splitlines() == [
         "out/results.jsonl: 1 of 2 lines succeeded, 1 failed, 0 left (0 by earlier runs)",
         "  images   1, 0 lines from the cache",
-        "  cost     $0.00006367 on Lambda (0.4 s)",
+        "  cost     $0.00008885 on AWS (0.4 s)",
     ]
     first, second, failure = err.splitlines()
-    assert first == "1 of 2: line 1: 00001-1.png, $0.00006367"
+    assert first == "1 of 2: line 1: 00001-1.png, $0.00008885"
     assert second.startswith("2 of 2: line 2 failed, out_of_range: ")
     assert failure == "Error: 1 of the lines failed; 0 of them may pass later."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 from tests.integration.cli.conftest import CommandLine
@@ -55,6 +57,75 @@ def test_usage_is_a_row_for_each_month_and_model_and_their_sums(ready: CommandLi
         ["total", "1,218", "5,102.8", "$0.8504"],
     ]
     assert json.loads(ready.run("usage", *months, "--json").stdout) == USAGE
+
+
+ROWS = [
+    {"tenant": "acme", "month": "2026-10", "model": "demo", "images": 3, "seconds": 0.1, "usd": "0.1"},
+    {"tenant": "acme", "month": "2026-10", "model": "sdxl", "images": 1200, "seconds": 0.2, "usd": "0.20000001"},
+    {"tenant": "zoo", "month": "2026-10", "model": "demo", "images": 1, "seconds": 0.3, "usd": "0.3"},
+]
+
+
+def report_in_two_pages(server: ApiServer) -> None:
+    first, last = ROWS[2:], ROWS[:2]
+    pages = [{"month": "2026-10", "rows": first, "cursor": "c 2"}, {"month": "2026-10", "rows": last, "cursor": None}]
+    server.on("GET", "/report?month=2026-10", document(200, pages[0]))
+    server.on("GET", "/report?month=2026-10&cursor=c+2", document(200, pages[1]))
+
+
+def test_a_report_has_every_page_and_the_exact_sum(ready: CommandLine, server: ApiServer) -> None:
+    report_in_two_pages(server)
+    rows = [row.split() for row in ready.run("report", "--month", "2026-10").stdout.splitlines()]
+    assert rows == [
+        ["TENANT", "MONTH", "MODEL", "IMAGES", "SECONDS", "COST"],
+        ["acme", "2026-10", "demo", "3", "0.1", "$0.1"],
+        ["acme", "2026-10", "sdxl", "1,200", "0.2", "$0.20000001"],
+        ["zoo", "2026-10", "demo", "1", "0.3", "$0.3"],
+        ["total", "1,204", "0.6", "$0.60000001"],
+    ]
+    report = json.loads(ready.run("report", "--month", "2026-10", "--json").stdout)
+    assert report == {"rows": ROWS, "images": 1204, "seconds": 0.6, "usd": "0.60000001"}
+
+
+def test_a_report_as_csv_is_read_back_as_it_was(ready: CommandLine, server: ApiServer) -> None:
+    report_in_two_pages(server)
+    text = ready.run("report", "--month", "2026-10", "--csv").stdout
+    assert text.splitlines()[:2] == ["tenant,month,model,images,seconds,usd", "acme,2026-10,demo,3,0.1,0.1"]
+    assert list(csv.DictReader(io.StringIO(text))) == [{name: str(row[name]) for name in row} for row in ROWS]
+
+
+def test_a_report_of_several_months_asks_for_each(ready: CommandLine, server: ApiServer) -> None:
+    for month in ("2026-09", "2026-10"):
+        server.on("GET", f"/report?month={month}", document(200, {"month": month, "rows": [], "cursor": None}))
+    assert ready.run("report", "--month", "2026-09", "--month", "2026-10").stdout == "No usage.\n"
+    assert len(server.received) == 2
+
+
+def test_a_month_that_is_named_twice_counts_once(ready: CommandLine, server: ApiServer) -> None:
+    report_in_two_pages(server)
+    report = json.loads(ready.run("report", "--month", "2026-10", "--month", "2026-10", "--json").stdout)
+    assert (report["images"], len(server.received)) == (1204, 2)
+
+
+def test_every_page_of_the_current_month_is_of_the_month_that_the_first_one_names(
+    ready: CommandLine, server: ApiServer
+) -> None:
+    """Also if the next month begins in between."""
+    server.on("GET", "/report", document(200, {"month": "2026-10", "rows": ROWS[:1], "cursor": "c 2"}))
+    server.on(
+        "GET", "/report?month=2026-10&cursor=c+2", document(200, {"month": "2026-10", "rows": [], "cursor": None})
+    )
+    assert json.loads(ready.run("report", "--json").stdout)["rows"] == ROWS[:1]
+
+
+def test_a_report_of_the_current_month_asks_for_none(ready: CommandLine, server: ApiServer) -> None:
+    server.on("GET", "/report", document(200, {"month": "2026-11", "rows": [], "cursor": None}))
+    assert ready.run("report", "--csv").stdout == "tenant,month,model,images,seconds,usd\n"
+
+
+def test_a_report_is_csv_or_json(ready: CommandLine) -> None:
+    done = ready.run("report", "--csv", "--json")
+    assert (done.returncode, "--csv and --json" in done.stderr) == (2, True)
 
 
 def test_usage_of_the_current_month_asks_for_none(ready: CommandLine, server: ApiServer) -> None:

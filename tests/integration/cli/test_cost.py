@@ -24,7 +24,7 @@ def test_the_table_names_every_choice_the_break_evens_and_the_assumptions(cli: C
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "100,000 images a month: sd-turbo, 512 x 512, 2 steps, us-east-1, list prices"
-    assert lines[3].split() == ["Lambda,", "CPU,", "on", "demand", "180.66", "0.001807", *lines[3].split()[6:]]
+    assert lines[3].split() == ["Lambda,", "CPU,", "on", "demand", "181.18", "0.001812", *lines[3].split()[6:]]
     assert any(line.endswith("Lambda, CPU, on demand -> EC2 GPU server, always on") for line in lines)
     assert any("measured 2026-11-22" in line for line in lines)
     assert any("published, not measured here" in line for line in lines)
@@ -70,7 +70,7 @@ def test_every_region_that_has_prices_can_be_asked_for(cli: CommandLine, region:
 
 def test_the_idle_bill_lists_every_item(cli: CommandLine) -> None:
     lines = cli.run("cost", "--idle").stdout.splitlines()
-    assert lines[-3].split() == ["total", "5.1473", "0.4350"]
+    assert lines[-3].split() == ["total", "5.2951", "0.4944"]
     assert len(lines) == 17
 
 
@@ -122,7 +122,7 @@ def test_own_prices_replace_those_of_the_package(cli: CommandLine) -> None:
     (cli.folder / "mine.json").write_text(json.dumps(prices))
     done = cli.run("cost", "--prices", "mine.json", "--region", "eu-west-1", "--images", "100000", "--json")
     on_demand = json.loads(done.stdout)["choices"][0]
-    assert on_demand["monthly_usd"] == pytest.approx(180.655 - 165.334 - 0.036, rel=0.001)
+    assert on_demand["monthly_usd"] == pytest.approx(181.178 - 165.334 - 0.124, rel=0.001)
 
 
 @pytest.mark.parametrize(

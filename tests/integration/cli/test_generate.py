@@ -25,7 +25,9 @@ def test_an_image_is_drawn_and_written(ready: CommandLine, server: ApiServer) ->
         f"  image    128 x 128, {len(PICTURE):,} bytes",
         f"job {JOB_ID}, model demo",
         "  timings  382 ms total (queue 0, load 0, text_encode 4, denoise 310, decode 25, store 40), warm",
-        "  cost     $0.00006367 on Lambda (382 ms at 10,240 MB)",
+        "  cost     $0.00008885 on AWS (382 ms at 10,240 MB)",
+        "  receipt  compute 0.00006367, lambda requests 0.0000004, api gateway requests 0.0000035, dynamodb writes "
+        "0.00001125, s3 writes 0.00001, s3 storage 0.00000003",
     ]
     post, get = server.received
     assert post.json == {"prompt": "a red circle", "seed": 7, "output_format": "png"}

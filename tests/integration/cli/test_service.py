@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -107,6 +108,16 @@ def test_a_job_is_created_run_and_downloaded(served: CommandLine, handlers: JobH
     assert (done.returncode, served.files()) == (0, [f"{job['id']}.png"])
 
 
+def test_a_job_shows_its_receipt_which_is_its_bill(served: CommandLine, handlers: JobHandlers) -> None:
+    job_id = json.loads(served.run("generate", "x", "--no-wait", "--json").stdout)["id"]
+    handlers.run_queued_jobs()
+    cost = json.loads(served.run("job", job_id, "--json").stdout)["result"]["cost"]
+    (bill,) = handlers.world.items("BILL#")
+    assert Decimal(str(cost["usd"])) == Decimal(bill["usd"]) == sum(Decimal(line["usd"]) for line in cost["lines"])
+    assert {"compute", "sqs_requests", "s3_storage"} <= {line["item"] for line in cost["lines"]}
+    assert cost["prices"]["noted"] == "2026-11-27"
+
+
 def test_a_queued_job_is_cancelled(served: CommandLine) -> None:
     job = json.loads(served.run("generate", "x", "--no-wait", "--json").stdout)
     assert json.loads(served.run("cancel", job["id"], "--json").stdout)["status"] == "cancelled"
@@ -146,6 +157,19 @@ def test_usage_is_that_of_the_images_that_were_drawn(served: CommandLine) -> Non
     used = json.loads(served.run("usage", "--json").stdout)
     assert (used["images"], float(used["usd"])) == (2, drawn["cost"]["usd"])
     assert [each["model"] for each in used["usage"]] == [drawn["model"]]
+
+
+def test_a_report_is_the_sum_of_the_bills(operated: CommandLine, handlers: JobHandlers) -> None:
+    drawn = [json.loads(operated.run("generate", "x", "--json").stdout) for _ in range(2)]
+    report = json.loads(operated.run("report", "--json").stdout)
+    bills = sum(Decimal(bill["usd"]) for bill in handlers.world.items("BILL#"))
+    assert (report["images"], Decimal(report["usd"])) == (2, bills)
+    assert Decimal(report["usd"]) == sum(Decimal(str(each["cost"]["usd"])) for each in drawn)
+
+
+def test_a_user_sees_no_report(served: CommandLine) -> None:
+    done = served.run("report", "--json")
+    assert (done.returncode, json.loads(done.stderr)["code"]) == (4, "forbidden_scope")
 
 
 def test_a_user_does_not_manage_keys(served: CommandLine) -> None:

@@ -8,12 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from imagegen import job_log, telemetry
-from imagegen.entrypoints import api, generator, sweeper, webhooks, worker
+from imagegen.entrypoints import api, generator, webhooks, worker
 from imagegen.errors import StorageUnavailable
 from imagegen.generation import speed_estimate
 from imagegen.jobs.message import VERSION, JobMessage
@@ -23,41 +22,11 @@ from imagegen.webhooks.delivery import WebhookSender
 from tests.conftest import ROOT
 from tests.support.job_faults import unavailable
 from tests.support.job_handlers import HOOK, PROMPT, JobHandlers, body, header
+from tests.support.log_lines import ids, lines, request_id, sent, submitted, trace
 from tests.support.webhook_world import Retries, Secrets, StubClient
-from tools.lambda_event import Context, api_event, authorizer
+from tools.lambda_event import Context, api_event
 
-Line = dict[str, Any]
 Printed = Callable[[], str]
-
-
-def request_id(number: int) -> str:
-    return f"request-{number}"
-
-
-def trace(number: int) -> str:
-    return f"1-6a1b2c3d-{number:024x}"
-
-
-def sent(number: int, **headers: str | list[str]) -> dict[str, Any]:
-    """What changes in the event of a request with this number."""
-    context = {"requestId": request_id(number), "stage": "v1", "path": "/v1/jobs", "authorizer": authorizer()}
-    return {"requestContext": context, "headers": {"X-Amzn-Trace-Id": f"Root={trace(number)};Sampled=1"} | headers}
-
-
-def ids(line: Line) -> tuple[str | None, str | None, str | None]:
-    return line.get("job_id"), line.get("request_id"), line.get("trace_id")
-
-
-def lines(text: str, *messages: str) -> list[Line]:
-    """Return the log lines, or those with one of the messages; metrics are none."""
-    found = [json.loads(line) for line in text.splitlines() if line.startswith('{"level"')]
-    return [line for line in found if not messages or line["message"] in messages]
-
-
-def submitted(handlers: JobHandlers, number: int, changes: dict[str, Any] | None = None) -> tuple[str, str, str]:
-    """Submit a job by the request with this number. Returns the ids that its lines must have."""
-    answer = handlers.call("POST", "/jobs", PROMPT | {"seed": number} | (changes or {}), **sent(number))
-    return body(answer)["id"], request_id(number), trace(number)
 
 
 def crash(_: int) -> None:
@@ -201,32 +170,6 @@ def test_a_request_id_that_must_not_be_logged_is_replaced(handlers: JobHandlers,
     assert "canary" not in printed() + str(handlers.world.items("JOB#"))
 
 
-def test_the_sweeper_names_each_job_that_it_sends_or_gives_up(handlers: JobHandlers, printed: Printed) -> None:
-    expected = {submitted(handlers, number) for number in range(2)}
-    handlers.world.messages()  # taken by workers that die
-    handlers.world.clock.pass_s(3601)
-    sweeper.handler({}, Context())
-    assert {ids(line) for line in lines(printed(), "requeued")} == expected
-    handlers.world.clock.pass_s(7 * 86_400 - 2 * 3601)
-    sweeper.handler({}, Context())
-    assert {ids(line) for line in lines(printed(), "given up")} == expected
-    assert {ids(line) for line in lines(printed(), "swept")} == {(None, None, None)}
-
-
-def test_a_row_that_cannot_be_read_is_named_by_its_id_alone(handlers: JobHandlers, printed: Printed) -> None:
-    object.__setattr__(handlers.world.container.job_recovery, "on_crash", telemetry.crashed)
-    job_id, *_ = submitted(handlers, 1)
-    (item,) = handlers.world.items("JOB#")
-    boto3.resource("dynamodb").Table(handlers.world.resources["Table"]).update_item(
-        Key={"pk": item["pk"], "sk": "JOB"},
-        UpdateExpression="SET created_at = :newer",
-        ExpressionAttributeValues={":newer": "canary"},
-    )
-    handlers.world.clock.pass_s(3601)
-    sweeper.handler({}, Context())
-    assert [ids(line) for line in lines(printed(), "crashed")] == [(job_id, None, None)]
-
-
 def test_a_dead_letter_names_its_job(handlers: JobHandlers, printed: Printed) -> None:
     job_id, *expected = submitted(handlers, 1)
     (item,) = handlers.world.items("JOB#")
@@ -248,6 +191,7 @@ def test_a_webhook_names_its_job_however_the_attempt_ends(
         secrets=secrets,
         client=StubClient(),
         retries=Retries(),
+        slots=handlers.world.container.webhook_slots,
         about=job_log.about,
     )
     monkeypatch.setattr(handlers.world.container, "webhook_sender", sender, raising=False)

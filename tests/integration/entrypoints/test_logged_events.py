@@ -31,6 +31,8 @@ EVENTS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "dead_letters": (RECORDS, "ended"),
     "webhooks": (RECORDS, "ended"),
     "sweeper": ({"canary": CANARY}, "ended"),
+    "warmer": ({"canary": CANARY}, "EndpointConnectionError"),
+    "rollout_check": ({"canary": CANARY}, "unsupported_event"),
 }
 """An event of each entrypoint, and what shows that the handler has read it."""
 PROGRAM: Final = """

@@ -60,8 +60,13 @@ def test_only_the_failed_record_returns_to_the_queue(handlers: JobHandlers, monk
     assert handlers.work(*messages) == ["0"]
 
 
+def broken(*_: object) -> None:
+    raise ValueError("canary")
+
+
+@pytest.mark.parametrize("failure", [unavailable, broken])
 def test_a_job_that_could_not_start_is_retried_before_the_visibility_timeout(
-    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, failure: Callable[..., None]
 ) -> None:
     handlers.submit()
     url = handlers.world.resources["JobsQueue"]
@@ -75,7 +80,7 @@ def test_a_job_that_could_not_start_is_retried_before_the_visibility_timeout(
         postponed.append(seconds)
 
     monkeypatch.setattr(handlers.world.queue, "postpone", postpone)
-    monkeypatch.setattr(handlers.world.store, "get", unavailable)
+    monkeypatch.setattr(handlers.world.store, "get", failure)
     record = {
         "messageId": "0",
         "body": message["Body"],
@@ -87,6 +92,20 @@ def test_a_job_that_could_not_start_is_retried_before_the_visibility_timeout(
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert postponed == [180]
     assert len(handlers.world.messages()) == 1
+
+
+def test_an_unexpected_exception_is_logged_counted_and_repeated_by_both_functions(
+    handlers: JobHandlers, monkeypatch: pytest.MonkeyPatch, printed: Callable[[], str]
+) -> None:
+    job = body(handlers.submit())["id"]
+    tenant = handlers.world.items("JOB#")[0]["tenant"]
+    message = JobMessage(version=VERSION, tenant=tenant, job_id=job).body()
+    monkeypatch.setattr(handlers.world.store, "get", broken)
+    assert (handlers.work(message), handlers.dead_letter(message)) == (["0"], ["0"])
+    lines = [json.loads(line) for line in printed().splitlines()]
+    assert [line["exception"] for line in lines if line.get("message") == "crashed"] == ["ValueError"] * 2
+    assert [line["Errors"] for line in lines if "Errors" in line] == [[1.0]] * 2
+    assert "canary" not in printed()
 
 
 def test_a_job_that_a_newer_version_stored_is_logged_and_delivered_again(

@@ -205,7 +205,7 @@ def test_a_run_that_lost_the_job_to_another_leaves_it_the_checkpoint(world: JobW
 
     def hang(step: int) -> None:
         world.clock.pass_s(1000)
-        world.recovery.sweep(Deadline(lambda: 1000.0))
+        world.sweep.all(Deadline(lambda: 1000.0))
 
     world.run(job, Invocation(world, 10, hang).deadline)
     assert world.get(job).state == "queued"
@@ -237,7 +237,7 @@ def test_the_sweeper_and_the_dead_letters_delete_the_checkpoint_of_a_job_they_fa
         world.get(exhausted),
         lambda job: replace(job, state="running", owner="x", lease_until=1, due_at=1, attempt=6),
     )
-    world.recovery.sweep(Deadline(lambda: 1000.0))
+    world.sweep.all(Deadline(lambda: 1000.0))
     assert world.get(exhausted).state == "failed"
     assert objects(world) == [f"checkpoints/alice/{dead.job_id}.npz"]
     assert world.recovery.fail_dead_letter("alice", dead.job_id)
@@ -289,8 +289,8 @@ def test_steps_of_two_precisions_make_an_image_that_is_not_cached(world: JobWorl
     run(world, job, 2)
     plan_on_other = world.planner.plan
 
-    def other(request: Any, pictures: Any = None) -> Any:
-        plan = plan_on_other(request, pictures)
+    def other(request: Any, pictures: Any = None, model: Any = None) -> Any:
+        plan = plan_on_other(request, pictures, model)
         return replace(plan, backend=replace(plan.backend, precision="bfloat16"))
 
     world.planner.plan = other  # type: ignore[method-assign]
@@ -335,7 +335,7 @@ def test_a_run_that_hung_does_not_overwrite_the_checkpoint_of_its_successor(
     def hang(step: int) -> None:
         if step == 2:
             world.clock.pass_s(1000)
-            world.recovery.sweep(Deadline(lambda: 1000.0))
+            world.sweep.all(Deadline(lambda: 1000.0))
             world.engine.during = lambda step: None
             run(world, job, 3)
             stale.extend(checkpoints.bodies.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,9 @@ from imagegen.errors import (
     ServiceError,
     StorageUnavailable,
 )
+from imagegen.generation.aws_calls import REQUEST
 from imagegen.generation.planner import Plan
+from imagegen.generation.pricing import Pricing
 from imagegen.generation.result import Result
 from imagegen.generation.speed_estimate import SpeedEstimate
 from imagegen.jobs.drawing import MARGIN_S
@@ -67,9 +70,29 @@ def test_a_request_reserves_the_price_of_its_time_before_it_draws(world: JobWorl
     held: list[Amount] = []
     world.engine.during = lambda _step: held.append(committed(world))
     draw(world)
-    price = world.container.pricing.usd(28 + MARGIN_S)
+    price = world.container.pricing.most(28 + MARGIN_S, PLAN.spec, REQUEST)
     assert set(held) == {Amount.of(1, price)}
     assert settled(world)
+
+
+def test_the_bill_is_the_receipt(world: JobWorld) -> None:
+    result = draw(world, plan(num_inference_steps=4, num_images_per_prompt=2))
+    assert isinstance(result, Result)
+    (bill,) = world.items("BILL#")
+    assert Decimal(bill["usd"]) == Decimal(str(result.cost.usd)) == sum(Decimal(each.usd) for each in result.cost.lines)
+    assert {"api_gateway_requests", "dynamodb_writes", "s3_storage"} <= {each.item for each in result.cost.lines}
+
+
+def test_a_receipt_does_not_exceed_what_was_reserved(world: JobWorld) -> None:
+    limit(world, request_usd=Decimal("0.00001"))
+    cheap = Pricing(10240, 0.000000001)  # the cap pays for the time, but not for the requests around it
+    world.container.drawing = replace(world.container.drawing, pricing=cheap)
+    result = draw(world)
+    assert isinstance(result, Result)
+    (bill,) = world.items("BILL#")
+    assert result.cost.usd == 0.00001 == float(bill["usd"])
+    assert result.cost.lines[-1].item == "not_charged"
+    assert sum(Decimal(each.usd) for each in result.cost.lines) == Decimal("0.00001")
 
 
 def test_limits_cost_two_calls_of_dynamodb(world: JobWorld) -> None:
@@ -124,9 +147,9 @@ def test_images_that_cannot_be_paid_for_are_not_returned(world: JobWorld, monkey
         draw(world)
     calls.conflict(0)
     assert world.items("BILL#") == []
-    assert release_lost(world.container.quotas, PLENTY) == 0
+    assert release_lost(world.container.quotas, PLENTY).count == 0
     world.clock.pass_s(28 + LOST_AFTER_S)
-    assert release_lost(world.container.quotas, PLENTY) == 1
+    assert release_lost(world.container.quotas, PLENTY).count == 1
     assert settled(world)
 
 
@@ -144,7 +167,7 @@ def test_images_whose_reservation_was_released_are_not_returned(world: JobWorld)
     def sweep(step: int) -> None:
         if step == 4:
             world.clock.pass_s(28 + LOST_AFTER_S)
-            assert release_lost(world.container.quotas, PLENTY) == 1
+            assert release_lost(world.container.quotas, PLENTY).count == 1
 
     world.engine.during = sweep
     with pytest.raises(GenerationTimeout):
@@ -230,9 +253,9 @@ def test_what_a_dead_process_had_reserved_is_released_by_the_sweeper(world: JobW
     world.container.drawing.admit(PLAN, tenant="alice", deadline=SOON)
     assert committed(world).images == 1
     world.clock.pass_s(28 + LOST_AFTER_S - 1)
-    assert release_lost(world.container.quotas, PLENTY) == 0
+    assert release_lost(world.container.quotas, PLENTY).count == 0
     world.clock.pass_s(1)
-    assert release_lost(world.container.quotas, Deadline(lambda: 1.0)) == 0, "a sweep that is about to end"
-    assert release_lost(world.container.quotas, PLENTY) == 1
+    assert release_lost(world.container.quotas, Deadline(lambda: 1.0)).count == 0, "a sweep that is about to end"
+    assert release_lost(world.container.quotas, PLENTY).count == 1
     assert settled(world)
     assert used(world) == Amount()

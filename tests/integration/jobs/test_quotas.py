@@ -57,7 +57,7 @@ def fail(world: JobWorld, job: Job) -> None:
 def give_up(world: JobWorld, job: Job) -> None:
     """The sweeper finds it an hour before it expires."""
     world.clock.pass_s(7 * 86_400 - 3600)
-    assert world.recovery.sweep(PLENTY).given_up == [job.job_id]
+    assert world.sweep.all(PLENTY).given_up == [job.job_id]
 
 
 ENDS: list[Callable[[JobWorld, Job], object]] = [
@@ -314,7 +314,7 @@ def test_a_handover_whose_reply_was_lost_leaves_one_reservation_that_the_job_set
     assert not DynamoQuotas(world.resources["Table"], world.clock).settle(held), "the route releases it"
     job = world.jobs.get("alice", held.id)
     world.clock.pass_s(16)
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
     assert world.run(job).state == "succeeded"
     assert settled(world)
     assert billed(world).images == 1

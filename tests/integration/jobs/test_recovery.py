@@ -27,7 +27,7 @@ def test_a_lost_write_loses_no_job_and_bills_once(world: JobWorld, operation: st
         world.run(job)
     for _ in range(5):
         world.clock.pass_s(30)
-        world.recovery.sweep(PLENTY)
+        world.sweep.all(PLENTY)
         if not world.get(job).final:
             world.run(job)
     assert world.get(job).state == "succeeded"
@@ -41,7 +41,7 @@ def test_a_run_after_an_aws_failure_reuses_the_stored_images(world: JobWorld) ->
     with suppress(StorageUnavailable):
         world.run(job)
     world.clock.pass_s(30)
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
     assert was_cached(world, world.run(job)) is True
     assert world.engine.generations == 1
 
@@ -52,12 +52,12 @@ def test_the_sweeper_sends_messages_that_were_not_sent(world: JobWorld) -> None:
     job = world.submit()
     outbox._queue = real
     assert not job.sent
-    assert world.recovery.sweep(PLENTY).jobs == 0
+    assert world.sweep.all(PLENTY).jobs == 0
     world.clock.pass_s(world.timing.unsent_s)
-    assert world.recovery.sweep(PLENTY).jobs == 1
+    assert world.sweep.all(PLENTY).jobs == 1
     assert world.get(job).sent
     assert len(world.messages()) == 1
-    assert world.recovery.sweep(PLENTY).jobs == 0
+    assert world.sweep.all(PLENTY).jobs == 0
 
 
 def test_the_sweeper_requeues_the_jobs_of_dead_workers_until_the_last_attempt(world: JobWorld) -> None:
@@ -65,9 +65,9 @@ def test_the_sweeper_requeues_the_jobs_of_dead_workers_until_the_last_attempt(wo
     for attempt in range(1, world.timing.max_attempts + 1):
         world.store.change(world.get(job), lambda seen: states.claimed(seen, "dead", world.clock(), world.timing))
         world.clock.pass_s(world.timing.lease_s - 1)
-        assert world.recovery.sweep(PLENTY).jobs == 0
+        assert world.sweep.all(PLENTY).jobs == 0
         world.clock.pass_s(1)
-        swept = world.recovery.sweep(PLENTY)
+        swept = world.sweep.all(PLENTY)
         assert swept.jobs == 1
         assert world.get(job).attempt == attempt
     given_up = world.get(job)
@@ -85,13 +85,13 @@ def test_a_message_that_a_dying_process_took_is_sent_again_within_a_lease_and_a_
     for _ in range(kills):
         world.store.change(world.get(job), lambda seen: states.claimed(seen, "dead", world.clock(), world.timing))
         world.clock.pass_s(world.timing.lease_s)
-        world.recovery.sweep(PLENTY)
+        world.sweep.all(PLENTY)
     for _ in range(3):
         world.messages()  # taken by a process that dies before it claims the job
         world.clock.pass_s(world.timing.lease_s - 1)
-        assert world.recovery.sweep(PLENTY).jobs == 0
+        assert world.sweep.all(PLENTY).jobs == 0
         world.clock.pass_s(1)
-        assert world.recovery.sweep(PLENTY).jobs == 1
+        assert world.sweep.all(PLENTY).jobs == 1
     assert len(world.messages()) == 1
     assert world.run(job).state == "succeeded"
 
@@ -101,7 +101,7 @@ def test_jobs_that_wait_for_a_busy_queue_are_not_sent_again(world: JobWorld) -> 
         world.submit()
     for _ in range(60):
         world.clock.pass_s(60)
-        world.recovery.sweep(PLENTY)
+        world.sweep.all(PLENTY)
     assert len(world.messages()) == 3
 
 
@@ -111,7 +111,7 @@ def test_a_restart_that_nobody_claims_is_sent_again_ever_more_rarely(world: JobW
     sent = []
     for minute in range(24 * 60):
         world.clock.pass_s(60)
-        world.recovery.sweep(PLENTY)
+        world.sweep.all(PLENTY)
         sent += [minute] * len(world.messages())
     assert sent[1] - sent[0] <= 2  # minutes; the first message is that of the submission
     assert len([minute for minute in sent if minute < 60]) <= 12
@@ -128,18 +128,18 @@ def test_a_run_after_an_aws_failure_keeps_its_delay(world: JobWorld) -> None:
     world.messages()
     world.container.outbox.send(queued, delay_s=900)
     world.clock.pass_s(899)
-    assert world.recovery.sweep(PLENTY).jobs == 0
+    assert world.sweep.all(PLENTY).jobs == 0
 
 
 def test_a_job_may_wait_in_the_queue_until_its_images_would_expire(world: JobWorld) -> None:
     job = world.submit(webhook=HOOK)
     for _ in range(7 * 24 - 3):
         world.clock.pass_s(world.timing.resend_s)
-        assert world.recovery.sweep(PLENTY).given_up == []
+        assert world.sweep.all(PLENTY).given_up == []
     assert world.get(job).state == "queued"
     assert 7 * 24 - 14 < len(world.messages()) < 7 * 24 - 2
     world.clock.pass_s(world.timing.resend_s)
-    assert world.recovery.sweep(PLENTY).given_up == [job.job_id]
+    assert world.sweep.all(PLENTY).given_up == [job.job_id]
     assert [each[3] for each in world.webhooks.queued] == ["job.failed"]
 
 
@@ -153,7 +153,7 @@ def test_an_unreadable_row_does_not_stop_the_sweep(world: JobWorld) -> None:
     )
     world.messages()
     world.clock.pass_s(world.timing.resend_s)
-    assert world.recovery.sweep(PLENTY).jobs == 2
+    assert world.sweep.all(PLENTY).jobs == 2
     assert [message["Body"]["job_id"] for message in world.messages()] == [job.job_id]
     assert [type(error).__name__ for error in world.crashes] == ["UnreadableJob"]
 
@@ -164,21 +164,20 @@ def test_the_sweeper_queues_webhooks_that_could_not_be_queued(world: JobWorld) -
     assert job.webhook_due
     world.webhooks.failing = None
     world.clock.pass_s(world.timing.unsent_s)
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
     assert (len(world.webhooks.queued), world.get(job).webhook_due) == (1, False)
-    assert world.recovery.sweep(PLENTY).jobs == 0
+    assert world.sweep.all(PLENTY).jobs == 0
 
 
 def test_the_sweeper_deletes_only_expired_jobs(world: JobWorld) -> None:
     expiring = world.run(world.submit())
     world.clock.now = 1000 * expiring.expires_at - 1
     kept = world.run(world.submit())
-    assert world.recovery.sweep(PLENTY).jobs == 0
+    assert world.sweep.all(PLENTY).jobs == 0
     world.clock.pass_s(world.timing.unsent_s)
     unsent = world.submit()
     world.clock.pass_s(world.timing.resend_s)
-    assert world.store.due(1) == [("alice", unsent.job_id)]  # jobs that wait come first
-    assert world.recovery.sweep(PLENTY).jobs == 2
+    assert world.sweep.all(PLENTY).jobs == 2
     assert {item["job_id"] for item in world.items("JOB#")} == {kept.job_id, unsent.job_id}
     assert world.get(kept) == kept
     assert len(world.items("BILL#")) == 2
@@ -219,7 +218,7 @@ def test_a_document_of_a_newer_version_only_prevents_rendering(world: JobWorld, 
     assert "A newer version of the service" in listed.error.detail
     with pytest.raises(JobAlreadyFinal):
         world.jobs.cancel("alice", job.job_id)
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
     assert world.crashes == []
     assert world.items("JOB#")[0][attribute] == '{"new": 1}'
     world.jobs.delete("alice", job.job_id)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from imagegen.catalog.image_models import ImageModels
+from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
 from imagegen.errors import (
     GenerationTimeout,
@@ -279,7 +282,7 @@ def test_a_run_that_waits_renews_its_lease_and_notices_a_cancellation(world: Job
     for _ in range(60):
         world.clock.pass_s(10)
         run.on_step(0, 4)
-        assert world.recovery.sweep(PLENTY).jobs == 0
+        assert world.sweep.all(PLENTY).jobs == 0
     world.jobs.cancel("alice", run.job.job_id)
     world.clock.pass_s(10)
     with pytest.raises(LeaseLost):
@@ -293,7 +296,7 @@ def test_a_step_that_never_ends_loses_the_lease_although_it_is_reported_again(wo
         run.on_step(1, 4)
         for _ in range(200):
             world.clock.pass_s(10)
-            world.recovery.sweep(PLENTY)
+            world.sweep.all(PLENTY)
             run.on_step(1, 4)
 
     with pytest.raises(LeaseLost):
@@ -438,3 +441,17 @@ def test_a_job_always_describes_its_file(world: JobWorld, cache: str) -> None:
 def sha256_of(job: Job) -> str:
     assert job.result is not None
     return job.result.images[0].sha256
+
+
+def test_a_job_runs_on_the_version_that_it_was_submitted_with(world: JobWorld) -> None:
+    """A rollout between submission and run is for later jobs."""
+    old, new = REGISTRY["demo"], replace(REGISTRY["demo"], revision="0" * 64)
+    before = world.submit(seed=7)
+    world.planner._models = ImageModels({"demo": new, "earlier": old}, "demo")
+    after = world.submit(seed=7)
+    assert (before.version, after.version) == ("demo@6cc6991b014f", "demo@000000000000")
+    before, after = world.run(before), world.run(after)
+    assert (before.state, after.state, world.engine.generations) == ("succeeded", "succeeded", 2)
+    assert was_cached(world, after) is False
+    keys = [job.result.images[0].key.rpartition("/")[0] for job in (before, after) if job.result]
+    assert len(set(keys)) == 2

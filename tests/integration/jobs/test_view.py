@@ -44,7 +44,7 @@ def test_a_job_of_a_killed_worker_keeps_its_progress_and_loses_its_estimate(worl
         world.run(job)
     world.clock.pass_s(world.timing.lease_s)
     seen.append(world.renderer.render(world.get(job)))
-    world.recovery.sweep(PLENTY)
+    world.sweep.all(PLENTY)
     seen.append(world.renderer.render(world.get(job)))
     world.run(job)
     shown = [(each.status, each.attempt, each.progress) for each in seen]

@@ -127,7 +127,7 @@ def test_a_waiting_job_can_be_cancelled_and_the_other_deleted(upgraded: Upgraded
 
 def test_the_sweeper_recovers_a_job_whose_message_was_lost(upgraded: Upgraded) -> None:
     upgraded.world.clock.pass_s(2 * 3600)
-    upgraded.world.recovery.sweep(PLENTY)
+    upgraded.world.sweep.all(PLENTY)
     upgraded.handlers.run_queued_jobs()
     assert body(upgraded.send("GET", f"/jobs/{BEFORE['queued']}"))["status"] == "succeeded"
 

@@ -9,12 +9,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from imagegen.aws.sqs import MAX_VISIBILITY_S, SqsWebhookQueue
+from imagegen.aws.sqs import SqsWebhookQueue
 from imagegen.aws.ssm import SsmSecretStore
 from imagegen.errors import StorageUnavailable
 from imagegen.webhooks.delivery import DELAYS, JITTER
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.ports import ReceivedMessage
+from imagegen.webhooks.retries import MAX_DELAY_S
 from imagegen.webhooks.signature import SigningSecrets
 from tools.faults import webhook_deliveries
 from tools.local.template import Template
@@ -38,7 +39,7 @@ def receive(url: str) -> ReceivedMessage | None:
     messages = boto3.client("sqs").receive_message(QueueUrl=url, AttributeNames=["All"]).get("Messages", [])
     for message in messages:
         count = int(message["Attributes"]["ApproximateReceiveCount"])
-        return ReceivedMessage(message["MessageId"], message["ReceiptHandle"], message["Body"], count)
+        return ReceivedMessage(message["MessageId"], message["Body"], count)
     return None
 
 
@@ -52,7 +53,7 @@ def test_a_queued_webhook_is_received(queue: SqsWebhookQueue, queues: dict[str, 
     message = WebhookMessage.model_validate_json(received.body)
     assert (message.tenant, message.job_id, message.url) == (JOB.tenant, JOB_ID, "https://hooks.example.com/done")
     assert (message.event_type, message.final_state) == ("job.failed", "failed")
-    assert received.attempt == 1
+    assert received.receives == 1
 
 
 def test_the_largest_job_fits_into_a_message_that_sqs_accepts(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
@@ -69,29 +70,14 @@ def test_the_largest_job_fits_into_a_message_that_sqs_accepts(queue: SqsWebhookQ
     assert job.metadata == metadata
 
 
-def test_a_postponed_message_is_hidden_until_its_delay_ends(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.put(JOB)
-    url = queues["WebhooksQueue"]
-    received = receive(url)
-    assert received is not None
-    queue.postpone(received, 3600)
-    assert receive(url) is None
-    queue.postpone(received, 0)
-    again = receive(url)
-    assert again is not None
-    assert (again.message_id, again.attempt) == (received.message_id, 2)
-
-
-def test_delays_are_within_the_visibility_limit_of_sqs(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    assert max(DELAYS) * (1 + JITTER) <= MAX_VISIBILITY_S < 12 * 3600
-    queue.put(JOB)
-    received = receive(queues["WebhooksQueue"])
-    assert received is not None
-    queue.postpone(received, 10**9)
+def test_a_message_of_the_largest_delay_is_accepted(queue: SqsWebhookQueue) -> None:
+    queue.send(WebhookMessage.of(JOB), MAX_DELAY_S)
+    with pytest.raises(StorageUnavailable):
+        queue.send(WebhookMessage.of(JOB), MAX_DELAY_S + 1)
 
 
 def test_a_dead_lettered_message_has_its_reason(queue: SqsWebhookQueue, queues: dict[str, str]) -> None:
-    queue.dead_letter(ReceivedMessage("m", "r", "the body", 3), "status_410")
+    queue.dead_letter(ReceivedMessage("m", "the body", 3), "status_410")
     (dead,) = boto3.client("sqs").receive_message(
         QueueUrl=queues["WebhooksDeadLetters"], MessageAttributeNames=["All"]
     )["Messages"]
@@ -105,12 +91,12 @@ def test_an_error_does_not_name_the_queue() -> None:
         lost.put(JOB)
     assert "lost" not in str(caught.value.problem(request_id="")) + caught.value.private
     with pytest.raises(StorageUnavailable):
-        lost.dead_letter(ReceivedMessage("m", "r", "b", 1), "x")
+        lost.dead_letter(ReceivedMessage("m", "b", 1), "x")
 
 
 def test_the_redrive_policy_of_the_queue_exceeds_our_attempts(translated: Template) -> None:
     properties = translated["Resources"]["WebhooksQueue"]["Properties"]
-    assert properties["RedrivePolicy"]["maxReceiveCount"] > len(DELAYS) + 1
+    assert properties["RedrivePolicy"]["maxReceiveCount"] > len(DELAYS) + 1, "of messages of earlier versions"
     assert properties["MessageRetentionPeriod"] > sum(DELAYS) * (1 + JITTER) + 3600
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
+from ulid import ULID
 
+from imagegen.aws.due_shards import due_shard, due_shards
 from imagegen.aws.job_item import from_item, to_item
 from imagegen.generation.request import Webhook
 from imagegen.jobs import states
 from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.message import JobMessage
+from imagegen.jobs.ports import DueKind
 from imagegen.limits.quota import Amount, Reservation
 from imagegen.origin import UNKNOWN, Origin
 from imagegen.webhooks.message import FinalJob, WebhookMessage
@@ -36,7 +41,30 @@ def job(name: str) -> Job:
 
 @pytest.mark.parametrize("name", STORED["items"])
 def test_a_stored_item_survives_reading_and_writing_byte_for_byte(name: str) -> None:
-    assert to_item(job(name)) == STORED["items"][name]
+    assert to_item(job(name)) | {"due_shard": STORED["items"][name]["due_shard"]} == STORED["items"][name]
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (("queued", "requeued", "failed"), "open"),
+        (("queued_every_field",), "sent"),
+        (("running", "running_without_estimate"), "running"),
+        (("succeeded", "failed_notified"), "done"),
+    ],
+)
+def test_the_sweeper_finds_a_job_by_what_it_must_do(names: tuple[str, ...], kind: DueKind) -> None:
+    for name in names:
+        shard = to_item(job(name))["due_shard"]
+        assert shard in due_shards(kind)
+        assert shard.startswith(f"{kind}#")
+
+
+def test_the_jobs_of_a_kind_are_spread_evenly_over_its_shards() -> None:
+    """So that no key of index by_due gets more than its part of the writes."""
+    shards = Counter(due_shard("running", str(ULID(Random(number).randbytes(16)))) for number in range(4000))
+    assert len(shards) == 4
+    assert all(900 < count < 1100 for count in shards.values())
 
 
 def test_documents_become_typed_fields() -> None:
@@ -167,3 +195,10 @@ def test_a_job_is_read_as_it_was_written() -> None:
     ):
         assert from_item(to_item(written) | {"attribute_of_a_newer_version": 1}) == written
     assert "prompt" not in str(to_item(new())["pk"])
+
+
+def test_a_job_keeps_its_version_of_the_model_and_one_of_an_earlier_release_has_none() -> None:
+    item = to_item(replace(new(), version="demo@6cc6991b014f"))
+    assert (item["version"], from_item(item).version) == ("demo@6cc6991b014f", "demo@6cc6991b014f")
+    assert "version" not in to_item(replace(new(), version=""))
+    assert job("succeeded").version == ""

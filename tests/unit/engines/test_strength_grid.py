@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY, SCHEDULERS
 from imagegen.engines import schedulers
 from imagegen.engines.schedulers.config import SchedulerConfig, UnsupportedSettingError
@@ -24,7 +25,7 @@ MOST_STEPS: Final = 100
 GRID: Final = [(steps, hundredths / 100) for steps in range(1, MOST_STEPS + 1) for hundredths in range(1, 101)]
 _DEMO: Final = REGISTRY["demo"]
 _EVERY: Final = replace(_DEMO, schedulers=tuple(SCHEDULERS), limits=replace(_DEMO.limits, max_steps=MOST_STEPS))
-PLANNER: Final = Planner({_EVERY.id: _EVERY}, _EVERY.id, BACKEND)
+PLANNER: Final = Planner(ImageModels({_EVERY.id: _EVERY}, _EVERY.id), BACKEND)
 SCENE: Final = picture(scene())
 DEMO_CONFIG: Final = json.loads((ROOT / "function/models/demo/scheduler/scheduler_config.json").read_text())
 CONFIGS: Final[dict[str, dict[str, Any]]] = {

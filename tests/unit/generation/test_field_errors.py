@@ -52,6 +52,7 @@ ALLOWED: Final = {
     "url": "a string of at most 2048 characters: https, port 443 or 8443, a public host",
     "events": "a list of 1 to 3, each one of job.succeeded, job.failed, job.cancelled; leave events out for ",
     "warmup": "true",
+    "hold_ms": "an integer from 0 to 5000; leave hold_ms out for an answer at once",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagegen.catalog.features import features_of
+from imagegen.catalog.image_models import ImageModels
 from imagegen.catalog.registry import REGISTRY
 from imagegen.errors import InvalidRequest, ModelNotFound
 from imagegen.generation.edit import Picture
@@ -19,7 +20,7 @@ from tests.support.scenes import picture, scene
 OPENVINO = Backend("openvino", "cpu", "float32", "for tests")
 TORCH = Backend("torch", "cpu", "float32", "for tests")
 DEMO = REGISTRY["demo"]
-PLANNER = Planner(REGISTRY, "demo", OPENVINO)
+PLANNER = Planner(ImageModels(REGISTRY, "demo"), OPENVINO)
 SCENE = picture(scene())
 
 
@@ -35,7 +36,7 @@ def test_a_plan_has_model_specification_and_backend() -> None:
 
 def test_an_unknown_model_is_refused_with_those_on_offer() -> None:
     with pytest.raises(ModelNotFound) as refusal:
-        plan(Planner({"demo": REGISTRY["demo"]}, "demo", OPENVINO), model="sd-turbo")
+        plan(Planner(ImageModels({"demo": REGISTRY["demo"]}, "demo"), OPENVINO), model="sd-turbo")
     assert refusal.value.detail == "model must be one of demo."
 
 
@@ -59,6 +60,22 @@ def test_a_plan_of_the_stored_request_is_the_same() -> None:
     """A worker plans what the API has planned: the stored request has its seed."""
     first = plan(num_images_per_prompt=2)
     assert PLANNER.plan(first.request).spec == first.spec
+
+
+def test_two_versions_of_a_model_have_their_own_plans_and_cache_keys() -> None:
+    """A job is planned with its version, whatever its request means by now."""
+    other = replace(DEMO, revision="0" * 64, defaults=replace(DEMO.defaults, num_inference_steps=4))
+    request = GenerateRequest(prompt="a circle", seed=7)
+    now, then = PLANNER.plan(request), PLANNER.plan(request, model=other)
+    assert (now.model, then.model) == (DEMO, other)
+    assert (now.spec.num_inference_steps, then.spec.num_inference_steps) == (10, 4)
+    same = replace(then.spec, num_inference_steps=10)
+    assert same.cache_key(engine="torch") != now.spec.cache_key(engine="torch")
+    assert same.shape != now.spec.shape
+
+
+def test_a_version_is_a_value_of_model() -> None:
+    assert plan(model="demo@6cc6991b014f", seed=1).spec == plan(model="demo", seed=1).spec
 
 
 @pytest.mark.parametrize("model_id", [None, "sd-turbo"])
@@ -150,7 +167,7 @@ def test_an_enlarged_image_has_a_largest_side(upscale: int, most: int) -> None:
     """No model of the registry reaches it with factor 2; one that an owner adds may."""
     side = MAX_OUTPUT_SIZE // upscale + 8
     large = replace(DEMO, limits=replace(DEMO.limits, max_size=4096))
-    planner = Planner({"demo": large}, "demo", OPENVINO)
+    planner = Planner(ImageModels({"demo": large}, "demo"), OPENVINO)
     with pytest.raises(InvalidRequest) as caught:
         plan(planner, width=side, upscale=upscale)
     assert caught.value.detail == f"upscale: must be at most {most} for {side} x 128, so that no side exceeds 4096"
@@ -158,7 +175,7 @@ def test_an_enlarged_image_has_a_largest_side(upscale: int, most: int) -> None:
 
 
 def test_a_deployment_without_openvino_offers_neither_and_says_why() -> None:
-    torch_only = Planner(REGISTRY, "demo", TORCH, features_of(["torch"]))
+    torch_only = Planner(ImageModels(REGISTRY, "demo"), TORCH, features_of(["torch"]))
     assert codes(torch_only, upscale=2, background="transparent", width=2048) == {
         "width": "size_invalid",
         "upscale": "feature_not_available",
@@ -171,7 +188,7 @@ def test_a_deployment_without_openvino_offers_neither_and_says_why() -> None:
 
 
 def test_torch_with_openvino_in_the_image_offers_both() -> None:
-    assert plan(Planner(REGISTRY, "demo", TORCH, features_of(["torch", "openvino"])), upscale=2)
+    assert plan(Planner(ImageModels(REGISTRY, "demo"), TORCH, features_of(["torch", "openvino"])), upscale=2)
 
 
 def test_a_latent_consistency_model_ignores_the_negative_prompt() -> None:
@@ -248,4 +265,4 @@ def test_a_picture_from_text_needs_no_strength() -> None:
     model = REGISTRY["lcm-dreamshaper-7"]
     many = replace(model, limits=replace(model.limits, max_steps=60))
     request = GenerateRequest.parse({"prompt": "a circle", "num_inference_steps": 60})
-    assert Planner({many.id: many}, many.id, OPENVINO).plan(request).spec.num_inference_steps == 60
+    assert Planner(ImageModels({many.id: many}, many.id), OPENVINO).plan(request).spec.num_inference_steps == 60

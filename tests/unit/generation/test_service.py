@@ -10,12 +10,21 @@ import pytest
 from imagegen.catalog.registry import REGISTRY
 from imagegen.deadline import Deadline
 from imagegen.errors import GenerationTimeout, ModelUnavailable, ServiceError, StorageUnavailable
+from imagegen.generation.checkpoint import Checkpoint
 from imagegen.generation.ports import Backend, OnStep
 from imagegen.generation.pricing import Pricing
 from imagegen.generation.result import ModelLoad, Outcome, ResponseModel, Result, WarmUp
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate
 from imagegen.generation.workload import Workload
-from tests.support.fakes import PLENTY, FakeEngine, FakeEngines, MemoryLeases, MemoryStore, build_service
+from tests.support.fakes import (
+    PLENTY,
+    FakeEngine,
+    FakeEngines,
+    MemoryCheckpoints,
+    MemoryLeases,
+    MemoryStore,
+    build_service,
+)
 from tests.support.plans import PLANNER, plan
 from tests.support.workloads import SD15, plan_on
 
@@ -212,7 +221,38 @@ def test_the_cost_is_memory_times_time() -> None:
     world = World()
     world.engine.during = lambda _: setattr(world.clock, "now", world.clock.now + 0.5)
     cost = world.ask(seed=7).cost
-    assert (cost.billed_ms, cost.memory_mb, cost.usd) == (2000, 1024, 0.02)
+    compute = next(line for line in cost.lines if line.item == "compute")
+    assert (cost.billed_ms, cost.memory_mb, compute.usd) == (2000, 1024, "0.02")
+
+
+def test_a_receipt_has_what_was_stored_and_a_cached_result_none() -> None:
+    world = World()
+    drawn, again = (world.ask(seed=7, num_images_per_prompt=3).cost for _ in range(2))
+    assert {line.item: line.quantity for line in drawn.lines if line.item.startswith("s3")}.keys() == {
+        "s3_writes",
+        "s3_storage",
+    }
+    assert next(line.quantity for line in drawn.lines if line.item == "s3_writes") == "4"
+    assert (again.usd, again.billed_ms, again.lines) == (0, 0, [])
+
+
+def test_without_a_cache_entry_there_is_a_write_less() -> None:
+    lines = World().ask(seed=7, cache="off").cost.lines
+    assert next(line.quantity for line in lines if line.item == "s3_writes") == "1"
+
+
+def test_images_that_two_precisions_have_drawn_get_no_cache_entry_and_do_not_pay_for_one() -> None:
+    class OfTwoPrecisions(Checkpoint):
+        reproducible = False
+
+    world = World()
+    checkpoint = OfTwoPrecisions(
+        MemoryCheckpoints(), "key", may_exist=False, until_deadline=False, save_every_s=30, clock=world.clock
+    )
+    planned = plan(seed=7, num_inference_steps=4)
+    drawn = world.service.produce(planned, tenant="alice", deadline=PLENTY, checkpoint=checkpoint)
+    assert next(line.quantity for line in drawn.cost.lines if line.item == "s3_writes") == "1"
+    assert not world.ask(seed=7).cached
 
 
 @pytest.mark.parametrize("left", [0.0, -5.0, 0.9])
@@ -476,7 +516,7 @@ def test_a_cold_start_has_a_cause_a_duration_and_a_price_beside_the_receipt() ->
     world = World(compile_s=2.0)
     first, warm, cached = (world.ask(seed=seed) for seed in (7, 8, 8))
     assert first.model_load == ModelLoad(cause="new_environment", waited_ms=3000, usd=0.03)
-    assert first.cost.usd == 0
+    assert first.cost.billed_ms == 0
     assert (warm.timings.load_ms, warm.model_load, cached.model_load) == (2000, None, None)
 
 

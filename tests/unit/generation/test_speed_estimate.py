@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from imagegen.catalog.registry import REGISTRY
 from imagegen.generation.ports import Backend
 from imagegen.generation.speed_estimate import Measured, SpeedEstimate, StepPace
 from imagegen.generation.workload import Workload
@@ -31,7 +32,7 @@ def test_the_fastest_times_are_kept_and_halved_together() -> None:
     measured, four = SpeedEstimate(), plan(num_inference_steps=4)
     for step_s, finish_s, load_s in ((4.0, 1.0, 30.0), (2.0, 3.0, 20.0), (8.0, 2.0, 40.0)):
         measured.record(four, Measured(step_s, finish_s))
-        measured.record_load("demo", load_s)
+        measured.record_load(REGISTRY["demo"], load_s)
     assert measured.of(four) == Measured(2.0, 1.0)
     assert (measured.needed_s(four, held_s=None), measured.needed_s(four, held_s=0)) == (29, 9)
     measured.halve(four)
@@ -81,7 +82,7 @@ def test_time_for_enlarging_and_for_the_background_is_reserved_until_it_was_meas
 def test_a_measurement_replaces_the_estimate_also_where_it_is_slower() -> None:
     for step_s in (0.01, 100.0):
         measured = estimate()
-        measured.record_load("sd-1.5", 2.0)
+        measured.record_load(REGISTRY["sd-1.5"], 2.0)
         measured.record(GUIDED, Measured(step_s, 0.5))
         assert measured.expected_s(GUIDED, held_s=10.0) == pytest.approx(25 * step_s + 0.5)
         assert measured.expected_s(GUIDED, held_s=None) == pytest.approx(25 * step_s + 2.5)
@@ -89,7 +90,7 @@ def test_a_measurement_replaces_the_estimate_also_where_it_is_slower() -> None:
 
 def test_one_measured_size_gives_the_pace_for_the_others() -> None:
     measured = estimate()
-    measured.record_load("sd-1.5", 2.0)
+    measured.record_load(REGISTRY["sd-1.5"], 2.0)
     measured.record(UNGUIDED, Measured(0.1, 0.5))
     compiling = 2.5 * 2
     assert measured.expected_s(GUIDED, held_s=10.0) == pytest.approx(25 * 0.2 + 1 + compiling, abs=0.1)

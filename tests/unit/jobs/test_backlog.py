@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pytest
@@ -27,6 +31,8 @@ class CountingQueue:
 
     def put(self, tenant: str, job_id: str, delay_s: int = 0) -> None: ...
 
+    def put_all(self, jobs: Sequence[Listed]) -> list[Listed]: ...  # type: ignore[empty-body]
+
     def postpone(self, receipt: str, seconds: int) -> None: ...
 
     def dead_letter(self, body: str, reason: str) -> None: ...
@@ -47,6 +53,26 @@ def asked_in_two_minutes(length: int | None) -> tuple[int, int]:
 def test_both_are_asked_every_five_seconds_and_once_a_minute_while_they_do_not_respond() -> None:
     assert asked_in_two_minutes(7) == (24, 24)
     assert asked_in_two_minutes(None) == (2, 2)
+
+
+def test_threads_that_ask_at_the_same_time_ask_once() -> None:
+    """A sweep has five, and to list ten thousand jobs takes a read unit for each hundred of them."""
+
+    class SlowQueue(CountingQueue):
+        def waiting(self) -> int:
+            time.sleep(0.05)  # so that others come meanwhile
+            return super().waiting()
+
+    queue, together = SlowQueue(7), threading.Barrier(5)
+    backlog = Backlog(queue, MemoryTurns([]), lambda: NOW)
+
+    def ask(_: int) -> int | None:
+        together.wait()
+        return backlog.waiting()
+
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(ask, range(5))) == [7] * 5
+    assert queue.asked == 1
 
 
 def place(job: Job, *waiting: tuple[str, int]) -> int | None:

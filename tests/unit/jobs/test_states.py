@@ -23,6 +23,18 @@ def test_a_lease_survives_three_missed_renewals_but_not_four() -> None:
     assert states.claimed(job, "you", NOW + 25_000, TIMING).owner == "you"
 
 
+def test_progress_every_second_extends_the_lease_only_every_third_one() -> None:
+    """Each extension costs index by_due two writes."""
+    job, ends = running(), set()
+    for second in range(60):
+        job = renewed_at(job, second, "step", began=second)
+        assert job.lease_until == job.due_at
+        assert job.lease_until is not None
+        assert job.lease_until >= NOW + (second + 20 - 2.5) * 1000
+        ends.add(job.lease_until)
+    assert len(ends) == 20
+
+
 @pytest.mark.parametrize(("phase", "ceiling"), [("load", 300), ("step", 450), ("decode", 300)])
 def test_a_slow_phase_keeps_its_lease_up_to_a_limit(phase: Phase, ceiling: int) -> None:
     job = running()

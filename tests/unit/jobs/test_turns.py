@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,7 +10,7 @@ from imagegen.errors import JobNotFound
 from imagegen.jobs import states
 from imagegen.jobs.idempotency import IdempotencyFingerprint
 from imagegen.jobs.job import Job, State
-from imagegen.jobs.ports import Listed, Page
+from imagegen.jobs.ports import DueKind, Listed, Page
 from imagegen.jobs.turns import EXAMINED, Turns
 from imagegen.limits.quota import NO_QUOTA, Quota, Reservation
 from tests.support.fake_turns import MemoryTurns
@@ -46,7 +46,9 @@ class Store:
 
     def page(self, tenant: str, *, limit: int, after: str | None, state: State | None) -> Page: ...  # type: ignore[empty-body]
 
-    def due(self, limit: int) -> list[tuple[str, str]]: ...  # type: ignore[empty-body]
+    def due_shards(self, kind: DueKind) -> Sequence[str]: ...  # type: ignore[empty-body]
+
+    def due(self, shard: str, limit: int) -> list[Listed]: ...  # type: ignore[empty-body]
 
     def delete_expired(self, tenant: str, job_id: str) -> None: ...
 

@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import DeliveryUnavailable, StorageUnavailable
 from imagegen.generation.request import GenerateRequest
 from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.view import JobRenderer
 from imagegen.origin import UNKNOWN, Origin
 from imagegen.public_url import NotAllowed
-from imagegen.webhooks.delivery import DELAYS, JITTER
+from imagegen.webhooks.delivery import BUSY_DELAYS, DELAYS, JITTER
 from imagegen.webhooks.message import WebhookMessage
 from imagegen.webhooks.safe_http import Unreachable
+from imagegen.webhooks.slots import Slots
 from tests.support.fakes import MemoryStore
 from tests.support.job_faults import UnavailableQueue, UnavailableTurns
 from tests.support.job_states import NOW, RESULT
 from tests.support.webhook_world import JOB_ID, MESSAGE, Jobs, StubClient, WebhookWorld
+from tools.faults.job_backend import MovableClock
 from tools.faults.webhook_deliveries import final_job
 
 HOOK_URL = "https://hooks.example.com/done"
@@ -75,6 +77,67 @@ def test_attempts_follow_the_schedule_and_end() -> None:
     for delay, planned in zip(world.retries.postponed, DELAYS, strict=True):
         assert planned <= delay <= planned * (1 + JITTER)
     assert world.retries.dead_lettered == ["status_500"]
+
+
+def test_a_message_says_how_many_attempts_there_were() -> None:
+    """Each attempt is another message, whose receive count begins at 1. A crash counts as an attempt, too."""
+    world = WebhookWorld(client=StubClient(500))
+    world.deliver(failed=1, attempt=1)
+    world.deliver(failed=1, attempt=2)
+    world.deliver(attempt=3)
+    assert [message.failed for message in world.retries.again] == [2, 3, 3]
+    assert world.deliver(failed=len(DELAYS)) == ("dead", "status_500")
+    for delay, planned in zip(world.retries.postponed, (DELAYS[1], DELAYS[2], DELAYS[2]), strict=True):
+        assert planned <= delay <= planned * (1 + JITTER)
+
+
+def test_a_dead_letter_that_is_sent_again_gets_all_its_attempts() -> None:
+    world = WebhookWorld(client=StubClient(410))
+    world.deliver(failed=4, busy=2)
+    assert {"failed", "busy"} & json.loads(world.retries.dead_bodies[0]).keys() == set()
+
+
+class TakenSlots:
+    """A SlotStore in which every slot is taken."""
+
+    asked = 0
+
+    def take(self, tenant: str, slots: int, seconds: float) -> None:
+        self.asked += 1
+
+    def release(self, tenant: str, token: str) -> None: ...
+
+
+def test_a_webhook_whose_tenant_has_no_slot_waits_ever_longer_and_not_for_ever() -> None:
+    world = WebhookWorld(slots=TakenSlots())
+    body = json.dumps(MESSAGE | {"failed": 3})
+    for _ in BUSY_DELAYS:
+        assert world.deliver(body) == ("busy", "receiver_busy")
+        body = world.retries.again[-1].body()
+    assert {message.failed for message in world.retries.again} == {3}, "no attempt was made"
+    assert world.client.posts == []
+    for delay, planned in zip(world.retries.postponed, BUSY_DELAYS, strict=True):
+        assert planned <= delay <= planned * (1 + JITTER)
+    assert 47 * 3600 < sum(BUSY_DELAYS) < 49 * 3600
+    assert world.deliver(body) == ("dead", "receiver_busy")
+
+
+def test_an_attempt_ends_the_count_of_waits() -> None:
+    world = WebhookWorld(client=StubClient(500))
+    world.deliver(failed=1, busy=7)
+    (again,) = world.retries.again
+    assert (again.failed, again.busy) == (2, None)
+
+
+def test_a_process_that_was_refused_asks_again_only_after_a_while() -> None:
+    """The row takes 1,000 writes per second, of all processes."""
+    store, clock = TakenSlots(), MovableClock(0)
+    slots = Slots(store, clock)
+    for _ in range(200):
+        with slots.held("alice") as free:
+            assert not free
+        clock.pass_s(0.01)
+    assert store.asked == 4
 
 
 def test_a_message_past_its_schedule_after_a_crash_gets_a_last_attempt() -> None:
@@ -152,6 +215,15 @@ def test_an_attempt_says_which_request_its_job_is_of(in_message: bool) -> None:
     assert world.about[-1] == (JOB_ID, Origin("r", "t"))
 
 
+def test_a_webhook_that_waits_for_a_slot_says_which_request_its_job_is_of() -> None:
+    job = replace(final_job(JOB_ID), origin=Origin("r", "t"))
+    world = WebhookWorld(slots=TakenSlots())
+    assert world.deliver(WebhookMessage.of(job).body())[0] == "busy"
+    assert world.about == [(JOB_ID, Origin("r", "t"))]
+    assert world.deliver(world.retries.again[-1].body())[0] == "busy"
+    assert world.about[-1] == (JOB_ID, Origin("r", "t"))
+
+
 def test_an_attempt_names_its_job_before_the_row_is_read() -> None:
     world = WebhookWorld(jobs=Jobs(failing=StorageUnavailable()))
     with pytest.raises(StorageUnavailable):
@@ -169,6 +241,20 @@ def test_a_result_that_a_newer_version_stored_is_delivered_once_it_can_be_read()
     assert world.client.posts == []
     world.jobs.job = readable
     assert world.deliver(message) == ("delivered", "delivered")
+
+
+def test_a_result_whose_urls_cannot_be_signed_waits_and_is_not_sent_without_them() -> None:
+    images = MemoryStore(failing=DeliveryUnavailable())
+    renderer = replace(RENDERER, images=images)
+    job = replace(final_job(JOB_ID), result=RESULT)
+    world = WebhookWorld(jobs=Jobs(job), render=lambda each: renderer.render_delivered(each).model_dump(mode="json"))
+    assert world.deliver() == ("retry", "delivery_unavailable")
+    assert world.deliver(attempt=len(DELAYS) + 1) == ("dead", "delivery_unavailable")
+    assert world.client.posts == []
+    images.failing = None
+    assert world.deliver() == ("delivered", "delivered")
+    ((_, _, body),) = world.client.posts
+    assert json.loads(body)["data"]["result"]["image_url"]
 
 
 def test_a_job_in_a_message_is_rendered_as_the_row_is() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from imagegen.api.key_resources import KeyInfo, KeyList, NewKeyInfo
-from imagegen.api.limits_report import LimitsInfo, ModelUsage, RateInfo, UsageReport
+from imagegen.api.limits_report import LimitsInfo, ModelUsage, MonthlyReport, RateInfo, TenantUsage, UsageReport
 from imagegen.api.openapi.problems import examples as problem_examples
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.provenance_resources import ProvenanceCheck
 from imagegen.api.resources import Health, Identity, ModelList
 from imagegen.api.upload_resources import UploadInfo
+from imagegen.generation.aws_calls import REQUEST
+from imagegen.generation.pricing import Pricing, Stored
 from imagegen.generation.request import WebhookEvent
-from imagegen.generation.result import Cost, ImageResult, ResponseModel, Result, Timings
+from imagegen.generation.result import ImageResult, ResponseModel, Result, Timings
 from imagegen.jobs.job import JobError, State
 from imagegen.jobs.view import JobInfo, JobPage, ProgressInfo
 from imagegen.provenance.verdict import Report
@@ -39,12 +42,13 @@ _IMAGE: Final = ImageResult(
 _RESULT: Final = Result(
     id=_JOB_ID,
     model="demo",
+    model_version="demo@6cc6991b014f",
     image_url=_IMAGE.url,
     images=[_IMAGE],
     cached=False,
     cold_start=False,
     timings=Timings(text_encode_ms=4, denoise_ms=310, decode_ms=25, store_ms=40, total_ms=382),
-    cost=Cost(billed_ms=382, memory_mb=10240, usd=0.00006367),
+    cost=Pricing(10240, 0.0000166667).cost(0.382, REQUEST, Stored(puts=2, byte_hours=Decimal(_IMAGE.bytes * 7 * 24))),
     warnings=[],
     metadata={"order": "A-17"},
 )
@@ -71,6 +75,14 @@ _USAGE: Final = UsageReport(
     images=18,
     seconds=292.8,
     usd="0.0488",
+)
+_REPORT: Final = MonthlyReport(
+    month="2026-11",
+    rows=[
+        TenantUsage(tenant="acme", month="2026-11", model="demo", images=18, seconds=292.8, usd="0.0488"),
+        TenantUsage(tenant="example", month="2026-11", model="demo", images=2, seconds=0.764, usd="0.0001777"),
+    ],
+    cursor=None,
 )
 _KEY: Final = KeyInfo(
     id="01KAJ9ZV6Y3T0R8M4C2B7D5F1E",
@@ -138,6 +150,7 @@ def examples(models: ModelList) -> dict[str, Any]:
         "health": _example("The service runs", Health()),
         "me": _example("A user", _ME),
         "usage": _example("A month with one model", _USAGE),
+        "report": _example("A month with two tenants", _REPORT),
         "new_key": _example("A key with its value", NewKeyInfo(**dict(_KEY), key=_KEY_VALUE)),
         "keys": _example("A key that was rotated, and its successor", KeyList(keys=[_ROTATED, _KEY])),
         "upload": _example("A form for a JPEG file", _UPLOAD),

@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from imagegen.api.key_resources import KeyInfo, KeyList, KeyRequest, NewKeyInfo, RotationRequest
-from imagegen.api.limits_report import UsageReport
+from imagegen.api.limits_report import MonthlyReport, UsageReport
 from imagegen.api.openapi.problems import ERRORS
 from imagegen.api.openapi.webhooks import JobEvent
 from imagegen.api.problem import Problem
@@ -28,6 +28,7 @@ RESPONSES: Final = (
     Health,
     Identity,
     UsageReport,
+    MonthlyReport,
     KeyInfo,
     KeyList,
     NewKeyInfo,

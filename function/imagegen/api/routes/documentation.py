@@ -23,12 +23,15 @@ router = Router({"/openapi.json": {"GET": OPEN}, "/docs": {"GET": OPEN}})
 def openapi_document(app: APIGatewayRestResolver, container: Container, base_url: str = "/") -> str:
     """Return the OpenAPI document of the app's routes for this deployment as JSON. Built once per process and URL.
 
+    Its limits are those of the models in the image, which do not change while the process lives.
+
     A URL is that of a stage or of a custom domain's base path, so there are few.
     """
     from imagegen.api.openapi import document
 
     servers = [{"url": base_url, "description": "This deployment."}]
-    return json.dumps(document.build(app, models_of(container)) | {"servers": servers}, ensure_ascii=False)
+    models = models_of(container, container.image_models.on_offer())
+    return json.dumps(document.build(app, models) | {"servers": servers}, ensure_ascii=False)
 
 
 @router.get("/openapi.json", include_in_schema=False)

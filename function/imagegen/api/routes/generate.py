@@ -46,7 +46,7 @@ RESPONSES: Final = (
         *(*KEYED, *BODY, *IDEMPOTENCY, *WORK),
         *("idempotency_in_progress", "job_already_final", "response_too_large"),
         *("generation_failed", "generation_invalid", "model_unavailable", "storage_unavailable"),
-        "provenance_unavailable",
+        *("provenance_unavailable", "delivery_unavailable"),
         headers=["Idempotency-Replayed"],
     )
 )
@@ -86,6 +86,7 @@ def generate(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Async = N
         return _accept(container, event, submitted)
     if picture is not None:
         require_fit(plan.spec)
+    container.image_store.require_signer()
     render = _Renderer(container, event, as_picture=picture is not None)
     deadline = gateway.earlier(Deadline.of_invocation(router.lambda_context))
     if key is not None or body.webhook is not None:

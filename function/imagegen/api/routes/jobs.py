@@ -28,7 +28,7 @@ from imagegen.api.parameters import (
     Wait,
 )
 from imagegen.api.problem import JSON
-from imagegen.api.query import query_parameters
+from imagegen.api.query import limit_parameter, query_parameters
 from imagegen.api.router import Router, check_unused_key, fingerprint
 from imagegen.errors import InvalidRequest, StorageUnavailable
 from imagegen.jobs.job import STATES
@@ -47,7 +47,7 @@ POLL_S: Final = 0.25
 MAX_PAGE_BYTES: Final = 5_000_000
 """Lambda rejects a response of more than 6 MB, and the metadata of one job can take 0.4 MB of it."""
 DEFAULT_LIMIT: Final = 20
-ONE_JOB: Final = (*KEYED, "job_not_found", "result_expired")
+ONE_JOB: Final = (*KEYED, "job_not_found", "result_expired", "delivery_unavailable")
 """Errors of a route that returns an existing job."""
 JOBS: Final = ("job_queued", "job_running", "job_succeeded", "job_failed", "job_cancelled")
 """Examples of a job in each state."""
@@ -73,7 +73,7 @@ router = Router(
     responses=(
         success(200, "The job, which is final.", JobInfo, ["job_succeeded", "job_failed"], APPLIED)
         | accepted(JobInfo, APPLIED)
-        | problems(*KEYED, *BODY, *IDEMPOTENCY, *WORK)
+        | problems(*KEYED, *BODY, *IDEMPOTENCY, *WORK, "delivery_unavailable")
     ),
 )
 def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]
@@ -87,8 +87,10 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     key = fingerprint(event, body, plan.spec)
     if body.webhook is not None:
         container.webhook_registration.require_secret(tenant)
+    if (seconds := preferred_wait(event)) is not None:
+        container.image_store.require_signer()  # a 503 after the job exists would make the caller submit another one
     submitted = container.jobs.submit(plan, tenant=tenant, fingerprint=key, origin=scope.current().origin)
-    headers, seconds = replay_header(submitted), preferred_wait(event)
+    headers = replay_header(submitted)
     if seconds is None:
         return accepted_response(event, container.job_renderer.render(submitted.job), headers)
     job = _wait(container.jobs, submitted.job, received + min(seconds, MAX_WAIT_S))
@@ -107,7 +109,7 @@ def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None
     ),
     responses=(
         success(200, "A page of jobs.", JobPage, ["jobs"], ["Retry-After"])
-        | problems(*KEYED, "invalid_cursor", "out_of_range")
+        | problems(*KEYED, "invalid_cursor", "out_of_range", "delivery_unavailable")
     ),
 )
 def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = None):  # type: ignore[no-untyped-def]
@@ -115,7 +117,7 @@ def list_jobs(_limit: Limit = None, _cursor: Cursor = None, _status: Status = No
     event, container, tenant = router.current_event, scope.current().container, scope.current().caller.tenant
     query = query_parameters(event, "limit", "cursor", "status")
     after = cursor.decode(tenant, query["cursor"]) if "cursor" in query else None
-    limit, state = _limit_of(query.get("limit")), _state_of(query.get("status"))
+    limit, state = limit_parameter(query.get("limit"), DEFAULT_LIMIT), _state_of(query.get("status"))
     page = container.jobs.page(tenant, limit=limit, after=after, state=state)
     listed, last = _first_that_fit(page.jobs, container.job_renderer), page.last
     if len(listed) < len(page.jobs):
@@ -210,15 +212,6 @@ def _first_that_fit(jobs: Sequence[Job], renderer: JobRenderer) -> list[JobInfo]
             break
         listed.append(info)
     return listed
-
-
-def _limit_of(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    limit = int(text) if text.isascii() and text.isdecimal() and len(text) <= 3 else 0
-    if not 1 <= limit <= 100:
-        raise InvalidRequest([FieldError("limit", "out_of_range", "must be an integer from 1 to 100")])
-    return limit
 
 
 def _state_of(text: str | None) -> State | None:

@@ -11,11 +11,12 @@ from imagegen.api.openapi.problems import KEYED
 from imagegen.api.openapi.responses import problems, success
 from imagegen.api.problem import JSON
 from imagegen.api.query import query_parameters
-from imagegen.api.resources import ModelInfo, ModelList
+from imagegen.api.resources import ModelList
 from imagegen.api.router import Router
 from imagegen.catalog.features import features_of
 
 if TYPE_CHECKING:
+    from imagegen.catalog.ports import OnOffer
     from imagegen.wiring import Container
 
 router = Router({"/models": {"GET": "images:read"}})
@@ -26,17 +27,20 @@ router = Router({"/models": {"GET": "images:read"}})
     operation_id="listModels",
     tags=["Models"],
     summary="List the models of this deployment",
-    description="Each model with its defaults, limits, schedulers and features.",
+    description="Each model with its versions, and the defaults, limits, schedulers and features of the current one.",
     responses=success(200, "The models.", ModelList, ["models"]) | problems(*KEYED),
 )
 def list_models():  # type: ignore[no-untyped-def]
     """Return the deployment's models, and which is the default."""
     query_parameters(router.current_event)
-    return Response(200, JSON, models_of(scope.current().container).model_dump_json())
+    return Response(200, JSON, _current().model_dump_json())
 
 
-def models_of(container: Container) -> ModelList:
-    """Return the models of the container's deployment."""
-    features = features_of(container.settings.engines)
-    infos = [ModelInfo.of(model, container.backend.engine, features) for model in container.models.values()]
-    return ModelList(default=container.settings.default_model_id, models=infos)
+def _current() -> ModelList:
+    container = scope.current().container
+    return models_of(container, container.catalog.on_offer())
+
+
+def models_of(container: Container, offer: OnOffer) -> ModelList:
+    """Return what is on offer as the container's deployment serves it."""
+    return ModelList.of(offer, container.backend.engine, features_of(container.settings.engines))

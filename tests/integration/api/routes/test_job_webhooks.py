@@ -141,10 +141,11 @@ def test_the_webhook_of_each_final_state_is_as_the_openapi_document_says(handler
         secrets=Secrets(),
         client=client,
         retries=Retries(),
+        slots=container.webhook_slots,
         about=job_log.about,
     )
     for message in handlers.world.webhooks.bodies:
-        assert sender.deliver(ReceivedMessage("m", "r", message, 1)).verdict == "delivered"
+        assert sender.deliver(ReceivedMessage("m", message, 1)).verdict == "delivered"
     events = [(headers, json.loads(sent)) for _, headers, sent in client.posts]
     assert {event["type"] for _, event in events} == {"job.succeeded", "job.failed", "job.cancelled"}
     for headers, event in events:

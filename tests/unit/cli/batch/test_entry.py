@@ -23,7 +23,7 @@ def test_an_entry_is_one_line_and_can_be_read_again() -> None:
 def test_the_entry_of_a_line_with_images_has_its_receipt() -> None:
     assert json.loads(success(3, "key", RESULT, ["00003-7.png"]).row()) == {
         "line": 3, "idempotency_key": "key", "status": "succeeded", "id": RESULT.id, "files": ["00003-7.png"],
-        "seed": 7, "images": 1, "seconds": 0.382, "usd": 6.367e-05, "cached": False, "warnings": [],
+        "seed": 7, "images": 1, "seconds": 0.382, "usd": 8.885e-05, "cached": False, "warnings": [],
     }  # fmt: skip
 
 
@@ -83,4 +83,4 @@ def test_the_next_run_repeats_what_the_request_did_not_cause(
 def test_receipts_are_summed() -> None:
     two = RESULT.model_copy(update={"images": RESULT.images * 2, "cached": True})
     entries = [success(1, "a", RESULT, []), success(2, "b", two, []), failed(3, "c", Failure(ExitCode.REFUSED, "no"))]
-    assert Totals.of(entries) == Totals(2, 1, images=3, seconds=0.764, usd=2 * 6.367e-05, cached=1)
+    assert Totals.of(entries) == Totals(2, 1, images=3, seconds=0.764, usd=2 * 8.885e-05, cached=1)

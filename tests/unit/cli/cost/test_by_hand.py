@@ -5,17 +5,17 @@ An image of 512 x 512 has 786,432 bytes at most. What an image costs besides dra
 
     API Gateway          3.50 / million                                0.000 003 500
     Lambda requests      2 x 0.20 / million                            0.000 000 400
-    DynamoDB             12 x 0.625 / million                          0.000 007 500
+    DynamoDB             18 x 0.625 / million                          0.000 011 250
     S3 PUT               2 x 0.005 / thousand                          0.000 010 000
     X-Ray                5 / million                                   0.000 005 000
     S3, seven days       0.000786432 GB x 168 / 730 h x 0.023          0.000 004 163
     S3 GET               0.0004 / thousand                             0.000 000 400
     transfer             0.000786432 GB x 0.09                         0.000 070 779
                                                                        -------------
-                                                                       0.000 101 742
+                                                                       0.000 105 492
 
-The idle stack: 0.7776 + 0.2160 + 0.0360 + 0.0086 + 0.0432 + 0.0054 + 0.0085 + 0.0520 + 10 alarm metrics 1.0000
-+ dashboard 3.0000 = 5.1473.
+The idle stack: 0.7776 + 0.2160 + 0.1244 + 0.0086 + 0.0432 + 0.0648 + 0.0085 + 0.0520 + 10 alarm metrics 1.0000
++ dashboard 3.0000 = 5.2951.
 """
 
 from __future__ import annotations
@@ -34,42 +34,42 @@ def close(usd: float) -> object:
 
 def test_sd_turbo_on_demand(cost: Cost) -> None:
     # 1.24 + 2 x 4.34 = 9.92 s;  100,000 x 9.92 x 10 GB = 9,920,000 GB-s x 0.0000166667 = 165.334
-    # besides: 100,000 x 0.000101742 = 10.174;  idle 5.147;  an image every 26 s, so none is cold
-    # 165.334 + 10.174 + 5.147 = 180.655
-    assert monthly(cost("--images", "100000"), "lambda") == close(180.655)
+    # besides: 100,000 x 0.000105492 = 10.549;  idle 5.295;  an image every 26 s, so none is cold
+    # 165.334 + 10.549 + 5.295 = 181.178
+    assert monthly(cost("--images", "100000"), "lambda") == close(181.178)
 
 
 def test_sd_turbo_with_provisioned_concurrency(cost: Cost) -> None:
     # kept: 730 x 3600 s x 10 GB = 26,280,000 GB-s x 0.0000041667 = 109.501
     # 100,000 x 9.92 s = 992,000 s of 2,628,000 s: one environment draws them all
     # drawing: 9,920,000 GB-s x 0.0000097222 = 96.444
-    # 109.501 + 96.444 + 10.174 + 5.147 = 221.266
-    assert monthly(cost("--images", "100000"), "lambda-provisioned") == close(221.266)
+    # 109.501 + 96.444 + 10.549 + 5.295 = 221.789
+    assert monthly(cost("--images", "100000"), "lambda-provisioned") == close(221.789)
 
 
 def test_more_images_than_the_provisioned_environment_can_draw(cost: Cost) -> None:
     # it draws all month: 2,628,000 s x 10 GB x 0.0000097222 = 255.499, and is kept for 109.501
     # 500,000 x 9.92 = 4,960,000 s; beyond it 2,332,000 s x 10 GB x 0.0000166667 = 388.667
-    # besides 500,000 x 0.000101742 = 50.871;  idle 5.147
-    # 255.499 + 109.501 + 388.667 + 50.871 + 5.147 = 809.685
-    assert monthly(cost("--images", "500000"), "lambda-provisioned") == close(809.685)
+    # besides 500,000 x 0.000105492 = 52.746;  idle 5.295
+    # 255.499 + 109.501 + 388.667 + 52.746 + 5.295 = 811.708
+    assert monthly(cost("--images", "500000"), "lambda-provisioned") == close(811.708)
 
 
 def test_provisioned_only_during_office_hours(cost: Cost) -> None:
     # kept: 2 x 160 x 3600 s x 10 GB = 11,520,000 GB-s x 0.0000041667 = 48.000
-    # 10,000 x 9.92 x 10 = 992,000 GB-s x 0.0000097222 = 9.644;  besides 1.017;  idle 5.147
-    # 48.000 + 9.644 + 1.017 + 5.147 = 63.808
+    # 10,000 x 9.92 x 10 = 992,000 GB-s x 0.0000097222 = 9.644;  besides 1.055;  idle 5.295
+    # 48.000 + 9.644 + 1.055 + 5.295 = 63.994
     document = cost("--images", "10000", "--provisioned", "2", "--active-hours", "160")
-    assert monthly(document, "lambda-provisioned") == close(63.808)
+    assert monthly(document, "lambda-provisioned") == close(63.994)
 
 
 def test_cold_starts_of_a_quiet_stack(cost: Cost) -> None:
     # bfloat16, guidance: 0.34 + 20 x 2 x 1.24 = 49.94 s;  4,608 MB are 4.5 GB and 2.6 vCPU
     # 10,000 images in 2,628,000 s; in 600 s 2.2831 arrive; none does with e^-2.2831 = 0.10197
     # (49.94 + 0.10197 x 4.36) x 10,000 x 4.5 GB = 2,267,306 GB-s x 0.0000166667 = 37.788
-    # besides 1.017;  idle 5.147;  37.788 + 1.017 + 5.147 = 43.952
+    # besides 1.055;  idle 5.295;  37.788 + 1.055 + 5.295 = 44.138
     document = cost("--model", "sd-1.5", "--cpu", "bfloat16", "--memory", "4608")
-    assert monthly(document, "lambda") == close(43.952)
+    assert monthly(document, "lambda") == close(44.138)
     assert document["cold_start_share"] == pytest.approx(0.10197, rel=1e-3)
 
 
@@ -77,36 +77,36 @@ def test_a_function_with_fewer_processors_than_were_measured_on(cost: Cost) -> N
     # demo: 0.045 + 10 x 0.008 = 0.125 s on 2 vCPU; 1,024 MB have 1024 / 1769 = 0.57886, so 0.125 x 3.45508 = 0.43188 s
     # 1,000,000 x 0.43188 x 1 GB = 431,885 GB-s x 0.0000166667 = 7.198
     # 128 x 128 x 3 = 49,152 bytes, 49.152 GB: transfer 4.424, S3 49.152 x 168 / 730 x 0.023 = 0.260
-    # gateway 3.50 + requests 0.40 + DynamoDB 7.50 + PUT 10.00 + X-Ray 5.00 + GET 0.40 = 26.80;  idle 5.147
-    # 7.198 + 4.424 + 0.260 + 26.800 + 5.147 = 43.829
+    # gateway 3.50 + requests 0.40 + DynamoDB 11.25 + PUT 10.00 + X-Ray 5.00 + GET 0.40 = 30.55;  idle 5.295
+    # 7.198 + 4.424 + 0.260 + 30.550 + 5.295 = 47.727
     document = cost("--model", "demo", "--memory", "1024", "--images", "1000000")
-    assert monthly(document, "lambda") == close(43.829)
+    assert monthly(document, "lambda") == close(47.727)
 
 
 def test_the_free_tier(cost: Cost) -> None:
     # as above, idle included, less 400,000 GB-s, a million requests, 100,000 traces, a million polls, 100 GB
-    # Lambda: 431,885 + 2,160 - 400,000 = 34,045 GB-s x 0.0000166667 = 0.567
+    # Lambda: 431,885 + 7,463 - 400,000 = 39,348 GB-s x 0.0000166667 = 0.656
     # requests: 2 + 0.0432 - 1 = 1.0432 x 0.20 = 0.209;  X-Ray: 1 + 0.0432 - 0.1 = 0.9432 x 5 = 4.716
     # SQS: 1.944 - 1 = 0.944 x 0.40 = 0.378;  transfer, log and schedule: 0
-    # gateway 3.50, DynamoDB 7.50 + 0.005, S3 10.00 + 0.40 + 0.260, ECR 0.052 = 21.717
-    # 0.567 + 0.209 + 4.716 + 0.378 + 21.717 = 27.587
+    # gateway 3.50, DynamoDB 11.25 + 0.065, S3 10.00 + 0.40 + 0.260, ECR 0.052 = 25.527
+    # 0.656 + 0.209 + 4.716 + 0.378 + 25.527 = 31.486
     document = cost("--model", "demo", "--memory", "1024", "--images", "1000000", "--free-tier")
-    assert monthly(document, "lambda") == close(27.587)
+    assert monthly(document, "lambda") == close(31.486)
 
 
 def test_lambda_s_free_tier_is_not_for_provisioned_concurrency(cost: Cost) -> None:
     # kept: 26,280,000 GB-s x 0.0000041667 = 109.501; the free GB-seconds and requests go to the idle stack alone
     # drawing 1,000 x 9.92 x 10 = 99,200 GB-s x 0.0000097222 = 0.964
-    # requests 2,000 x 0.0000002 = 0.0004;  gateway 0.0035, DynamoDB 0.0075, PUT 0.01, S3 0.004, GET 0.0004
-    # X-Ray and transfer free;  idle after the free tier 0.3776 + 0.0054 + 0.0520 = 0.435
-    # 109.501 + 0.964 + 0.026 + 0.435 = 110.926
-    assert monthly(cost("--images", "1000", "--free-tier"), "lambda-provisioned") == close(110.926)
+    # requests 2,000 x 0.0000002 = 0.0004;  gateway 0.0035, DynamoDB 0.01125, PUT 0.01, S3 0.004, GET 0.0004
+    # X-Ray and transfer free;  idle after the free tier 0.3776 + 0.0648 + 0.0520 = 0.494
+    # 109.501 + 0.964 + 0.030 + 0.494 = 110.989
+    assert monthly(cost("--images", "1000", "--free-tier"), "lambda-provisioned") == close(110.989)
 
 
 def test_managed_instances(cost: Cost) -> None:
-    # 730 h x 0.8048 = 587.504, and 15 % of it 88.126;  besides 10.174;  idle 5.147
-    # 587.504 + 88.126 + 10.174 + 5.147 = 690.951
-    assert monthly(cost("--images", "100000"), "lambda-gpu") == close(690.951)
+    # 730 h x 0.8048 = 587.504, and 15 % of it 88.126;  besides 10.549;  idle 5.295
+    # 587.504 + 88.126 + 10.549 + 5.295 = 691.474
+    assert monthly(cost("--images", "100000"), "lambda-gpu") == close(691.474)
 
 
 def test_as_many_servers_as_the_busiest_hour_needs(cost: Cost) -> None:
@@ -136,10 +136,10 @@ def test_your_own_step_time_replaces_the_measured_one(cost: Cost) -> None:
 
 
 def test_break_even_with_a_server(cost: Cost) -> None:
-    # on demand: 5.1473 + n x (0.00165334 + 0.000101742);  server: 587.504 + 8.000 = 595.504 + n x
+    # on demand: 5.2951 + n x (0.00165334 + 0.000105492);  server: 587.504 + 8.000 = 595.504 + n x
     # (0.000005 for PUT + 0.000004163 + 0.0000004 + 0.000070779 = 0.000080342)
-    # n = (595.504 - 5.1473) / (0.001755082 - 0.000080342) = 590.357 / 0.00167474 = 352,507
-    assert between(cost(), "lambda", "gpu-server") == close(352_507)
+    # n = (595.504 - 5.2951) / (0.001758832 - 0.000080342) = 590.209 / 0.00167849 = 351,631
+    assert between(cost(), "lambda", "gpu-server") == close(351_631)
 
 
 def test_break_even_with_provisioned_concurrency(cost: Cost) -> None:
@@ -152,12 +152,12 @@ def test_break_even_does_not_depend_on_the_month_that_is_asked_for(cost: Cost) -
 
 
 def test_idle(cost: Cost) -> None:
-    # SQS 1,944,000 x 0.40 / million = 0.7776;  X-Ray 43,200 x 5 / million = 0.2160;  Lambda 2,160 GB-s = 0.0360
-    # its requests 0.0086;  schedule 0.0432;  DynamoDB 0.0054;  log 0.017 x 0.5 = 0.0085;  ECR 0.0520
-    # alarm metrics 10 x 0.10 = 1.00;  dashboard 3.00:  5.1473
-    # after the free tier: polls 944,000 = 0.3776, DynamoDB 0.0054, ECR 0.0520:  0.4350
+    # SQS 1,944,000 x 0.40 / million = 0.7776;  X-Ray 43,200 x 5 / million = 0.2160;  Lambda 7,463 GB-s = 0.1244
+    # its requests 0.0086;  schedule 0.0432;  DynamoDB 518,400 x 0.125 = 0.0648;  log 0.017 x 0.5 = 0.0085;  ECR 0.0520
+    # alarm metrics 10 x 0.10 = 1.00;  dashboard 3.00:  5.2951
+    # after the free tier: polls 944,000 = 0.3776, DynamoDB 0.0648, ECR 0.0520:  0.4944
     # ten alarm metrics and three dashboards are free
     document = cost("--idle")
-    assert document["list_usd"] == close(5.1473)
-    assert document["usd_after_free_tier"] == close(0.4350)
+    assert document["list_usd"] == close(5.2951)
+    assert document["usd_after_free_tier"] == close(0.4944)
     assert document["usd_after_free_tier"] <= 0.50

@@ -69,11 +69,11 @@ def test_make_can_set_every_parameter_that_feeds_the_build() -> None:
         ("WarmupRate=rate(10 minutes)", "rate(10 minutes)"),
         ('WarmupRate="rate(10 minutes)"', "rate(10 minutes)"),
         ("WarmupRate='rate(10 minutes)'", "rate(10 minutes)"),
-        (r'WarmupRate="cron(\"a\\ b\")"', r'cron("a\ b")'),
+        (r'TokenIssuers="[\"a\ b\"]"', '["a b"]'),
     ],
 )
 def test_samconfig_may_quote_a_value_as_sam_does_or_not_at_all(tmp_path: Path, override: str, value: str) -> None:
-    assert resolve("dev", [], project(tmp_path, override))["WarmupRate"].value == value
+    assert resolve("dev", [], project(tmp_path, override))[override.partition("=")[0]].value == value
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,24 @@ def test_samconfig_may_quote_a_value_as_sam_does_or_not_at_all(tmp_path: Path, o
 def test_an_illegal_value_is_refused_with_what_is_allowed(given: str, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         resolve("dev", [given])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["ScaleUpSchedule=cron(0 0 31 FEB ? *)"], r"ScaleUpSchedule=cron\(0 0 31 FEB \? \*\): it never matches"),
+        (["ScaleDownSchedule=rate(0 minutes)"], r"ScaleDownSchedule=rate\(0 minutes\): it never matches"),
+        (["WarmupRate=cron(0 8 * * *)"], r"samconfig.toml: WarmupRate=.*: cron has six fields"),
+        (["ScheduleTimezone=Europe/Berln"], "ScheduleTimezone=Europe/Berln: there is no such time zone"),
+        (
+            ["ScaleUpSchedule=cron(0 8 * * ? *)", "ScaleDownSchedule=cron(0 8 * * ? *)"],
+            "ScaleUpSchedule and ScaleDownSchedule are the same",
+        ),
+    ],
+)
+def test_a_schedule_that_never_matches_is_refused(tmp_path: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        resolve("dev", [], project(tmp_path, *overrides))
 
 
 def test_a_mistake_in_samconfig_names_the_file(tmp_path: Path) -> None:

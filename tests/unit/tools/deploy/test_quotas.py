@@ -37,7 +37,7 @@ def test_an_established_account_has_no_problem(functions: Any) -> None:
         assert concurrency_problem(functions, parameters(), []) is None
 
 
-@pytest.mark.parametrize(("quota", "unreserved", "free"), [(10, 10, 0), (50, 50, 0), (100, 100, 0), (215, 215, 115)])
+@pytest.mark.parametrize(("quota", "unreserved", "free"), [(10, 10, 0), (50, 50, 0), (100, 100, 0), (223, 223, 123)])
 def test_an_account_that_cannot_reserve_enough_is_refused(
     functions: Any, quota: int, unreserved: int, free: int
 ) -> None:
@@ -45,14 +45,14 @@ def test_an_account_that_cannot_reserve_enough_is_refused(
         settings(stub, quota, unreserved)
         problem = concurrency_problem(functions, parameters(), [])
     assert problem is not None
-    assert f"quota is {quota}, and at most {free} of them can be reserved; this deployment reserves 116" in problem
+    assert f"quota is {quota}, and at most {free} of them can be reserved; this deployment reserves 124" in problem
     assert "--service-code lambda --quota-code L-B99A9384 --desired-value 1000" in problem
     assert "ReservedConcurrency=0" in problem
 
 
 def test_a_quota_that_just_suffices_is_no_problem(functions: Any) -> None:
     with Stubber(functions) as stub:
-        settings(stub, 216)
+        settings(stub, 224)
         assert concurrency_problem(functions, parameters(), []) is None
 
 
@@ -60,12 +60,12 @@ def test_other_stacks_reservations_count_and_this_stacks_own_are_replaced(functi
     with Stubber(functions) as stub:
         settings(stub, 1000, 100)
         for name in NAMES:
-            stub.add_response("get_function_concurrency", {"ReservedConcurrentExecutions": 24}, {"FunctionName": name})
+            stub.add_response("get_function_concurrency", {"ReservedConcurrentExecutions": 25}, {"FunctionName": name})
         assert concurrency_problem(functions, parameters(), NAMES) is None
         settings(stub, 1000, 100)
         stub.add_response("get_function_concurrency", {}, {"FunctionName": "Generator"})
         problem = concurrency_problem(functions, parameters(), ["Generator"])
-    assert "--desired-value 1116" in str(problem)
+    assert "--desired-value 1124" in str(problem)
 
 
 def test_a_deployment_without_reservations_fits_a_new_account(functions: Any) -> None:
@@ -77,6 +77,37 @@ def test_a_deployment_without_reservations_fits_a_new_account(functions: Any) ->
 def test_more_provisioned_than_reserved_is_refused(functions: Any) -> None:
     problem = concurrency_problem(functions, parameters(ProvisionedConcurrency="6"), [])
     assert "ProvisionedConcurrency=6 exceeds ReservedConcurrency=5" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"MaxProvisionedConcurrency": "6", "ProvisionedConcurrency": "1"}, "MaxProvisionedConcurrency=6 exceeds"),
+        ({"MaxProvisionedConcurrency": "1", "ProvisionedConcurrency": "2"}, "=1 is below ProvisionedConcurrency=2"),
+        ({"WarmEnvironments": "6", "WarmupState": "ENABLED"}, "WarmEnvironments=6 exceeds ReservedConcurrency=5"),
+    ],
+)
+def test_more_ready_than_may_run_is_refused(functions: Any, changed: dict[str, str], problem: str) -> None:
+    assert problem in str(concurrency_problem(functions, parameters(**changed), []))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"ProvisionedConcurrency": "5"}, "ProvisionedConcurrency=5"),
+        ({"ProvisionedConcurrency": "1", "MaxProvisionedConcurrency": "5"}, "MaxProvisionedConcurrency=5"),
+    ],
+)
+def test_provisioned_concurrency_that_leaves_none_for_the_check_of_a_new_version_is_refused(
+    functions: Any, changed: dict[str, str], named: str
+) -> None:
+    problem = str(concurrency_problem(functions, parameters(**changed), []))
+    assert problem.startswith(f"{named} leaves nothing of ReservedConcurrency=5")
+    with Stubber(functions) as stub:
+        settings(stub, 1000)
+        assert concurrency_problem(functions, parameters(ReservedConcurrency="6", **changed), []) is None
+        settings(stub, 1000)
+        assert concurrency_problem(functions, parameters(ReservedConcurrency="0", **changed), []) is None
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "InvalidParameterValueException"])

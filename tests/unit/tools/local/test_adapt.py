@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def test_the_images_environment_is_added_to_the_functions() -> None:
 
     adapt.set_image_environment(resources, MODELS)
 
-    added = {"MODELS_DIR": "/models", **image_variables()}
+    added = {"MODELS_DIR": "/models", "MODEL_STORAGE_DIR": "/model-versions", **image_variables()}
     assert resources["Generator"]["Properties"]["Environment"]["Variables"] == {"DEVICE": "cpu", **added}
     assert resources["Bare"]["Properties"]["Environment"]["Variables"] == added
     assert "Environment" not in resources["Api"]["Properties"]
@@ -110,6 +112,18 @@ def test_a_pollers_maximum_concurrency_is_a_number() -> None:
 
     assert sources["Limited"]["Properties"] == {"ScalingConfig": {"MaximumConcurrency": 2}}
     assert sources["Unlimited"]["Properties"] == {}
+
+
+def test_every_alias_follows_the_newest_code_without_code_deploy(translated: dict[str, Any]) -> None:
+    adapted = adapt.adapt(translated, code=CODE, models_dir=MODELS, host="127.0.0.1", signing=SIGNING)["Resources"]
+    aliases = [each for each in adapted.values() if each["Type"] == "AWS::Lambda::Alias"]
+    assert len(aliases) == 7
+    assert {each["Properties"]["FunctionVersion"] for each in aliases} == {"$LATEST"}
+    assert not [name for name, each in adapted.items() if "UpdatePolicy" in each or "CodeDeploy" in each["Type"]]
+    gone = translated["Resources"].keys() - adapted.keys()
+    referred = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', json.dumps(adapted)))
+    assert {"RolloutCheck", "RolloutRole", "ServerlessDeploymentApplication"} <= gone
+    assert not gone & referred
 
 
 def test_the_authorizer_trusts_the_authority_of_local_issuers() -> None:
@@ -183,12 +197,13 @@ def bucket_policy(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": list(statements)}}}
 
 
-def test_only_the_tls_statements_of_policies_are_removed() -> None:
+def test_only_the_tls_and_conditional_statements_of_policies_are_removed() -> None:
     tls_only = {"Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     other = {"Effect": "Deny", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}
+    of_cdn = {"Fn::If": ["HasCdn", {"Effect": "Allow"}, {"Ref": "AWS::NoValue"}]}
     resources = {
         "Mixed": bucket_policy(tls_only, other),
-        "TlsOnly": bucket_policy(tls_only),
+        "TlsOnly": bucket_policy(tls_only, of_cdn),
         "MixedQueue": queue_policy(tls_only, other),
         "TlsOnlyQueue": queue_policy(tls_only),
     }
@@ -232,6 +247,11 @@ def test_the_projects_template_is_copied_and_only_the_expected_types_change(tran
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Alias",
+        "AWS::CodeDeploy::Application",
+        "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Deployment",
         "AWS::CloudWatch::Alarm",

@@ -1,0 +1,1 @@
+"""Programs that call a deployment on AWS as its callers do."""
