@@ -49,13 +49,17 @@ class LambdaFunctions:
         return Answer(payload, str(payload.get("errorMessage") or response["FunctionError"]))
 
     def _admitted(self, function: str, payload: str) -> Any:
-        for wait_s in (*self._waits_s, None):
+        for wait_s in self._waits_s:
             try:
-                return self._client.invoke(FunctionName=function, Payload=payload)
-            except ClientError as error:
-                if code(error) != "TooManyRequestsException":
-                    raise
-                if wait_s is None:
-                    raise FunctionBusy(private=f"Lambda: ClientError {code(error)}") from error
+                return self._once(function, payload)
+            except FunctionBusy:
                 self._sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
+        return self._once(function, payload)
+
+    def _once(self, function: str, payload: str) -> Any:
+        try:
+            return self._client.invoke(FunctionName=function, Payload=payload)
+        except ClientError as error:
+            if code(error) != "TooManyRequestsException":
+                raise
+            raise FunctionBusy(private=f"Lambda: ClientError {code(error)}") from error
