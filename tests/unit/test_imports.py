@@ -56,6 +56,21 @@ def test_every_entrypoint_leaves_its_imports_out_of_the_garbage_collection(entry
     assert printed_by(code) == "True True"
 
 
+def test_the_trace_id_of_each_invocation_leaves_no_memory_behind() -> None:
+    code = """
+import ctypes, os
+import imagegen.entrypoints
+
+library = ctypes.CDLL(None)
+library.getenv.restype = ctypes.c_char_p
+os.environ["_X_AMZN_TRACE_ID"], os.environ["OTHER"] = "Root=1", "value"
+print(os.environ["_X_AMZN_TRACE_ID"], library.getenv(b"_X_AMZN_TRACE_ID"), library.getenv(b"OTHER"))
+del os.environ["_X_AMZN_TRACE_ID"]
+print(os.environ.get("_X_AMZN_TRACE_ID"))
+"""
+    assert printed_by(code) == "Root=1 None b'value'\nNone"
+
+
 @pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
 def test_no_entrypoint_imports_an_engine(entrypoint: str) -> None:
     assert not modules_after(f"import imagegen.entrypoints.{entrypoint}") & ENGINES
