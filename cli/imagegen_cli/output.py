@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TextIO
 
+from imagegen_cli.exit_code import ExitCode
 from imagegen_cli.failure import Failure
 from imagegen_cli.text import printable
 
@@ -16,11 +17,17 @@ _PIPE_WIDTH: Final = 200
 
 
 def show(as_json: bool, document: Any, text: Callable[[], str]) -> None:
-    """Write the result to stdout: the document alone, or the text for people. A reader such as `head` may leave."""
+    """Write the result to stdout: the document alone, or the text for people. A reader such as `head` may leave.
+
+    Raises Failure if stdout cannot be written, as on a full disk.
+    """
     try:
         print(json.dumps(document, indent=2) if as_json else printable(text()), flush=True)  # noqa: T201
     except BrokenPipeError:
         _silence(sys.stdout)
+    except OSError as error:
+        _silence(sys.stdout)
+        raise Failure(ExitCode.FILE, f"stdout cannot be written: {error.strerror}.") from error
 
 
 def show_failure(as_json: bool, failure: Failure) -> None:

@@ -328,6 +328,7 @@ def test_the_check_invokes_versions_reads_its_picture_and_answers_code_deploy(ro
     assert own(roles["RolloutCheckRole"]) == {
         "lambda:InvokeFunction": VERSIONS,
         "s3:GetObject": {"Fn::Sub": f"${{Bucket.Arn}}/images/{tenant.LOCAL}/*"},
+        **LISTS_BUCKET,
         "codedeploy:GetDeployment": GROUPS,
         "codedeploy:PutLifecycleEventHookExecutionStatus": GROUPS,
         "kms:Decrypt": KEY,

@@ -74,11 +74,11 @@ class ModelVersions:
         """
         if model_id not in REGISTRY:
             raise Refused(f"MODEL must be one of {', '.join(REGISTRY)}: the version is served with that entry")
-        rollout = self.rollout()
+        self.rollout()  # an unreadable one is refused before gigabytes are uploaded
         folder = models_dir / model_id / self.engine
         release = published_objects.put(self._s3, self._bucket, REGISTRY[model_id], self.engine, folder)
-        self.verify(release.version, rollout.offering(release))
-        self.store(rollout.offering(release))
+        self.verify(release.version, Rollout().offering(release))
+        self.store(self.rollout().offering(release))  # read again: somebody may have switched meanwhile
         return release
 
     def switch(self, version: str) -> Rollout:

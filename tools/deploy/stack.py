@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
+
+_DELETED: Final = {"DELETE_COMPLETE", "DELETE_SKIPPED"}
+"""The second is retained, such as an earlier version of a function, but no part of the stack."""
 
 
 def parameters(cloudformation: Any, name: str) -> dict[str, str] | None:
@@ -25,11 +28,11 @@ def outputs(cloudformation: Any, name: str) -> dict[str, str]:
 
 
 def resources(cloudformation: Any, name: str) -> dict[str, str]:
-    """Return the physical names of the stack's resources by logical ID, without those that are already deleted."""
+    """Return the physical names of the stack's resources by logical ID, without those that are no longer in it."""
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     return {
         each["LogicalResourceId"]: each["PhysicalResourceId"]
         for page in pages
         for each in page["StackResourceSummaries"]
-        if each["ResourceStatus"] != "DELETE_COMPLETE" and each.get("PhysicalResourceId")
+        if each["ResourceStatus"] not in _DELETED and each.get("PhysicalResourceId")
     }

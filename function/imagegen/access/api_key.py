@@ -26,7 +26,7 @@ _ALPHABET: Final = string.digits + string.ascii_letters
 _RANDOM: Final = 40
 _CHECKSUM: Final = 6
 """Digits of base 62 that CRC-32 needs."""
-_FORM: Final = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_RANDOM}}})([0-9A-Za-z]{{{_CHECKSUM}}})")
+FORM: Final = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_RANDOM}}})([0-9A-Za-z]{{{_CHECKSUM}}})")
 _OF_API_GATEWAY: Final = re.compile(rf"[\x21-\x7e]{{20,{MAX_LENGTH}}}")
 _DOMAIN: Final = b"imagegen api key\0"
 """Makes the digest differ from a plain SHA-256, whose first digits name the tenants of earlier keys, also in URLs."""
@@ -51,7 +51,7 @@ def digest(key: str) -> str:
 def _is_well_formed(key: str) -> bool:
     if not key.startswith(PREFIX):
         return bool(_OF_API_GATEWAY.fullmatch(key))
-    found = _FORM.fullmatch(key)
+    found = FORM.fullmatch(key)
     return found is not None and _checksum(found[1]) == found[2]
 
 

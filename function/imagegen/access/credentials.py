@@ -25,7 +25,7 @@ _QUERY_NAMES: Final = {
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 """RFC 6750, 2.1, whose scheme is case-insensitive by RFC 9110."""
 _JWS: Final = re.compile(r"[\w-]+\.[\w-]*\.[\w-]*", re.ASCII)
-_OUR_OWN: Final = re.compile(rf"{api_key.PREFIX}|eyJ{_JWS.pattern}", re.ASCII)
+_OUR_OWN: Final = re.compile(rf"{api_key.FORM.pattern}|eyJ{_JWS.pattern}", re.ASCII)
 """What is a credential wherever it stands: a key of ours, or a JWT, whose header is a JSON object in base64."""
 
 Pair = tuple[str, str]

@@ -36,7 +36,7 @@ class IssuerKeys:
         self._keys: KeySet | None = None
         self._fetched_at = -math.inf
         self._failure = ""
-        self._next_fetch_at = -math.inf
+        self._paused_at = -math.inf
 
     def containing(self, key_id: str) -> KeySet:
         """Return the issuer's keys if the key is one of them.
@@ -45,7 +45,7 @@ class IssuerKeys:
         """
         with self._lock:
             now = self._clock() / 1000
-            if not self._is_current(key_id, now) and now >= self._next_fetch_at:
+            if not self._is_current(key_id, now) and self._pause_left(now) <= 0:
                 self._fetch(key_id, now)
             return self._checked(key_id, now)
 
@@ -64,7 +64,7 @@ class IssuerKeys:
             with suppress(StorageUnavailable):  # the next fetch, of any process, shares its own
                 self._shared.put(self._issuer, fetched, int(now))
         if self._failure or was_unknown or not self._has(key_id):
-            self._next_fetch_at = now + PAUSE_S
+            self._paused_at = now
 
     def _use_shared(self) -> None:
         """Use the keys that another process fetched if they are newer."""
@@ -75,7 +75,7 @@ class IssuerKeys:
 
     def _checked(self, key_id: str, now: float) -> KeySet:
         if self._keys is None or self._age(now) >= USABLE_S or (self._failure and not self._has(key_id)):
-            raise AuthUnavailable(max(1, math.ceil(self._next_fetch_at - now)), private=self._failure)
+            raise AuthUnavailable(max(1, math.ceil(self._pause_left(now))), private=self._failure)
         if not self._has(key_id):
             raise InvalidCredentials(private="unknown_key_id")
         return self._keys
@@ -83,5 +83,10 @@ class IssuerKeys:
     def _has(self, key_id: str) -> bool:
         return self._keys is not None and any(each.get("kid") == key_id for each in self._keys["keys"])
 
+    # A clock that was set back must neither keep the keys for longer nor extend the pause.
+
     def _age(self, now: float) -> float:
-        return abs(now - self._fetched_at)  # a clock that was set back must not keep the keys for longer
+        return abs(now - self._fetched_at)
+
+    def _pause_left(self, now: float) -> float:
+        return PAUSE_S - abs(now - self._paused_at)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from pydantic import BaseModel
 
+    from imagegen.settings import Settings
     from imagegen.wiring import Container
 
 _CACHE_CONTROL: Final = {
@@ -49,7 +50,8 @@ _CACHE_CONTROL: Final = {
     "/openapi.json": "public, max-age=300",
     "/models": "private, max-age=300",
 }
-"""They change only with a deployment. Any other response is `no-store`: it may contain signed URLs."""
+"""They change only with a deployment, /models unless a model's versions roll. Any other response is `no-store`: it may
+contain signed URLs."""
 
 
 def build_app(allowed_origins: Sequence[str], *routers: APIGatewayRouter) -> APIGatewayRestResolver:
@@ -93,19 +95,20 @@ def resolve(
     telemetry.requested(entered.origin, event["httpMethod"], event["resource"])
     response: dict[str, Any] = app.resolve(_normalized(event), context)
     limits = {name: [value] for name, value in entered.headers.items()}
-    common = _common_headers(event, response, container.settings.allowed_origins, request_id)
+    common = _common_headers(event, response, container.settings, request_id)
     response["multiValueHeaders"] |= limits | common
     return response | {"body": ""} if event["httpMethod"] == "HEAD" else response
 
 
 def _common_headers(
-    event: dict[str, Any], response: dict[str, Any], origins: Sequence[str], request_id: str
+    event: dict[str, Any], response: dict[str, Any], settings: Settings, request_id: str
 ) -> dict[str, list[str]]:
     """Return the headers of every response. With several origins, caches must tell them apart (Fetch, CORS)."""
-    cacheable = response["statusCode"] == HTTPStatus.OK
+    rolls = event["resource"] == "/models" and settings.model_rollout != ""
+    cacheable = response["statusCode"] == HTTPStatus.OK and not rolls
     cache_control = _CACHE_CONTROL.get(event["resource"], "no-store") if cacheable else "no-store"
     headers = {"x-request-id": request_id, "cache-control": cache_control}
-    vary = ["Origin"] if len(origins) > 1 else []
+    vary = ["Origin"] if len(settings.allowed_origins) > 1 else []
     if event["httpMethod"] == "OPTIONS":
         headers |= preflight_headers(header_lines(event), response["multiValueHeaders"])
         vary.append("Access-Control-Request-Headers")

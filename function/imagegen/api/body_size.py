@@ -12,9 +12,11 @@ MAX_BODY_BYTES: Final = 4_500_000
 MAX_OTHER_BYTES: Final = 1024 * 1024
 """Beside pictures. 4.5 MB of small members would take 460 MB once parsed, and the Api has 512 MB."""
 
-# Strings of what base64 and the prefix of a data URL consist of, with JSON's escapes of line breaks and of the slash.
-# Possessive, so its run time is linear.
-_PICTURE: Final = re.compile(rb'"[\w+/=:;,.\\-]{4096,}+"', re.ASCII)
+_SHORTEST: Final = 4096
+"""Bytes of the shortest string that counts as a picture."""
+# Strings of what base64 and the prefix of a data URL consist of, with JSON's escapes of line breaks and of the slash,
+# and spaces in between. Possessive, so its run time is linear.
+_PICTURE: Final = re.compile(rb'"(?: {0,8}+[\w+/=:;,.\\-]++)++ {0,8}+"', re.ASCII)
 
 
 def check_size(raw: bytes) -> None:
@@ -25,7 +27,8 @@ def check_size(raw: bytes) -> None:
             "a larger picture with POST /uploads, and its id here."
         )
     if len(raw) > MAX_OTHER_BYTES:
-        other = len(raw) - sum(len(picture[0]) for picture in _PICTURE.finditer(raw))
+        strings = (len(found[0]) for found in _PICTURE.finditer(raw))
+        other = len(raw) - sum(length for length in strings if length >= _SHORTEST)
         if other > MAX_OTHER_BYTES:
             raise PayloadTooLarge(
                 f"Beside pictures, the body has {other} bytes and must have at most {MAX_OTHER_BYTES} (1 MiB)."

@@ -36,7 +36,12 @@ def result_of(info: JobInfo, headers: Mapping[str, str] | None = None) -> Result
     """
     if info.error is not None:
         error = info.error
-        raise JobFailed(error.code, error.status, error.detail, headers=dict(headers or {}), members=error.members)
+        raise JobFailed(
+            *(error.code, error.status, error.detail),
+            field=error.field,
+            headers=dict(headers or {}),
+            members=error.members,
+        )
     if info.status == "cancelled":
         detail = "The job was cancelled. Send a new request; do not reuse its Idempotency-Key."
         raise JobAlreadyFinal(detail, headers=dict(headers or {}))

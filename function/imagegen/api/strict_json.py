@@ -56,6 +56,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise MalformedJson(f"The body is not JSON: {_hint(text, error.pos)} ({place}).") from None
+    if (fault := _first_fault(value)) is not None:
+        raise fault
     if not isinstance(value, dict):
         raise BodyNotObject
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,6 +19,10 @@ _CONFIG: Final = Config(
 )
 
 
+_LONGEST_RAW: Final = 4096
+"""Bytes of the longest message that KMS hashes itself. What is signed includes the whole chain of certificates."""
+
+
 class KmsKey:
     """Implements provenance.ports.SigningKey with an asymmetric key of the spec ECC_NIST_P256."""
 
@@ -30,7 +35,10 @@ class KmsKey:
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature. Needs the permission kms:Sign only."""
-        request = {"KeyId": self._arn, "Message": data, "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256"}
+        message = {"Message": data, "MessageType": "RAW"}
+        if len(data) > _LONGEST_RAW:
+            message = {"Message": hashlib.sha256(data).digest(), "MessageType": "DIGEST"}
+        request = {"KeyId": self._arn, "SigningAlgorithm": "ECDSA_SHA_256"} | message
         try:
             with clients.translated("KMS"):
                 signature: bytes = self._client.sign(**request)["Signature"]

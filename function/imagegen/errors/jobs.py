@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imagegen.errors.request import BadSyntax, NotFound
+from imagegen.problem_details import FieldError
 from imagegen.service_error import ServiceError
 
 
@@ -71,9 +72,17 @@ class JobFailed(ServiceError):
     code = "job_failed"
 
     def __init__(
-        self, code: str, status: int, detail: str, *, headers: dict[str, str], members: Mapping[str, str] | None = None
+        self,
+        code: str,
+        status: int,
+        detail: str,
+        *,
+        field: str | None = None,
+        headers: dict[str, str],
+        members: Mapping[str, str] | None = None,
     ):
-        super().__init__(detail, headers=headers)
+        errors = [] if field is None else [FieldError(field, code, detail)]
+        super().__init__(detail, errors=errors, headers=headers)
         self._code = code
         self._members = members or {}
         self.status = status  # type: ignore[misc]

@@ -10,7 +10,7 @@ from typing import Final, TypeVar, get_args
 
 from imagegen.catalog.features import FEATURES, Feature, not_available
 from imagegen.catalog.ports import Models
-from imagegen.catalog.registry import Defaults, Model
+from imagegen.catalog.registry import Model
 from imagegen.errors import InvalidRequest
 from imagegen.generation.edit import Edit, Picture, least_steps, least_strength, leaves_a_step
 from imagegen.generation.ports import Backend
@@ -120,7 +120,7 @@ def _resolve(
         negative_prompt=request.negative_prompt if guidance > 1 and model.takes_negative_prompts else "",
         width=width,
         height=height,
-        num_inference_steps=_default(request.num_inference_steps, _default_steps(defaults, edit, scheduler)),
+        num_inference_steps=_default(request.num_inference_steps, _default_steps(model, edit, scheduler)),
         guidance_scale=float(guidance),
         num_images_per_prompt=request.num_images_per_prompt,
         seed=seed,
@@ -186,12 +186,15 @@ def _size(request: GenerateRequest, model: Model, edit: Edit | None) -> Size:
     return _default(request.width, model.defaults.width), _default(request.height, model.defaults.height)
 
 
-def _default_steps(defaults: Defaults, edit: Edit | None, scheduler: str) -> int:
-    """Return enough steps for the strength to leave one: some models' default is a single step."""
-    steps = defaults.num_inference_steps
+def _default_steps(model: Model, edit: Edit | None, scheduler: str) -> int:
+    """Return enough steps for the strength to leave one: some models' default is a single step.
+
+    If the model has not so many, return the most: then the strength is too low, as its error says.
+    """
+    steps, most = model.defaults.num_inference_steps, model.limits.max_steps
     if edit is None or scheduler == "lcm" or leaves_a_step(steps, edit.strength, scheduler):
         return steps
-    return least_steps(edit.strength)
+    return least_steps(edit.strength) if leaves_a_step(most, edit.strength, scheduler) else most
 
 
 def _output_errors(spec: GenerationSpec) -> list[FieldError]:

@@ -23,6 +23,7 @@ def _absent_if_none(description: str) -> Any:
 JUDGED: Final = _absent_if_none("Only of `moderation_blocked`: what was judged, `prompt`, `input` or `output`.")
 FOUND: Final = _absent_if_none("Only of `moderation_blocked`: the category, such as `sexual`.")
 """Members of an error, in a problem document and in a job."""
+FIELD: Final = _absent_if_none("The field of the request that the error is about, such as `image`; absent without one.")
 
 
 CostItem = Literal[

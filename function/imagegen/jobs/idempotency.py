@@ -65,6 +65,7 @@ def _resolved(request: GenerateRequest, spec: GenerationSpec) -> dict[str, Any]:
     edit = spec.edit.key() if spec.edit else {}
     defaults = asdict(spec) | edit | {"model": spec.model_id, "seed": None}
     fields = request.model_dump(mode="json")
+    fields["output_quality"] = spec.output_quality  # png has none, whatever was sent
     if spec.edit is not None:
         fields |= {"image": edit["image"], "mask_image": edit["mask"]}
     if request.webhook is not None:

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from imagegen.errors import InternalError, ServiceError
 from imagegen.generation.request import GenerateRequest, Webhook
-from imagegen.generation.result import FOUND, JUDGED, Outcome, ResponseModel
+from imagegen.generation.result import FIELD, FOUND, JUDGED, Outcome, ResponseModel
 from imagegen.jobs.timing import Phase
 from imagegen.limits.quota import Reservation
 from imagegen.origin import UNKNOWN, Origin
@@ -29,14 +29,18 @@ class JobError(ResponseModel):
     detail: str
     stage: Annotated[str | SkipJsonSchema[None], JUDGED] = None
     category: Annotated[str | SkipJsonSchema[None], FOUND] = None
+    field: Annotated[str | SkipJsonSchema[None], FIELD] = None
 
     @classmethod
     def of(cls, error: ServiceError) -> Self:
         """Return the part of `error` that a job stores."""
-        members = error.members
-        code, status, detail = error.public_code, error.status, error.detail
         return cls(
-            code=code, status=status, detail=detail, stage=members.get("stage"), category=members.get("category")
+            code=error.public_code,
+            status=error.status,
+            detail=error.detail,
+            stage=error.members.get("stage"),
+            category=error.members.get("category"),
+            field=error.errors[0].field if error.errors else None,
         )
 
     @property

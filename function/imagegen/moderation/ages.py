@@ -15,15 +15,16 @@ _AGE: Final = re.compile(
     rf"""
     \b (?P<years> \d{{1,2}} | {"|".join(_ENGLISH)} ) [\s-]{{0,2}}
         (?: (?: years? | yrs? | y ) [\s./-]{{0,2}} (?: olds? | of\ age | o ) \b | (?: yo | yos ) \b )
-    | \b (?: aged | age | age\ of | aged\ about | turns | turned ) [\s:]{{1,2}} (?P<aged> \d{{1,2}} ) \b
-    | (?P<han> \d{{1,2}} | [一二两三四五六七八九十]{{1,3}} ) [\s]{{0,2}} 岁
+    | \b (?: aged | age | age\ of | aged\ about | turns | turned ) [\s:]{{1,2}}
+        (?P<aged> \d{{1,2}} | {"|".join(_ENGLISH[2:])} ) \b  # not `aged one-piece` or `new age two tone`
+    | (?P<han> \d{{1,2}} | [一二两三四五六七八九十]{{1,3}} ) \s{{0,2}} 周? \s{{0,2}} [岁歲嵗歳]
     """,
     re.VERBOSE,
 )
 
 
 def ages(text: str) -> Iterator[int]:
-    """Yield the ages in years that a normalized text names, such as `12-year-old`, `aged 9`, `7yo` or `十二岁`."""
+    """Yield the ages in years that a normalized text names, such as `12-year-old`, `aged nine`, `7yo` or `十二岁`."""
     for match in _AGE.finditer(text):
         written = match["years"] or match["aged"] or match["han"]
         if written.isdecimal():

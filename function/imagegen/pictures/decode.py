@@ -77,7 +77,8 @@ def _planes(stripped: Stripped) -> tuple[Image.Image, Image.Image | None, bytes 
     opened.load()
     stored.close()
     profile: bytes | None = opened.info.get("icc_profile")
-    if not opened.has_transparency_data:
+    # Pillow clips 16 bits in a conversion to RGBA. No grey level of such a picture is transparent here.
+    if opened.mode == "I;16" or not opened.has_transparency_data:
         return _colors(opened), None, profile
     clear = opened if opened.mode == "RGBA" else opened.convert("RGBA")
     return clear.convert("RGB"), clear.getchannel("A"), profile

@@ -52,7 +52,10 @@ class RedisBuckets:
         return Decision(policy, bool(allowed), tat_us, now_us, bool(idle))
 
     def give_back(self, tenant: str, policy: RatePolicy) -> None:
-        """Uncount a request that was admitted, if Redis answers."""
+        """Uncount a request that was admitted, if Redis answers.
+
+        If the answer is lost, redis-py repeats the script, and the tenant can win one request.
+        """
         with suppress(RedisFailed):
             self._server.run(_GIVE_BACK, self._key(tenant, policy), policy.interval_us)
 

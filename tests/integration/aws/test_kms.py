@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 from moto import mock_aws
@@ -49,6 +51,20 @@ def test_a_key_of_another_certificate_is_refused(arn: str) -> None:
     with pytest.raises(ProvenanceUnavailable) as refusal:
         _ = signing.identity
     assert "not that of the certificate" in refusal.value.private
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "kind"),
+    [(b"x" * 4096, b"x" * 4096, "RAW"), (b"x" * 4097, hashlib.sha256(b"x" * 4097).digest(), "DIGEST")],
+)
+def test_kms_hashes_no_more_than_it_takes(data: bytes, message: bytes, kind: str) -> None:
+    """Certificates are a part of what is signed; neither moto nor MiniStack has the limit of 4,096 bytes."""
+    arn = "arn:aws:kms:us-east-1:111122223333:key/a"
+    key = KmsKey(arn)
+    asked = {"KeyId": arn, "SigningAlgorithm": "ECDSA_SHA_256", "Message": message, "MessageType": kind}
+    with Stubber(key._client) as stubbed:
+        stubbed.add_response("sign", {"Signature": b"signature"}, asked)
+        assert key.sign(data) == b"signature"
 
 
 def test_a_missing_key_is_an_error_with_its_cause_for_the_log_only(arn: str) -> None:

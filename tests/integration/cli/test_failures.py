@@ -196,6 +196,17 @@ def test_a_closed_pipe_is_no_failure(ready: CommandLine, server: ApiServer) -> N
     assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_full_disk_is_said(ready: CommandLine, server: ApiServer, options: tuple[str, ...]) -> None:
+    server.on("GET", "/models", document(200, example("models")))
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = ready.start("models", *options, stdout=full)
+    os.close(full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 12
+    assert "stdout cannot be written: No space left on device." in err
+
+
 def test_every_exit_code_is_documented() -> None:
     table = {
         int(row.split("|")[1]): row.split("|")[2].strip()

@@ -131,10 +131,11 @@ def test_a_request_with_a_key_is_the_same_request_again(handlers: JobHandlers) -
         ({"strength": 0.01, "num_inference_steps": 10}, "out_of_range", "strength"),
     ],
 )
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "a"}])
 def test_a_bad_picture_is_refused_and_the_next_request_works(
-    handlers: JobHandlers, request_: dict[str, Any], code: str, field: str
+    handlers: JobHandlers, headers: dict[str, str], request_: dict[str, Any], code: str, field: str
 ) -> None:
-    answer = handlers.call("POST", "/generate", EDIT | request_)
+    answer = handlers.call("POST", "/generate", EDIT | request_, headers=headers)
     assert (answer["statusCode"], body(answer)["code"]) == (422, code)
     assert body(answer)["errors"][0]["field"] == field
     assert handlers.world.engines.loads == 0
@@ -146,7 +147,7 @@ def test_what_only_decoding_shows_fails_the_job(handlers: JobHandlers) -> None:
     handlers.run_queued_jobs()
     ended = body(handlers.call("GET", f"/jobs/{job['id']}"))
     assert (ended["status"], ended["error"]["code"], ended["error"]["status"]) == ("failed", "image_invalid", 422)
-    assert ended["attempt"] == 1
+    assert (ended["error"]["field"], ended["attempt"]) == ("image", 1)
 
 
 def test_a_direct_invocation_takes_a_picture(handlers: JobHandlers) -> None:

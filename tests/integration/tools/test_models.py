@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -21,6 +22,7 @@ from imagegen.catalog.registry import REGISTRY
 from imagegen.catalog.rollout import InvalidRollout, Release
 from imagegen.errors import ModelNotFound, ModelUnavailable
 from tests.support.published import ENGINE, folder_of
+from tools.deploy import published_objects
 from tools.deploy.models import ModelVersions, Refused, listed
 from tools.local.stack import models_dir
 
@@ -114,6 +116,22 @@ def test_the_first_way_back_is_to_the_image(world: World) -> None:
     world.operator.back()
     assert world.default() == DEMO.version
     assert f"{a.version}  previous default" in listed(world.operator)
+
+
+def test_a_switch_during_an_upload_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = world.publish("a"), world.publish("b")
+    world.operator.switch(a.version)
+    world.operator.switch(b.version)
+    put = published_objects.put
+
+    def put_while_another_goes_back(*arguments: Any) -> Release:
+        world.operator.back()
+        return put(*arguments)
+
+    monkeypatch.setattr(published_objects, "put", put_while_another_goes_back)
+    c = world.publish("c")
+    assert world.default() == a.version
+    assert world.operator.rollout().releases == (a, b, c)
 
 
 def test_publishing_again_sends_and_changes_nothing(world: World) -> None:

@@ -95,6 +95,7 @@ def test_a_credential_in_the_query_is_refused_with_and_without_a_valid_one(param
 
 def test_the_query_of_a_list_is_no_credential() -> None:
     assert found(("x-api-key", KEY), query=(("limit", "1"), ("status", "failed"), ("cursor", "eyJhIjoxfQ")))
+    assert found(("x-api-key", KEY), query=(("tenant", "imagegen_prod"),))
 
 
 def test_a_credential_is_not_in_its_repr() -> None:

@@ -190,6 +190,14 @@ def test_sharing_is_not_needed(world: World) -> None:
     assert world.ask("a") == PAUSE_S
 
 
+def test_a_clock_that_is_set_back_does_not_extend_the_pause(world: World) -> None:
+    world.ask("a")
+    assert (world.ask("unknown"), world.source.fetches) == ("refused", 2)
+    world.source.ids = ["b"]
+    world.clock.pass_s(-3600)
+    assert (world.ask("b"), world.source.fetches) == ("found", 3)
+
+
 def test_a_clock_that_is_set_back_does_not_keep_old_keys(world: World) -> None:
     world.ask("a")
     world.source.ids = ["b"]

@@ -13,7 +13,11 @@ PICTURE = "data:image/png;base64," + "Ab0+/_-=" * 390_000
 LINES = "\r\n".join("Ab0+" * 19 for _ in range(50_000))
 
 
-@pytest.mark.parametrize("picture", [PICTURE, LINES, PICTURE.replace("/", r"\/")], ids=["data URL", "lines", "escaped"])
+@pytest.mark.parametrize(
+    "picture",
+    [PICTURE, LINES, PICTURE.replace("/", r"\/"), LINES.replace("\r\n", " "), LINES.replace("\r\n", "\n    ")],
+    ids=["data URL", "lines", "escaped", "spaces", "indented"],
+)
 def test_a_picture_may_fill_the_body(picture: str) -> None:
     raw = json.dumps({"prompt": "a red circle", "image": picture}).encode()
     assert len(raw) > MAX_OTHER_BYTES
@@ -42,7 +46,13 @@ def test_the_limits_themselves() -> None:
         check_size(b'"' + b"A" * (MAX_BODY_BYTES - 1) + b'"')
 
 
-@pytest.mark.parametrize("raw", [b'"' * 4_400_000, b'"A' * 2_200_000, b'"' + b"A" * 4_400_000, b"\\" * 4_400_000])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b'"' * 4_400_000, b'"A' * 2_200_000, b'" ' * 2_200_000, b"\\" * 4_400_000),
+        *(b'"' + b"A" * 4_400_000, b'"' + b"A " * 2_200_000),
+    ],
+)
 def test_what_is_never_closed_takes_linear_time(raw: bytes) -> None:
     """A quadratic search would take hours here, and the test would not end."""
     with pytest.raises(PayloadTooLarge):

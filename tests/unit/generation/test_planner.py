@@ -239,6 +239,20 @@ def test_a_strength_that_leaves_no_step_is_refused_with_the_least_one(body: dict
     assert edit_plan(**body | {"strength": float(least)}).spec.steps_per_image >= 1
 
 
+@pytest.mark.parametrize(
+    ("model", "strength", "least"),
+    [("sd-turbo", 0.1, "0.125 with 8"), ("sdxl-turbo", 0.24, "0.25 with 4"), ("demo", 1e-310, "0.01 with 100")],
+)
+def test_without_steps_too_low_a_strength_is_at_fault_and_not_the_steps(
+    model: str, strength: float, least: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        edit_plan(model=model, strength=strength)
+    (error,) = caught.value.errors
+    assert (error.field, error.code) == ("strength", "out_of_range")
+    assert error.message == f"must be at least {least} num_inference_steps, so that a step is left"
+
+
 @pytest.mark.parametrize(("strength", "steps"), [(None, 2), (1.0, 1), (0.5, 2), (0.3, 4)])
 def test_a_default_of_few_steps_is_raised_until_the_strength_leaves_one(strength: float | None, steps: int) -> None:
     """sdxl-turbo's default is one step, of which a strength of 0.8 would leave none."""

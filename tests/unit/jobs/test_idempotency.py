@@ -77,6 +77,11 @@ def test_the_default_of_a_model_that_is_spelled_out_is_the_same_request(field: s
     assert same(PROMPT, PROMPT | {field: default})
 
 
+def test_the_quality_of_a_png_does_not_count() -> None:
+    assert same(PROMPT, PROMPT | {"output_quality": 90})
+    assert same(PROMPT | {"output_format": "jpeg"}, PROMPT | {"output_format": "jpeg", "output_quality": 90})
+
+
 EDIT = PROMPT | {"image": "upload_1", "mask_image": "upload_2"}
 
 

@@ -106,6 +106,8 @@ def test_16_bits_keep_the_high_byte() -> None:
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     grey = np.asarray(decode(png((64, 48), 0, 16, rows)))
     assert (grey == (values >> 8)[:, :, None]).all()
+    with_key = np.asarray(decode(png((64, 48), 0, 16, rows, chunk(b"tRNS", b"\xff\xff"))))
+    assert (with_key == grey).all()
     assert decode(png((1, 1), 2, 16, b"\0\x80\1\x40\2\x20\3")).getpixel((0, 0)) == (0x80, 0x40, 0x20)
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from imagegen.errors import ImageFormatUnsupported, ImageInvalid, MaskEmpty, MaskSizeMismatch, PictureError
 from imagegen.pictures.decode import decode_mask
-from tests.support.pictures import file, png, turned
+from tests.support.pictures import chunk, file, png, turned
 
 SIZE = (64, 48)
 
@@ -35,6 +35,8 @@ def test_every_mode_gives_the_same_mask(mode: str) -> None:
 def test_16_bits_and_a_lossy_format() -> None:
     rows = b"".join(b"\0" + b"\xff\xff" * 32 + b"\0\0" * 32 for _ in range(48))
     assert decode_mask(png(SIZE, 0, 16, rows), SIZE).tobytes() == BINARY
+    levels = b"".join(b"\0" + b"\xc0\0" * 64 for _ in range(48))
+    assert set(decode_mask(png(SIZE, 0, 16, levels, chunk(b"tRNS", b"\0\0")), SIZE).tobytes()) == {0xC0}
     jpeg = decode_mask(file(square(), "JPEG", quality=60), SIZE)
     assert jpeg.point(lambda value: 255 * (value >= 128)).tobytes() == BINARY
 

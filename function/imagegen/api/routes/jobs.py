@@ -73,7 +73,7 @@ router = Router(
     responses=(
         success(200, "The job, which is final.", JobInfo, ["job_succeeded", "job_failed"], APPLIED)
         | accepted(JobInfo, APPLIED)
-        | problems(*KEYED, *BODY, *IDEMPOTENCY, *WORK, "delivery_unavailable")
+        | problems(*KEYED, *BODY, *IDEMPOTENCY, *WORK, "delivery_unavailable", "model_unavailable")
     ),
 )
 def submit(body: ImageRequest, _key: IdempotencyKey = None, _prefer: Wait = None):  # type: ignore[no-untyped-def]

@@ -371,6 +371,12 @@ def test_only_documents_are_cached(handlers: JobHandlers, method: str, path: str
     assert header(answer, "vary") is None
 
 
+def test_models_are_not_cached_if_their_versions_roll(handlers: JobHandlers) -> None:
+    container = handlers.world.container
+    container.settings = container.settings.model_copy(update={"model_rollout": "/stack/models"})
+    assert header(handlers.call("GET", "/models"), "cache-control") == "no-store"
+
+
 def test_responses_vary_by_origin_with_several_origins(handlers: JobHandlers) -> None:
     container = handlers.world.container
     origins = ("https://a.example", "https://b.example")
