@@ -68,14 +68,17 @@ class Deployment:
             running.enter_context(Schedule(self.function(self.product.sweeper), sweep_every_s, self.history))
             yield running.enter_context(Poller(event_source, self.aws.client("sqs"), self.history, self.seed))
 
-    def wait_until_idle(self, poller: Poller, stall_timeout_s: float) -> None:
-        """Return when the queue is empty and every job is final, or after `stall_timeout_s` without progress."""
+    def wait_until_idle(self, poller: Poller, stall_timeout_s: float, *, in_flight: bool = True) -> None:
+        """Return when the queue is empty and every job is final, or after `stall_timeout_s` without progress.
+
+        Without `in_flight`, the messages that dead processes took do not count: they stay hidden for long.
+        """
         least_messages, least_jobs, stalled_s, before = 10**9, 10**9, 0.0, time.monotonic()
         while stalled_s < stall_timeout_s:
             now = time.monotonic()
             stalled_s += min(now - before, _PAUSE_S)
             before = now
-            messages, jobs = self.count_messages(), count_unfinished(self.aws, self.resources.table)
+            messages, jobs = self.count_messages(in_flight=in_flight), count_unfinished(self.aws, self.resources.table)
             if not messages and not jobs and poller.idle():
                 return
             if messages < least_messages or jobs < least_jobs:  # the sweeper may send faster than workers finish
@@ -83,9 +86,10 @@ class Deployment:
             least_messages, least_jobs = min(messages, least_messages), min(jobs, least_jobs)
             time.sleep(0.2 + 4 * (time.monotonic() - now))  # scanning a large table slows down the workers
 
-    def count_messages(self) -> int:
-        """Count messages in the jobs' queue: visible, in flight or delayed."""
-        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+    def count_messages(self, *, in_flight: bool = True) -> int:
+        """Count messages in the jobs' queue: visible, delayed and, with `in_flight`, taken by a process."""
+        kinds = ["", "Delayed", *(["NotVisible"] if in_flight else [])]
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
         attributes = self._queue_attributes(*names)
         return sum(int(attributes[name]) for name in names)
 

@@ -30,7 +30,7 @@ class RecentKeys:
     def get(self, digest: str) -> Caller | None:
         """Return the caller, marked as remembered, or None."""
         caller, until_ms = self._found.get(digest, (None, 0))
-        return caller if self._clock() < until_ms else None
+        return caller if 0 < until_ms - self._clock() <= KEPT_MS else None  # more: the clock was set back
 
     def learn(self, digest: str, found: FoundKey | None) -> None:
         """Remember what a look-up found: a minute, but no longer than the key is known to be valid."""

@@ -87,7 +87,7 @@ class Checkpoint:
         self.advanced = False
         """Whether this run has saved progress: the next one has less to do."""
         self.waited = False
-        """Whether the run has only waited for another one that generates the same images."""
+        """Whether the run has spent its time, or most of it, waiting for one that generates the same images."""
         self.exists = may_exist
         """Whether there may be something to delete."""
         self.latest: Callable[[], Snapshot] | None = None

@@ -222,15 +222,20 @@ class ImageService:
 
     def _generate_once(self, task: Task) -> Images:
         """Generate, or wait for another request that is generating the same images."""
+        whole_s = task.deadline.left()
 
         def find() -> Images | None:
             task.on_step(0, task.spec.total_steps)
-            if task.checkpoint is not None:
-                task.checkpoint.waited = True
             task.deadline.require(FINISHING_SECONDS)
             return self._look_up(task)
 
-        return self._single_flight.run(task.folder.tenant, task.folder.cache_key, lambda: self._generate(task), find)
+        def waiting(waits: bool) -> None:
+            """A leader that has less than half of its time left was kept from its work, as one that still waits."""
+            if task.checkpoint is not None:
+                task.checkpoint.waited = waits or task.deadline.left() < whole_s / 2
+
+        folder = task.folder
+        return self._single_flight.run(folder.tenant, folder.cache_key, lambda: self._generate(task), find, waiting)
 
     def _generate(self, task: Task) -> Images:
         """Generate and store. A picture is judged before a model is loaded for it, a result before it is a file.

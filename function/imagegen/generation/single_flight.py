@@ -32,17 +32,29 @@ class SingleFlight:
         self._renew_s = renew_s
         self._sleep = sleep
 
-    def run(self, tenant: str, name: str, work: Callable[[], T], find: Callable[[], T | None]) -> T:
-        """Return what `work` returns, or what `find` finds once another caller has done it. Raises what they raise."""
+    def run(
+        self,
+        tenant: str,
+        name: str,
+        work: Callable[[], T],
+        find: Callable[[], T | None],
+        waiting: Callable[[bool], None] = lambda _: None,
+    ) -> T:
+        """Return what `work` returns, or what `find` finds once another caller has done it. Raises what they raise.
+
+        `waiting` is called with True before each pause, and with False once this caller is the leader.
+        """
         owner = secrets.token_hex(8)
         waits = 0
         while not self._take(tenant, name, owner):
+            waiting(True)
             self._sleep(_POLL_S[min(waits, len(_POLL_S) - 1)])
             waits += 1
             found = find()
             if found is not None:
                 return found
         with self._holding(tenant, name, owner):
+            waiting(False)
             # The previous leader may have finished between the caller's look-up and this lease.
             return find() or work()
 

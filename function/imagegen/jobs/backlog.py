@@ -69,17 +69,19 @@ class _Cached(Generic[T]):
         self._clock = clock
         self._lock = threading.Lock()
         self._value: T | None = None
-        self._fresh_until = 0
+        self._fresh_until = self._lasts_ms = 0
 
     def get(self) -> T | None:
         """Return the value; None if it could not be read."""
         with self._lock:
-            if self._clock() >= self._fresh_until:
+            # A clock that was set back must not keep the value for longer.
+            if not 0 < self._fresh_until - self._clock() <= self._lasts_ms:
                 try:
                     self._value = self._read()
                 except StorageUnavailable:
                     self._value = None
-                self._fresh_until = self._clock() + (UNAVAILABLE_MS if self._value is None else FRESH_MS)
+                self._lasts_ms = UNAVAILABLE_MS if self._value is None else FRESH_MS
+                self._fresh_until = self._clock() + self._lasts_ms
             return self._value
 
 

@@ -263,10 +263,10 @@ def bill(job: Job, charge: Charge) -> dict[str, Any]:
 def estimate(step: int, of: int, measured_steps: int, measured_ms: int, resumed_at: int | None = None) -> Progress:
     """Return the progress after `step` steps of a run that began with step `resumed_at`.
 
-    `measured_steps` steps took `measured_ms` milliseconds. The run's first step is not one of them: it alone includes
-    compiling.
+    `measured_steps` steps took `measured_ms` milliseconds, which is negative if the clock was set back meanwhile. The
+    run's first step is not one of them: it alone includes compiling.
     """
-    eta_ms = measured_ms * (of - step) // measured_steps if measured_steps else None
+    eta_ms = max(0, measured_ms) * (of - step) // measured_steps if measured_steps else None
     return Progress(step, of, eta_ms, resumed_at)
 
 

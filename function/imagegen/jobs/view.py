@@ -158,7 +158,7 @@ def _starts_in_ms(job: Job, position: int | None, now: int) -> int | None:
     """Return when the job starts if the queue goes on as since its submission; None until the queue has moved."""
     if job.runs or job.position is None or position is None or position >= job.position:
         return None
-    waited_ms = now - round(job.created_at.timestamp() * 1000)
+    waited_ms = max(0, now - round(job.created_at.timestamp() * 1000))
     return waited_ms * position // (job.position - position)
 
 

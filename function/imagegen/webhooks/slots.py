@@ -46,7 +46,7 @@ class Slots:
 
     def _take(self, tenant: str) -> Callable[[], None] | None:
         now = self._clock()
-        if now < self._busy_until.get(tenant, 0):
+        if 0 < self._busy_until.get(tenant, 0) - now <= BUSY_MS:  # more: the clock was set back
             return None
         try:
             token = self._store.take(tenant, SLOTS, HELD_S)

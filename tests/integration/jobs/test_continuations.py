@@ -12,13 +12,14 @@ from botocore.stub import Stubber
 
 from imagegen.aws.objects import S3Objects
 from imagegen.deadline import Deadline
-from imagegen.errors import StorageUnavailable
+from imagegen.errors import GenerationTimeout, StorageUnavailable
 from imagegen.generation.checkpoint import SAVING_SECONDS, Saved
 from imagegen.generation.result import Timings
+from imagegen.generation.single_flight import SingleFlight
 from imagegen.generation.speed_estimate import FINISHING_SECONDS, Measured
 from imagegen.jobs.job import Job, Progress
 from imagegen.jobs.timing import REQUEUE_S
-from tests.support.fakes import MemoryCheckpoints
+from tests.support.fakes import MemoryCheckpoints, MemoryLeases
 from tests.support.job_requests import PLAN, was_cached
 from tests.support.job_world import HOOK, JobWorld
 from tests.support.plans import PLANNER
@@ -305,7 +306,7 @@ def test_identical_jobs_wait_for_each_other_without_failing(world: JobWorld) -> 
 
     def other_worker(step: int) -> None:
         if world.get(waiting).waits < 6:
-            left = iter([RESERVED + 1.0, RESERVED + 1.0])  # to begin and to look for the images once
+            left = iter([RESERVED + 1.0] * 3)  # to begin, to ask for the lease and to look for the images once
             assert world.run(waiting, Deadline(lambda: next(left, REQUEUE_S))).state == "queued"
 
     world.run(leader, Invocation(world, 20, other_worker).deadline)
@@ -314,6 +315,29 @@ def test_identical_jobs_wait_for_each_other_without_failing(world: JobWorld) -> 
     assert world.run(waiting).state == "succeeded"
     assert world.engine.steps == 8
     assert was_cached(world, world.get(waiting)) is True
+
+
+@pytest.mark.parametrize(("left_s", "cause"), [(30.0, "waits"), (500.0, "deadline_requeues")])
+def test_a_run_that_leads_too_late_has_waited(world: JobWorld, left_s: float, cause: str) -> None:
+    """Nothing but a run that had most of its time counts against the job."""
+    leases, left = MemoryLeases(), 900.0
+    world.runner.images._single_flight = SingleFlight(leases, lease_s=20, renew_s=60, sleep=lambda _: lead())
+    job = world.submit(seed=7)
+    leases.take = lambda *_: left < 900  # type: ignore[method-assign]
+
+    def lead() -> None:
+        nonlocal left
+        left = left_s
+
+    def too_slow(step: int) -> None:
+        raise GenerationTimeout("The deadline interrupts the first step.")
+
+    world.engine.during = too_slow
+    requeued = world.run(job, Deadline(lambda: left))
+    assert {"waits": requeued.waits, "deadline_requeues": requeued.deadline_requeues} == {
+        "waits": int(cause == "waits"),
+        "deadline_requeues": int(cause == "deadline_requeues"),
+    }
 
 
 def test_one_slow_measurement_does_not_reject_jobs_forever(world: JobWorld) -> None:

@@ -228,9 +228,10 @@ def test_a_job_of_an_earlier_version_can_be_cancelled(world: JobWorld) -> None:
     assert {str(row["pk"]).partition("#")[0] for row in world.items("")} == {"JOB"}
 
 
-def test_a_run_ends_when_it_has_used_what_was_reserved(world: JobWorld) -> None:
+@pytest.mark.parametrize("seed", [{}, {"seed": 7}])
+def test_a_run_ends_when_it_has_used_what_was_reserved(world: JobWorld, seed: dict[str, Any]) -> None:
     limit(world, request_usd=Decimal("0"))
-    job = world.submit(webhook={"url": "https://example.com/hook"})
+    job = world.submit(webhook={"url": "https://example.com/hook"}, **seed)
     failed = world.run(job)
     assert failed.error is not None
     assert (failed.state, failed.error.code, failed.error.status) == ("failed", "request_too_expensive", 422)

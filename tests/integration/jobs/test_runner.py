@@ -108,8 +108,11 @@ def test_a_job_cancelled_and_deleted_during_its_run_stays_deleted(world: JobWorl
     assert world.engine.steps == 2
 
 
-def test_a_run_past_its_deadline_is_requeued_without_an_attempt_until_the_limit(world: JobWorld) -> None:
-    job = world.submit()
+@pytest.mark.parametrize("seed", [{}, {"seed": 7}])
+def test_a_run_past_its_deadline_is_requeued_without_an_attempt_until_the_limit(
+    world: JobWorld, seed: dict[str, Any]
+) -> None:
+    job = world.submit(**seed)
     world.messages()
 
     def too_slow(step: int) -> None:

@@ -33,6 +33,14 @@ def test_a_key_that_has_an_end_is_remembered_until_then(ends_at: int, until_ms: 
     assert recent.get("a") is None
 
 
+def test_a_clock_that_is_set_back_does_not_keep_a_key_for_longer() -> None:
+    clock = MovableClock(3_600_000)
+    recent = RecentKeys(clock)
+    recent.learn("a", FOUND)
+    clock.now = 0
+    assert recent.get("a") is None
+
+
 def test_a_key_that_is_not_found_any_more_is_forgotten() -> None:
     recent = RecentKeys(MovableClock(0))
     recent.learn("a", FOUND)

@@ -28,6 +28,19 @@ class SlowRenewals(MemoryLeases):
         self.released.set()
 
 
+def test_a_caller_learns_whether_it_waits_or_leads() -> None:
+    leases, told = MemoryLeases(), list[bool]()
+    leases.take("alice", "work", "the leader", 20)
+
+    def sleep(_: float) -> None:
+        if len(told) == 2:
+            leases.release("alice", "work", "the leader")
+
+    flight = SingleFlight(leases, lease_s=20, renew_s=60, sleep=sleep)
+    assert flight.run("alice", "work", lambda: tuple(told), lambda: None, told.append) == (True, True, False)
+    assert flight.run("alice", "other", lambda: tuple(told[3:]), lambda: None, told.append) == (False,)
+
+
 def test_a_renewal_under_way_at_the_release_does_not_take_the_lease_again() -> None:
     leases = SlowRenewals()
     flight = SingleFlight(leases, lease_s=20, renew_s=0.001)

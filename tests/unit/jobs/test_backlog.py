@@ -55,6 +55,14 @@ def test_both_are_asked_every_five_seconds_and_once_a_minute_while_they_do_not_r
     assert asked_in_two_minutes(None) == (2, 2)
 
 
+def test_a_clock_that_is_set_back_does_not_keep_an_old_length() -> None:
+    now, queue = NOW, CountingQueue(7)
+    backlog = Backlog(queue, MemoryTurns([]), lambda: now)
+    assert backlog.waiting() == 7
+    now, queue.length = NOW - 3_600_000, 8
+    assert backlog.waiting() == 8
+
+
 def test_threads_that_ask_at_the_same_time_ask_once() -> None:
     """A sweep has five, and to list ten thousand jobs takes a read unit for each hundred of them."""
 

@@ -182,3 +182,4 @@ def test_the_first_step_is_not_part_of_the_estimate() -> None:
     assert states.estimate(1, 10, 0, 0) == Progress(1, 10)
     assert states.estimate(3, 10, 2, 4000) == Progress(3, 10, eta_ms=14_000)
     assert states.estimate(7, 10, 1, 2000, resumed_at=5) == Progress(7, 10, eta_ms=6000, resumed_at=5)
+    assert states.estimate(3, 10, 2, -3_600_000) == Progress(3, 10, eta_ms=0)

@@ -138,6 +138,9 @@ def test_a_process_that_was_refused_asks_again_only_after_a_while() -> None:
             assert not free
         clock.pass_s(0.01)
     assert store.asked == 4
+    clock.pass_s(-3600)
+    with slots.held("alice"):
+        assert store.asked == 5
 
 
 def test_a_message_past_its_schedule_after_a_crash_gets_a_last_attempt() -> None:
