@@ -189,7 +189,7 @@ def _size(request: GenerateRequest, model: Model, edit: Edit | None) -> Size:
 def _default_steps(model: Model, edit: Edit | None, scheduler: str) -> int:
     """Return enough steps for the strength to leave one: some models' default is a single step.
 
-    If the model has not so many, return the most: then the strength is too low, as its error says.
+    If they exceed the model's limit, return the limit: then the strength is too low, as its error says.
     """
     steps, most = model.defaults.num_inference_steps, model.limits.max_steps
     if edit is None or scheduler == "lcm" or leaves_a_step(steps, edit.strength, scheduler):
