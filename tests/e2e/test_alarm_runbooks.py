@@ -222,17 +222,18 @@ def test_webhook_dead_letters(walk: Walk, aws: Aws) -> None:
 
 
 @pytest.fixture
-def start_schedule(walk: Walk, aws: Aws) -> Iterator[Callable[[], None]]:
-    """The sweeper's schedule is off: a function that turns it on again."""
+def stopped_schedule(walk: Walk, aws: Aws) -> Iterator[None]:
+    """Turn the sweeper's schedule off, and on again in the end."""
     schedules = aws.client("scheduler")
     schedule = schedules.get_schedule(Name=walk.names["SweeperMinute"])
     kept = {name: schedule[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
     schedules.update_schedule(**kept, State="DISABLED")
-    yield lambda: schedules.update_schedule(**kept, State="ENABLED")
+    yield
     schedules.update_schedule(**kept, State="ENABLED")
 
 
-def test_sweeper(walk: Walk, aws: Aws, change: Change, start_schedule: Callable[[], None]) -> None:
+@pytest.mark.usefixtures("stopped_schedule")
+def test_sweeper(walk: Walk, aws: Aws, change: Change) -> None:
     """It is not called, and it fails if it is."""
     alarm = install(walk, "sweeper")
     assert re.search(r'"DISABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
@@ -244,7 +245,7 @@ def test_sweeper(walk: Walk, aws: Aws, change: Change, start_schedule: Callable[
         shown = walk.follow("sweeper")
         assert re.search(r'"code":"storage_unavailable".*"cause":"DynamoDB: ', shown)
         assert re.search(r'"Active",\s+"Successful"', shown)
-    start_schedule()
+    walk.follow("sweeper", 1)
     assert re.search(r'"ENABLED",\s+"rate\(1 minute\)"', walk.follow("sweeper"))
     healed = datetime.now(UTC)
     assert "swept" in aws.invoke("Sweeper")
@@ -290,17 +291,15 @@ def test_spending(walk: Walk, aws: Aws, client: Client) -> None:
     aws.invoke("Generator")
     walk.enter("spending", computed(walk, alarm, since), "ALARM")
     walk.follow("spending")  # MiniStack writes no access log
-    lambdas = aws.client("lambda")
     try:
         walk.follow("spending", 1)
-        for function in ("Generator", "Worker"):
-            found = lambdas.get_function_concurrency(FunctionName=walk.names[function])
-            assert found["ReservedConcurrentExecutions"] == 0
+        found = aws.client("lambda").get_function_concurrency(FunctionName=walk.names["Generator"])
+        assert found["ReservedConcurrentExecutions"] == 0
+        assert '"Disabled"' in walk.follow("oldest-job")
         job = client.call("POST", "/jobs", small_request()).json()
         assert client.call("GET", f"/jobs/{job['id']}").json()["status"] == "queued"
-    finally:  # as `make deploy` does
-        for function in ("Generator", "Worker"):
-            lambdas.put_function_concurrency(FunctionName=walk.names[function], ReservedConcurrentExecutions=1)
+    finally:
+        walk.follow("spending", 2)
     assert client.wait_for_job(job["id"])["status"] == "succeeded"
 
 
