@@ -15,8 +15,8 @@ MAX_OTHER_BYTES: Final = 1024 * 1024
 _SHORTEST: Final = 4096
 """Bytes of the shortest string that counts as a picture."""
 # Strings of what base64 and the prefix of a data URL consist of, with JSON's escapes of line breaks and of the slash,
-# and spaces in between. Possessive, so its run time is linear.
-_PICTURE: Final = re.compile(rb'"(?: {0,8}+[\w+/=:;,.\\-]++)++ {0,8}+"', re.ASCII)
+# and spaces between pieces that are longer than words. Possessive, so its run time is linear.
+_PICTURE: Final = re.compile(rb'"(?: {0,8}+[\w+/=:;,.\\-]{32,}+)++(?: {0,8}+[\w+/=:;,.\\-]++)? {0,8}+"', re.ASCII)
 
 
 def check_size(raw: bytes) -> None:

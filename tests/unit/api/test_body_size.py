@@ -28,6 +28,7 @@ def test_nothing_else_may() -> None:
     members = ",".join(f'"a{index:07}":1' for index in range(300_000))
     for raw in (
         b'{"prompt": "' + b" " * 2_000_000 + b'"}',
+        b'{"prompt": "' + b"a red circle " * 150_000 + b'"}',
         b'{"prompt": "' + "é".encode() * 1_000_000 + b'"}',
         f"{{{members}}}".encode(),
         json.dumps({"image": PICTURE[:3_000_000], "metadata": " " * MAX_OTHER_BYTES}).encode(),
