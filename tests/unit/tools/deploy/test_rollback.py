@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from tools.deploy import aliases
+from tools.deploy import aliases, stack
 from tools.deploy.aliases import FUNCTIONS, gradual_problem, released
 from tools.deploy.rollback import NothingToDo, roll_back
 
@@ -212,3 +212,21 @@ def test_a_gradual_rollout_after_a_rollback_is_refused(aws: Aws) -> None:
 
 def test_a_stack_without_aliases_is_not_asked(aws: Aws) -> None:
     assert aliases.live(aws.clients["lambda"], {"Generator": "fn-Generator"}) == []
+
+
+@pytest.mark.parametrize("status", ["DELETE_COMPLETE", "DELETE_SKIPPED"])
+def test_a_version_that_is_no_longer_in_the_stack_was_not_released(status: str) -> None:
+    cloudformation, now = client("cloudformation"), datetime(2026, 11, 27, tzinfo=UTC)
+    summaries = [
+        {
+            "LogicalResourceId": f"ApiVersion{number:010}",
+            "PhysicalResourceId": f"{ARN}:api:{number}",
+            "ResourceType": "AWS::Lambda::Version",
+            "LastUpdatedTimestamp": now,
+            "ResourceStatus": state,
+        }
+        for number, state in ((1, "CREATE_COMPLETE"), (2, status))
+    ]
+    with Stubber(cloudformation) as stubbed:
+        stubbed.add_response("list_stack_resources", {"StackResourceSummaries": summaries})
+        assert released(stack.resources(cloudformation, STACK), "Api") == "1"
