@@ -215,3 +215,35 @@ def test_an_error_response_that_breaks_off_means_that_storage_is_unavailable(mon
             S3ImageStore("bucket", 3600, 7).find(ENTRY)
         server.shutdown()
     assert caught.value.retryable
+
+
+class KeepsHeaders(BaseHTTPRequestHandler):
+    """Accepts every object, and keeps the headers of the requests in its server."""
+
+    protocol_version = "HTTP/1.1"  # which sends 100 Continue to a request that expects it
+
+    def do_PUT(self) -> None:
+        self.server.kept.append(self.headers)  # type: ignore[attr-defined]
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0, None), (1, None), (2**21 - 1, None), (2**21, "100-continue")])
+def test_a_small_object_is_sent_without_asking_first(
+    monkeypatch: pytest.MonkeyPatch, size: int, expected: str | None
+) -> None:
+    """Asking costs a round trip for each image and each cache entry."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), KeepsHeaders) as server:
+        server.kept = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        put(S3ImageStore("bucket", 3600, 7), bytes(size))
+        server.shutdown()
+        (headers,) = server.kept  # type: ignore[attr-defined]
+    assert headers["Expect"] == expected
+    assert headers["Content-Length"] == str(size)
