@@ -201,7 +201,6 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         return JobRecovery(
             store=self.job_store,
             outbox=self.outbox,
-            backlog=self.backlog,
             checkpoints=self.checkpoints,
             clock=self.clock,
             timing=self.timing,
@@ -213,7 +212,7 @@ class Container(GenerationParts, LimitParts, ModerationParts):
         """Jobs for the sweeper."""
         from imagegen.jobs.sweep import JobSweep
 
-        return JobSweep(self.job_store, self.outbox, self.job_recovery, self.job_log, self.on_crash)
+        return JobSweep(self.job_store, self.outbox, self.backlog, self.job_recovery, self.job_log, self.on_crash)
 
     # -- access --------------------------------------------------------------------------------------------------------
 

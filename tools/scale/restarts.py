@@ -145,9 +145,9 @@ def _sweep_until_sent(world: _World, phase_s: float) -> int:
         world.clock.now = began + START_S
         number += 1
         deadline = Deadline(lambda began=began: began + TIMEOUT_S - world.clock.now)  # type: ignore[misc]
-        swept = Swept()
+        swept, waiting = Swept(), world.sweep.waiting()
         for part, reserve_s in ((world.sweep.restart, 20), (world.sweep.send, 14), (world.sweep.examine, 4)):
-            part(deadline.less(reserve_s), swept)
+            part(deadline.less(reserve_s), swept, waiting)
         world.sweep.purge(deadline, swept)
     return number
 
@@ -160,8 +160,8 @@ def _world(written: SimulatedTable, dead: list[str], waiting: int) -> _World:
     backlog = Backlog(queue, turns, clock)
     outbox = Outbox(store, queue, backlog, NoWebhooks(), clock, TIMING)
     checkpoints: Any = NoCheckpoints()
-    recovery = JobRecovery(store, outbox, backlog, checkpoints, clock, TIMING, NoLog())
-    return _World(clock, table, queue, JobSweep(store, outbox, recovery, NoLog(), _raise, threads=1), dead)
+    recovery = JobRecovery(store, outbox, checkpoints, clock, TIMING, NoLog())
+    return _World(clock, table, queue, JobSweep(store, outbox, backlog, recovery, NoLog(), _raise, threads=1), dead)
 
 
 def _job(random: Random, number: int, kind: Kind) -> Job:

@@ -65,12 +65,13 @@ class _Sweep:
 
     def run(self, deadline: Deadline) -> None:
         """Do every part. Each leaves the given seconds to those that follow it."""
+        waiting = container.job_sweep.waiting()
         parts: tuple[tuple[float, Callable[[Deadline], None]], ...] = (
-            (20, lambda until: container.job_sweep.restart(until, self.jobs)),
-            (14, lambda until: container.job_sweep.send(until, self.jobs)),
+            (20, lambda until: container.job_sweep.restart(until, self.jobs, waiting)),
+            (14, lambda until: container.job_sweep.send(until, self.jobs, waiting)),
             (10, self._send_webhooks),
             (8, self._release),
-            (4, lambda until: container.job_sweep.examine(until, self.jobs)),
+            (4, lambda until: container.job_sweep.examine(until, self.jobs, waiting)),
             (0, lambda until: container.job_sweep.purge(until, self.jobs)),
         )
         for reserve_s, part in parts:

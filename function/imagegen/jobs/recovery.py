@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from imagegen.errors import InternalError, JobAlreadyFinal, JobNotFound
 from imagegen.jobs import states
-from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.checkpoints import JobCheckpoints
 from imagegen.jobs.job import Job, JobError
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import Clock, JobLog, JobStore
 from imagegen.jobs.states import Refused
 from imagegen.jobs.timing import JobTiming
+
+Waiting: TypeAlias = Callable[[], int | None]
+"""About how many messages wait for a worker, the caller's own not among them; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,15 @@ class JobRecovery:
 
     store: JobStore
     outbox: Outbox
-    backlog: Backlog
     checkpoints: JobCheckpoints
     clock: Clock
     timing: JobTiming
     log: JobLog
 
-    def recover(self, tenant: str, job_id: str, *, sent: bool = False) -> bool:
+    def recover(self, tenant: str, job_id: str, waiting: Waiting, *, sent: bool = False) -> bool:
         """Handle one due job, whose message was just `sent`, or is sent here. Returns whether it was given up.
 
+        A job that no worker has claimed is not sent again as long as its message may be one of those `waiting`.
         Raises StorageUnavailable, JobNotFound or UnreadableJob: the job stays due.
         """
         job = self.store.get(tenant, job_id)
@@ -40,7 +43,7 @@ class JobRecovery:
             return False
         self.log.about(job_id, job.origin)
         was_final = job.final
-        job = self.store.change(job, self._restarted(job) if sent else self._recovered())
+        job = self.store.change(job, self._restarted(job, waiting) if sent else self._recovered(waiting))
         unsent = job.state == "queued" and not job.sent
         if unsent or (sent and not job.final):  # in the second case, a worker may have claimed it already
             self.log.requeued(job)
@@ -68,13 +71,13 @@ class JobRecovery:
             return True
         return False
 
-    def _recovered(self) -> Callable[[Job], Job]:
-        error, waiting = JobError.of(InternalError()), self.backlog.waiting()
-        return lambda stored: states.recovered(stored, self.clock(), self.timing, error, waiting=waiting)
+    def _recovered(self, waiting: Waiting) -> Callable[[Job], Job]:
+        error, length = JobError.of(InternalError()), waiting()
+        return lambda stored: states.recovered(stored, self.clock(), self.timing, error, waiting=length)
 
-    def _restarted(self, job: Job) -> Callable[[Job], Job]:
+    def _restarted(self, job: Job, waiting: Waiting) -> Callable[[Job], Job]:
         """Return the transition that requeues the job and records its message, in one write."""
-        recovered, sent = self._recovered(), self.outbox.sent(job)
+        recovered, sent = self._recovered(waiting), self.outbox.sent(job)
 
         def restarted(stored: Job) -> Job:
             queued = recovered(stored)

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, TypeVar
 
 from imagegen.deadline import Deadline
 from imagegen.errors import JobNotFound, ServiceError, StorageUnavailable
+from imagegen.jobs.backlog import Backlog
 from imagegen.jobs.job import UnreadableJob
 from imagegen.jobs.outbox import Outbox
 from imagegen.jobs.ports import BATCH, DueKind, JobLog, JobStore, Listed
-from imagegen.jobs.recovery import JobRecovery
+from imagegen.jobs.recovery import JobRecovery, Waiting
 from imagegen.jobs.timing import REQUEUE_S
 
 P = TypeVar("P")
@@ -51,6 +53,7 @@ class JobSweep:
 
     store: JobStore
     outbox: Outbox
+    backlog: Backlog
     recovery: JobRecovery
     log: JobLog
     on_crash: Callable[[BaseException], None]
@@ -60,30 +63,38 @@ class JobSweep:
 
     def all(self, deadline: Deadline) -> Swept:
         """Handle every due job, the urgent kinds first."""
-        swept = Swept()
-        for part in (self.restart, self.send, self.examine, self.purge):
-            part(deadline, swept)
+        swept, waiting = Swept(), self.waiting()
+        for part in (self.restart, self.send, self.examine):
+            part(deadline, swept, waiting)
+        self.purge(deadline, swept)
         return swept
 
-    def restart(self, deadline: Deadline, swept: Swept) -> None:
+    def waiting(self) -> Waiting:
+        """Return the number of messages that wait as one sweep sees it: read at most once, before it sends any.
+
+        A sweep that counted its own messages would leave a job alone whose message is lost.
+        """
+        return cache(self.backlog.waiting)
+
+    def restart(self, deadline: Deadline, swept: Swept, waiting: Waiting) -> None:
         """Queue or fail the jobs whose lease has expired. All their messages are sent before a row is read."""
 
         def send(shard: str, _: Swept) -> _Sent:
-            return self._send_again(deadline, self._due(shard, "running"))
+            return self._send_again(deadline, self._due(shard, "running"), waiting)
 
         def record(sent: _Sent, own: Swept) -> None:
             for listed in self._in_time(deadline, sent.due):
-                self._recover(listed, own, sent=listed in sent.jobs)
+                self._recover(listed, own, waiting, sent=listed in sent.jobs)
 
         self._parallel(self._parallel(self.store.due_shards("running"), send, swept), record, swept)
 
-    def send(self, deadline: Deadline, swept: Swept) -> None:
+    def send(self, deadline: Deadline, swept: Swept, waiting: Waiting) -> None:
         """Send messages to workers and receivers that were not sent; do everything for rows without shards."""
-        self._recover_each("open", deadline, swept)
+        self._recover_each("open", deadline, swept, waiting)
 
-    def examine(self, deadline: Deadline, swept: Swept) -> None:
+    def examine(self, deadline: Deadline, swept: Swept, waiting: Waiting) -> None:
         """Send jobs again whose message may be lost."""
-        self._recover_each("sent", deadline, swept)
+        self._recover_each("sent", deadline, swept, waiting)
 
     def purge(self, deadline: Deadline, swept: Swept) -> None:
         """Delete expired jobs."""
@@ -96,10 +107,10 @@ class JobSweep:
 
         self._parallel(self.store.due_shards("done"), delete, swept)
 
-    def _recover_each(self, kind: DueKind, deadline: Deadline, swept: Swept) -> None:
+    def _recover_each(self, kind: DueKind, deadline: Deadline, swept: Swept, waiting: Waiting) -> None:
         def recover(shard: str, own: Swept) -> None:
             for listed in self._in_time(deadline, self._due(shard, kind)):
-                self._recover(listed, own)
+                self._recover(listed, own, waiting)
 
         self._parallel(self.store.due_shards(kind), recover, swept)
 
@@ -124,13 +135,15 @@ class JobSweep:
     def _due(self, shard: str, kind: DueKind) -> list[Listed]:
         return self.store.due(shard, LIMITS[kind])
 
-    def _send_again(self, deadline: Deadline, due: list[Listed]) -> _Sent:
+    def _send_again(self, deadline: Deadline, due: list[Listed], waiting: Waiting) -> _Sent:
         """Send the jobs' messages, ten in a call.
 
         A worker refuses a job that is not lost, or that has no attempt left: such a message costs one read.
         """
         sent = _Sent(due)
         sendable = [each for each in due if each not in self.unreadable]
+        if sendable:
+            waiting()  # read before the first message
         for first in range(0, len(sendable), BATCH):
             if deadline.left() < REQUEUE_S:
                 break
@@ -141,11 +154,11 @@ class JobSweep:
                 break  # the rows' own handling tries again
         return sent
 
-    def _recover(self, listed: Listed, swept: Swept, *, sent: bool = False) -> None:
+    def _recover(self, listed: Listed, swept: Swept, waiting: Waiting, *, sent: bool = False) -> None:
         swept.jobs += 1
         with self._one(listed):
             try:
-                gave_up = self.recovery.recover(*listed, sent=sent)
+                gave_up = self.recovery.recover(*listed, waiting, sent=sent)
             except UnreadableJob:
                 self.unreadable.add(listed)
                 raise

@@ -132,7 +132,7 @@ def test_a_part_that_crashes_does_not_keep_the_parts_after_it(
     container, did = handlers.world.container, list[str]()
     monkeypatch.setattr(container, part, Broken())
     for name in ("examine", "purge"):
-        monkeypatch.setattr(JobSweep, name, lambda sweep, until, swept, name=name: did.append(name))
+        monkeypatch.setattr(JobSweep, name, lambda *_, name=name: did.append(name))
     with pytest.raises(ValueError, match="canary"):  # so that the alarm sees it
         sweeper.handler({}, Context())
     assert did == ["examine", "purge"]

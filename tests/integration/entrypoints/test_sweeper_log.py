@@ -15,6 +15,7 @@ from imagegen.entrypoints import sweeper
 from imagegen.errors import StorageUnavailable
 from imagegen.jobs import states
 from imagegen.jobs.ports import DueKind, Listed
+from imagegen.jobs.recovery import Waiting
 from imagegen.jobs.sweep import JobSweep, Swept
 from imagegen.origin import Origin
 from imagegen.telemetry import logger
@@ -89,7 +90,7 @@ def test_threads_of_a_sweep_do_not_mix_their_jobs(printed: Printed) -> None:
             raise ValueError("canary")
 
     class Recovery:
-        def recover(self, tenant: str, job_id: str, *, sent: bool = False) -> bool:
+        def recover(self, tenant: str, job_id: str, waiting: Waiting, *, sent: bool = False) -> bool:
             together.wait()
             job_log.about(job_id, Origin(f"request of {job_id}", f"trace of {job_id}"))
             together.wait()
@@ -99,11 +100,11 @@ def test_threads_of_a_sweep_do_not_mix_their_jobs(printed: Printed) -> None:
             return False
 
     store: Any = Shards()
-    outbox: Any = None
+    unused: Any = None
     recovery: Any = Recovery()
-    sweep = JobSweep(store, outbox, recovery, job_log, telemetry.crashed)
+    sweep = JobSweep(store, unused, unused, recovery, job_log, telemetry.crashed)
     found = Swept()
-    sweep.send(PLENTY, found)
+    sweep.send(PLENTY, found, lambda: 0)
     listed = [f"{shard}-{number}" for shard in range(4) for number in range(3)]
     recovered, crashed = lines(printed(), "recovered"), lines(printed(), "crashed")
     assert sorted(map(ids, recovered)) == [(each, f"request of {each}", f"trace of {each}") for each in listed]
@@ -219,5 +220,5 @@ def test_a_shard_that_cannot_be_read_names_none_of_the_jobs_before_it(printed: P
             logger.info("deleted")
 
     store, nothing = cast(Any, Shards()), cast(Any, None)
-    JobSweep(store, nothing, nothing, job_log, telemetry.crashed, threads=1).purge(PLENTY, Swept())
+    JobSweep(store, nothing, nothing, nothing, job_log, telemetry.crashed, threads=1).purge(PLENTY, Swept())
     assert [ids(line) for line in lines(printed(), "deleted", "crashed")] == [("job", None, None), (None, None, None)]

@@ -96,6 +96,16 @@ def test_a_message_that_a_dying_process_took_is_sent_again_within_a_lease_and_a_
     assert world.run(job).state == "succeeded"
 
 
+def test_a_job_whose_message_is_lost_does_not_wait_for_the_messages_of_the_same_sweep(world: JobWorld) -> None:
+    """A process died before it claimed its job, another one during a run. No worker takes what the sweep sends."""
+    unclaimed, running = world.submit(), world.submit()
+    world.messages()
+    world.store.change(running, lambda seen: states.claimed(seen, "dead", world.clock(), world.timing))
+    world.clock.pass_s(world.timing.lease_s)
+    assert world.sweep.all(PLENTY).jobs == 2
+    assert {message["Body"]["job_id"] for message in world.messages()} == {unclaimed.job_id, running.job_id}
+
+
 def test_jobs_that_wait_for_a_busy_queue_are_not_sent_again(world: JobWorld) -> None:
     for _ in range(3):
         world.submit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -142,7 +141,7 @@ def test_messages_of_restarts_are_sent_ten_at_once_before_any_row_is_written(wor
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     world.clock.pass_s(20)
     swept = Swept()
-    world.sweep.restart(PLENTY, swept)
+    world.sweep.restart(PLENTY, swept, world.sweep.waiting())
     assert (swept.jobs, swept.failures) == (25, [])
     assert "SendMessage" not in calls
     assert calls.count("SendMessageBatch") <= 3 + 3, "four shards, of which each may have a batch that is not full"
@@ -158,7 +157,7 @@ def test_a_worker_may_claim_a_restarted_job_before_its_row_is_written(world: Job
     job = dead(world)
     world.clock.pass_s(20)
     world.runner.run("alice", job.job_id, PLENTY)
-    assert not world.recovery.recover("alice", job.job_id, sent=True)
+    assert not world.recovery.recover("alice", job.job_id, lambda: 0, sent=True)
     assert world.get(job).state == "succeeded"
 
 
@@ -214,9 +213,8 @@ def test_what_a_part_did_is_reported_although_a_shard_or_a_later_part_fails(worl
 def test_a_sweep_that_is_about_to_end_begins_nothing(world: JobWorld, part: str) -> None:
     dead(world)
     world.clock.pass_s(8 * 24 * 3600)
-    swept = Swept()
-    run: Callable[[Deadline, Swept], None] = getattr(world.sweep, part)
-    run(Deadline(lambda: 2.0), swept)
+    swept, run = Swept(), getattr(world.sweep, part)
+    run(Deadline(lambda: 2.0), swept, *([] if part == "purge" else [world.sweep.waiting()]))
     assert swept == Swept()
 
 

@@ -12,6 +12,7 @@ from imagegen import job_log
 from imagegen.deadline import Deadline
 from imagegen.errors import StorageUnavailable
 from imagegen.jobs.ports import BATCH, DueKind, Listed
+from imagegen.jobs.recovery import Waiting
 from imagegen.jobs.sweep import JobSweep, Swept
 from tests.support.fakes import PLENTY
 
@@ -42,6 +43,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        """Also the messages that wait: no worker takes any."""
         self.failing: StorageUnavailable | None = None
 
     def send_again(self, jobs: Sequence[Listed]) -> list[Listed]:
@@ -51,22 +53,41 @@ class Outbox:
         return []
 
 
+class Backlog:
+    """As long as the messages in the outbox. Counts how often it is read."""
+
+    def __init__(self, outbox: Outbox):
+        self.outbox = outbox
+        self.reads = 0
+
+    def waiting(self) -> int:
+        self.reads += 1
+        return sum(self.outbox.batches)
+
+
 class Recovery:
-    """Records what it recovers, and whether its message had been sent."""
+    """Records what it recovers, whether its message had been sent, and how many others waited."""
 
     def __init__(self) -> None:
         self.sent: list[bool] = []
+        self.waiting: set[int | None] = set()
 
-    def recover(self, tenant: str, job_id: str, *, sent: bool = False) -> bool:
+    def recover(self, tenant: str, job_id: str, waiting: Waiting, *, sent: bool = False) -> bool:
         self.sent.append(sent)
+        self.waiting.add(waiting())
         return job_id == "0"
 
 
-def sweep_of(store: Any, outbox: Any, recovery: Any, threads: int = 5) -> JobSweep:
+def sweep_of(store: Any, outbox: Any, recovery: Any, threads: int = 5, backlog: Any = None) -> JobSweep:
     def crash(error: BaseException) -> None:
         raise error
 
-    return JobSweep(store, outbox, recovery, job_log, crash, threads)
+    length: Any = backlog or Backlog(outbox)
+    return JobSweep(store, outbox, length, recovery, job_log, crash, threads)
+
+
+def nothing_waits() -> int:
+    return 0
 
 
 def test_the_shards_of_a_kind_are_swept_at_the_same_time() -> None:
@@ -95,7 +116,7 @@ def test_no_more_threads_are_used_than_allowed(threads: int) -> None:
 
 def test_messages_are_sent_in_full_batches_before_rows_are_recovered() -> None:
     outbox, recovery, swept = Outbox(), Recovery(), Swept()
-    sweep_of(Store(of=25), outbox, recovery).restart(PLENTY, swept)
+    sweep_of(Store(of=25), outbox, recovery).restart(PLENTY, swept, nothing_waits)
     assert sorted(outbox.batches) == [5] * SHARDS + [BATCH] * 2 * SHARDS
     assert recovery.sent == [True] * 25 * SHARDS
     assert (swept.jobs, swept.given_up) == (25 * SHARDS, ["0"] * SHARDS)
@@ -104,7 +125,7 @@ def test_messages_are_sent_in_full_batches_before_rows_are_recovered() -> None:
 def test_jobs_whose_message_could_not_be_sent_are_recovered_without_it() -> None:
     outbox, recovery, swept = Outbox(), Recovery(), Swept()
     outbox.failing = StorageUnavailable("unavailable")
-    sweep_of(Store(of=25), outbox, recovery).restart(PLENTY, swept)
+    sweep_of(Store(of=25), outbox, recovery).restart(PLENTY, swept, nothing_waits)
     assert recovery.sent == [False] * 25 * SHARDS
     assert swept.failures == []
 
@@ -113,7 +134,7 @@ def test_a_sweep_stops_when_its_time_is_over() -> None:
     """What is left stays due."""
     left = iter([*[10.0] * 7, *[2.0] * 1000])
     recovery, swept = Recovery(), Swept()
-    sweep_of(Store(of=25), Outbox(), recovery, threads=1).send(Deadline(lambda: next(left)), swept)
+    sweep_of(Store(of=25), Outbox(), recovery, threads=1).send(Deadline(lambda: next(left)), swept, nothing_waits)
     assert swept.jobs == len(recovery.sent) == 7
 
 
@@ -121,5 +142,26 @@ def test_a_sweep_is_bounded() -> None:
     store, recovery, swept = Store(of=10**6), Recovery(), Swept()
     sweep = sweep_of(store, Outbox(), recovery)
     sweep.purge(PLENTY, swept)
-    sweep.examine(PLENTY, swept)
+    sweep.examine(PLENTY, swept, nothing_waits)
     assert len(store.deleted) == len(recovery.sent) == 1000 * SHARDS
+
+
+def test_a_sweep_does_not_count_its_own_messages_as_waiting() -> None:
+    outbox, recovery = Outbox(), Recovery()
+    outbox.batches.append(3)  # of others
+    backlog = Backlog(outbox)
+    sweep_of(Store(of=25), outbox, recovery, threads=1, backlog=backlog).all(PLENTY)
+    assert sum(outbox.batches) > 3
+    assert (recovery.waiting, backlog.reads) == ({3}, 1)
+
+
+def test_the_number_of_waiting_messages_is_read_anew_in_each_sweep_that_has_work() -> None:
+    outbox, recovery, store = Outbox(), Recovery(), Store()
+    backlog = Backlog(outbox)
+    sweep = sweep_of(store, outbox, recovery, backlog=backlog)
+    sweep.all(PLENTY)
+    assert backlog.reads == 0, "an idle stack pays for no call"
+    store.of = 1
+    sweep.all(PLENTY)
+    sweep.all(PLENTY)
+    assert len(recovery.waiting) == 2
