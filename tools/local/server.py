@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ministack import app
@@ -21,6 +22,7 @@ from ministack.services import apigateway_v1, lambda_svc
 
 from tools.local.access_log import log_requests
 from tools.local.checkpoint import save_changes
+from tools.local.write_line import write_line
 
 Json = dict[str, Any]
 
@@ -91,7 +93,7 @@ def print_logs(emit: Callable[..., None]) -> Callable[..., None]:
 
     def print_and_emit(function: Json, request_id: str, log_text: str, *args: Any, **kwargs: Any) -> None:
         if log_text:
-            print(log_text, file=sys.stderr, flush=True)
+            write_line(sys.stderr, log_text)
         emit(function, request_id, log_text, *args, **kwargs)
 
     return print_and_emit
@@ -118,7 +120,7 @@ def main() -> None:
     apigateway_v1._build_lambda_event_v1 = correct_event(apigateway_v1._build_lambda_event_v1)
     for service in ("cloudwatch", "cloudwatch_logs"):  # logs and metrics grow without limit; the log file has them
         del app._state_map[service]
-    app.app = log_requests(app.app, lambda line: print(line, flush=True))
+    app.app = log_requests(app.app, partial(write_line, sys.stdout))
     if PERSIST_STATE:
         app.app = save_changes(app.app, save)
     threading.Thread(target=exit_when_stdin_closes, daemon=True).start()
