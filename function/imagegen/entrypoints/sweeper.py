@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from imagegen import telemetry
 from imagegen.deadline import Deadline
 from imagegen.entrypoints import initialized
 from imagegen.errors import ServiceError, StorageUnavailable
+from imagegen.jobs.recovery import Waiting
 from imagegen.jobs.sweep import Swept
 from imagegen.limits.lost import Released, release_lost
 from imagegen.webhooks.retries import Resent
@@ -65,13 +67,12 @@ class _Sweep:
 
     def run(self, deadline: Deadline) -> None:
         """Do every part. Each leaves the given seconds to those that follow it."""
-        waiting = container.job_sweep.waiting()
         parts: tuple[tuple[float, Callable[[Deadline], None]], ...] = (
-            (20, lambda until: container.job_sweep.restart(until, self.jobs, waiting)),
-            (14, lambda until: container.job_sweep.send(until, self.jobs, waiting)),
+            (20, lambda until: container.job_sweep.restart(until, self.jobs, self._waiting)),
+            (14, lambda until: container.job_sweep.send(until, self.jobs, self._waiting)),
             (10, self._send_webhooks),
             (8, self._release),
-            (4, lambda until: container.job_sweep.examine(until, self.jobs, waiting)),
+            (4, lambda until: container.job_sweep.examine(until, self.jobs, self._waiting)),
             (0, lambda until: container.job_sweep.purge(until, self.jobs)),
         )
         for reserve_s, part in parts:
@@ -82,6 +83,10 @@ class _Sweep:
                 self.crashes.append(error)
             if len(self.failures) >= TOO_MANY:
                 return
+
+    @cached_property
+    def _waiting(self) -> Waiting:
+        return container.job_sweep.waiting()
 
     def _send_webhooks(self, until: Deadline) -> None:
         self.webhooks = container.waiting_webhooks.send_due(until)

@@ -7,6 +7,7 @@ job that cannot be handled stays due for the next sweep. Not covered: more due j
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -74,7 +75,13 @@ class JobSweep:
 
         A sweep that counted its own messages would leave a job alone whose message is lost.
         """
-        return cache(self.backlog.waiting)
+        lock, read = threading.Lock(), cache(self.backlog.waiting)
+
+        def waiting() -> int | None:
+            with lock:  # shards that ask together would each read, the last of them after messages of the first
+                return read()
+
+        return waiting
 
     def restart(self, deadline: Deadline, swept: Swept, waiting: Waiting) -> None:
         """Queue or fail the jobs whose lease has expired. All their messages are sent before a row is read."""

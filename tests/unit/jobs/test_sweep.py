@@ -150,7 +150,7 @@ def test_a_sweep_does_not_count_its_own_messages_as_waiting() -> None:
     outbox, recovery = Outbox(), Recovery()
     outbox.batches.append(3)  # of others
     backlog = Backlog(outbox)
-    sweep_of(Store(of=25), outbox, recovery, threads=1, backlog=backlog).all(PLENTY)
+    sweep_of(Store(of=25), outbox, recovery, backlog=backlog).all(PLENTY)
     assert sum(outbox.batches) > 3
     assert (recovery.waiting, backlog.reads) == ({3}, 1)
 
