@@ -163,7 +163,9 @@ class GenerationParts(ModelParts, RedisParts):
         from imagegen.catalog import auxiliary
         from imagegen.engines.picture_checker import NetworkChecker
 
-        return NetworkChecker(auxiliary.prepared(self.settings.models_dir), self.backend.threads)
+        backend = self.backend  # its engine and precision are in the cache key, so that the verdict on a key is one
+        bfloat16 = backend.engine == "openvino" and backend.precision == "bfloat16"
+        return NetworkChecker(auxiliary.prepared(self.settings.models_dir), backend.threads, bfloat16=bfloat16)
 
     @cached_property
     def pricing(self) -> Pricing:

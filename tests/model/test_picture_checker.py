@@ -16,6 +16,7 @@ from PIL import Image
 
 from imagegen.catalog import auxiliary
 from imagegen.catalog.manifest import NAME
+from imagegen.engines.cpu import fastest_precision, processors
 from imagegen.engines.guard import GuardedEngine
 from imagegen.engines.openvino_engine import OpenVINOEngine
 from imagegen.engines.picture_checker import NetworkChecker
@@ -37,9 +38,11 @@ from tests.support.scenes import RED, circle, scene
 PREPARED = auxiliary.prepared(MODELS)
 
 
-@pytest.fixture(scope="module")
-def checker() -> NetworkChecker:
-    return NetworkChecker(PREPARED, threads=1)
+@pytest.fixture(scope="module", params=["float32", "the fastest"])
+def checker(request: pytest.FixtureRequest) -> NetworkChecker:
+    threads = processors()
+    fastest = fastest_precision(threads).name == "bfloat16"
+    return NetworkChecker(PREPARED, threads, bfloat16=fastest and request.param == "the fastest")
 
 
 class Draws(FakeEngine):

@@ -18,6 +18,7 @@ from PIL import Image
 
 from imagegen.catalog import auxiliary
 from imagegen.engines.auxiliary_networks import IndecencyClassifier, properties
+from imagegen.engines.cpu import fastest_precision, processors
 from imagegen.engines.picture_checker import NetworkChecker
 from imagegen.generation.ports import Backend
 from imagegen.moderation.thresholds import UNSURE_FROM, Thresholds
@@ -37,7 +38,7 @@ BLOCKED: Final = ROOT / "tests" / "support" / "moderation-positive.png"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench.picture_check", description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=processors(), help="a function uses all its processors")
     parser.add_argument("--count", type=int, default=200, help="images of the demo model; 0: none")
     arguments = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs, {arguments.threads} threads")
@@ -46,7 +47,9 @@ def main() -> int:
 
 
 def _time_checks(threads: int) -> bool:
-    checker = NetworkChecker(auxiliary.prepared(MODELS), threads)
+    precision = fastest_precision(threads)
+    print(f"the second network in {precision.name}: {precision.reason}")
+    checker = NetworkChecker(auxiliary.prepared(MODELS), threads, bfloat16=precision.name == "bfloat16")
     decent, blocked = (Image.open(each).convert("RGB") for each in (SCENE, BLOCKED))
     started = time.perf_counter()
     checker.load()

@@ -1,7 +1,8 @@
 """The networks that enlarge an image, find its subject and judge it, compiled in OpenVINO.
 
-They compute in float32 on every processor. In bfloat16, levels of brightness from 0.5 to 1 are 1/256 apart, so the
-upscaler, which adds details to its input, would round the input itself.
+All but one compute in float32 on every processor. In bfloat16, levels of brightness from 0.5 to 1 are 1/256 apart, so
+the upscaler, which adds details to its input, would round the input itself. The second opinion computes in bfloat16
+where images are drawn in it: its probabilities change by 0.01 at most, and it takes half of the time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from PIL import Image
@@ -29,12 +30,13 @@ SALIENCY_SIZE: Final = (320, 320)
 JUDGED_SIZE: Final = (224, 224)
 _CROPPED_FROM: Final = (256, 256)
 _CROP: Final = (16, 16, 240, 240)
+_REDUCING_GAP: Final = 2.0
 
 
-def properties(threads: int) -> dict[str, Any]:
+def properties(threads: int, hint: Literal["f32", "bf16"] = "f32") -> dict[str, Any]:
     """Return OpenVINO's settings for these networks."""
     return {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": hint,
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_HYPER_THREADING": True,
@@ -127,9 +129,18 @@ class SecondOpinion:
         return float(self._network.run(_wanted)[0][0, 1])
 
 
+def reduced(picture: Image.Image) -> Image.Image:
+    """Return the picture for both networks that judge: halved, or more, by a box filter if it is far larger.
+
+    It stays twice as large as they see it, so that their scaling is indistinguishable from that of the whole picture
+    (`reducing_gap` in Pillow's documentation). At 4096 x 4096, one of them takes 10 ms with it and 45 without.
+    """
+    factors = [max(1, int(side / most / _REDUCING_GAP)) for side, most in zip(picture.size, _CROPPED_FROM, strict=True)]
+    return picture if max(factors) == 1 else picture.reduce((factors[0], factors[1]))
+
+
 def _scaled(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Pictures of more than twice the size are halved, or more, by a box filter first: 10 ms instead of 45 at 4096."""
-    return picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
 
 
 def _wanted() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -28,10 +28,11 @@ class NetworkChecker:
 
     version = f"{INDECENCY.revision}+{SECOND_OPINION.revision}"
 
-    def __init__(self, folder: Path, threads: int):
-        """`folder` is that of the prepared auxiliary networks."""
+    def __init__(self, folder: Path, threads: int, *, bfloat16: bool = False):
+        """`folder` is that of the prepared auxiliary networks. `bfloat16` allows it for the second network."""
         self._folder = folder
         self._threads = threads
+        self._bfloat16 = bfloat16
         self._lock = threading.Lock()
 
     def load(self) -> None:
@@ -42,26 +43,26 @@ class NetworkChecker:
     def category(self, picture: Image.Image, thresholds: Thresholds) -> PictureCategory | None:
         """Return why the RGB picture is blocked, or None. Raises ModerationUnavailable."""
         with self._lock, _translated():
-            scores = self._classifier.scores(picture)
-            return category_of(scores, thresholds, lambda: self._second_opinion.indecent(picture))
+            small = self._reduced(picture)
+            scores = self._classifier.scores(small)
+            return category_of(scores, thresholds, lambda: self._second_opinion.indecent(small))
+
+    def _reduced(self, picture: Image.Image) -> Image.Image:
+        from imagegen.engines.auxiliary_networks import reduced
+
+        return reduced(picture)
 
     @cached_property
     def _classifier(self) -> IndecencyClassifier:
-        from imagegen.engines.auxiliary_networks import IndecencyClassifier
+        from imagegen.engines.auxiliary_networks import IndecencyClassifier, properties
 
-        return IndecencyClassifier(self._verified, self._properties)
+        return IndecencyClassifier(self._verified, properties(self._threads))
 
     @cached_property
     def _second_opinion(self) -> SecondOpinion:
-        from imagegen.engines.auxiliary_networks import SecondOpinion
+        from imagegen.engines.auxiliary_networks import SecondOpinion, properties
 
-        return SecondOpinion(self._verified, self._properties)
-
-    @cached_property
-    def _properties(self) -> dict[str, Any]:
-        from imagegen.engines.auxiliary_networks import properties
-
-        return properties(self._threads)
+        return SecondOpinion(self._verified, properties(self._threads, "bf16" if self._bfloat16 else "f32"))
 
     @cached_property
     def _verified(self) -> Path:

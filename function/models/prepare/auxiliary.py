@@ -19,7 +19,7 @@ from models.prepare.whole_folder import replacing
 
 HERE: Final = Path(__file__).resolve().parent
 SOURCES: Final = HERE.parent / "auxiliary"
-RECIPE: Final = ("auxiliary.py", "auxiliary_networks.py", "ncnn.py", "tfjs.py")
+RECIPE: Final = ("auxiliary.py", "auxiliary_networks.py", "channels_first.py", "ncnn.py", "tfjs.py")
 """Modules whose source affects the files."""
 
 

@@ -16,7 +16,7 @@ from openvino import opset15 as op
 from openvino.preprocess import PrePostProcessor
 
 from imagegen.catalog.auxiliary import BACKGROUND, INDECENCY, SECOND_OPINION, UPSCALER, AuxiliaryNetwork
-from models.prepare import ncnn, tfjs
+from models.prepare import channels_first, ncnn, tfjs
 
 SALIENCY_SIDE: Final = 320
 """Side, in pixels, of U-2-Net's input."""
@@ -61,6 +61,7 @@ def second_opinion(weights: Path) -> openvino.Model:
     """Return Yahoo's network from an image, (1, 224, 224, 3), to the probabilities of decent and indecent, (1, 2)."""
     network = openvino.Core().read_model(weights)
     network.reshape([1, 224, 224, 3])
+    channels_first.rewrite(network)
     steps = PrePostProcessor(network)
     steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
     steps.input().model().set_layout(Layout("NHWC"))
