@@ -171,6 +171,18 @@ def test_a_key_that_is_denied_later_signs_nothing_and_works_again_afterwards() -
     assert report(signing.sign(PICTURES[PNG], PNG, DEMO), PNG).state == "valid"
 
 
+def test_a_key_that_is_replaced_later_signs_nothing_and_works_again_afterwards() -> None:
+    """Also once the library no longer verifies what it signs."""
+    key = MemoryKey(signer().key)
+    signing = ContentCredentials(key, chain)
+    for _ in range(2):
+        signing.sign(PICTURES[PNG], PNG, DEMO)
+    key.key = signer("Another").key
+    assert refused(signing) == "the signing key is not that of the certificate"
+    key.key = signer().key
+    assert report(signing.sign(PICTURES[PNG], PNG, DEMO), PNG).state == "valid"
+
+
 def test_a_chain_that_cannot_be_read_now_is_not_taken_for_a_wrong_one() -> None:
     def unavailable() -> bytes:
         raise StorageUnavailable
